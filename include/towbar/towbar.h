@@ -1,0 +1,134 @@
+/* towbar.h - report the errors and crashes of a daemon without ever harming it.
+ *
+ * Every call keeps errno, may come from any thread, and waits for nobody: a report is one append to
+ * a spool on disk, and the agent towbard sends it. Calls return 0 or a negative errno and are
+ * always safe to ignore. Every call is valid before towbar_init, after towbar_shutdown, in a forked
+ * child, and with NULL: then it does what can be done, or nothing. Strings are UTF-8, copied before
+ * the call returns, cut as docs/limits.md says. */
+#ifndef TOWBAR_TOWBAR_H
+#define TOWBAR_TOWBAR_H
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define TOWBAR_API __attribute__((visibility("default")))
+
+enum towbar_level { TOWBAR_DEBUG, TOWBAR_INFO, TOWBAR_WARNING, TOWBAR_ERROR, TOWBAR_CRITICAL };
+
+/* ---- start and stop ---------------------------------------------------- */
+
+/* What NULL or 0 means is said for each; the environment variable in brackets is asked before that.
+ */
+typedef struct towbar_options {
+    size_t size;             /* sizeof(towbar_options): lets it grow; TOWBAR_OPTIONS sets it */
+    const char *service;     /* [TOWBAR_SERVICE] the program's name */
+    const char *environment; /* [TOWBAR_ENVIRONMENT] the agent's own */
+    const char *version;  /* [TOWBAR_VERSION] left out; a git hash or a release, up to 40 bytes */
+    const char *spool;    /* [TOWBAR_SPOOL] /var/spool/towbar, else the user's state folder */
+    const char *root;     /* [TOWBAR_ROOT] left out; folder of the source tree, cut from paths */
+    int no_crash_handler; /* 1: report errors only, leave the signals alone */
+} towbar_options;
+
+#define TOWBAR_OPTIONS(...) (&(towbar_options){.size = sizeof(towbar_options), __VA_ARGS__})
+
+/* Opens the spool and catches SEGV, BUS, FPE, ILL, ABRT, TRAP and SYS. Call it early and once, best
+ * after your own signal handlers are set: they still run, after the report. NULL takes everything
+ * from the environment. Returns 0; -EALREADY when called again; or why reports cannot be kept: the
+ * program runs on unharmed, and towbar_status says how to mend it. */
+TOWBAR_API int towbar_init(const towbar_options *options);
+
+/* Ends reporting and takes the signal handlers back. Also done at exit. */
+TOWBAR_API void towbar_shutdown(void);
+
+/* One line on what the library does now or why it does nothing. Valid until the next call in the
+ * same thread; never NULL. */
+TOWBAR_API const char *towbar_status(void);
+
+/* ---- report ------------------------------------------------------------ */
+
+/* Where a report comes from. Made by the macros below. */
+struct towbar_site {
+    const char *file;
+    int line;
+    const char *function;
+};
+
+#define TOWBAR_HERE (&(const struct towbar_site){__FILE__, __LINE__, __func__})
+
+/* A message in printf form, with the stack and the place. */
+#define towbar_error(...) towbar_report(TOWBAR_ERROR, __VA_ARGS__)
+#define towbar_warning(...) towbar_report(TOWBAR_WARNING, __VA_ARGS__)
+#define towbar_report(level, ...) towbar_report_at(TOWBAR_HERE, (level), 0, __VA_ARGS__)
+/* The same with the name and text of errno, as perror(3) does. */
+#define towbar_perror(...) towbar_perror_at(TOWBAR_HERE, __VA_ARGS__)
+
+/* error_number: an errno value to name in the report, or 0. */
+TOWBAR_API int towbar_report_at(const struct towbar_site *site, enum towbar_level level,
+                                int error_number, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+TOWBAR_API int towbar_vreport_at(const struct towbar_site *site, enum towbar_level level,
+                                 int error_number, const char *format, va_list args)
+    __attribute__((format(printf, 4, 0)));
+TOWBAR_API int towbar_perror_at(const struct towbar_site *site, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* A line kept in memory, the last 64 of the process: shown under "before the crash". */
+TOWBAR_API void towbar_note(enum towbar_level level, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* ---- threads ----------------------------------------------------------- */
+
+/* Call at the start of a thread: names it in reports and gives it an alternate signal stack, so
+ * that a stack overflow in it is reported too. Undone when the thread ends. */
+TOWBAR_API int towbar_thread_enter(const char *name_format, ...)
+    __attribute__((format(printf, 1, 2)));
+
+/* ---- scopes: tags on all reports of this thread, crashes too ------------ */
+
+/* Adds a tag; tags form a stack of up to 16. Returns the depth before, for towbar_scope_pop. */
+TOWBAR_API int towbar_scope_push(const char *key, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+TOWBAR_API void towbar_scope_pop(int depth);
+
+/* ---- the trace of the request that is being served ---------------------- */
+
+typedef struct towbar_trace_state {
+    unsigned char image[128]; /* docs/spool-format.md section 8 */
+} towbar_trace_state;
+
+/* Makes header (the value of a traceparent or an X-Amzn-Trace-Id header; NULL and nonsense mean "no
+ * trace") this thread's active trace and returns the one before, for towbar_trace_pop. */
+TOWBAR_API towbar_trace_state towbar_trace_push(const char *header);
+TOWBAR_API void towbar_trace_pop(const towbar_trace_state *before);
+
+/* ---- for a block (GNU C): undone when the block is left ----------------- */
+
+#if defined(__GNUC__)
+static inline void towbar_scope_leave_(int *depth)
+{
+    towbar_scope_pop(*depth);
+}
+static inline void towbar_trace_leave_(towbar_trace_state *before)
+{
+    towbar_trace_pop(before);
+}
+#define TOWBAR_JOIN2_(a, b) a##b
+#define TOWBAR_JOIN_(a, b) TOWBAR_JOIN2_(a, b)
+#define TOWBAR_SCOPE(key, ...)                                                                     \
+    __attribute__((cleanup(towbar_scope_leave_), unused)) int TOWBAR_JOIN_(                        \
+        towbar_scope_, __LINE__) = towbar_scope_push((key), __VA_ARGS__)
+#define TOWBAR_TRACE(header)                                                                       \
+    __attribute__((cleanup(towbar_trace_leave_), unused)) towbar_trace_state TOWBAR_JOIN_(         \
+        towbar_trace_, __LINE__) = towbar_trace_push(header)
+#endif
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

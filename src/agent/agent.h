@@ -1,0 +1,12 @@
+/* agent.h - towbard as a whole: what its main calls. */
+#ifndef TB_AGENT_AGENT_H
+#define TB_AGENT_AGENT_H
+
+#include "agent/config.h"
+
+/* Runs until SIGTERM or SIGINT, or with once until all that is in the spool is stored and what can
+ * be delivered is delivered. Returns the exit code: 0 well, 1 something is wrong (said on stderr).
+ */
+int tb_agent_run(const struct tb_config *config, int once);
+
+#endif

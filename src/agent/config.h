@@ -1,0 +1,51 @@
+/* config.h - the agent's settings: defaults, file, environment, flags, in that order.
+ *
+ * towbard.yaml, all keys optional:
+ *   environment: production          # for processes that name none
+ *   spool: /var/spool/towbar
+ *   state_dir: /var/lib/towbar
+ *   socket: /run/towbar/towbard.sock
+ *   listen: 127.0.0.1:7070           # loopback only; port 0 takes a free one; "off"
+ *   rollbar: { access_token: ..., token_file: ..., endpoint: ..., timeout_ms: 15000,
+ *              retry_min_ms: 1000, retry_max_ms: 300000, connections: 8 }
+ *   scrub: { keys: [more, keys] }
+ *   symbols: { source_roots: [..], debug_dirs: [..], context_lines: 3 }
+ * An unknown key, a bad value and an unreadable file are errors that name file, key, line and cure.
+ */
+#ifndef TB_AGENT_CONFIG_H
+#define TB_AGENT_CONFIG_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum { TB_CONFIG_WHY = 512 };
+
+struct tb_config {
+    char *environment;
+    char *spool, *state_dir, *socket, *listen;
+    char *token;      /* "" when there is none: nothing is sent, the agent's own page is it */
+    char *token_from; /* where it came from, for people: "ROLLBAR_ACCESS_TOKEN" */
+    char *endpoint;
+    unsigned timeout_ms, retry_min_ms, retry_max_ms, connections;
+    char **scrub_keys;
+    size_t n_scrub_keys;
+    char **source_roots;
+    size_t n_source_roots;
+    char **debug_dirs;
+    size_t n_debug_dirs;
+    unsigned context_lines;
+    int shared_spool; /* the spool serves every user of the host */
+    char *file;       /* the file that was read, or "" */
+};
+
+/* What the command line said; NULL means nothing was said. */
+struct tb_config_flags {
+    const char *file, *spool, *state_dir, *socket, *listen;
+};
+
+/* Reads everything. 0, or a negative errno with why. Free with tb_config_done. */
+int tb_config_load(const struct tb_config_flags *flags, struct tb_config *out,
+                   char why[TB_CONFIG_WHY]);
+void tb_config_done(struct tb_config *config);
+
+#endif

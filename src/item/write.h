@@ -1,0 +1,62 @@
+/* write.h - the library's side of the Rollbar item: a native item, whose frames are addresses.
+ *
+ * No allocation, no cJSON: this file is linked into hosts. The agent completes the item with what
+ * the process record knows (environment, server, code_version) and makes the frames readable.
+ * Layout of what is written, kind "native item" of docs/spool-format.md:
+ *
+ *   {"data":{"uuid","timestamp","level","platform":"linux","language":"c",
+ *     "notifier":{"name":"towbar","version"},
+ *     "body":{"trace":{"frames":[{"address":"0x.."},...],            oldest first
+ *                      "exception":{"class","message"}},
+ *             "telemetry":[{"level","type":"log","source":"server","timestamp_ms","body":
+ *                           {"message"}}]},
+ *     "attributes":[{"key":"trace_id","value"},{"key":"span_id","value"}],
+ *     "custom":{"trace_id","span_id","xray_trace_id","occurred_at","scope":{...},
+ *       "native":{"kind":"report","generation":"0x1","pid","tid","thread","format",
+ *                 "errno":{"number","name"},"site":{"file","line","function"},"suppressed"}}}} */
+#ifndef TB_ITEM_WRITE_H
+#define TB_ITEM_WRITE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "trace/trace.h"
+
+struct tb_item_note {
+    uint64_t wall_ns;
+    int level; /* enum towbar_level */
+    const char *text;
+};
+
+struct tb_item_facts {
+    const uint8_t *uuid; /* 16 bytes */
+    uint64_t wall_ns;
+    int level;          /* enum towbar_level */
+    const char *class_; /* exception class: "ENOENT", or the level's name */
+    const char *message;
+    const char *format;          /* of the message: stable over occurrences, used for grouping */
+    const char *file, *function; /* the call site, or NULL */
+    int line;
+    int error_number;             /* 0: none */
+    const char *error_name;       /* "ENOENT" or NULL */
+    const struct tb_trace *trace; /* or NULL */
+    const uint64_t *addresses;    /* return addresses, innermost first */
+    size_t n_addresses;
+    const char *scope; /* key, NUL, value, NUL, ... */
+    size_t scope_len;
+    const struct tb_item_note *notes; /* oldest first */
+    size_t n_notes;
+    uint64_t generation;
+    int64_t pid, tid;
+    const char *thread;
+    uint64_t n_suppressed;
+};
+
+/* "debug" ... "critical", Rollbar's words for enum towbar_level. */
+const char *tb_level_name(int level);
+
+/* Writes the item into mem. 0 with *len, or -ENOSPC when something had to be left out (what is
+ * there is valid JSON and worth sending). Signal-safe. */
+int tb_item_write(const struct tb_item_facts *facts, char *mem, size_t cap, size_t *len);
+
+#endif

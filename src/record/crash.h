@@ -1,0 +1,81 @@
+/* crash.h - the crash record: chunks written by a dying process, read by the agent. */
+#ifndef TB_RECORD_CRASH_H
+#define TB_RECORD_CRASH_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "record/chunk.h"
+#include "trace/trace.h"
+
+enum tb_crash_tag {
+    TB_CRASH_FIXED = 1,
+    TB_CRASH_TRACE,
+    TB_CRASH_ABORT,
+    TB_CRASH_FRAMES,
+    TB_CRASH_SCOPE,
+    TB_CRASH_NOTE,
+    TB_CRASH_CODE,
+    TB_CRASH_STACK,
+    TB_CRASH_END
+};
+enum {
+    TB_CRASH_N_REGS = 23, /* gregset_t of x86-64, in its order */
+    TB_CRASH_FIXED_BYTES = 8 * 4 + 7 * 8 + TB_CRASH_N_REGS * 8 + 16,
+    TB_CRASH_FRAMES_MAX = 512,
+    TB_CRASH_NOTES_MAX = 256,
+};
+enum { TB_CRASH_STACK_CUT = 1, TB_CRASH_FRAMES_CUT = 2 }; /* flags of the end chunk */
+
+struct tb_crash_fixed {
+    int32_t signo, code, err;
+    uint32_t tid, pid, sender_pid, sender_uid, flags;
+    uint64_t fault_address;
+    uint64_t wall_ns, mono_ns;
+    uint64_t generation; /* of the process record */
+    uint64_t trap, trap_err, cr2;
+    uint64_t regs[TB_CRASH_N_REGS];
+    char thread_name[16];
+};
+
+struct tb_crash_frame {
+    uint64_t ip, sp;
+    uint64_t trust; /* enum tb_unwind_trust */
+};
+
+struct tb_crash_note {
+    uint64_t wall_ns;
+    uint32_t level, tid;
+    const char *text; /* borrowed, len bytes, no NUL */
+    size_t len;
+};
+
+/* Signal-safe. */
+void tb_crash_fixed_pack(const struct tb_crash_fixed *fixed, uint8_t out[TB_CRASH_FIXED_BYTES]);
+
+/* A crash record read: pointers borrow from the data it was read from. */
+struct tb_crash {
+    struct tb_crash_fixed fixed;
+    struct tb_trace trace;
+    int has_trace;
+    const char *abort_text; /* not NUL-terminated; NULL for none */
+    size_t abort_len;
+    struct tb_crash_frame *frames; /* innermost first; allocated */
+    size_t n_frames;
+    const char *scope; /* key, NUL, value, NUL, ...; every string inside scope_len ends with NUL */
+    size_t scope_len;
+    struct tb_crash_note *notes; /* oldest first; allocated */
+    size_t n_notes;
+    uint64_t code_address, stack_address;
+    const uint8_t *code, *stack;
+    size_t code_len, stack_len;
+    uint64_t handler_ns; /* 0 when the record is cut */
+    uint32_t n_nested, end_flags;
+    int is_cut; /* ends in the middle, or has no end chunk */
+};
+
+/* Reads a record of any origin: 0, -EBADMSG when not even the fixed chunk is there, -ENOMEM. */
+int tb_crash_unpack(const uint8_t *data, size_t len, struct tb_crash *out);
+void tb_crash_done(struct tb_crash *crash);
+
+#endif

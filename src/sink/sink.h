@@ -1,0 +1,60 @@
+/* sink.h - a destination is two pure functions: encode an item, judge the reply. No I/O here. */
+#ifndef TB_SINK_SINK_H
+#define TB_SINK_SINK_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+
+enum tb_verdict {
+    TB_VERDICT_ACK,   /* taken */
+    TB_VERDICT_RETRY, /* not taken: again later */
+    TB_VERDICT_SLOW,  /* the whole token must wait wait_ms */
+    TB_VERDICT_DROP,  /* never taken as it is: quarantine, with the reason */
+    TB_VERDICT_PARK   /* the token is refused: keep its queue, ask a person */
+};
+
+enum { TB_SINK_HEADERS = 8, TB_SINK_REASON = 256 };
+
+struct tb_sink_request {
+    char url[1024];
+    char headers[TB_SINK_HEADERS][512]; /* "Name: value" */
+    size_t n_headers;
+    struct tb_buf body;
+};
+
+struct tb_sink_reply {
+    int status;        /* HTTP status; 0 when there was none */
+    const char *error; /* transport error text when status is 0 */
+    const char *body;
+    size_t body_len;
+    int64_t rate_remaining;   /* X-Rate-Limit-Remaining, or -1 */
+    int64_t rate_remaining_s; /* X-Rate-Limit-Remaining-Seconds, or -1 */
+};
+
+struct tb_sink_judgement {
+    enum tb_verdict verdict;
+    int64_t wait_ms;             /* for SLOW; also with ACK when the window is used up */
+    char reason[TB_SINK_REASON]; /* for people; never holds the token */
+};
+
+struct tb_sink_target {
+    const char *endpoint; /* full URL */
+    const char *token;
+};
+
+/* One row for each destination. */
+struct tb_sink_type {
+    const char *name;
+    int (*encode)(const struct tb_sink_target *target, const char *data, size_t len,
+                  struct tb_sink_request *out);
+    void (*judge)(const struct tb_sink_target *target, const struct tb_sink_reply *reply,
+                  struct tb_sink_judgement *out);
+};
+
+extern const struct tb_sink_type tb_sink_rollbar;
+
+void tb_sink_request_done(struct tb_sink_request *request);
+
+#endif

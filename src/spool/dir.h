@@ -1,0 +1,26 @@
+/* dir.h - the folders of a spool: make them, open them, say what is wrong with them. */
+#ifndef TB_SPOOL_DIR_H
+#define TB_SPOOL_DIR_H
+
+#include <stddef.h>
+
+enum { TB_SPOOL_WHY = 512, TB_SPOOL_NAME = 64 };
+
+/* Opens SPOOL/in for a producer as a directory descriptor. When create is set and the folder is
+ * missing, SPOOL (its parents excepted the last) and SPOOL/in are made with mode 0700.
+ * Returns the descriptor, or a negative errno with a sentence in why that names the path and how to
+ * mend it. Refuses network file systems (-EREMOTEIO). */
+int tb_spool_dir_open(const char *spool, int create, char why[TB_SPOOL_WHY]);
+
+/* The agent's side: makes what is missing (shared: in/ gets mode 3733, else 0700; agent/ 0700),
+ * opens both folders. 0, or a negative errno with why. */
+int tb_spool_dir_agent(const char *spool, int shared, int *in_fd, int *agent_fd,
+                       char why[TB_SPOOL_WHY]);
+
+/* A fresh file name of the given class, "seg" or "slot". Signal-safe. */
+void tb_spool_name(int class_, const unsigned char boot_id[16], unsigned number, const char *suffix,
+                   char out[TB_SPOOL_NAME]);
+/* Is it a name that a producer makes? Returns the class, or -1. is_slot is written if so. */
+int tb_spool_name_parse(const char *name, int *is_slot);
+
+#endif

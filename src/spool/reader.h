@@ -1,0 +1,78 @@
+/* reader.h - the agent's side of a spool: find, check, deliver and acknowledge records.
+ *
+ * 1. Reads by pread only, trusts no length before its checksum, resyncs after any damage.
+ * 2. A record is delivered until it is acknowledged; acknowledgements survive in ack.log, and
+ *    losing them means that the same uuid is delivered again.
+ * 3. Records of kind process are context: never delivered, never acknowledged, found for a record
+ *    by tb_spool_context.
+ * 4. A crash slot is delivered as one record of kind crash: the payloads of its fragments in order.
+ * 5. Nothing in the folder can make it stop, spin or follow a link. Not thread-safe. */
+#ifndef TB_SPOOL_READER_H
+#define TB_SPOOL_READER_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "spool/dir.h"
+#include "spool/frame.h"
+
+struct tb_spool;
+
+struct tb_spool_record {
+    int kind; /* TB_KIND_NATIVE, _ITEM, _CRASH or _DROPCOUNT */
+    int class_;
+    int flags; /* TB_FRAME_TRUNCATED also when a crash stream has no LAST */
+    uint8_t uuid[16];
+    uint64_t time_ns;
+    uid_t uid;           /* owner of the file: the reporter */
+    pid_t pid;           /* a hint */
+    const uint8_t *data; /* borrowed until the next tb_spool_next */
+    size_t len;
+    uint64_t file_id; /* names file and place to tb_spool_ack and tb_spool_context */
+    uint32_t off8;
+};
+
+struct tb_spool_stats {
+    uint64_t n_files, bytes; /* now in in/ */
+    uint64_t n_pending;      /* delivered, not yet acknowledged */
+    uint64_t n_read;         /* records delivered since open */
+    uint64_t n_damaged;      /* frames or files that failed a check */
+    uint64_t n_lost;         /* gaps in seq */
+    uint64_t n_vanished;     /* processes that died unseen */
+    uint64_t n_quarantined;  /* files and records moved to quarantine */
+    uint64_t n_refused;      /* not regular, linked, too large, foreign names */
+};
+
+enum tb_spool_flags { TB_SPOOL_CREATE = 1, TB_SPOOL_SHARED = 2 };
+enum tb_ack_status { TB_ACK_STORED = 1, TB_ACK_QUARANTINED = 2 };
+
+/* Opens SPOOL for the one agent that drains it. 0; -EBUSY when another agent has it; or another
+ * negative errno; why says what is wrong and how to mend it. */
+int tb_spool_open(const char *path, int flags, struct tb_spool **out, char why[TB_SPOOL_WHY]);
+void tb_spool_close(struct tb_spool *spool);
+/* The next record, crash class first, then by class and age: 0, or -EAGAIN when all that is there
+ * now was delivered. Looks at the folder again when it has run out. */
+int tb_spool_next(struct tb_spool *spool, struct tb_spool_record *out);
+/* The process record of that generation in the record's file: 0, or -ENOENT. data is borrowed until
+ * the next tb_spool_next. generation 0 means the newest before the record. */
+int tb_spool_context(struct tb_spool *spool, const struct tb_spool_record *record,
+                     uint64_t generation, const uint8_t **data, size_t *len);
+/* Notes that the record is in the database (or quarantined); durable after tb_spool_flush. */
+void tb_spool_ack(struct tb_spool *spool, uint64_t file_id, uint32_t off8, enum tb_ack_status how);
+/* Keeps the record's bytes in quarantine/ with the reason, then acknowledges it. */
+int tb_spool_quarantine(struct tb_spool *spool, const struct tb_spool_record *record,
+                        const char *reason);
+/* Writes the noted acknowledgements. 0 or a negative errno (they stay noted). */
+int tb_spool_flush(struct tb_spool *spool);
+/* Removes files whose owner is gone and whose records are all acknowledged. Call only after what
+ * was acknowledged has been synced. Returns how many. */
+int tb_spool_collect(struct tb_spool *spool);
+/* Delivers again, from the start, all that is not acknowledged. For after a failed commit. */
+void tb_spool_rewind(struct tb_spool *spool);
+/* A descriptor that becomes readable when something is written (inotify), or -1. Reading it out is
+ * tb_spool_next's work. */
+int tb_spool_wake_fd(const struct tb_spool *spool);
+void tb_spool_stats(const struct tb_spool *spool, struct tb_spool_stats *out);
+
+#endif

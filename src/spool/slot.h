@@ -1,0 +1,63 @@
+/* slot.h - the crash slot: one preallocated, mapped file for each process (spool-format.md 7).
+ *
+ * 1. After tb_slot_open nothing needs a descriptor, a folder or room on the disk.
+ * 2. The functions marked signal-safe only store to the mapping.
+ * 3. A crash stream cut anywhere is a usable prefix. */
+#ifndef TB_SPOOL_SLOT_H
+#define TB_SPOOL_SLOT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum tb_slot_state {
+    TB_SLOT_ARMED = 1,
+    TB_SLOT_WRITING,
+    TB_SLOT_COMPLETE,
+    TB_SLOT_HANDED_ON,
+    TB_SLOT_DONE
+};
+enum {
+    TB_SLOT_STATE_AT = 128,
+    TB_SLOT_AREA_A = 4096,
+    TB_SLOT_AREA_B = 65536,
+    TB_SLOT_CRASH_AT = 131072,
+    TB_SLOT_PAGE = 4096,
+    TB_SLOT_FRAGMENT_MAX = TB_SLOT_PAGE - 56,
+};
+
+struct tb_slot {
+    uint8_t *map; /* TB_SLOT_BYTES, or NULL */
+    int fd;       /* holds the OFD lock; -1 */
+    uint32_t salt;
+    uint64_t seq;
+    /* The crash stream being written. */
+    uint8_t uuid[16];
+    uint64_t time_ns;
+    uint32_t page;   /* fragment being filled, counted from TB_SLOT_CRASH_AT */
+    uint32_t filled; /* payload bytes in it */
+};
+
+/* Creates, locks, fills and maps a slot in dirfd. Signal-safe too (raw calls only), so that the
+ * handler of a fork child can make its own. 0 or a negative errno. */
+int tb_slot_open(struct tb_slot *slot, int dirfd, const uint8_t boot_id[16], uint64_t start_ticks);
+/* Stores the process record into the area not in use. -EMSGSIZE when it does not fit: cut it.
+ * Signal-safe. */
+int tb_slot_context(struct tb_slot *slot, uint64_t generation, const void *data, size_t len);
+/* Signal-safe. */
+void tb_slot_state(struct tb_slot *slot, enum tb_slot_state state, uint32_t tid);
+/* Starts a crash stream; forgets an earlier one. Signal-safe. */
+void tb_slot_begin(struct tb_slot *slot, const uint8_t uuid[16], uint64_t time_ns);
+/* Appends to the stream; what does not fit any more is left out and -ENOSPC returned.
+ * Signal-safe. */
+int tb_slot_write(struct tb_slot *slot, const void *data, size_t len);
+/* Makes what was written so far readable as a fragment and starts the next. Signal-safe. */
+void tb_slot_flush(struct tb_slot *slot);
+/* The same for the last fragment. Signal-safe. */
+void tb_slot_end(struct tb_slot *slot);
+/* Touches the file so that a watching agent wakes; errors do not matter. Signal-safe. */
+void tb_slot_wake(struct tb_slot *slot);
+/* Unmaps and closes; state DONE is stored first when clean. NULL-safe, zeroed-safe (fd 0 is never
+ * closed: a zeroed slot has map NULL). */
+void tb_slot_close(struct tb_slot *slot, int clean);
+
+#endif

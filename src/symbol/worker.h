@@ -1,0 +1,51 @@
+/* worker.h - the symbolizer: a process of its own that reads ELF and DWARF, which are hostile
+ * input.
+ *
+ * The agent starts `towbard --symbol-worker` with a socket as descriptor 3 and asks one question at
+ * a time. Question, little-endian: magic u32 "TBW1", op u32, process_len u32, body_len u32, then
+ * the process record and the body. Answer: err i32, len u32, then len bytes of JSON:
+ *   {"frames":[...],"unwound_by":"agent"|"process","cut":false,
+ *    "modules":[{"name","build_id","symbols":"debug"|"symtab"|"none"|"unreadable"|"changed"}]}
+ * frames are Rollbar frames, oldest first, with the private keys of docs/design.md ("Items"):
+ * filename, lineno, method, code, context{pre,post}, address, module, module_offset, build_id,
+ * inlined, trust, in_app. */
+#ifndef TB_SYMBOL_WORKER_H
+#define TB_SYMBOL_WORKER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/json.h"
+#include "record/crash.h"
+#include "record/process.h"
+
+enum tb_symbol_op {
+    TB_SYMBOL_CONFIG = 1, /* body: "key=value\n" lines, see tb_symbol_config_read; no answer JSON */
+    TB_SYMBOL_ADDRESSES,  /* body: u64 addresses, innermost first, all return addresses */
+    TB_SYMBOL_CRASH       /* body: a crash record */
+};
+enum { TB_SYMBOL_FD = 3, TB_SYMBOL_BODY_MAX = 4 << 20, TB_SYMBOL_REPLY_MAX = 512 << 10 };
+
+struct tb_symbol_config {
+    char **source_roots; /* folders under which any source may be shown */
+    size_t n_source_roots;
+    char **debug_dirs; /* where .build-id folders and debug files are; default /usr/lib/debug */
+    size_t n_debug_dirs;
+    int context_lines; /* on each side; default 3 */
+};
+
+/* source_root=DIR, debug_dir=DIR, context_lines=N. 0, -EINVAL, -ENOMEM. */
+int tb_symbol_config_read(const char *text, size_t len, struct tb_symbol_config *out);
+void tb_symbol_config_done(struct tb_symbol_config *config);
+
+/* The worker's main: limits itself (memory, processor time, no new privileges, seccomp where that
+ * is possible), then answers until the socket ends. Returns the exit code. */
+int tb_symbol_worker(int fd);
+
+/* What the worker does, callable in the same process: writes the answer's JSON object. */
+int tb_symbol_addresses(const struct tb_symbol_config *config, const struct tb_process *process,
+                        const uint64_t *addresses, size_t n, struct tb_json *out);
+int tb_symbol_crash(const struct tb_symbol_config *config, const struct tb_process *process,
+                    const struct tb_crash *crash, struct tb_json *out);
+
+#endif
