@@ -1,0 +1,11 @@
+#!/bin/sh
+# demo.sh - on a bare Debian 12: installs what is missing, builds towbar, and runs `towbar demo`.
+# Arguments go to `towbar demo`: --check verifies everything and exits 0 or 1.
+set -eu
+cd "$(dirname "$0")/.."
+. src/dist/setup.sh
+
+install_packages build run
+say "building in build/ (the first time takes a minute or two)"
+build build -DCMAKE_BUILD_TYPE=RelWithDebInfo
+exec build/bin/towbar demo "$@"

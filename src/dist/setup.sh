@@ -1,0 +1,60 @@
+# setup.sh - sourced by samples/demo.sh and tests/run.sh: installs what is missing, builds.
+# Expects the current folder to be the top of the checkout.
+
+say() { printf '%s\n' "$*" >&2; }
+
+# A tool that is there already, from wherever, need not come as a package.
+have_already() {
+    case "$1" in
+    nodejs) command -v node >/dev/null 2>&1 ;;
+    npm) command -v npm >/dev/null 2>&1 ;;
+    *) return 1 ;;
+    esac
+}
+
+# install_packages GROUP...: installs the packages of those groups that are missing.
+install_packages() {
+    missing=""
+    for group in "$@"; do
+        for package in $(sed -n "s/^$group //p" src/dist/packages.txt); do
+            dpkg-query -W -f='${db:Status-Status}\n' "$package" 2>/dev/null | grep -q '^installed$' ||
+                have_already "$package" || missing="$missing $package"
+        done
+    done
+    [ -n "$missing" ] || return 0
+    as_root=""
+    if [ "$(id -u)" -ne 0 ]; then
+        if ! command -v sudo >/dev/null 2>&1; then
+            say "missing packages:$missing"
+            say "run this script as root or with sudo installed, or first, as root: apt-get install$missing"
+            return 1
+        fi
+        as_root="sudo"
+    fi
+    say "installing:$missing"
+    log=$(mktemp)
+    # shellcheck disable=SC2086 # the list is meant to be split
+    if $as_root env DEBIAN_FRONTEND=noninteractive apt-get update -qq >"$log" 2>&1 &&
+        $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+            $missing >>"$log" 2>&1; then
+        rm -f "$log"
+        return 0
+    fi
+    say "could not install:$missing"
+    tail -n 20 "$log" >&2
+    rm -f "$log"
+    return 1
+}
+
+# build DIR [cmake arguments]: configures and builds; shows the log only when something went wrong.
+build() {
+    folder=$1
+    shift
+    mkdir -p "$folder"
+    if ! cmake -S . -B "$folder" "$@" >"$folder/build.log" 2>&1 ||
+        ! cmake --build "$folder" -j "$(nproc)" >>"$folder/build.log" 2>&1; then
+        tail -n 60 "$folder/build.log" >&2
+        say "the build in $folder failed; the whole log is $folder/build.log"
+        return 1
+    fi
+}
