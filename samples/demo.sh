@@ -7,5 +7,5 @@ cd "$(dirname "$0")/.."
 
 install_packages build run
 say "building in build/ (the first time takes a minute or two)"
-build build -DCMAKE_BUILD_TYPE=RelWithDebInfo
+build build -DCMAKE_BUILD_TYPE=RelWithDebInfo -DTOWBAR_TESTS=OFF
 exec build/bin/towbar demo "$@"
