@@ -1,0 +1,429 @@
+#!/usr/bin/env python3
+"""A strict Rollbar for tests: takes, refuses, groups and forgets what the real one does.
+
+    with FakeRollbar(token="t") as fake:
+        run(ROLLBAR_ENDPOINT=fake.url, ROLLBAR_ACCESS_TOKEN="t")
+        fake.wait_for(lambda f: len(f.occurrences) == 2)
+
+1. POST /api/1/item and /api/1/item/; the token from the header X-Rollbar-Access-Token, else from
+   the body. Each token is a project.
+2. An item that breaks the documented schema is refused with Rollbar's status and text.
+3. A uuid that the project has seen is answered with 200 and discarded.
+4. Occurrences are grouped by environment and fingerprint (rollbar_grouping.py).
+5. Every request is kept as it came, byte for byte, with what was answered: .requests.
+
+Script. fake.script([step, ...]) queues what happens to the next requests, one step each:
+    {"status": 429, "headers": {...}}   refused with that status; the item is not taken
+    {"status": 500, "body": "..."}      with that body instead of {"err":1,...}
+    {"body": "not json"}                the item is taken, the answer is this
+    {"delay": 1.5}                      everything as usual, but late
+    {"cut": "before-read"}              the connection is closed, the item is not read
+    {"cut": "before-reply"}             the item is taken, then the connection is closed
+    {"cut": "mid-reply"}                the item is taken, half of the answer is sent
+    {"repeat": 3, ...}                  the step counts for three requests; -1: until script([])
+Keys can be joined. close_port() and open_port() take the server away and bring it back.
+
+As a program: fake_rollbar.py [--port 0] [--token TOKEN] [--record FILE] prints the item URL and
+serves until it is told to stop.
+"""
+
+import argparse
+import base64
+import http.server
+import json
+import signal
+import socket
+import sys
+import threading
+import time
+import urllib.parse
+import uuid as uuids
+
+import rollbar_grouping as grouping
+import rollbar_schema as schema
+
+ITEM_PATHS = ("/api/1/item", "/api/1/item/")
+BODY_MAX_BYTES = 512 * 1024
+WINDOW_S = 60
+WAIT_S = 15
+
+
+class Request:
+    """What came in, and what was answered."""
+
+    def __init__(self, handler, body):
+        self.time = time.monotonic()
+        self.method = handler.command
+        self.path = handler.path
+        self.headers = handler.headers  # case does not matter; .items() is as sent
+        self.body = body
+        self.connection = handler.client_address  # the same for requests on one connection
+        self.status = 0  # 0: the connection was cut before an answer
+        self.reply = b""
+
+    def as_line(self):
+        return json.dumps(
+            {
+                "method": self.method,
+                "path": self.path,
+                "headers": list(self.headers.items()),
+                "body_base64": base64.b64encode(self.body).decode("ascii"),
+                "status": self.status,
+                "reply": self.reply.decode("utf-8", "replace"),
+            }
+        )
+
+
+class Occurrence:
+    def __init__(self, token, data, raw):
+        self.token = token
+        self.data = data
+        self.raw = raw  # the body of the request
+        self.uuid = data["uuid"]
+        self.fingerprint = grouping.fingerprint(data)
+        self.default_fingerprint = grouping.default_fingerprint(data)
+        self.item = None
+
+
+class Item:
+    """One line of Rollbar's list."""
+
+    def __init__(self, number, first):
+        self.number = number
+        self.title = grouping.title(first.data)
+        self.level = first.data.get("level") or default_level(first.data)
+        self.environment = first.data["environment"]
+        self.fingerprint = first.fingerprint
+        self.occurrences = []
+
+
+def default_level(data):
+    return "info" if "message" in data["body"] else "error"
+
+
+class Refusal(Exception):
+    def __init__(self, status, message):
+        super().__init__(message)
+        self.status = status
+        self.message = message
+
+
+class FakeRollbar:
+    def __init__(self, token=None, port=0, host="127.0.0.1", limit=5000, record=None):
+        """token: the one that is known, several, or None: any. limit: requests a minute."""
+        self.tokens = {token} if isinstance(token, str) else set(token or ())
+        self.host = host
+        self.port = port
+        self.limit = limit
+        self.record = record
+        self.changed = threading.Condition()
+        self.requests = []
+        self.occurrences = []
+        self.items = []
+        self.duplicates = []  # uuids that came again and were discarded
+        self.warnings = []  # (uuid, sentence): not refused, but not what towbar should send
+        self._steps = []
+        self._uuids = set()
+        self._groups = {}
+        self._window = (0, 0)  # start, requests counted in it
+        self._server = None
+
+    # ---- start and stop ----
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *unused):
+        self.stop()
+
+    @property
+    def url(self):
+        return f"http://{self.host}:{self.port}/api/1/item/"
+
+    def start(self):
+        self.open_port()
+        return self
+
+    def stop(self):
+        self.close_port()
+
+    def open_port(self):
+        """Serves; after close_port on the same port as before."""
+        assert self._server is None
+        self._server = Server((self.host, self.port), Handler)
+        self._server.fake = self
+        self.port = self._server.server_address[1]
+        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
+
+    def close_port(self):
+        """Connections are refused and open ones cut, until open_port."""
+        server, self._server = self._server, None
+        if server:
+            server.shutdown()
+            server.server_close()
+            server.cut_connections()
+
+    # ---- for tests ----
+
+    def script(self, steps):
+        """Replaces what is left of the script."""
+        with self.changed:
+            self._steps = [dict(step) for step in steps]
+
+    def wait_for(self, predicate, timeout=WAIT_S):
+        """Waits until predicate(self) is true and returns its value; TimeoutError otherwise."""
+        with self.changed:
+            value = self.changed.wait_for(lambda: predicate(self), timeout)
+        if not value:
+            raise TimeoutError(f"not within {timeout} s; {self.summary()}")
+        return value
+
+    def summary(self):
+        counts = {}
+        for request in self.requests:
+            counts[request.status] = counts.get(request.status, 0) + 1
+        refused = [r.reply.decode("utf-8", "replace") for r in self.requests if r.status != 200]
+        return (
+            f"{len(self.requests)} requests (by status {counts}), {len(self.occurrences)} "
+            f"occurrences in {len(self.items)} items, {len(self.duplicates)} duplicates, "
+            f"last refusals {refused[-3:]}"
+        )
+
+    def occurrence(self, uuid):
+        return next((o for o in self.occurrences if o.uuid == uuid), None)
+
+    # ---- what the service does ----
+
+    def next_step(self):
+        with self.changed:
+            if not self._steps:
+                return {}
+            step = self._steps[0]
+            repeat = step.get("repeat", 1)
+            if repeat == 1:
+                self._steps.pop(0)
+            elif repeat > 1:
+                step["repeat"] = repeat - 1
+            return dict(step)
+
+    def take(self, request):
+        """The reply to a request, as status, object and headers."""
+        with self.changed:
+            headers = self._count()
+            try:
+                if int(headers["X-Rate-Limit-Remaining"]) < 0:
+                    headers["X-Rate-Limit-Remaining"] = "0"
+                    raise Refusal(429, "Rate limit exceeded")
+                result = self._take_item(request)
+                return 200, {"err": 0, "result": result}, headers
+            except Refusal as refusal:
+                return refusal.status, {"err": 1, "message": refusal.message}, headers
+
+    def _count(self):
+        now = time.time()
+        start, n = self._window
+        if now - start >= WINDOW_S:
+            start, n = now, 0
+        self._window = (start, n + 1)
+        return {
+            "X-Rate-Limit-Limit": str(self.limit),
+            "X-Rate-Limit-Remaining": str(self.limit - n - 1),
+            "X-Rate-Limit-Reset": str(int(start + WINDOW_S)),
+            "X-Rate-Limit-Remaining-Seconds": str(max(0, int(start + WINDOW_S - now))),
+        }
+
+    def _take_item(self, request):
+        if len(request.body) > BODY_MAX_BYTES:
+            raise Refusal(413, "Request entity too large: the maximum payload size is 512kb")
+        envelope = decode(request.body)
+        token = request.headers.get("X-Rollbar-Access-Token")
+        if not token and isinstance(envelope, dict):
+            token = envelope.get("access_token")
+        if not token:
+            raise Refusal(422, "Invalid format. access_token is missing and it is required.")
+        if not isinstance(token, str):
+            raise Refusal(422, "Invalid format. access_token should be string.")
+        if self.tokens and token not in self.tokens:
+            raise Refusal(403, f"access token not found: {token}")
+        complaint = schema.check(envelope)
+        if complaint:
+            raise Refusal(422, complaint)
+        return {"id": None, "uuid": self._keep(token, envelope["data"], request.body)}
+
+    def _keep(self, token, data, raw):
+        data.setdefault("uuid", uuids.uuid4().hex)
+        if (token, data["uuid"]) in self._uuids:
+            self.duplicates.append(data["uuid"])
+            return data["uuid"]
+        self._uuids.add((token, data["uuid"]))
+        occurrence = Occurrence(token, data, raw)
+        key = (token, data["environment"], occurrence.fingerprint)
+        if key not in self._groups:
+            self._groups[key] = Item(len(self.items) + 1, occurrence)
+            self.items.append(self._groups[key])
+        occurrence.item = self._groups[key]
+        occurrence.item.occurrences.append(occurrence)
+        self.occurrences.append(occurrence)
+        self.warnings.extend((occurrence.uuid, text) for text in schema.warn(data))
+        return occurrence.uuid
+
+    def note(self, request):
+        with self.changed:
+            self.requests.append(request)
+            if self.record:
+                self.record.write(request.as_line() + "\n")
+                self.record.flush()
+            self.changed.notify_all()
+
+
+def no_constant(text):
+    raise ValueError(f"{text} is not JSON")
+
+
+def decode(body):
+    """The object in a body: JSON whatever its type says, or the form field "payload"."""
+    try:
+        text = body.decode("utf-8")
+        if not text.lstrip().startswith(("{", "[")):
+            fields = urllib.parse.parse_qs(text, strict_parsing=True, errors="strict")
+            if list(fields) != ["payload"]:
+                raise ValueError("no payload")
+            text = fields["payload"][0]
+        return json.loads(text, parse_constant=no_constant)
+    except (ValueError, RecursionError):
+        raise Refusal(400, "Invalid JSON: the payload could not be decoded") from None
+
+
+class Server(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+    allow_reuse_address = True
+    request_queue_size = 128
+
+    def __init__(self, *args):
+        self.fake = None
+        self.lock = threading.Lock()
+        self.open = set()
+        super().__init__(*args)
+
+    def process_request(self, request, client_address):
+        with self.lock:
+            self.open.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request):
+        with self.lock:
+            self.open.discard(request)
+        super().shutdown_request(request)
+
+    def cut_connections(self):
+        with self.lock:
+            for connection in self.open:
+                try:
+                    connection.shutdown(socket.SHUT_RDWR)
+                except OSError:
+                    pass  # The other side was first.
+
+    def handle_error(self, request, client_address):
+        if not isinstance(sys.exc_info()[1], OSError):  # A connection that went away is no news.
+            super().handle_error(request, client_address)
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server_version = "FakeRollbar"
+    wbufsize = -1  # One packet for an answer.
+
+    def log_message(self, *args):
+        pass
+
+    def do_GET(self):
+        if self.path == "/api/1/status/ping":
+            self.answer(Request(self, b""), 200, b"pong", {}, "text/plain")
+        else:
+            self.refuse(b"", 404, "Not found")
+
+    def do_POST(self):
+        fake = self.server.fake
+        step = fake.next_step()
+        if step.get("cut") == "before-read":
+            self.close_connection = True
+            fake.note(Request(self, b""))
+            return
+        body = self.read_body()
+        if urllib.parse.urlsplit(self.path).path not in ITEM_PATHS:
+            self.refuse(body, 404, "Not found")
+            return
+        if step.get("delay"):
+            time.sleep(step["delay"])
+        self.play(step, Request(self, body))
+
+    def play(self, step, request):
+        fake = self.server.fake
+        if step.get("status", 200) == 200:
+            status, reply, headers = fake.take(request)
+        else:
+            status, headers = step["status"], {}
+            reply = {"err": 1, "message": step.get("message", "as the script says")}
+        reply = step.get("body", reply)
+        payload = reply if isinstance(reply, str) else json.dumps(reply)
+        headers.update(step.get("headers", {}))
+        self.answer(request, status, payload.encode(), headers, cut=step.get("cut"))
+
+    def read_body(self):
+        if "chunked" in self.headers.get("Transfer-Encoding", ""):
+            return self.read_chunks()
+        return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+
+    def read_chunks(self):
+        body = b""
+        while True:
+            size = int(self.rfile.readline().split(b";")[0], 16)
+            body += self.rfile.read(size)
+            self.rfile.readline()
+            if size == 0:
+                return body
+
+    def refuse(self, body, status, message):
+        payload = json.dumps({"err": 1, "message": message}).encode()
+        self.answer(Request(self, body), status, payload, {})
+
+    def answer(self, request, status, payload, headers, kind="application/json", cut=None):
+        if cut == "before-reply":
+            self.close_connection = True
+            self.server.fake.note(request)
+            return
+        request.status, request.reply = status, payload
+        self.server.fake.note(request)  # Before it is sent: who has the answer finds it noted.
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(payload)))
+        for name, value in headers.items():
+            self.send_header(name, str(value))
+        self.end_headers()
+        if cut == "mid-reply":
+            payload = payload[: len(payload) // 2]
+            self.close_connection = True
+        self.wfile.write(payload)
+        self.wfile.flush()
+
+
+def main():
+    parser = argparse.ArgumentParser(description="A strict Rollbar for tests.")
+    parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
+    parser.add_argument("--token", action="append", help="known token; default: any")
+    parser.add_argument("--limit", type=int, default=5000, help="requests a minute")
+    parser.add_argument("--record", metavar="FILE", help="append each request as a line of JSON")
+    options = parser.parse_args()
+    stop = {signal.SIGINT, signal.SIGTERM}
+    signal.pthread_sigmask(signal.SIG_BLOCK, stop)  # Before threads: they inherit it.
+    record = open(options.record, "a", encoding="utf-8") if options.record else None
+    fake = FakeRollbar(options.token, options.port, limit=options.limit, record=record)
+    with fake:
+        print(fake.url, flush=True)
+        signal.sigwait(stop)
+    print(fake.summary(), file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()
