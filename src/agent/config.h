@@ -11,20 +11,22 @@
  *   scrub: { keys: [more, keys] }
  *   symbols: { source_roots: [..], debug_dirs: [..], context_lines: 3 }
  * An unknown key, a bad value and an unreadable file are errors that name file, key, line and cure.
- */
+ * docs/config.md says the same at length. */
 #ifndef TB_AGENT_CONFIG_H
 #define TB_AGENT_CONFIG_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-enum { TB_CONFIG_WHY = 512 };
+enum { TB_CONFIG_WHY = 512, TB_CONFIG_TOKEN_MAX = 127 };
+
+#define TB_CONFIG_SYSTEM_SPOOL "/var/spool/towbar"
 
 struct tb_config {
     char *environment;
     char *spool, *state_dir, *socket, *listen;
     char *token;      /* "" when there is none: nothing is sent, the agent's own page is it */
-    char *token_from; /* where it came from, for people: "ROLLBAR_ACCESS_TOKEN" */
+    char *token_from; /* where it came from, for people: "ROLLBAR_ACCESS_TOKEN"; "" for none */
     char *endpoint;
     unsigned timeout_ms, retry_min_ms, retry_max_ms, connections;
     char **scrub_keys;
@@ -36,6 +38,7 @@ struct tb_config {
     unsigned context_lines;
     int shared_spool; /* the spool serves every user of the host */
     char *file;       /* the file that was read, or "" */
+    char *warning;    /* a sentence for the log, or "": the token's file can be read by others */
 };
 
 /* What the command line said; NULL means nothing was said. */

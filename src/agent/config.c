@@ -1,0 +1,376 @@
+/* config.c - see config.h. */
+#include "agent/config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "agent/config_file.h"
+#include "base/buf.h"
+#include "base/fd.h"
+
+#define SYSTEM_FILE "/etc/towbar/towbard.yaml"
+#define SYSTEM_STATE "/var/lib/towbar"
+#define SYSTEM_SOCKET "/run/towbar/towbard.sock"
+#define DEFAULT_LISTEN "127.0.0.1:7070"
+#define DEFAULT_ENDPOINT "https://api.rollbar.com/api/1/item/"
+
+enum { PATH_BYTES = 4096, TOKEN_FILE_MAX = 4096 };
+
+/* Out of memory at start: there is nothing to lose yet. */
+static char *copy(const char *text)
+{
+    char *mem = strdup(text);
+    if (mem == NULL)
+        abort();
+    return mem;
+}
+
+static void set(char **field, const char *value)
+{
+    char *mem = copy(value);
+    free(*field);
+    *field = mem;
+}
+
+static void set_if(char **field, const char *value)
+{
+    if (value != NULL && value[0] != '\0')
+        set(field, value);
+}
+
+static void set_number(unsigned *field, const unsigned *value)
+{
+    if (value != NULL)
+        *field = *value;
+}
+
+static void set_list(char ***list, size_t *n, char *const *values, size_t n_values)
+{
+    if (n_values == 0)
+        return;
+    *list = calloc(n_values, sizeof(**list));
+    if (*list == NULL)
+        abort();
+    for (*n = 0; *n < n_values; (*n)++)
+        (*list)[*n] = copy(values[*n]);
+}
+
+static void free_list(char **list, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        free(list[i]);
+    free((void *)list);
+}
+
+/* The system's folders belong to root and to the user that owns the system's spool. */
+static int is_system_user(void)
+{
+    struct stat st;
+    return geteuid() == 0 || (stat(TB_CONFIG_SYSTEM_SPOOL, &st) == 0 && st.st_uid == geteuid());
+}
+
+static int is_folder(const char *path)
+{
+    struct stat st;
+    return path != NULL && path[0] == '/' && stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+/* "BASE/rest" by an XDG variable, else below $HOME, else in /tmp by user number. */
+static void user_path(const char *variable, const char *below_home, const char *rest,
+                      char out[PATH_BYTES])
+{
+    const char *base = getenv(variable);
+    const char *home = getenv("HOME");
+    if (base != NULL && base[0] == '/')
+        snprintf(out, PATH_BYTES, "%s/%s", base, rest);
+    else if (home != NULL && home[0] == '/')
+        snprintf(out, PATH_BYTES, "%s/%s/%s", home, below_home, rest);
+    else
+        snprintf(out, PATH_BYTES, "/tmp/towbar-%u/%s", (unsigned)geteuid(), rest);
+}
+
+static void default_paths(struct tb_config *c, char file[PATH_BYTES])
+{
+    char path[PATH_BYTES];
+    if (is_system_user()) {
+        set(&c->spool, TB_CONFIG_SYSTEM_SPOOL);
+        set(&c->state_dir, SYSTEM_STATE);
+        set(&c->socket, SYSTEM_SOCKET);
+        snprintf(file, PATH_BYTES, "%s", SYSTEM_FILE);
+        return;
+    }
+    user_path("XDG_STATE_HOME", ".local/state", "towbar", path);
+    set(&c->state_dir, path);
+    user_path("XDG_STATE_HOME", ".local/state", "towbar/spool", path);
+    set(&c->spool, path);
+    user_path("XDG_CONFIG_HOME", ".config", "towbar/towbard.yaml", file);
+}
+
+static void default_values(struct tb_config *c)
+{
+    char **const texts[] = {&c->environment, &c->spool,  &c->state_dir,  &c->socket,
+                            &c->listen,      &c->token,  &c->token_from, &c->endpoint,
+                            &c->file,        &c->warning};
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+        set(texts[i], "");
+    set(&c->environment, "production");
+    set(&c->listen, DEFAULT_LISTEN);
+    set(&c->endpoint, DEFAULT_ENDPOINT);
+    c->timeout_ms = 15000;
+    c->retry_min_ms = 1000;
+    c->retry_max_ms = 300000;
+    c->connections = 8;
+    c->context_lines = 3;
+}
+
+/* The socket's default follows the folders, wherever they were set. */
+static void default_socket(struct tb_config *c, int state_was_set)
+{
+    char path[PATH_BYTES];
+    const char *runtime = getenv("XDG_RUNTIME_DIR");
+    if (c->socket[0] != '\0' && !(state_was_set && strcmp(c->socket, SYSTEM_SOCKET) == 0))
+        return;
+    if (!state_was_set && is_folder(runtime))
+        snprintf(path, sizeof(path), "%s/towbar/towbard.sock", runtime);
+    else
+        snprintf(path, sizeof(path), "%s/towbard.sock", c->state_dir);
+    set(&c->socket, path);
+}
+
+/* ---- the token ---- */
+
+static int read_token_file(struct tb_config *c, const char *path, char why[TB_CONFIG_WHY])
+{
+    struct tb_buf text;
+    tb_buf_init(&text, TOKEN_FILE_MAX);
+    int err = tb_fd_slurp(AT_FDCWD, path, &text);
+    struct stat st;
+    if (err) {
+        snprintf(why, TB_CONFIG_WHY,
+                 "cannot read rollbar.token_file %s: %s; it must hold the token "
+                 "in its first line, mode 0600, owned by the agent's user",
+                 path, strerror(-err));
+    } else {
+        char *token = copy(tb_buf_str(&text));
+        token[strcspn(token, " \t\r\n")] = '\0';
+        set(&c->token, token);
+        set(&c->token_from, path);
+        free(token);
+        if (c->token[0] == '\0') {
+            snprintf(why, TB_CONFIG_WHY,
+                     "rollbar.token_file %s is empty: put the project's "
+                     "post_server_item token in its first line",
+                     path);
+            err = -EINVAL;
+        }
+    }
+    if (!err && stat(path, &st) == 0 && (st.st_mode & S_IROTH) != 0) {
+        char text_out[PATH_BYTES + 64];
+        snprintf(text_out, sizeof(text_out),
+                 "%s holds the token and can be read by every user: "
+                 "chmod 600 %s",
+                 path, path);
+        set(&c->warning, text_out);
+    }
+    tb_buf_done(&text);
+    return err;
+}
+
+static int check_token(const struct tb_config *c, char why[TB_CONFIG_WHY])
+{
+    int good = strlen(c->token) <= TB_CONFIG_TOKEN_MAX;
+    for (const char *t = c->token; good && *t != '\0'; t++)
+        good = *t > ' ' && *t < 0x7f;
+    if (good)
+        return 0;
+    snprintf(why, TB_CONFIG_WHY,
+             "the Rollbar token from %s is no token: at most %d printable "
+             "characters, no spaces",
+             c->token_from, TB_CONFIG_TOKEN_MAX);
+    return -EINVAL;
+}
+
+static int take_token(struct tb_config *c, const struct tb_config_rollbar *r,
+                      char why[TB_CONFIG_WHY])
+{
+    const char *env = getenv("ROLLBAR_ACCESS_TOKEN");
+    int err = 0;
+    if (env != NULL && env[0] != '\0') {
+        set(&c->token, env);
+        set(&c->token_from, "ROLLBAR_ACCESS_TOKEN");
+    } else if (r != NULL && r->access_token != NULL && r->access_token[0] != '\0') {
+        set(&c->token, r->access_token);
+        set(&c->token_from, c->file);
+    } else if (r != NULL && r->token_file != NULL) {
+        err = read_token_file(c, r->token_file, why);
+    }
+    return err ? err : check_token(c, why);
+}
+
+/* ---- the layers ---- */
+
+static void apply_file(struct tb_config *c, const struct tb_config_file *f)
+{
+    set_if(&c->environment, f->environment);
+    set_if(&c->spool, f->spool);
+    set_if(&c->state_dir, f->state_dir);
+    set_if(&c->socket, f->socket);
+    set_if(&c->listen, f->listen);
+    if (f->rollbar != NULL) {
+        set_if(&c->endpoint, f->rollbar->endpoint);
+        set_number(&c->timeout_ms, f->rollbar->timeout_ms);
+        set_number(&c->retry_min_ms, f->rollbar->retry_min_ms);
+        set_number(&c->retry_max_ms, f->rollbar->retry_max_ms);
+        set_number(&c->connections, f->rollbar->connections);
+    }
+    if (f->scrub != NULL)
+        set_list(&c->scrub_keys, &c->n_scrub_keys, f->scrub->keys, f->scrub->keys_count);
+    if (f->symbols != NULL) {
+        set_list(&c->source_roots, &c->n_source_roots, f->symbols->source_roots,
+                 f->symbols->source_roots_count);
+        set_list(&c->debug_dirs, &c->n_debug_dirs, f->symbols->debug_dirs,
+                 f->symbols->debug_dirs_count);
+        set_number(&c->context_lines, f->symbols->context_lines);
+    }
+}
+
+static void apply_environment_and_flags(struct tb_config *c, const struct tb_config_flags *flags)
+{
+    set_if(&c->environment, getenv("ROLLBAR_ENVIRONMENT"));
+    set_if(&c->endpoint, getenv("ROLLBAR_ENDPOINT"));
+    set_if(&c->spool, getenv("TOWBAR_SPOOL"));
+    set_if(&c->socket, getenv("TOWBAR_SOCKET"));
+    set_if(&c->spool, flags->spool);
+    set_if(&c->state_dir, flags->state_dir);
+    set_if(&c->socket, flags->socket);
+    set_if(&c->listen, flags->listen);
+}
+
+/* ---- checks ---- */
+
+/* "127.0.0.1:PORT", "[::1]:PORT", "localhost:PORT" or "off". */
+static int check_listen(const struct tb_config *c, char why[TB_CONFIG_WHY])
+{
+    if (strcmp(c->listen, "off") == 0)
+        return 0;
+    const char *colon = strrchr(c->listen, ':');
+    char *end = NULL;
+    unsigned long port = colon != NULL ? strtoul(colon + 1, &end, 10) : 0;
+    if (colon == NULL || colon[1] < '0' || colon[1] > '9' || *end != '\0' || port > 65535) {
+        snprintf(why, TB_CONFIG_WHY,
+                 "listen \"%s\" is not ADDRESS:PORT; try 127.0.0.1:7070, port 0 "
+                 "for a free one, or \"off\"",
+                 c->listen);
+        return -EINVAL;
+    }
+    size_t len = (size_t)(colon - c->listen);
+    if (strncmp(c->listen, "127.", 4) == 0 || (len == 9 && !strncmp(c->listen, "localhost", 9)) ||
+        (len == 5 && strncmp(c->listen, "[::1]", 5) == 0))
+        return 0;
+    snprintf(why, TB_CONFIG_WHY,
+             "listen \"%s\" is not a loopback address: towbard answers this "
+             "host only; use 127.0.0.1:%lu",
+             c->listen, port);
+    return -EINVAL;
+}
+
+static int check_number(const char *key, unsigned value, unsigned low, unsigned high,
+                        char why[TB_CONFIG_WHY])
+{
+    if (value >= low && value <= high)
+        return 0;
+    snprintf(why, TB_CONFIG_WHY, "%s is %u; it must be %u to %u", key, value, low, high);
+    return -EINVAL;
+}
+
+static int check(const struct tb_config *c, char why[TB_CONFIG_WHY])
+{
+    int err;
+    if (strncmp(c->endpoint, "http://", 7) != 0 && strncmp(c->endpoint, "https://", 8) != 0) {
+        snprintf(why, TB_CONFIG_WHY,
+                 "rollbar.endpoint (ROLLBAR_ENDPOINT) \"%s\" is no URL; it is "
+                 "the full item URL, " DEFAULT_ENDPOINT,
+                 c->endpoint);
+        return -EINVAL;
+    }
+    if (strlen(c->endpoint) > 1000 || strlen(c->environment) > 255) {
+        snprintf(why, TB_CONFIG_WHY, "rollbar.endpoint may have 1000 bytes, environment 255");
+        return -EINVAL;
+    }
+    if ((err = check_listen(c, why)) ||
+        (err = check_number("rollbar.timeout_ms", c->timeout_ms, 100, 600000, why)) ||
+        (err = check_number("rollbar.retry_min_ms", c->retry_min_ms, 1, 3600000, why)) ||
+        (err = check_number("rollbar.retry_max_ms", c->retry_max_ms, c->retry_min_ms, 86400000,
+                            why)) ||
+        (err = check_number("rollbar.connections", c->connections, 1, 64, why)) ||
+        (err = check_number("symbols.context_lines", c->context_lines, 0, 50, why)))
+        return err;
+    return 0;
+}
+
+static int layers(const struct tb_config_flags *flags, struct tb_config *c, char why[TB_CONFIG_WHY])
+{
+    char path[PATH_BYTES];
+    struct tb_config_file *file = NULL;
+    default_values(c);
+    default_paths(c, path);
+    char *state_default = copy(c->state_dir);
+    int err = tb_config_file_read(flags->file != NULL ? flags->file : path, &file, why);
+    if (err == -ENOENT && flags->file == NULL)
+        err = 0; /* no file is needed */
+    else if (!err)
+        set(&c->file, flags->file != NULL ? flags->file : path);
+    if (!err && file != NULL)
+        apply_file(c, file);
+    if (!err) {
+        apply_environment_and_flags(c, flags);
+        default_socket(c, strcmp(state_default, c->state_dir) != 0);
+        c->shared_spool = strcmp(c->spool, TB_CONFIG_SYSTEM_SPOOL) == 0;
+        err = take_token(c, file != NULL ? file->rollbar : NULL, why);
+    }
+    if (!err)
+        err = check(c, why);
+    tb_config_file_free(file);
+    free(state_default);
+    return err;
+}
+
+int tb_config_load(const struct tb_config_flags *flags, struct tb_config *out,
+                   char why[TB_CONFIG_WHY])
+{
+    struct tb_config config;
+    memset(&config, 0, sizeof(config));
+    int err = layers(flags, &config, why);
+    if (err) {
+        tb_config_done(&config);
+        return err;
+    }
+    *out = config;
+    return 0;
+}
+
+void tb_config_done(struct tb_config *config)
+{
+    if (config == NULL)
+        return;
+    free(config->environment);
+    free(config->spool);
+    free(config->state_dir);
+    free(config->socket);
+    free(config->listen);
+    free(config->token);
+    free(config->token_from);
+    free(config->endpoint);
+    free(config->file);
+    free(config->warning);
+    free_list(config->scrub_keys, config->n_scrub_keys);
+    free_list(config->source_roots, config->n_source_roots);
+    free_list(config->debug_dirs, config->n_debug_dirs);
+    memset(config, 0, sizeof(*config));
+}
