@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/id.h"
+#include "base/utf8.h"
 
 void tb_json_init(struct tb_json *j, char *mem, size_t cap)
 {
@@ -85,30 +86,6 @@ void tb_json_end(struct tb_json *j)
     after_value(j);
 }
 
-/* Length of the valid UTF-8 sequence at p, or 0. Source: RFC 3629, table of section 4. */
-static size_t utf8_len(const unsigned char *p, size_t left)
-{
-    static const struct {
-        unsigned char first, last, low, high;
-        size_t len;
-    } rows[] = {{0xc2, 0xdf, 0x80, 0xbf, 2}, {0xe0, 0xe0, 0xa0, 0xbf, 3},
-                {0xe1, 0xec, 0x80, 0xbf, 3}, {0xed, 0xed, 0x80, 0x9f, 3},
-                {0xee, 0xef, 0x80, 0xbf, 3}, {0xf0, 0xf0, 0x90, 0xbf, 4},
-                {0xf1, 0xf3, 0x80, 0xbf, 4}, {0xf4, 0xf4, 0x80, 0x8f, 4}};
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        if (p[0] < rows[i].first || p[0] > rows[i].last)
-            continue;
-        if (left < rows[i].len || p[1] < rows[i].low || p[1] > rows[i].high)
-            return 0;
-        for (size_t k = 2; k < rows[i].len; k++) {
-            if ((p[k] & 0xc0) != 0x80)
-                return 0;
-        }
-        return rows[i].len;
-    }
-    return 0;
-}
-
 static void put_escape(struct tb_json *j, unsigned char c)
 {
     static const char named[] = "\"\"\\\\\nn\rr\tt\bb\ff";
@@ -135,7 +112,7 @@ static void put_text(struct tb_json *j, const char *text, size_t len)
             i++;
             continue;
         }
-        size_t wide = p[i] >= 0x80 ? utf8_len(p + i, len - i) : 0;
+        size_t wide = p[i] >= 0x80 ? tb_utf8_len(text + i, len - i) : 0;
         if (wide > 0) {
             i += wide;
             continue;

@@ -6,14 +6,20 @@
  *
  *   {"data":{"uuid","timestamp","level","platform":"linux","language":"c",
  *     "notifier":{"name":"towbar","version"},
- *     "body":{"trace":{"frames":[{"address":"0x.."},...],            oldest first
- *                      "exception":{"class","message"}},
- *             "telemetry":[{"level","type":"log","source":"server","timestamp_ms","body":
- *                           {"message"}}]},
  *     "attributes":[{"key":"trace_id","value"},{"key":"span_id","value"}],
- *     "custom":{"trace_id","span_id","xray_trace_id","occurred_at","scope":{...},
- *       "native":{"kind":"report","generation":"0x1","pid","tid","thread","format",
- *                 "errno":{"number","name"},"site":{"file","line","function"},"suppressed"}}}} */
+ *     "custom":{"trace_id","span_id","xray_trace_id","occurred_at",
+ *       "native":{"kind":"report","generation":"0x1","pid","tid","thread",
+ *                 "errno":{"number","name"},"suppressed","format",
+ *                 "site":{"file","line","function"}},
+ *       "scope":{...}},
+ *     "body":{"trace":{"exception":{"class","message"},
+ *                      "frames":[{"address":"0x.."},...]},           oldest first
+ *             "telemetry":[{"level","type":"log","source":"server","timestamp_ms",
+ *                           "body":{"message"}}]}}}
+ *
+ * What is not known is left out; class and message are always there. The order is the order of
+ * value: what does not fit is lost from the end, of the frames the outermost and of the notes the
+ * oldest first. */
 #ifndef TB_ITEM_WRITE_H
 #define TB_ITEM_WRITE_H
 
@@ -21,6 +27,8 @@
 #include <stdint.h>
 
 #include "trace/trace.h"
+
+enum { TB_ITEM_WRITE_LEAST = 4096 };
 
 struct tb_item_note {
     uint64_t wall_ns;
@@ -55,8 +63,9 @@ struct tb_item_facts {
 /* "debug" ... "critical", Rollbar's words for enum towbar_level. */
 const char *tb_level_name(int level);
 
-/* Writes the item into mem. 0 with *len, or -ENOSPC when something had to be left out (what is
- * there is valid JSON and worth sending). Signal-safe. */
+/* Writes the item and a NUL into mem. 0, or -ENOSPC when something had to be left out or cut: what
+ * is there is valid JSON, and worth sending when cap is at least TB_ITEM_WRITE_LEAST. *len is set
+ * in both cases. Signal-safe. */
 int tb_item_write(const struct tb_item_facts *facts, char *mem, size_t cap, size_t *len);
 
 #endif

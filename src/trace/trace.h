@@ -29,13 +29,15 @@ struct tb_trace {
     uint8_t inherited;    /* came over fork or from the environment */
 };
 
+/* Whether either of the two IDs is there. */
 bool tb_trace_is_set(const struct tb_trace *trace);
 /* Each reads one header value of len bytes; 0, or -EINVAL with out untouched. Only the fields of
  * its system are written, the others are left as they are. */
 int tb_trace_parse_w3c(const char *text, size_t len, struct tb_trace *out);
 int tb_trace_parse_xray(const char *text, size_t len, struct tb_trace *out);
-/* Finds out which of the two it is: "Root=" or "1-" means X-Ray. When only one system spoke,
- * trace_id is filled from it, so that trace_id and span_id are always the ones to show. */
+/* Finds out which of the two it is: a "Root=" part or a bare "1-..." means X-Ray. When X-Ray is
+ * the only one that spoke (trace_id was zeros), trace_id, span_id and flags are filled from it, so
+ * that they are always the ones to show. */
 int tb_trace_parse(const char *text, size_t len, struct tb_trace *out);
 /* A bare ID as people type it: 32 hex digits, or 1-8-24. 0 or -EINVAL. */
 int tb_trace_parse_id(const char *text, uint8_t out[16]);
@@ -45,8 +47,8 @@ void tb_span_id_text(const uint8_t id[8], char out[TB_SPAN_ID_TEXT]);
 void tb_xray_id_text(const uint8_t id[16], char out[TB_XRAY_ID_TEXT]);
 void tb_traceparent_text(const struct tb_trace *trace, char out[TB_TRACEPARENT_TEXT]);
 
-/* The 128-byte image of docs/spool-format.md section 8, side by side. unpack: -EINVAL when it is
- * not valid (byte 24). */
+/* The 128-byte image of docs/spool-format.md section 8, side by side. An unset trace makes an image
+ * that is not valid (byte 24); unpack says -EINVAL to those, out untouched. */
 void tb_trace_pack(const struct tb_trace *trace, uint8_t out[TB_TRACE_IMAGE_BYTES]);
 int tb_trace_unpack(const uint8_t in[TB_TRACE_IMAGE_BYTES], struct tb_trace *out);
 

@@ -1,0 +1,228 @@
+/* crash.c - see crash.h. The layout is section 7 of docs/spool-format.md.
+ *
+ * A record may come from a process that died while it wrote, or from a liar: every length is
+ * checked, what is repeated counts once, and what is cut keeps the part that is there. */
+#include "record/crash.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/pack.h"
+
+enum { FRAME_BYTES = 24, NOTE_HEAD_BYTES = 16, END_BYTES = 16, TRUST_LAST = 3 };
+
+/* Offsets of the fixed chunk. */
+enum { AT_ADDRESS = 32, AT_REGS = 88, AT_NAME = AT_REGS + TB_CRASH_N_REGS * 8 };
+
+void tb_crash_fixed_pack(const struct tb_crash_fixed *fixed, uint8_t out[TB_CRASH_FIXED_BYTES])
+{
+    const uint32_t words[] = {
+        (uint32_t)fixed->signo, (uint32_t)fixed->code, (uint32_t)fixed->err, fixed->tid, fixed->pid,
+        fixed->sender_pid,      fixed->sender_uid,     fixed->flags};
+    const uint64_t longs[] = {
+        fixed->fault_address, fixed->wall_ns,  fixed->mono_ns, fixed->generation,
+        fixed->trap,          fixed->trap_err, fixed->cr2};
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+        tb_put32(out + 4 * i, words[i]);
+    for (size_t i = 0; i < sizeof(longs) / sizeof(longs[0]); i++)
+        tb_put64(out + AT_ADDRESS + 8 * i, longs[i]);
+    for (size_t i = 0; i < TB_CRASH_N_REGS; i++)
+        tb_put64(out + AT_REGS + 8 * i, fixed->regs[i]);
+    memcpy(out + AT_NAME, fixed->thread_name, sizeof(fixed->thread_name));
+}
+
+static void fixed_unpack(const uint8_t *in, struct tb_crash_fixed *out)
+{
+    out->signo = (int32_t)tb_get32(in);
+    out->code = (int32_t)tb_get32(in + 4);
+    out->err = (int32_t)tb_get32(in + 8);
+    out->tid = tb_get32(in + 12);
+    out->pid = tb_get32(in + 16);
+    out->sender_pid = tb_get32(in + 20);
+    out->sender_uid = tb_get32(in + 24);
+    out->flags = tb_get32(in + 28);
+    out->fault_address = tb_get64(in + AT_ADDRESS);
+    out->wall_ns = tb_get64(in + AT_ADDRESS + 8);
+    out->mono_ns = tb_get64(in + AT_ADDRESS + 16);
+    out->generation = tb_get64(in + AT_ADDRESS + 24);
+    out->trap = tb_get64(in + AT_ADDRESS + 32);
+    out->trap_err = tb_get64(in + AT_ADDRESS + 40);
+    out->cr2 = tb_get64(in + AT_ADDRESS + 48);
+    for (size_t i = 0; i < TB_CRASH_N_REGS; i++)
+        out->regs[i] = tb_get64(in + AT_REGS + 8 * i);
+    memcpy(out->thread_name, in + AT_NAME, sizeof(out->thread_name));
+    out->thread_name[sizeof(out->thread_name) - 1] = '\0';
+}
+
+/* ---- one reader for each tag; chunk->len is what is there, perhaps less than was meant ---- */
+
+static void read_trace(const struct tb_chunk *chunk, struct tb_crash *out)
+{
+    if (!out->has_trace && chunk->len >= TB_TRACE_IMAGE_BYTES)
+        out->has_trace = tb_trace_unpack(chunk->data, &out->trace) == 0;
+}
+
+static void read_abort(const struct tb_chunk *chunk, struct tb_crash *out)
+{
+    if (out->abort_text || chunk->len == 0)
+        return;
+    out->abort_text = (const char *)chunk->data;
+    out->abort_len = strnlen(out->abort_text, chunk->len);
+}
+
+/* Room for them was made by count_parts. */
+static void read_frames(const struct tb_chunk *chunk, struct tb_crash *out)
+{
+    if (out->n_frames > 0)
+        return;
+    while (out->n_frames < TB_CRASH_FRAMES_MAX && out->n_frames < chunk->len / FRAME_BYTES) {
+        const uint8_t *at = chunk->data + out->n_frames * FRAME_BYTES;
+        uint64_t trust = tb_get64(at + 16);
+        out->frames[out->n_frames++] =
+            (struct tb_crash_frame){.ip = tb_get64(at),
+                                    .sp = tb_get64(at + 8),
+                                    .trust = trust < TRUST_LAST ? trust : TRUST_LAST};
+    }
+}
+
+/* Keeps whole pairs of strings only. */
+static void read_scope(const struct tb_chunk *chunk, struct tb_crash *out)
+{
+    if (out->scope)
+        return;
+    size_t n_strings = 0;
+    for (size_t i = 0; i < chunk->len; i++) {
+        if (chunk->data[i] == '\0' && ++n_strings % 2 == 0)
+            out->scope_len = i + 1;
+    }
+    if (out->scope_len > 0)
+        out->scope = (const char *)chunk->data;
+}
+
+static void read_note(const struct tb_chunk *chunk, struct tb_crash *out)
+{
+    if (chunk->len < NOTE_HEAD_BYTES || out->n_notes == TB_CRASH_NOTES_MAX)
+        return;
+    const char *text = (const char *)chunk->data + NOTE_HEAD_BYTES;
+    out->notes[out->n_notes++] =
+        (struct tb_crash_note){.wall_ns = tb_get64(chunk->data),
+                               .level = tb_get32(chunk->data + 8),
+                               .tid = tb_get32(chunk->data + 12),
+                               .text = text,
+                               .len = strnlen(text, chunk->len - NOTE_HEAD_BYTES)};
+}
+
+static void read_code(const struct tb_chunk *chunk, struct tb_crash *out)
+{
+    if (out->code || chunk->len < 8)
+        return;
+    out->code_address = tb_get64(chunk->data);
+    out->code = chunk->data + 8;
+    out->code_len = chunk->len - 8;
+}
+
+static void read_stack(const struct tb_chunk *chunk, struct tb_crash *out)
+{
+    if (out->stack || chunk->len < 8)
+        return;
+    out->stack_address = tb_get64(chunk->data);
+    out->stack = chunk->data + 8;
+    out->stack_len = chunk->len - 8;
+}
+
+static void read_end(const struct tb_chunk *chunk, struct tb_crash *out)
+{
+    if (!out->is_cut || chunk->len < END_BYTES)
+        return;
+    out->handler_ns = tb_get64(chunk->data);
+    out->n_nested = tb_get32(chunk->data + 8);
+    out->end_flags = tb_get32(chunk->data + 12);
+    out->is_cut = 0;
+}
+
+static void (*const readers[])(const struct tb_chunk *chunk, struct tb_crash *out) = {
+    [TB_CRASH_TRACE] = read_trace, [TB_CRASH_ABORT] = read_abort, [TB_CRASH_FRAMES] = read_frames,
+    [TB_CRASH_SCOPE] = read_scope, [TB_CRASH_NOTE] = read_note,   [TB_CRASH_CODE] = read_code,
+    [TB_CRASH_STACK] = read_stack, [TB_CRASH_END] = read_end,
+};
+
+/* ---- the record ---- */
+
+struct parts {
+    size_t n_frames, n_notes;
+    const uint8_t *fixed;
+};
+
+static size_t least(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+static struct parts count_parts(const uint8_t *data, size_t len)
+{
+    struct parts parts = {0};
+    struct tb_chunk chunk;
+    size_t at = 0;
+    int err;
+    do {
+        err = tb_chunk_next(data, len, &at, &chunk);
+        if (err == -ENODATA)
+            break;
+        if (chunk.tag == TB_CRASH_FIXED && chunk.len >= TB_CRASH_FIXED_BYTES && !parts.fixed)
+            parts.fixed = chunk.data;
+        if (chunk.tag == TB_CRASH_FRAMES && parts.n_frames == 0)
+            parts.n_frames = least(chunk.len / FRAME_BYTES, TB_CRASH_FRAMES_MAX);
+        if (chunk.tag == TB_CRASH_NOTE && chunk.len >= NOTE_HEAD_BYTES)
+            parts.n_notes = least(parts.n_notes + 1, TB_CRASH_NOTES_MAX);
+    } while (err == 0);
+    return parts;
+}
+
+/* The handler may have written the newest first, so that a cut loses the oldest. */
+static int by_time(const void *a, const void *b)
+{
+    const struct tb_crash_note *left = a;
+    const struct tb_crash_note *right = b;
+    if (left->wall_ns != right->wall_ns)
+        return left->wall_ns < right->wall_ns ? -1 : 1;
+    return left->text < right->text ? -1 : left->text > right->text;
+}
+
+int tb_crash_unpack(const uint8_t *data, size_t len, struct tb_crash *out)
+{
+    struct parts parts = count_parts(data, len);
+    if (!parts.fixed)
+        return -EBADMSG;
+    struct tb_crash crash = {.is_cut = 1};
+    fixed_unpack(parts.fixed, &crash.fixed);
+    crash.frames = calloc(parts.n_frames + 1, sizeof(*crash.frames));
+    crash.notes = calloc(parts.n_notes + 1, sizeof(*crash.notes));
+    if (!crash.frames || !crash.notes) {
+        tb_crash_done(&crash);
+        return -ENOMEM;
+    }
+    struct tb_chunk chunk;
+    size_t at = 0;
+    int err;
+    do {
+        err = tb_chunk_next(data, len, &at, &chunk);
+        if (err != -ENODATA && chunk.tag < sizeof(readers) / sizeof(readers[0]) &&
+            readers[chunk.tag])
+            readers[chunk.tag](&chunk, &crash);
+    } while (err == 0);
+    if (err == -EBADMSG)
+        crash.is_cut = 1;
+    qsort(crash.notes, crash.n_notes, sizeof(*crash.notes), by_time);
+    *out = crash;
+    return 0;
+}
+
+void tb_crash_done(struct tb_crash *crash)
+{
+    if (!crash)
+        return;
+    free(crash->frames);
+    free(crash->notes);
+    *crash = (struct tb_crash){0};
+}
