@@ -55,7 +55,7 @@ class FakeRollbarTest(unittest.TestCase):
         self.fake.start()
         self.addCleanup(self.fake.stop)
         self.client = http.client.HTTPConnection("127.0.0.1", self.fake.port, timeout=10)
-        self.addCleanup(self.client.close)
+        self.addCleanup(lambda: self.client.close())
 
     def post_raw(self, body, headers=HEADER, path="/api/1/item/", **more):
         self.client.request("POST", path, body, headers, **more)
