@@ -33,6 +33,7 @@ struct tb_doc_node {
 
 struct tb_doc; /* borrows the text it was made from */
 
+/* 0; -EBADMSG: no JSON; -EMSGSIZE: over a bound of 2; -ENOMEM. why is "" on success. */
 int tb_doc_new(const char *text, size_t len, struct tb_doc **out, char why[TB_DOC_WHY]);
 void tb_doc_free(struct tb_doc *doc);
 /* Node 0 is the root. */
@@ -40,10 +41,11 @@ const struct tb_doc_node *tb_doc_at(const struct tb_doc *doc, int node);
 int tb_doc_n_nodes(const struct tb_doc *doc);
 /* The member of an object; its last one when repeated; -1 when there is none. */
 int tb_doc_member(const struct tb_doc *doc, int object, const char *key);
-/* "body.trace.frames" from a node: dots separate keys, digits index arrays. -1 when not there. */
+/* "body.trace.frames" from a node: dots separate keys, digits index arrays. -1 when not there.
+ * A key with a dot in it cannot be named this way. */
 int tb_doc_find(const struct tb_doc *doc, int from, const char *path);
-/* The decoded text of a string value (or of any node's key). Appends to out. \u0000 becomes
- * U+FFFD. */
+/* The decoded text of a string value (or of any node's key). Appends to out. \u0000 and the
+ * halves of a surrogate pair become U+FFFD. */
 void tb_doc_string(const struct tb_doc *doc, int node, struct tb_buf *out);
 void tb_doc_key(const struct tb_doc *doc, int node, struct tb_buf *out);
 /* A string decoded into fixed memory, cut to fit at a UTF-8 boundary, always NUL-terminated. False
@@ -52,15 +54,17 @@ bool tb_doc_copy(const struct tb_doc *doc, int node, char *out, size_t cap);
 /* An integer that fits, else fallback. */
 int64_t tb_doc_int(const struct tb_doc *doc, int node, int64_t fallback);
 
-/* Edits take effect in tb_doc_render; they may not overlap except as said. json is copied. */
+/* Edits take effect in tb_doc_render; the index keeps showing the original. json is copied, and
+ * must be one complete JSON value: it is not checked. The last edit of a node counts. -EINVAL for
+ * a node that is not there or of the wrong type. */
 int tb_doc_replace(struct tb_doc *doc, int node, const char *json, size_t len);
-/* Removes a member with its comma. */
+/* Removes a member of an object or array with its comma. Node 0 cannot be removed. */
 int tb_doc_remove(struct tb_doc *doc, int node);
 /* Adds a member at the end of an object (even one with edits inside). */
 int tb_doc_add(struct tb_doc *doc, int object, const char *key, const char *json, size_t len);
 /* Adds a value at the end of an array. */
 int tb_doc_push(struct tb_doc *doc, int array, const char *json, size_t len);
-/* Replaces the member if there, else adds it. */
+/* Replaces the member if there (or if added before), else adds it. */
 int tb_doc_set(struct tb_doc *doc, int object, const char *key, const char *json, size_t len);
 /* The text with all edits. Edits inside a replaced or removed value are dropped. 0, -ENOMEM,
  * -EMSGSIZE. */
