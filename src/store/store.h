@@ -2,10 +2,12 @@
  *
  * 1. An occurrence and its outbox rows are stored in one transaction; a uuid is stored once.
  * 2. A handle belongs to one thread; several handles and processes may be open (WAL).
- * 3. received = sent + dropped + quarantined + queued + in flight (in flight counts as queued: an
- *    outbox row says "queued" until its verdict is committed).
+ * 3. received = sent + dropped + quarantined + queued + in flight, for each sink (in flight counts
+ *    as queued: an outbox row says "queued" until its verdict is committed). Triggers keep the sums
+ *    and a CHECK of the database refuses a change that breaks them.
  * 4. A database that is newer than the program, damaged or no towbar database is refused with a
- *    sentence that says how to go on. */
+ *    sentence that says how to go on.
+ * docs/database.md describes the tables. */
 #ifndef TB_STORE_STORE_H
 #define TB_STORE_STORE_H
 
@@ -17,12 +19,15 @@ struct tb_store;
 enum { TB_STORE_WHY = 512 };
 enum tb_store_mode { TB_STORE_WRITE, TB_STORE_READ };
 
-/* Opens STATE_DIR/towbar.db. TB_STORE_WRITE creates folder (mode 0700), database and tables.
- * TB_STORE_READ gives -ENOENT when there is none yet. */
+/* Opens STATE_DIR/towbar.db. TB_STORE_WRITE creates folder (mode 0700), database (0600) and tables.
+ * TB_STORE_READ gives -ENOENT when there is none yet. Otherwise 0, or with why: -EPROTONOSUPPORT
+ * (newer than this program), -EPROTO (not towbar's), -EBADMSG (damaged), -EBUSY (locked), -ENOSPC,
+ * -EACCES and what else the file system says. A handle may move to another thread as long as only
+ * one uses it at a time. */
 int tb_store_open(const char *state_dir, enum tb_store_mode mode, struct tb_store **out,
                   char why[TB_STORE_WHY]);
 void tb_store_close(struct tb_store *store);
-/* Why the last call failed. Borrowed. */
+/* Why the last call failed, with the way out. Borrowed until the next call. */
 const char *tb_store_error(const struct tb_store *store);
 
 /* ---- writing (the pipeline) ---- */
@@ -43,11 +48,15 @@ struct tb_occurrence {
     const char *token; /* to send it with; "" for the agent's own */
 };
 
+/* Between begin and commit everything is one transaction. After a failed add the transaction may
+ * go on without that occurrence, unless commit then fails too. Without begin each call is its own
+ * transaction. A failed commit has been rolled back. */
 int tb_store_begin(struct tb_store *store);
 int tb_store_commit(struct tb_store *store);
 void tb_store_rollback(struct tb_store *store);
-/* 0; 1 when the uuid is known already (nothing changes but a counter); or a negative errno. sinks
- * names the outbox rows to make ("rollbar"). */
+/* 0; 1 when the uuid is known already (nothing changes but a counter); or a negative errno, -EINVAL
+ * for a uuid that is empty or over 36 bytes or a token over 127. sinks names the outbox rows to
+ * make ("rollbar"). Rows for a parked token are parked at once. */
 int tb_store_add(struct tb_store *store, const struct tb_occurrence *occurrence,
                  const char *const *sinks, size_t n_sinks);
 /* Adds to a named counter ("dropped.rate", "duplicates"). */
@@ -76,18 +85,40 @@ struct tb_outbox_row {
 void tb_outbox_row_done(struct tb_outbox_row *row);
 
 /* Rows of that sink that are due at now_ms (wall clock), crash class first, then by age; skips the
- * n_busy uuids. Returns how many (at most max), or a negative errno. */
+ * n_busy uuids and the tokens that are paused. Returns how many (at most max), or a negative errno
+ * with no rows. */
 int tb_store_due(struct tb_store *store, const char *sink, int64_t now_ms, const char (*busy)[37],
                  size_t n_busy, struct tb_outbox_row *rows, size_t max);
-/* When the next row is due, wall clock in ms; -1 when none waits. */
-int64_t tb_store_next_due(struct tb_store *store, const char *sink);
-/* The verdict on one row. due_at_ms counts when state is QUEUED (a retry). reason is kept. */
+/* The first time later than after_ms (wall clock) at which a row falls due, a pause ends or a
+ * parked token may be tried again; -1 when there is none; another negative number is an errno. */
+int64_t tb_store_next_due(struct tb_store *store, const char *sink, int64_t after_ms);
+/* No row and no token waits longer than max_wait_ms from now_ms: what would, because the clock was
+ * set back, is due at now_ms. */
+int tb_store_clamp(struct tb_store *store, const char *sink, int64_t now_ms, int64_t max_wait_ms);
+/* The verdict on one row, after one attempt. due_at_ms counts when state is QUEUED (a retry).
+ * reason is kept. -ENOENT when there is no such row or it has its last verdict already (sent,
+ * dropped, quarantined). */
 int tb_store_verdict(struct tb_store *store, const char *uuid, const char *sink,
                      enum tb_outbox_state state, int64_t due_at_ms, int http_status,
                      const char *reason);
-/* All queued rows of that sink and token become parked, or parked ones queued. */
+/* All queued rows of that sink and token become parked, and new ones are parked as they come; or
+ * (parked 0) parked ones become queued. Token NULL with parked 0 means every token. reason is kept
+ * with the rows that were parked. */
 int tb_store_park(struct tb_store *store, const char *sink, const char *token, int parked,
                   const char *reason);
+/* The token's rows are not due before until_ms. A pause only ever gets longer. */
+int tb_store_pause(struct tb_store *store, const char *sink, const char *token, int64_t until_ms);
+/* For each parked token, every_ms after it was seen here first and then each every_ms: its first
+ * row is queued and due at now_ms, to see whether the token is taken again; the others stay parked.
+ * Call it after tb_store_park. Returns how many rows. */
+int tb_store_probe(struct tb_store *store, const char *sink, int64_t now_ms, int64_t every_ms);
+
+struct tb_store_holds {
+    int64_t parked_tokens;   /* that are parked */
+    int64_t paused_until_ms; /* the last pause to end, wall clock; 0 when no token is paused */
+};
+int tb_store_holds(struct tb_store *store, const char *sink, int64_t now_ms,
+                   struct tb_store_holds *out);
 
 /* ---- reading (CLI, page) ---- */
 
@@ -100,7 +131,12 @@ struct tb_store_counts {
     int64_t last_received_ms;
     char last_reason[256]; /* of the newest row not sent */
 };
+/* The sums over all sinks, or of one: then the fields from received to parked count that sink. */
 int tb_store_counts(struct tb_store *store, struct tb_store_counts *out);
+int tb_store_sink_counts(struct tb_store *store, const char *sink, struct tb_store_counts *out);
+/* The named counters, by name. The callback returns 0 to go on. */
+int tb_store_counters(struct tb_store *store,
+                      int (*row)(void *arg, const char *name, int64_t value), void *arg);
 
 struct tb_item_row {
     int64_t number; /* the N of `towbar item N` */
@@ -108,9 +144,11 @@ struct tb_item_row {
     int64_t first_ms, last_ms, total;
     const char *last_uuid;
 };
-/* Newest last occurrence first. The callback returns 0 to go on. */
+/* Newest last occurrence first. The callback returns 0 to go on; the pointers are good until it
+ * returns. */
 int tb_store_items(struct tb_store *store, size_t max,
                    int (*row)(void *arg, const struct tb_item_row *item), void *arg);
+/* -ENOENT when there is no such item. */
 int tb_store_item(struct tb_store *store, int64_t number,
                   int (*row)(void *arg, const struct tb_item_row *item), void *arg);
 
@@ -125,8 +163,9 @@ struct tb_occurrence_filter {
     const char *trace_id; /* 32 hex digits, matches either trace id; NULL: any */
     const char *uuid;     /* NULL: any */
     int newest_first;
-    size_t max;
+    size_t max; /* 0: all */
 };
+/* In the order of arrival; those of one trace by the time they happened. */
 int tb_store_occurrences(struct tb_store *store, const struct tb_occurrence_filter *filter,
                          int (*row)(void *arg, const struct tb_occurrence_row *occurrence),
                          void *arg);

@@ -1,0 +1,76 @@
+/* internal.h - what the files of src/store share: the handle, its statements, its errors. */
+#ifndef TB_STORE_INTERNAL_H
+#define TB_STORE_INTERNAL_H
+
+#include <limits.h>
+#include <sqlite3.h>
+
+#include "store/store.h"
+
+enum {
+    TB_STORE_N_CLASSES = 4, /* delivery orders; a higher class_ counts as the last */
+    TB_STORE_UUID_MAX = 36,
+    TB_STORE_TOKEN_MAX = 127,
+};
+
+/* Statements that are prepared once for each handle; their text is in statement.c. */
+enum tb_statement {
+    TB_SQL_BEGIN,
+    TB_SQL_COMMIT,
+    TB_SQL_ROLLBACK,
+    TB_SQL_SAVE,
+    TB_SQL_RELEASE,
+    TB_SQL_BACK,
+    TB_SQL_KNOWN,
+    TB_SQL_ITEM_ADD,
+    TB_SQL_OCCURRENCE_ADD,
+    TB_SQL_TOKEN_ADD,
+    TB_SQL_OUTBOX_ADD,
+    TB_SQL_COUNT,
+    TB_SQL_DUE,
+    TB_SQL_NEXT_DUE,
+    TB_SQL_CLAMP_ROWS,
+    TB_SQL_CLAMP_TOKENS,
+    TB_SQL_VERDICT,
+    TB_SQL_PARK_TOKEN,
+    TB_SQL_PARK_ROWS,
+    TB_SQL_UNPARK_TOKEN,
+    TB_SQL_UNPARK_ROWS,
+    TB_SQL_PAUSE,
+    TB_SQL_PROBE_ROWS,
+    TB_SQL_PROBE_TOKENS,
+    TB_SQL_HOLDS,
+    TB_N_STATEMENTS
+};
+
+struct tb_store {
+    sqlite3 *db;
+    enum tb_store_mode mode;
+    sqlite3_stmt *statements[TB_N_STATEMENTS];
+    char path[PATH_MAX]; /* of the database, for people and for nothing else after open */
+    char error[TB_STORE_WHY];
+};
+
+/* Sets what tb_store_error returns. */
+void tb_store_say(struct tb_store *store, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+/* Remembers what SQLite says went wrong, with the way out, and returns it as a negative errno. */
+int tb_store_fail(struct tb_store *store, int rc);
+/* The cached statement, reset and without values. 0 or a negative errno. */
+int tb_store_statement(struct tb_store *store, enum tb_statement which, sqlite3_stmt **out);
+/* Runs a statement to its end and resets it; rows are thrown away. */
+int tb_store_finish(struct tb_store *store, sqlite3_stmt *statement);
+/* A statement that takes no values. */
+int tb_store_do(struct tb_store *store, enum tb_statement which);
+
+/* Opens a part that is taken back alone when err is not 0 at its end: a transaction, or within one
+ * a savepoint. end returns err, or why the part could not be kept. */
+int tb_store_part(struct tb_store *store, int *own);
+int tb_store_part_end(struct tb_store *store, int own, int err);
+
+/* Refuses what is not ours or newer; reads only. */
+int tb_store_identify(struct tb_store *store);
+/* Brings a new or older database up to this program. */
+int tb_store_migrate(struct tb_store *store);
+
+#endif

@@ -1,0 +1,169 @@
+/* open.c - opening and closing the database, and making what it holds durable.
+ *
+ * 1. The database file is never opened by anything but SQLite once it is there: closing another
+ *    descriptor of it would drop SQLite's locks in this process (POSIX).
+ * 2. The folder is made with mode 0700 and the file with 0600, and SQLite gives its -wal and -shm
+ *    files the mode of the database. A folder that is there already keeps its mode.
+ * 3. WAL with synchronous=NORMAL: a commit survives the death of every process; tb_store_sync makes
+ *    it survive the loss of power. */
+#include "store/internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum {
+    BUSY_MS = 5000,            /* another handle's transaction is over long before */
+    WAL_KEEP_BYTES = 64 << 20, /* a longer -wal file is cut after a checkpoint */
+};
+
+static int folder_fail(struct tb_store *store, const char *folder, int err)
+{
+    const char *cure = err == -ENOSPC || err == -EDQUOT
+                           ? "free some space on that disk"
+                           : "give --state-dir a folder that this user may write to";
+    tb_store_say(store, "state folder %.240s: %s; %s", folder, strerrordesc_np(-err), cure);
+    return err;
+}
+
+/* mkdir -p, each new folder 0700. */
+static int make_folder(const char *folder)
+{
+    char path[PATH_MAX];
+    size_t len = strnlen(folder, sizeof(path));
+    if (len == 0)
+        return -EINVAL;
+    if (len >= sizeof(path))
+        return -ENAMETOOLONG;
+    memcpy(path, folder, len + 1);
+    for (size_t i = 1; i <= len; i++) {
+        if (path[i] != '/' && path[i] != '\0')
+            continue;
+        char end = path[i];
+        path[i] = '\0';
+        if (mkdir(path, 0700) < 0 && errno != EEXIST)
+            return -errno;
+        path[i] = end;
+    }
+    struct stat st;
+    if (stat(path, &st) < 0)
+        return -errno;
+    return S_ISDIR(st.st_mode) ? 0 : -ENOTDIR;
+}
+
+/* Makes an empty database file with mode 0600 unless there is one. */
+static int make_file(const char *path)
+{
+    int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return errno == EEXIST ? 0 : -errno;
+    close(fd);
+    return 0;
+}
+
+static int prepare_place(struct tb_store *store, const char *folder)
+{
+    int err;
+    if (store->mode == TB_STORE_WRITE) {
+        if ((err = make_folder(folder)) || (err = make_file(store->path)))
+            return folder_fail(store, folder, err);
+        return 0;
+    }
+    struct stat st;
+    if (stat(store->path, &st) == 0)
+        return 0;
+    if (errno != ENOENT && errno != ENOTDIR)
+        return folder_fail(store, folder, -errno);
+    tb_store_say(store,
+                 "no database in %.240s yet: towbard makes it when it runs with that --state-dir",
+                 folder);
+    return -ENOENT;
+}
+
+/* The settings of a handle. WAL is a property of the file, and is set while it is still empty. */
+static int configure(struct tb_store *store)
+{
+    static const char BOTH[] = "PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON;";
+    static const char WRITER[] = "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;";
+    int rc;
+    (void)sqlite3_extended_result_codes(store->db, 1);
+    (void)sqlite3_db_config(store->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+    if ((rc = sqlite3_busy_timeout(store->db, BUSY_MS)) ||
+        (rc = sqlite3_exec(store->db, BOTH, NULL, NULL, NULL)))
+        return tb_store_fail(store, rc);
+    if (store->mode == TB_STORE_READ)
+        return 0;
+    char limit[64];
+    (void)snprintf(limit, sizeof(limit), "PRAGMA journal_size_limit = %d", WAL_KEEP_BYTES);
+    if ((rc = sqlite3_exec(store->db, WRITER, NULL, NULL, NULL)) ||
+        (rc = sqlite3_exec(store->db, limit, NULL, NULL, NULL)))
+        return tb_store_fail(store, rc);
+    return 0;
+}
+
+static int open_database(struct tb_store *store)
+{
+    int flags = store->mode == TB_STORE_WRITE ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY;
+    int rc = sqlite3_open_v2(store->path, &store->db, flags | SQLITE_OPEN_NOMUTEX, NULL);
+    if (rc != SQLITE_OK)
+        return tb_store_fail(store, rc);
+    return 0;
+}
+
+int tb_store_open(const char *state_dir, enum tb_store_mode mode, struct tb_store **out,
+                  char why[TB_STORE_WHY])
+{
+    struct tb_store *store = calloc(1, sizeof(*store));
+    if (!store) {
+        (void)snprintf(why, TB_STORE_WHY, "out of memory");
+        return -ENOMEM;
+    }
+    store->mode = mode;
+    int err;
+    int len = snprintf(store->path, sizeof(store->path), "%s/towbar.db", state_dir);
+    if (len < 0 || (size_t)len >= sizeof(store->path)) {
+        err = folder_fail(store, "(too long)", -ENAMETOOLONG);
+        goto out;
+    }
+    /* Whose file it is comes before the settings: they would write to a stranger's. */
+    if ((err = prepare_place(store, state_dir)) || (err = open_database(store)) ||
+        (err = tb_store_identify(store)) || (err = configure(store)) ||
+        (err = tb_store_migrate(store)))
+        goto out;
+    *out = store;
+    return 0;
+out:
+    memcpy(why, store->error, TB_STORE_WHY);
+    tb_store_close(store);
+    return err;
+}
+
+void tb_store_close(struct tb_store *store)
+{
+    if (!store)
+        return;
+    for (size_t i = 0; i < TB_N_STATEMENTS; i++)
+        (void)sqlite3_finalize(store->statements[i]);
+    (void)sqlite3_close(store->db);
+    free(store);
+}
+
+const char *tb_store_error(const struct tb_store *store)
+{
+    return store->error;
+}
+
+int tb_store_sync(struct tb_store *store)
+{
+    /* What is not in the database file yet is in the -wal file. SQLite hands out its own
+     * descriptor of that; a checkpoint would do too, but costs a second copy. */
+    sqlite3_file *wal = NULL;
+    int rc = sqlite3_file_control(store->db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &wal);
+    if (rc == SQLITE_OK && wal && wal->pMethods)
+        rc = wal->pMethods->xSync(wal, SQLITE_SYNC_NORMAL);
+    return rc == SQLITE_OK ? 0 : tb_store_fail(store, rc);
+}

@@ -1,0 +1,181 @@
+/* statement.c - the statements that run often: their text, kept prepared; and SQLite's errors in
+ * words that say how to go on. */
+#include "store/internal.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+/* State numbers are enum tb_outbox_state: 0 queued, 4 parked. */
+static const char *const SQL[TB_N_STATEMENTS] = {
+    [TB_SQL_BEGIN] = "BEGIN IMMEDIATE",
+    [TB_SQL_COMMIT] = "COMMIT",
+    [TB_SQL_ROLLBACK] = "ROLLBACK",
+    [TB_SQL_SAVE] = "SAVEPOINT part",
+    [TB_SQL_RELEASE] = "RELEASE part",
+    [TB_SQL_BACK] = "ROLLBACK TO part",
+    [TB_SQL_KNOWN] = "SELECT 1 FROM occurrences WHERE uuid = ?1",
+    [TB_SQL_ITEM_ADD] =
+        "INSERT INTO items(environment, fingerprint, service, framework, title, level, first_ms,"
+        " last_ms, total, group_inputs) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7, 1, ?8)"
+        " ON CONFLICT(environment, fingerprint) DO UPDATE SET total = total + 1,"
+        " first_ms = min(first_ms, excluded.first_ms), last_ms = max(last_ms, excluded.last_ms)"
+        " RETURNING number",
+    [TB_SQL_OCCURRENCE_ADD] =
+        "INSERT INTO occurrences(uuid, item, trace_id, xray_trace_id, span_id, service, level,"
+        " title, occurred_ns, received_ns, data)"
+        " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+    [TB_SQL_TOKEN_ADD] = "INSERT OR IGNORE INTO tokens(sink, token) VALUES(?1, ?2)",
+    [TB_SQL_OUTBOX_ADD] =
+        "INSERT INTO outbox(occurrence, sink, token, class, due_at_ms, state)"
+        " SELECT ?3, ?1, id, ?4, ?5, CASE WHEN parked THEN 4 ELSE 0 END FROM tokens"
+        " WHERE sink = ?1 AND token = ?2",
+    [TB_SQL_COUNT] = "INSERT INTO counters(name, value) VALUES(?1, ?2)"
+                     " ON CONFLICT(name) DO UPDATE SET value = value + ?2",
+    [TB_SQL_DUE] =
+        "SELECT c.uuid, t.token, o.class, o.attempts, c.data FROM outbox o"
+        " CROSS JOIN tokens t ON t.id = o.token CROSS JOIN occurrences c ON c.seq = o.occurrence"
+        " WHERE o.state = 0 AND o.sink = ?1 AND o.class = ?2 AND o.due_at_ms <= ?3"
+        " AND o.token NOT IN (SELECT id FROM tokens WHERE sink = ?1 AND until_ms > ?3)"
+        " ORDER BY o.due_at_ms, o.occurrence LIMIT ?4",
+    [TB_SQL_NEXT_DUE] =
+        "SELECT min(at) FROM (SELECT (SELECT min(o.due_at_ms) FROM outbox o WHERE o.state = 0"
+        " AND o.sink = ?1 AND o.class = k.column1 AND o.due_at_ms > ?2) AS at"
+        " FROM (VALUES(0), (1), (2), (3)) k"
+        " UNION ALL SELECT until_ms FROM tokens WHERE sink = ?1 AND until_ms > ?2"
+        " UNION ALL SELECT probe_ms FROM tokens WHERE sink = ?1 AND parked AND probe_ms > ?2)",
+    [TB_SQL_CLAMP_ROWS] = "UPDATE outbox SET due_at_ms = ?2 WHERE state = 0 AND sink = ?1"
+                          " AND class IN (0, 1, 2, 3) AND due_at_ms > ?3",
+    [TB_SQL_CLAMP_TOKENS] =
+        "UPDATE tokens SET until_ms = min(until_ms, ?2), probe_ms = min(probe_ms, ?2)"
+        " WHERE sink = ?1 AND (until_ms > ?3 OR probe_ms > ?3)",
+    [TB_SQL_VERDICT] =
+        "UPDATE outbox SET state = ?3, due_at_ms = CASE WHEN ?3 = 0 THEN ?4 ELSE due_at_ms END,"
+        " tried_ms = ?5, attempts = attempts + 1, http_status = ?6, reason = ?7"
+        " WHERE occurrence = (SELECT seq FROM occurrences WHERE uuid = ?1) AND sink = ?2"
+        " AND state IN (0, 4)",
+    [TB_SQL_PARK_TOKEN] = "INSERT INTO tokens(sink, token, parked) VALUES(?1, ?2, 1)"
+                          " ON CONFLICT(sink, token) DO UPDATE SET parked = 1, probe_ms = 0",
+    [TB_SQL_PARK_ROWS] =
+        "UPDATE outbox SET state = 4, reason = ?3, tried_ms = ?4 WHERE state = 0 AND sink = ?1"
+        " AND token = (SELECT id FROM tokens WHERE sink = ?1 AND token = ?2)",
+    [TB_SQL_UNPARK_TOKEN] = "UPDATE tokens SET parked = 0, probe_ms = 0"
+                            " WHERE sink = ?1 AND (?2 IS NULL OR token = ?2)",
+    [TB_SQL_UNPARK_ROWS] =
+        "UPDATE outbox SET state = 0 WHERE state = 4 AND token IN"
+        " (SELECT id FROM tokens WHERE sink = ?1 AND (?2 IS NULL OR token = ?2))",
+    [TB_SQL_PAUSE] =
+        "UPDATE tokens SET until_ms = max(until_ms, ?3) WHERE sink = ?1 AND token = ?2",
+    /* probe_ms is when a parked token is tried again; 0 until the first look at it. */
+    [TB_SQL_PROBE_ROWS] =
+        "UPDATE outbox SET state = 0, due_at_ms = ?2 WHERE state = 4 AND sink = ?1 AND occurrence "
+        "IN"
+        " (SELECT (SELECT o.occurrence FROM outbox o WHERE o.state = 4 AND o.token = t.id"
+        "   ORDER BY o.class, o.occurrence LIMIT 1)"
+        "  FROM tokens t WHERE t.sink = ?1 AND t.parked AND t.probe_ms BETWEEN 1 AND ?2)",
+    [TB_SQL_PROBE_TOKENS] =
+        "UPDATE tokens SET probe_ms = ?3 WHERE sink = ?1 AND parked AND probe_ms <= ?2",
+    [TB_SQL_HOLDS] = "SELECT coalesce(sum(parked), 0), coalesce(max(until_ms), 0) FROM tokens"
+                     " WHERE sink = ?1 AND (parked OR until_ms > ?2)",
+};
+
+/* SQLite's result as an errno. */
+static int to_errno(struct tb_store *store, int rc)
+{
+    int system = sqlite3_system_errno(store->db);
+    switch (rc & 0xff) {
+    case SQLITE_FULL:
+        return -ENOSPC;
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+        return -EBUSY;
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+        return -EBADMSG;
+    case SQLITE_NOMEM:
+        return -ENOMEM;
+    case SQLITE_TOOBIG:
+        return -EMSGSIZE;
+    case SQLITE_READONLY:
+        return -EROFS;
+    case SQLITE_CANTOPEN:
+        return system > 0 ? -system : -EACCES;
+    case SQLITE_IOERR:
+        return system > 0 ? -system : -EIO;
+    default:
+        return -EIO;
+    }
+}
+
+static const char *way_out(int err)
+{
+    switch (err) {
+    case -ENOSPC:
+    case -EDQUOT:
+        return "free some space on that disk; the spool keeps what comes meanwhile";
+    case -EBUSY:
+        return "another program holds it locked (is a second towbard or an sqlite3 shell using "
+               "it?); end that program";
+    case -EBADMSG:
+        return "it is damaged: move it aside together with its -wal and -shm files, towbard makes "
+               "a "
+               "new one; the spool keeps what comes meanwhile";
+    case -EACCES:
+    case -EPERM:
+    case -EROFS:
+        return "give --state-dir a folder that this user may write to";
+    default:
+        return "the spool keeps what comes meanwhile";
+    }
+}
+
+void tb_store_say(struct tb_store *store, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(store->error, sizeof(store->error), format, args);
+    va_end(args);
+}
+
+int tb_store_fail(struct tb_store *store, int rc)
+{
+    int err = to_errno(store, rc);
+    tb_store_say(store, "database %.240s: %s: %s", store->path, sqlite3_errmsg(store->db),
+                 way_out(err));
+    return err;
+}
+
+int tb_store_statement(struct tb_store *store, enum tb_statement which, sqlite3_stmt **out)
+{
+    sqlite3_stmt **cached = &store->statements[which];
+    if (!*cached) {
+        int rc =
+            sqlite3_prepare_v3(store->db, SQL[which], -1, SQLITE_PREPARE_PERSISTENT, cached, NULL);
+        if (rc != SQLITE_OK)
+            return tb_store_fail(store, rc);
+    }
+    (void)sqlite3_reset(*cached);
+    (void)sqlite3_clear_bindings(*cached);
+    *out = *cached;
+    return 0;
+}
+
+int tb_store_finish(struct tb_store *store, sqlite3_stmt *statement)
+{
+    int rc;
+    do {
+        rc = sqlite3_step(statement);
+    } while (rc == SQLITE_ROW);
+    int err = rc == SQLITE_DONE ? 0 : tb_store_fail(store, rc);
+    (void)sqlite3_reset(statement);
+    /* Values were bound without a copy: none may outlive the call that owns them. */
+    (void)sqlite3_clear_bindings(statement);
+    return err;
+}
+
+int tb_store_do(struct tb_store *store, enum tb_statement which)
+{
+    sqlite3_stmt *statement = NULL;
+    int err = tb_store_statement(store, which, &statement);
+    return err < 0 ? err : tb_store_finish(store, statement);
+}
