@@ -1,0 +1,128 @@
+"""towbar demo --check: shows it all in seconds, anywhere, for anybody, and leaves nothing behind."""
+
+import json
+import os
+import pwd
+import shutil
+import subprocess
+import sys
+import time
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+
+import towbar  # noqa: E402
+from fake_rollbar import FakeRollbar  # noqa: E402
+
+DEMO_MAX_S = 10
+
+
+def processes_of(session):
+    """Those that are left of a session, with their command lines."""
+    found = []
+    for name in os.listdir("/proc"):
+        if not name.isdigit():
+            continue
+        try:
+            with open(f"/proc/{name}/stat", encoding="utf-8", errors="replace") as file:
+                fields = file.read().rsplit(")", 1)[1].split()
+            with open(f"/proc/{name}/cmdline", encoding="utf-8", errors="replace") as file:
+                command = file.read().replace("\0", " ")
+        except OSError:
+            continue  # It ended while we looked.
+        if fields[3] == str(session) and fields[0] != "Z":
+            found.append(f"{name} {command}")
+    return found
+
+
+class DemoTest(towbar.Case):
+    def setUp(self):
+        super().setUp()
+        self.temporary = self.path("temporary folder")  # with a space
+        os.mkdir(self.temporary)
+
+    def demo(self, *prefix, check=0, max_s=DEMO_MAX_S, **env):
+        """Runs it; returns what it said."""
+        whole = self.agent_env(TMPDIR=self.temporary, ASAN_OPTIONS="detect_leaks=0", **env)
+        whole = {key: value for key, value in whole.items() if value is not None}
+        began = time.monotonic()
+        process = subprocess.Popen(
+            [*prefix, towbar.binary("towbar"), "demo", "--check"], env=whole, cwd=self.temporary,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            start_new_session=True,
+        )  # fmt: skip
+        try:
+            said, _ = process.communicate(timeout=towbar.DEADLINE_S)
+        finally:
+            process.kill()
+            process.wait()
+        took = time.monotonic() - began
+        self.assertEqual(process.returncode, check, said)
+        if not towbar.SANITIZE:
+            self.assertLess(took, max_s, said)
+        self.assertEqual(processes_of(process.pid), [])
+        self.assertEqual(os.listdir(self.temporary), [], said)
+        return said
+
+    def test_it_shows_signal_stack_source_and_trace(self):
+        said = self.demo()
+        for word in ("SIGSEGV", "queue_push", "queue.c:", "trace"):
+            self.assertIn(word, said)
+
+    def test_without_a_home(self):
+        self.demo(HOME=None)
+        self.demo(HOME="/nonexistent")
+
+    def test_without_root(self):
+        if os.geteuid() != 0:
+            self.skipTest("this is not root: the other tests show it")
+        nobody = pwd.getpwnam("nobody")
+        prefix = (
+            "setpriv", f"--reuid={nobody.pw_uid}", f"--regid={nobody.pw_gid}", "--clear-groups",
+        )  # fmt: skip
+        os.chmod(self.folder, 0o755)
+        os.chown(self.temporary, nobody.pw_uid, nobody.pw_gid)
+        for needed in (towbar.binary("towbar"), os.path.join(towbar.SOURCE, "samples")):
+            if subprocess.run([*prefix, "test", "-r", needed], check=False).returncode:
+                self.skipTest(f"nobody may not read {needed}")
+        self.demo(*prefix, HOME=None)
+
+    def test_a_part_that_is_missing_is_said_and_makes_it_fail(self):
+        os.mkdir(self.path("bin"))
+        alone = shutil.copy(towbar.binary("towbar"), self.path("bin"))
+        done = subprocess.run(
+            [alone, "demo", "--check"], env=self.agent_env(TMPDIR=self.temporary),
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=towbar.DEADLINE_S,
+            check=False,
+        )  # fmt: skip
+        self.assertEqual(done.returncode, 1, done.stdout + done.stderr)
+        self.assertIn("towbard", done.stdout + done.stderr)
+        self.assertEqual(os.listdir(self.temporary), [])
+
+    def test_its_items_reach_rollbar(self):
+        with FakeRollbar(token=towbar.TOKEN) as fake:
+            self.demo(ROLLBAR_ENDPOINT=fake.url, ROLLBAR_ACCESS_TOKEN=towbar.TOKEN)
+            self.assert_clean(fake)
+            items = {item.level: item for item in fake.items}
+            self.assertEqual(set(items), {"error", "critical"}, fake.summary())
+            for occurrence in fake.occurrences:
+                self.check_occurrence(occurrence.data)
+            crash = items["critical"].occurrences[0].data
+            newest = crash["body"]["trace"]["frames"][-1]
+            self.assertEqual(newest["method"], "queue_push")
+            self.assertTrue(newest["filename"].endswith("queue.c"))
+            source = os.path.join(towbar.SOURCE, "samples", "cruddur", "queue.c")
+            with open(source, encoding="utf-8") as file:
+                line = file.read().split("\n")[newest["lineno"] - 1]
+            self.assertEqual(newest["code"].strip(), line.strip())
+
+    def check_occurrence(self, data):
+        pairs = towbar.attributes(data)
+        self.assertRegex(pairs["trace_id"], "^[0-9a-f]{32}$", json.dumps(data, indent=1))
+        self.assertEqual(data["custom"]["trace_id"], pairs["trace_id"])
+        methods = [frame["method"] for frame in data["body"]["trace"]["frames"]]
+        self.assertLess(methods.index("worker_loop"), methods.index("worker_handle"), methods)
+
+
+if __name__ == "__main__":
+    unittest.main()
