@@ -1,4 +1,4 @@
-"""towbar demo --check: shows it all in seconds, anywhere, for anybody, and leaves nothing behind."""
+"""towbar demo --check: shows it all in seconds, anywhere, and leaves nothing behind."""
 
 import json
 import os

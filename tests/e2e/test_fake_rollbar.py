@@ -76,17 +76,18 @@ class FakeRollbarTest(unittest.TestCase):
                 data = item(**case)
                 status, reply = self.post(data)
                 self.assertEqual((status, reply["err"]), (200, 0), reply)
-                self.assertEqual(len(self.fake.warnings), case.get("warnings", 0), self.fake.warnings)
+                warnings = self.fake.warnings
+                self.assertEqual(len(warnings), case.get("warnings", 0), warnings)
                 self.assertIsNone(reply["result"]["id"])
-                self.assertEqual(reply["result"]["uuid"], data.get("uuid", self.fake.occurrences[0].uuid))
+                made = self.fake.occurrences[0].uuid
+                self.assertEqual(reply["result"]["uuid"], data.get("uuid", made))
 
     def test_bad_items_are_refused_with_the_text(self):
         for case in CASES["bad"]:
             with self.subTest(case["name"]):
                 status, reply = self.post(item(**case))
-                self.assertEqual(
-                    (status, reply), (422, {"err": 1, "message": "Invalid format. " + case["message"]})
-                )
+                refusal = {"err": 1, "message": "Invalid format. " + case["message"]}
+                self.assertEqual((status, reply), (422, refusal))
         self.assertEqual(self.fake.occurrences, [])
 
     def test_what_is_not_an_item_is_refused(self):
@@ -107,8 +108,9 @@ class FakeRollbarTest(unittest.TestCase):
                 self.assertIn(text, json.loads(reply)["message"])
 
     def test_half_a_mebibyte_is_the_most(self):
-        frame = json.dumps({"data": item(set={"custom": {"x": ""}})})
-        fits = json.dumps({"data": item(set={"custom": {"x": "y" * (BODY_MAX_BYTES - len(frame))}})})
+        empty = json.dumps({"data": item(set={"custom": {"x": ""}})})
+        filling = "y" * (BODY_MAX_BYTES - len(empty))
+        fits = json.dumps({"data": item(set={"custom": {"x": filling}})})
         self.assertEqual(self.post_raw(fits)[0], 200)
         self.assertEqual(self.post_raw(fits + " ")[0], 413)
 

@@ -32,7 +32,7 @@ class MainJobTest(towbar.Case):
         return self.run_program(job, *args, env=self.program_env(TRACE=trace, **env), check=check)
 
     def deliver(self, expected):
-        """What is in the spool, as it came to Rollbar; by the text of the level, then of arrival."""
+        """What is in the spool, as it came to Rollbar."""
         self.once(self.fake)
         self.assertEqual(len(self.fake.occurrences), expected, self.fake.summary())
         self.assert_clean(self.fake)

@@ -188,7 +188,8 @@ class Case(unittest.TestCase):
         os.chmod(copy, 0o644)
         output = self.path(output or os.path.splitext(name)[0])
         compiler = [*(os.environ.get("CC") or "cc").split(), "-g", "-Wall", "-Wextra", *flags]
-        self.build([*compiler, "-I", os.path.join(SOURCE, "include"), "-c", name, "-o", output + ".o"])
+        include = os.path.join(SOURCE, "include")
+        self.build([*compiler, "-I", include, "-c", name, "-o", output + ".o"])
         lib = os.path.join(BUILD, "lib")
         link = [*compiler, output + ".o", "-o", output, "-L", lib, "-ltowbar", f"-Wl,-rpath,{lib}"]
         if SANITIZE:  # The runtime that the library needs; the program's faults stay its own.
