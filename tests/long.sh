@@ -1,0 +1,21 @@
+# long.sh - sourced by run.sh: what takes long, each part bounded.
+# shellcheck shell=bash disable=SC2154
+
+fuzz_seconds=${TOWBAR_FUZZ_SECONDS:-60}
+
+# fuzz NAME: one target for a bounded time, on a copy of its corpus.
+fuzz() {
+    local name=$1 corpus
+    corpus=build-fuzz/corpus/$name
+    mkdir -p "$corpus" && cp tests/fuzz/corpus/"$name"/* "$corpus"/ &&
+        build-fuzz/tests/fuzz_"$name" -max_total_time="$fuzz_seconds" -max_len=65536 -timeout=20 \
+            -rss_limit_mb=4096 -artifact_prefix=build-fuzz/ "$corpus"
+}
+
+one "build, fuzzers" build build-fuzz -DCMAKE_C_COMPILER=clang -DTOWBAR_FUZZ=ON \
+    -DTOWBAR_SANITIZE=address,undefined
+for source in tests/fuzz/fuzz_*.c; do
+    name=$(basename "$source" .c)
+    one "fuzz ${name#fuzz_}, $fuzz_seconds s" fuzz "${name#fuzz_}"
+done
+TOWBAR_LONG=1 suite "faults and soak, long form" build -R 'nothing_lost|spool|store'
