@@ -150,7 +150,7 @@ const char *tb_crash_class(const struct tb_crash *crash, char buf[16])
  * ": " in C++, so the place is cut from both ends of what stands before " Assertion". */
 static void say_assert(const char *text, size_t len, char out[TB_MEANING_BYTES])
 {
-    char copy[TB_MEANING_BYTES];
+    char copy[TB_MEANING_BYTES - 32]; /* room for what is said before it */
     snprintf(copy, sizeof(copy), "%.*s", (int)(len < sizeof(copy) ? len : sizeof(copy) - 1), text);
     char *mark = strstr(copy, ": Assertion `");
     char *expression = mark != NULL ? mark + strlen(": Assertion `") : NULL;

@@ -1,0 +1,18 @@
+/* native_common.h - what the items of crashes and of reports have in common; see native.h. */
+#ifndef TB_AGENT_NATIVE_COMMON_H
+#define TB_AGENT_NATIVE_COMMON_H
+
+#include "agent/native.h"
+
+/* {"host","root","pid"}; pid 0 is left out. */
+void tb_native_server(struct tb_json *j, const struct tb_native_context *context, uint32_t pid);
+const char *tb_native_environment(const struct tb_native_context *context);
+/* "c" or "cpp". */
+const char *tb_native_language(const struct tb_process *process, const struct tb_doc *data);
+/* Members of custom.native that tell how the frames came about. */
+void tb_native_facts(struct tb_json *j, const struct tb_native_frames *frames,
+                     const struct tb_native_context *context);
+/* text as a JSON string; returns its length. */
+size_t tb_native_string(const char *text, char *json, size_t cap);
+
+#endif

@@ -1,0 +1,439 @@
+/* scrub.c - see scrub.h. Source of the names: the default lists of pyrollbar, rollbar.js,
+ * rollbar-go, rollbar-gem, rollbar-php and rollbar-apple. */
+#include "agent/scrub.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/json.h"
+
+enum { KEY_BYTES = 128, PATH_LEVELS = 3 };
+
+/* Lower-case, words joined by "_"; a key that ends in "_" and one of them matches too. */
+static const char *const secret_names[] = {"pw",
+                                           "pass",
+                                           "passwd",
+                                           "password",
+                                           "passphrase",
+                                           "secret",
+                                           "confirm_password",
+                                           "password_confirmation",
+                                           "access_token",
+                                           "auth",
+                                           "authentication",
+                                           "authorization",
+                                           "secret_key",
+                                           "secret_token",
+                                           "api_key",
+                                           "apikey",
+                                           "private_key",
+                                           "access_key",
+                                           "authenticity_token",
+                                           "oauth_token",
+                                           "auth_token",
+                                           "csrf_token",
+                                           "token",
+                                           "user_session_secret",
+                                           "session_id",
+                                           "sessionid",
+                                           "session.csrf"};
+
+/* Below an object called "headers", and with a colon in text. */
+static const char *const secret_headers[] = {"cookie",
+                                             "set_cookie",
+                                             "authorization",
+                                             "proxy_authorization",
+                                             "www_authorization",
+                                             "http_authorization",
+                                             "omniauth.auth",
+                                             "oauth_access_token",
+                                             "x_access_token",
+                                             "x_csrf_token",
+                                             "http_x_csrf_token",
+                                             "x_api_key",
+                                             "x_rollbar_access_token"};
+
+/* Strings under these keys of a frame are program text, where "password = read()" is no secret. */
+static const char *const code_keys[] = {"code", "filename", "method", "module", "build_id"};
+
+#define N(table) (sizeof(table) / sizeof((table)[0]))
+
+/* "X-Api-Key" and "apiKey" both become x_api_key and api_key. A capital starts a word when a small
+ * letter or digit stands before it. Returns the length; longer keys lose their beginning. */
+static size_t plain_name(const char *key, size_t len, char out[KEY_BYTES])
+{
+    size_t n = 0;
+    if (len > KEY_BYTES / 2 - 1) {
+        key += len - (KEY_BYTES / 2 - 1);
+        len = KEY_BYTES / 2 - 1;
+    }
+    for (size_t i = 0; i < len; i++) {
+        char c = key[i];
+        if (c >= 'A' && c <= 'Z') {
+            char before = i > 0 ? key[i - 1] : '_';
+            if ((before >= 'a' && before <= 'z') || (before >= '0' && before <= '9'))
+                out[n++] = '_';
+            c = (char)(c - 'A' + 'a');
+        }
+        out[n++] = c == '-' || c == ' ' ? '_' : c;
+    }
+    out[n] = '\0';
+    return n;
+}
+
+static int ends_with_word(const char *name, size_t len, const char *word)
+{
+    size_t word_len = strlen(word);
+    if (len < word_len || memcmp(name + len - word_len, word, word_len) != 0)
+        return 0;
+    return len == word_len || name[len - word_len - 1] == '_' || name[len - word_len - 1] == '.';
+}
+
+static int is_in(const char *name, size_t len, const char *const *table, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (ends_with_word(name, len, table[i]))
+            return 1;
+    return 0;
+}
+
+int tb_scrub_is_secret(const struct tb_scrub *scrub, const char *key, size_t len)
+{
+    char name[KEY_BYTES];
+    size_t n = plain_name(key, len, name);
+    return n > 0 && (is_in(name, n, secret_names, N(secret_names)) ||
+                     is_in(name, n, (const char *const *)scrub->names, scrub->n_names));
+}
+
+static int is_secret_header(const char *key, size_t len)
+{
+    char name[KEY_BYTES];
+    size_t n = plain_name(key, len, name);
+    for (size_t i = 0; i < N(secret_headers); i++)
+        if (strcmp(name, secret_headers[i]) == 0)
+            return n > 0;
+    return 0;
+}
+
+int tb_scrub_init(struct tb_scrub *scrub, char *const *keys, size_t n_keys)
+{
+    memset(scrub, 0, sizeof(*scrub));
+    scrub->names = calloc(n_keys + 1, sizeof(*scrub->names));
+    if (scrub->names == NULL)
+        return -ENOMEM;
+    for (size_t i = 0; i < n_keys; i++) {
+        char name[KEY_BYTES];
+        if (plain_name(keys[i], strlen(keys[i]), name) == 0)
+            continue;
+        scrub->names[scrub->n_names] = strdup(name);
+        if (scrub->names[scrub->n_names] == NULL) {
+            tb_scrub_done(scrub);
+            return -ENOMEM;
+        }
+        scrub->n_names++;
+    }
+    return 0;
+}
+
+void tb_scrub_done(struct tb_scrub *scrub)
+{
+    if (scrub == NULL)
+        return;
+    for (size_t i = 0; i < scrub->n_names; i++)
+        free(scrub->names[i]);
+    free((void *)scrub->names);
+    memset(scrub, 0, sizeof(*scrub));
+}
+
+/* ---- text ---- */
+
+static int is_word(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+           c == '-' || c == '.';
+}
+
+/* The end of a value that begins at `at`: its closing quote, else space, "&" or a quote. Other
+ * signs can be part of a password; to mask too much is the lesser fault. */
+static size_t value_end(const char *text, size_t at, size_t len)
+{
+    char quote = at < len && (text[at] == '"' || text[at] == '\'') ? text[at] : '\0';
+    size_t end = at + (quote != '\0');
+    while (end < len) {
+        if (quote != '\0' && text[end] == '\\' && end + 1 < len)
+            end++;
+        else if (quote != '\0' ? text[end] == quote : memchr(" \t\r\n&\"'", text[end], 7) != NULL)
+            break;
+        end++;
+    }
+    return end;
+}
+
+static size_t skip_spaces(const char *text, size_t at, size_t len)
+{
+    while (at < len && (text[at] == ' ' || text[at] == '\t'))
+        at++;
+    return at;
+}
+
+static size_t line_end(const char *text, size_t at, size_t len)
+{
+    while (at < len && text[at] != '\n' && text[at] != '\r')
+        at++;
+    return at;
+}
+
+struct span {
+    size_t from, to;
+};
+
+/* In "user%5Bpassword%5D=x" and "user[password]=x" the word is password. */
+static void trim_brackets(const char *text, size_t len, struct span *word, size_t *after)
+{
+    size_t n = word->to - word->from;
+    if (n > 2 && word->from > 0 && text[word->from - 1] == '%')
+        word->from += 2;
+    *after = word->to;
+    if (len - word->to >= 3 && strncasecmp(text + word->to, "%5d", 3) == 0)
+        *after += 3;
+    else if (word->to < len && text[word->to] == ']')
+        *after += 1;
+}
+
+/* "Bearer abc": the scheme is not the secret, what follows is. */
+static size_t skip_scheme(const char *text, size_t at, size_t len)
+{
+    static const char *const schemes[] = {"bearer ", "basic ", "token ", "digest "};
+    for (size_t i = 0; i < N(schemes); i++) {
+        size_t n = strlen(schemes[i]);
+        if (len - at > n && strncasecmp(text + at, schemes[i], n) == 0)
+            return at + n;
+    }
+    return at;
+}
+
+/* These stand before a colon in plain sentences: "error in auth: refused". */
+static int is_prose(const char *name, size_t len)
+{
+    static const char *const words[] = {"auth", "authentication", "token", "pass", "session_id"};
+    char plain[KEY_BYTES];
+    size_t n = plain_name(name, len, plain);
+    return is_in(plain, n, words, N(words));
+}
+
+/* Does the word name a secret whose value follows? Then where the value stands. */
+static int find_value(const struct tb_scrub *scrub, const char *text, size_t len, struct span word,
+                      struct span *value)
+{
+    size_t at;
+    trim_brackets(text, len, &word, &at);
+    const char *name = text + word.from;
+    size_t name_len = word.to - word.from;
+    int is_quoted = word.from > 0 && at < len && text[at] == text[word.from - 1] &&
+                    (text[at] == '"' || text[at] == '\'');
+    size_t after = skip_spaces(text, at + (size_t)is_quoted, len);
+    char sign = after < len ? text[after] : '\0';
+    char next = after + 1 < len ? text[after + 1] : '\0';
+    int is_header = sign == ':' && is_secret_header(name, name_len);
+    if (!is_header && !tb_scrub_is_secret(scrub, name, name_len))
+        return 0;
+    if (is_header && !is_quoted) {
+        value->from = skip_spaces(text, after + 1, len);
+        value->to = line_end(text, value->from, len);
+        return value->to > value->from;
+    }
+    if ((sign == '=' && next != '=') ||
+        (sign == ':' && next != ':' && (is_quoted || !is_prose(name, name_len))))
+        value->from = skip_scheme(text, skip_spaces(text, after + 1, len), len);
+    else if (name_len > 2 && name[0] == '-' && name[1] == '-' && after > at)
+        value->from = after;
+    else
+        return 0;
+    value->to = value_end(text, value->from, len);
+    value->from += value->from < len && (text[value->from] == '"' || text[value->from] == '\'');
+    return value->to > value->from;
+}
+
+/* "//user:password@": where the password stands, when text has "//" at `at`. */
+static int find_userinfo(const char *text, size_t at, size_t len, struct span *value)
+{
+    size_t colon = 0;
+    if (len - at < 4 || text[at] != '/' || text[at + 1] != '/')
+        return 0;
+    for (size_t i = at + 2; i < len; i++) {
+        if (text[i] == '@' && colon > 0 && i > colon + 1) {
+            *value = (struct span){colon + 1, i};
+            return 1;
+        }
+        if (text[i] == ':' && colon == 0)
+            colon = i;
+        else if (strchr("/?# \t\r\n\"'<>", text[i]) != NULL)
+            return 0;
+    }
+    return 0;
+}
+
+size_t tb_scrub_text(const struct tb_scrub *scrub, const char *text, size_t len, struct tb_buf *out)
+{
+    size_t copied = 0;
+    size_t n = 0;
+    for (size_t at = 0; at < len;) {
+        struct span word = {at, at};
+        struct span value;
+        while (word.to < len && is_word(text[word.to]))
+            word.to++;
+        int found = word.to > word.from ? find_value(scrub, text, len, word, &value)
+                                        : find_userinfo(text, at, len, &value);
+        if (found) {
+            tb_buf_add(out, text + copied, value.from - copied);
+            tb_buf_adds(out, TB_SCRUB_MASK);
+            copied = value.to;
+            at = value.to;
+            n++;
+        } else {
+            at = word.to > word.from ? word.to : at + 1;
+        }
+    }
+    tb_buf_add(out, text + copied, len - copied);
+    return n;
+}
+
+/* ---- items ---- */
+
+/* ---- items ---- */
+
+static int key_is(const struct tb_doc *item, int node, const char *key)
+{
+    struct tb_buf text;
+    tb_buf_init(&text, TB_DOC_BYTES);
+    tb_doc_key(item, node, &text);
+    int same = strcmp(tb_buf_str(&text), key) == 0;
+    tb_buf_done(&text);
+    return same;
+}
+
+/* "grandparent.parent.key" */
+static void path_of(const struct tb_doc *item, int node, struct tb_buf *out)
+{
+    int above[PATH_LEVELS];
+    size_t n = 0;
+    for (int at = node; at > 0 && n < PATH_LEVELS; at = tb_doc_at(item, at)->parent)
+        above[n++] = at;
+    while (n > 0) {
+        n--;
+        tb_doc_key(item, above[n], out);
+        if (n > 0)
+            tb_buf_add(out, ".", 1);
+    }
+}
+
+static int is_secret_member(const struct tb_scrub *scrub, const struct tb_doc *item, int node)
+{
+    struct tb_buf path;
+    tb_buf_init(&path, TB_DOC_BYTES);
+    path_of(item, node, &path);
+    const char *text = tb_buf_str(&path);
+    const char *dot = strrchr(text, '.');
+    const char *key = dot != NULL ? dot + 1 : text;
+    int secret = path.err || tb_scrub_is_secret(scrub, text, path.len) ||
+                 (key_is(item, tb_doc_at(item, node)->parent, "headers") &&
+                  is_secret_header(key, strlen(key)));
+    tb_buf_done(&path);
+    return secret;
+}
+
+/* Program text: the code, names and context lines of a frame. */
+static int is_code(const struct tb_doc *item, int node)
+{
+    int parent = tb_doc_at(item, node)->parent;
+    if (key_is(item, parent, "pre") || key_is(item, parent, "post"))
+        return 1;
+    int list = parent > 0 ? tb_doc_at(item, parent)->parent : -1;
+    if (list <= 0 || !key_is(item, list, "frames"))
+        return 0;
+    for (size_t i = 0; i < N(code_keys); i++)
+        if (key_is(item, node, code_keys[i]))
+            return 1;
+    return 0;
+}
+
+static int replace_string(struct tb_doc *item, int node, const struct tb_buf *text)
+{
+    size_t cap = text->len * 6 + 16; /* every byte may become \u00xx */
+    char *mem = malloc(cap);
+    if (mem == NULL)
+        return -ENOMEM;
+    struct tb_json j;
+    tb_json_init(&j, mem, cap);
+    tb_json_strn(&j, tb_buf_str(text), text->len);
+    int err = tb_json_finish(&j);
+    if (!err)
+        err = tb_doc_replace(item, node, mem, j.len);
+    free(mem);
+    return err;
+}
+
+static int mask(struct tb_doc *item, int node, size_t *n)
+{
+    static const char masked[] = "\"" TB_SCRUB_MASK "\"";
+    (*n)++;
+    return tb_doc_replace(item, node, masked, sizeof(masked) - 1);
+}
+
+static int scrub_string(const struct tb_scrub *scrub, struct tb_doc *item, int node, size_t *n)
+{
+    struct tb_buf text;
+    struct tb_buf clean;
+    tb_buf_init(&text, TB_DOC_BYTES);
+    tb_buf_init(&clean, 2 * TB_DOC_BYTES);
+    int err = 0;
+    tb_doc_string(item, node, &text);
+    size_t found = tb_scrub_text(scrub, tb_buf_str(&text), text.len, &clean);
+    if (text.err || clean.err)
+        err = mask(item, node, n); /* what cannot be scrubbed is replaced whole */
+    else if (found > 0 && !is_code(item, node)) {
+        *n += found;
+        err = replace_string(item, node, &clean);
+    }
+    tb_buf_done(&text);
+    tb_buf_done(&clean);
+    return err;
+}
+
+/* ["prog", "--password", "x"]: the member after such a flag. Returns it, or -1. */
+static int after_flag(const struct tb_scrub *scrub, const struct tb_doc *item, int node)
+{
+    char flag[KEY_BYTES];
+    int next = tb_doc_at(item, node)->next;
+    if (next < 0 || tb_doc_at(item, tb_doc_at(item, node)->parent)->type != TB_DOC_ARRAY ||
+        tb_doc_at(item, next)->type != TB_DOC_STRING)
+        return -1;
+    if (!tb_doc_copy(item, node, flag, sizeof(flag)) || strncmp(flag, "--", 2) != 0 ||
+        strchr(flag, '=') != NULL)
+        return -1;
+    return tb_scrub_is_secret(scrub, flag, strlen(flag)) ? next : -1;
+}
+
+int tb_scrub_item(const struct tb_scrub *scrub, struct tb_doc *item, size_t *n_scrubbed)
+{
+    size_t n = 0;
+    int err = 0;
+    int after = -1;
+    for (int i = 1; i < tb_doc_n_nodes(item) && !err; i++) {
+        const struct tb_doc_node *node = tb_doc_at(item, i);
+        if (i == after ||
+            (node->key_len > 0 && node->type != TB_DOC_NULL && is_secret_member(scrub, item, i))) {
+            err = mask(item, i, &n);
+        } else if (node->type == TB_DOC_STRING && node->parent >= 0) {
+            int flagged = after_flag(scrub, item, i);
+            after = flagged >= 0 ? flagged : after;
+            err = scrub_string(scrub, item, i, &n);
+        }
+    }
+    if (!err)
+        *n_scrubbed = n;
+    return err;
+}

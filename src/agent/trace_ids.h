@@ -1,0 +1,21 @@
+/* trace_ids.h - the trace that an item belongs to, wherever its sender put it. Pure.
+ *
+ * Looked at, in this order: data.attributes, data.custom, data.request.headers (traceparent,
+ * X-Amzn-Trace-Id, in any case). What is missing in attributes and custom is added; what is there
+ * is never overwritten. */
+#ifndef TB_AGENT_TRACE_IDS_H
+#define TB_AGENT_TRACE_IDS_H
+
+#include "item/doc.h"
+#include "trace/trace.h"
+
+struct tb_trace_ids {
+    char trace_id[TB_TRACE_ID_TEXT]; /* "" for none */
+    char span_id[TB_SPAN_ID_TEXT];
+    char xray_trace_id[TB_TRACE_ID_TEXT]; /* 32 hex digits */
+};
+
+/* item is the data object. Edits it and fills out. 0 or a negative errno. */
+int tb_trace_ids_complete(struct tb_doc *item, struct tb_trace_ids *out);
+
+#endif
