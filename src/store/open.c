@@ -17,7 +17,8 @@
 #include <unistd.h>
 
 enum {
-    BUSY_MS = 5000,            /* another handle's transaction is over long before */
+    BUSY_MS = 5000, /* another handle's transaction is over long before */
+    WAL_WAIT_MS = 5,
     WAL_KEEP_BYTES = 64 << 20, /* a longer -wal file is cut after a checkpoint */
 };
 
@@ -84,34 +85,42 @@ static int prepare_place(struct tb_store *store, const char *folder)
     return -ENOENT;
 }
 
-/* The settings of a handle. WAL is a property of the file, and is set while it is still empty. */
+/* WAL is a property of the file, set while it is still empty. SQLite does not wait for the lock
+ * this takes when another program is making the same database at the same time. */
+static int use_wal(struct tb_store *store)
+{
+    int rc = SQLITE_BUSY;
+    for (int waited_ms = 0; waited_ms < BUSY_MS && rc == SQLITE_BUSY; waited_ms += WAL_WAIT_MS) {
+        rc = sqlite3_exec(store->db, "PRAGMA journal_mode = WAL", NULL, NULL, NULL);
+        if (rc == SQLITE_BUSY)
+            (void)sqlite3_sleep(WAL_WAIT_MS);
+    }
+    return rc;
+}
+
+/* The settings of a handle. */
 static int configure(struct tb_store *store)
 {
     static const char BOTH[] = "PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON;";
-    static const char WRITER[] = "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;";
-    int rc;
-    (void)sqlite3_extended_result_codes(store->db, 1);
+    char writer[96];
+    (void)snprintf(writer, sizeof(writer),
+                   "PRAGMA synchronous = NORMAL; PRAGMA journal_size_limit = %d", WAL_KEEP_BYTES);
     (void)sqlite3_db_config(store->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
-    if ((rc = sqlite3_busy_timeout(store->db, BUSY_MS)) ||
-        (rc = sqlite3_exec(store->db, BOTH, NULL, NULL, NULL)))
-        return tb_store_fail(store, rc);
-    if (store->mode == TB_STORE_READ)
-        return 0;
-    char limit[64];
-    (void)snprintf(limit, sizeof(limit), "PRAGMA journal_size_limit = %d", WAL_KEEP_BYTES);
-    if ((rc = sqlite3_exec(store->db, WRITER, NULL, NULL, NULL)) ||
-        (rc = sqlite3_exec(store->db, limit, NULL, NULL, NULL)))
-        return tb_store_fail(store, rc);
-    return 0;
+    int rc = sqlite3_exec(store->db, BOTH, NULL, NULL, NULL);
+    if (rc == SQLITE_OK && store->mode == TB_STORE_WRITE)
+        rc = use_wal(store);
+    if (rc == SQLITE_OK && store->mode == TB_STORE_WRITE)
+        rc = sqlite3_exec(store->db, writer, NULL, NULL, NULL);
+    return rc == SQLITE_OK ? 0 : tb_store_fail(store, rc);
 }
 
 static int open_database(struct tb_store *store)
 {
     int flags = store->mode == TB_STORE_WRITE ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY;
     int rc = sqlite3_open_v2(store->path, &store->db, flags | SQLITE_OPEN_NOMUTEX, NULL);
-    if (rc != SQLITE_OK)
-        return tb_store_fail(store, rc);
-    return 0;
+    if (rc == SQLITE_OK)
+        rc = sqlite3_busy_timeout(store->db, BUSY_MS);
+    return rc == SQLITE_OK ? 0 : tb_store_fail(store, rc);
 }
 
 int tb_store_open(const char *state_dir, enum tb_store_mode mode, struct tb_store **out,

@@ -170,16 +170,27 @@ static int refuse_older(struct tb_store *store, int64_t version)
     return -EPROTONOSUPPORT;
 }
 
+/* Its answers belong together: another program may be making the tables just now. */
+static int identify_at_once(struct tb_store *store, int64_t *version)
+{
+    int err = run(store, "BEGIN");
+    if (err < 0)
+        return err;
+    err = identify(store, version);
+    tb_store_rollback(store);
+    return err;
+}
+
 int tb_store_identify(struct tb_store *store)
 {
     int64_t version = 0;
-    return identify(store, &version);
+    return identify_at_once(store, &version);
 }
 
 int tb_store_migrate(struct tb_store *store)
 {
     int64_t version = 0;
-    int err = identify(store, &version);
+    int err = identify_at_once(store, &version);
     if (err < 0 || version == N_MIGRATIONS)
         return err;
     if (store->mode == TB_STORE_READ)

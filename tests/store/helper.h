@@ -19,8 +19,8 @@
 #include "store/store.h"
 
 struct place {
-    char folder[64];
-    char database[80];
+    char folder[80];
+    char database[96];
 };
 
 static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *ftw)

@@ -124,20 +124,13 @@ static void damage_met_later_is_said_as_clearly(void **state)
 {
     struct place *place = *state;
     struct tb_store *store = open_store(place, TB_STORE_WRITE);
-    char uuid[37];
-    for (int i = 0; i < 500; i++) {
-        (void)snprintf(uuid, sizeof(uuid), "u%d", i);
-        add_one(store, uuid, 1, "");
-    }
+    add_one(store, "u", 1, "");
     tb_store_close(store);
-    struct stat st;
-    assert_int_equal(stat(place->database, &st), 0);
-    assert_true(st.st_size > 8 * 4096);
-    int fd = open(place->database, O_WRONLY);
+    int64_t page = ask_sql(place, "SELECT rootpage FROM sqlite_schema WHERE name = 'items'");
     char rubbish[4096];
     memset(rubbish, 0x5a, sizeof(rubbish));
-    for (off_t at = 4096; at < st.st_size; at += 4096) /* all but the table of tables */
-        assert_int_equal(pwrite(fd, rubbish, sizeof(rubbish), at), sizeof(rubbish));
+    int fd = open(place->database, O_WRONLY);
+    assert_int_equal(pwrite(fd, rubbish, sizeof(rubbish), (page - 1) * 4096), sizeof(rubbish));
     assert_int_equal(close(fd), 0);
     store = open_store(place, TB_STORE_WRITE);
     struct tb_occurrence more = occurrence("new", "f");
@@ -151,7 +144,7 @@ static void a_state_dir_that_is_a_file_is_refused(void **state)
 {
     struct place inner = *(struct place *)*state;
     assert_int_equal(close(open(inner.database, O_CREAT | O_WRONLY, 0600)), 0);
-    (void)snprintf(inner.folder, sizeof(inner.folder), "%s", inner.database);
+    memcpy(inner.folder, inner.database, sizeof(inner.folder) - 1);
     refused(&inner, TB_STORE_WRITE, -ENOTDIR, "Not a directory", "--state-dir");
 }
 
@@ -258,7 +251,7 @@ static void two_programs_may_make_it_at_once(void **state)
             assert_int_equal(status, 0);
         }
         (void)unlink(place->database);
-        char side[96];
+        char side[112];
         (void)snprintf(side, sizeof(side), "%s-wal", place->database);
         (void)unlink(side);
         (void)snprintf(side, sizeof(side), "%s-shm", place->database);
