@@ -1,0 +1,68 @@
+/* client.c - see client.h. */
+#include "cli/client.h"
+
+#include <curl/curl.h>
+#include <errno.h>
+#include <stdio.h>
+
+static size_t take(char *data, size_t size, size_t n, void *arg)
+{
+    struct tb_buf *body = arg;
+    tb_buf_add(body, data, size * n);
+    return body->err == 0 ? size * n : 0;
+}
+
+static int to_errno(CURLcode code, const struct tb_buf *body)
+{
+    if (body->err != 0)
+        return body->err;
+    const struct {
+        CURLcode code;
+        int err;
+    } known[] = {{CURLE_COULDNT_CONNECT, -ECONNREFUSED}, {CURLE_OPERATION_TIMEDOUT, -ETIMEDOUT},
+                 {CURLE_GOT_NOTHING, -ECONNRESET},       {CURLE_RECV_ERROR, -ECONNRESET},
+                 {CURLE_SEND_ERROR, -ECONNRESET},        {CURLE_PARTIAL_FILE, -ECONNRESET},
+                 {CURLE_OUT_OF_MEMORY, -ENOMEM}};
+    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+        if (known[i].code == code)
+            return known[i].err;
+    return -EIO;
+}
+
+int tb_client_get(const struct tb_client_request *request, struct tb_buf *body,
+                  char why[TB_CLIENT_WHY])
+{
+    long status = 0;
+    int err = -ENOMEM;
+    struct curl_slist *headers = NULL;
+    char message[CURL_ERROR_SIZE] = "";
+    CURL *curl = curl_easy_init();
+    if (curl == NULL)
+        goto out;
+    if (request->header != NULL && (headers = curl_slist_append(NULL, request->header)) == NULL)
+        goto out;
+    curl_easy_setopt(curl, CURLOPT_URL, request->url);
+    curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, request->socket);
+    curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
+    curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, request->timeout_ms);
+    curl_easy_setopt(curl, CURLOPT_PROXY, ""); /* never ask a proxy for this host's own agent */
+    curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http");
+    curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take);
+    curl_easy_setopt(curl, CURLOPT_WRITEDATA, body);
+    curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, message);
+    CURLcode code = curl_easy_perform(curl);
+    if (code != CURLE_OK) {
+        err = to_errno(code, body);
+        snprintf(why, TB_CLIENT_WHY, "%s", *message != '\0' ? message : curl_easy_strerror(code));
+        goto out;
+    }
+    curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+    err = (int)status;
+out:
+    curl_slist_free_all(headers);
+    curl_easy_cleanup(curl);
+    if (err == -ENOMEM)
+        snprintf(why, TB_CLIENT_WHY, "no memory");
+    return err;
+}

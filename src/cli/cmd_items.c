@@ -1,0 +1,226 @@
+/* cmd_items.c - items, item N and occurrences: the dashboard in the terminal. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "cli/print.h"
+#include "cli/show.h"
+#include "cli/verb.h"
+
+enum { ITEMS_MAX = 100, LINE_BYTES = 16 << 10 };
+
+static int64_t now_ms(void)
+{
+    return (int64_t)(tb_clock_wall_ns() / TB_NS_PER_MS);
+}
+
+/* Opens what a reading verb reads. Returns 1 when there is nothing to read and the verb is done
+ * with the exit code in *code. */
+static int open_store(const struct tb_cli *cli, struct tb_store **out, int *code)
+{
+    struct tb_config config;
+    *code = TB_EXIT_WRONG;
+    if (tb_cli_config(cli, &config) < 0)
+        return 1;
+    int err = tb_cli_store(&config, out);
+    if (err == -ENOENT) {
+        *code = TB_EXIT_WELL;
+        if (!cli->json)
+            tb_show_empty(cli, &config);
+    }
+    tb_config_done(&config);
+    return err < 0;
+}
+
+static int done(struct tb_store *store, int err)
+{
+    if (err < 0)
+        fprintf(stderr, "towbar: cannot read the database: %s\n", tb_store_error(store));
+    tb_store_close(store);
+    return err < 0 ? TB_EXIT_WRONG : TB_EXIT_WELL;
+}
+
+/* ---- items ---- */
+
+static int item_json(void *arg, const struct tb_item_row *item)
+{
+    char line[LINE_BYTES];
+    struct tb_json j;
+    (void)arg;
+    tb_json_init(&j, line, sizeof(line));
+    tb_json_object(&j);
+    tb_json_kint(&j, "number", item->number);
+    tb_json_kstr(&j, "title", item->title);
+    tb_json_kstr(&j, "level", item->level);
+    tb_json_kstr(&j, "environment", item->environment);
+    tb_json_kstr(&j, "service", item->service);
+    tb_json_kstr(&j, "status", item->status);
+    tb_json_kint(&j, "first", item->first_ms / 1000);
+    tb_json_kint(&j, "last", item->last_ms / 1000);
+    tb_json_kint(&j, "total", item->total);
+    tb_json_kstr(&j, "fingerprint", item->fingerprint);
+    tb_json_end(&j);
+    if (tb_json_finish(&j) < 0)
+        return -EMSGSIZE;
+    puts(line);
+    return 0;
+}
+
+struct list {
+    int64_t now_ms;
+    int64_t n;
+};
+
+static int item_line(void *arg, const struct tb_item_row *item)
+{
+    struct list *list = arg;
+    char title[72];
+    char level[16];
+    char service[24];
+    char age[TB_AGE_TEXT];
+    if (list->n++ == 0)
+        printf("%s%6s  %-8s  %-52s  %-14s %7s  %s%s\n", tb_ink(TB_INK_DIM), "item", "level",
+               "title", "service", "count", "last", tb_ink(TB_INK_NONE));
+    tb_print_clean(item->level, level, sizeof(level));
+    printf("%6" PRId64 "  %s%-8s%s  %-52s  %-14s %7" PRId64 "  %s\n", item->number,
+           tb_ink(tb_ink_of(level)), level, tb_ink(TB_INK_NONE),
+           tb_print_clean(item->title, title, sizeof(title)),
+           tb_print_clean(item->service, service, sizeof(service)), item->total,
+           tb_print_age(list->now_ms, item->last_ms, age));
+    return 0;
+}
+
+int tb_cmd_items(struct tb_cli *cli)
+{
+    struct tb_store *store = NULL;
+    struct list list = {.now_ms = now_ms()};
+    int code;
+    if (open_store(cli, &store, &code))
+        return code;
+    size_t max = cli->max > 0 ? (size_t)cli->max : ITEMS_MAX;
+    int err = tb_store_items(store, max, cli->json ? item_json : item_line, &list);
+    if (err >= 0 && !cli->json && list.n == 0)
+        tb_show_empty(cli, NULL);
+    else if (err >= 0 && !cli->json && list.n == (int64_t)max)
+        printf("The latest %zu; --max N shows more.\n", max);
+    return done(store, err);
+}
+
+/* ---- item N ---- */
+
+struct one {
+    const struct tb_cli *cli;
+    struct tb_store *store;
+    int64_t n;
+    int err;
+};
+
+static int item_newest(void *arg, const struct tb_occurrence_row *occurrence)
+{
+    (void)arg;
+    tb_show_occurrence(occurrence);
+    return 0;
+}
+
+static int item_full(void *arg, const struct tb_item_row *item)
+{
+    struct one *one = arg;
+    struct tb_occurrence_filter newest = {.item = item->number, .newest_first = 1, .max = 1};
+    one->n++;
+    if (one->cli->json)
+        return one->err = item_json(NULL, item);
+    tb_show_item(item, now_ms());
+    one->err = tb_store_occurrences(one->store, &newest, item_newest, NULL);
+    if (one->err >= 0)
+        printf("\nAll %" PRId64 " with every detail: %s occurrences --item %" PRId64 " --json\n",
+               item->total, one->cli->self, item->number);
+    return one->err < 0 ? one->err : 0;
+}
+
+int tb_cmd_item(struct tb_cli *cli)
+{
+    struct one one = {.cli = cli};
+    int64_t number;
+    int code;
+    if (tb_cli_number(cli->words[0], &number) < 0) {
+        fprintf(stderr, "towbar: an item has a number, '%s' is none; '%s items' lists them\n",
+                cli->words[0], cli->self);
+        return TB_EXIT_USAGE;
+    }
+    if (open_store(cli, &one.store, &code))
+        return TB_EXIT_WRONG;
+    int err = tb_store_item(one.store, number, item_full, &one);
+    if (err >= 0 && one.err < 0)
+        err = one.err;
+    if ((err >= 0 || err == -ENOENT) && one.n == 0) {
+        fprintf(stderr, "towbar: there is no item %" PRId64 "; '%s items' lists them\n", number,
+                cli->self);
+        tb_store_close(one.store);
+        return TB_EXIT_WRONG;
+    }
+    return done(one.store, err);
+}
+
+/* ---- occurrences ---- */
+
+/* The data object exactly as it is sent; made one line if a sender put newlines between values
+ * (inside of strings JSON has none). */
+static int occurrence_json(void *arg, const struct tb_occurrence_row *occurrence)
+{
+    const char *at = occurrence->data;
+    const char *end = at + occurrence->data_len;
+    (void)arg;
+    while (at < end) {
+        size_t len = 0;
+        while (at + len < end && at[len] != '\n' && at[len] != '\r')
+            len++;
+        fwrite(at, 1, len, stdout);
+        at += len < (size_t)(end - at) ? len + 1 : len;
+    }
+    putchar('\n');
+    return 0;
+}
+
+static int occurrence_line(void *arg, const struct tb_occurrence_row *occurrence)
+{
+    struct list *list = arg;
+    char stamp[TB_STAMP_TEXT];
+    char level[16];
+    char title[72];
+    char trace[TB_SHORT_ID_TEXT + 4];
+    if (list->n++ == 0)
+        printf("%s%-23s  %6s  %-8s  %-18s  %-36s  %s%s\n", tb_ink(TB_INK_DIM), "time", "item",
+               "level", "trace", "uuid", "title", tb_ink(TB_INK_NONE));
+    tb_print_clean(occurrence->level, level, sizeof(level));
+    printf("%s  %6" PRId64 "  %s%-8s%s  %-18s  %-36s  %s\n",
+           tb_print_stamp((int64_t)(occurrence->occurred_ns / TB_NS_PER_MS), stamp),
+           occurrence->item, tb_ink(tb_ink_of(level)), level, tb_ink(TB_INK_NONE),
+           tb_print_short_id(occurrence->trace_id, trace), occurrence->uuid,
+           tb_print_clean(occurrence->title, title, sizeof(title)));
+    return 0;
+}
+
+int tb_cmd_occurrences(struct tb_cli *cli)
+{
+    struct tb_store *store = NULL;
+    struct list list = {.now_ms = now_ms()};
+    char id[TB_SHOW_ID_TEXT];
+    struct tb_occurrence_filter filter = {.item = cli->item, .newest_first = 1};
+    int code;
+    /* Whole bodies for a program are not cut behind its back; lines for people are. */
+    filter.max = cli->max > 0 ? (size_t)cli->max : cli->json ? INT32_MAX : ITEMS_MAX;
+    if (cli->trace != NULL && tb_show_trace_id(cli->trace, id) < 0)
+        return TB_EXIT_USAGE;
+    filter.trace_id = cli->trace != NULL ? id : NULL;
+    if (open_store(cli, &store, &code))
+        return code;
+    int err =
+        tb_store_occurrences(store, &filter, cli->json ? occurrence_json : occurrence_line, &list);
+    if (err >= 0 && !cli->json && list.n == 0)
+        printf("No occurrences%s.\n", cli->item || cli->trace ? " that match" : " yet");
+    return done(store, err);
+}

@@ -1,0 +1,184 @@
+/* cmd_status.c - what is up, what waits, and what to do about it. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "cli/agent.h"
+#include "cli/print.h"
+#include "cli/show.h"
+#include "cli/verb.h"
+
+enum { LINE_BYTES = 16 << 10 };
+
+struct status {
+    struct tb_config config;
+    struct tb_agent_answer agent;
+    int has_store; /* 0: there is no database yet, or it could not be read */
+    int store_err;
+    struct tb_store_counts counts;
+};
+
+static int collect(const struct tb_cli *cli, struct status *out)
+{
+    struct tb_store *store = NULL;
+    memset(out, 0, sizeof(*out));
+    int err = tb_cli_config(cli, &out->config);
+    if (err < 0)
+        return err;
+    tb_agent_ask(&out->config, &out->agent);
+    out->store_err = tb_cli_store(&out->config, &store);
+    if (out->store_err == 0) {
+        out->store_err = tb_store_counts(store, &out->counts);
+        if (out->store_err < 0)
+            fprintf(stderr, "towbar: cannot read the database: %s\n", tb_store_error(store));
+        out->has_store = out->store_err == 0;
+    }
+    tb_store_close(store);
+    if (out->store_err == -ENOENT)
+        out->store_err = 0;
+    return 0;
+}
+
+static void status_done(struct status *status)
+{
+    tb_agent_answer_done(&status->agent);
+    tb_config_done(&status->config);
+}
+
+static int is_well(const struct status *status)
+{
+    return status->agent.is_up && status->store_err == 0 && status->counts.parked == 0 &&
+           status->counts.quarantined == 0;
+}
+
+static void print_json(const struct status *status)
+{
+    const struct tb_store_counts *c = &status->counts;
+    char line[LINE_BYTES];
+    struct tb_json j;
+    tb_json_init(&j, line, sizeof(line));
+    tb_json_object(&j);
+    tb_json_kstr(&j, "agent", status->agent.is_up ? "up" : "down");
+    tb_json_kopt(&j, "listen", status->agent.listen);
+    tb_json_kopt(&j, "version", status->agent.version);
+    tb_json_kstr(&j, "socket", status->config.socket);
+    tb_json_kstr(&j, "spool", status->config.spool);
+    tb_json_kstr(&j, "state_dir", status->config.state_dir);
+    tb_json_kbool(&j, "database", status->has_store);
+    tb_json_kint(&j, "items", c->items);
+    tb_json_kint(&j, "occurrences", c->occurrences);
+    tb_json_kint(&j, "duplicates", c->duplicates);
+    tb_json_kint(&j, "received", c->received);
+    tb_json_kint(&j, "sent", c->sent);
+    tb_json_kint(&j, "dropped", c->dropped);
+    tb_json_kint(&j, "quarantined", c->quarantined);
+    tb_json_kint(&j, "queued", c->queued);
+    tb_json_kint(&j, "parked", c->parked);
+    tb_json_kint(&j, "oldest_queued_ms", c->oldest_queued_ms);
+    tb_json_kint(&j, "last_received_ms", c->last_received_ms);
+    tb_json_kopt(&j, "last_reason", c->last_reason);
+    tb_json_end(&j);
+    (void)tb_json_finish(&j); /* what does not fit is a reason or a path of many kilobytes */
+    puts(line);
+}
+
+static void print_agent(const struct status *status)
+{
+    const struct tb_agent_answer *agent = &status->agent;
+    printf("  agent     %s%s%s", tb_ink(agent->is_up ? TB_INK_GREEN : TB_INK_RED),
+           agent->is_up ? "up" : "not running", tb_ink(TB_INK_NONE));
+    if (agent->is_up && *agent->listen != '\0')
+        printf(", listens on %s and %s\n", agent->listen, status->config.socket);
+    else if (agent->is_up)
+        printf(", listens on %s\n", status->config.socket);
+    else
+        printf(": %s: %s\n", status->config.socket, agent->why);
+    printf("  spool     %s\n", status->config.spool);
+}
+
+static void print_store(const struct status *status, int64_t now_ms)
+{
+    const struct tb_store_counts *c = &status->counts;
+    char age[TB_AGE_TEXT];
+    printf("  stored    %" PRId64 " item%s, %" PRId64 " occurrence%s, last %s\n", c->items,
+           c->items == 1 ? "" : "s", c->occurrences, c->occurrences == 1 ? "" : "s",
+           tb_print_age(now_ms, c->last_received_ms, age));
+    if (c->received == 0) {
+        printf("  delivery  %s\n", *status->config.token != '\0'
+                                       ? "nothing was to be sent yet"
+                                       : "no Rollbar token: errors are kept here");
+        return;
+    }
+    printf("  delivery  received %" PRId64 " = sent %" PRId64 " + dropped %" PRId64
+           " + quarantined %" PRId64 " + queued %" PRId64 "\n",
+           c->received, c->sent, c->dropped, c->quarantined, c->queued);
+    if (c->queued > 0)
+        printf("  waiting   the oldest since %s%s\n",
+               tb_print_age(now_ms, c->oldest_queued_ms, age),
+               c->parked > 0 ? ", parked ones among them" : "");
+    if (*c->last_reason != '\0') {
+        printf("  reason    ");
+        tb_print_text(c->last_reason);
+        printf("\n");
+    }
+}
+
+/* What is wrong, each with its cure. */
+static void print_cures(const struct status *status)
+{
+    const struct tb_store_counts *c = &status->counts;
+    if (!status->agent.is_up)
+        printf("\n  Start the agent: towbard    (as a service: systemctl start towbard)\n"
+               "  Meanwhile reports are kept in the spool.\n");
+    if (c->parked > 0)
+        printf(
+            "\n  %" PRId64 " item%s parked: Rollbar refuses the token. Put a valid token with "
+            "the scope\n  post_server_item into ROLLBAR_ACCESS_TOKEN or rollbar.access_token and "
+            "restart\n  towbard; they are sent then.\n",
+            c->parked, c->parked == 1 ? " is" : "s are");
+    if (c->quarantined > 0)
+        printf("\n  %" PRId64 " item%s refused by Rollbar for good and kept here; the reason is "
+               "above.\n",
+               c->quarantined, c->quarantined == 1 ? " was" : "s were");
+}
+
+static int show(struct tb_cli *cli, int is_home)
+{
+    struct status status;
+    if (collect(cli, &status) < 0)
+        return TB_EXIT_WRONG;
+    int code = is_well(&status) ? TB_EXIT_WELL : TB_EXIT_WRONG;
+    if (cli->json) {
+        /* A program reads the facts; only not being able to tell them is an error. */
+        code = status.store_err == 0 ? TB_EXIT_WELL : TB_EXIT_WRONG;
+        print_json(&status);
+        status_done(&status);
+        return code;
+    }
+    printf("towbar %s\n", TOWBAR_VERSION);
+    print_agent(&status);
+    if (status.has_store)
+        print_store(&status, (int64_t)(tb_clock_wall_ns() / TB_NS_PER_MS));
+    else if (status.store_err == 0)
+        printf("  stored    nothing yet in %s\n", status.config.state_dir);
+    print_cures(&status);
+    if (is_home && status.counts.items > 0)
+        printf("\n  Next: %s items\n", cli->self);
+    else if (is_home)
+        printf("\n  Next: %s demo      (%s help lists all there is)\n", cli->self, cli->self);
+    status_done(&status);
+    return code;
+}
+
+int tb_cmd_status(struct tb_cli *cli)
+{
+    return show(cli, 0);
+}
+
+int tb_cmd_home(struct tb_cli *cli)
+{
+    return show(cli, 1);
+}

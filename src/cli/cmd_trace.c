@@ -1,0 +1,86 @@
+/* cmd_trace.c - every error of one trace, in order. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "cli/print.h"
+#include "cli/show.h"
+#include "cli/verb.h"
+
+enum { TRACE_MAX = 1000, LINE_BYTES = 16 << 10 };
+
+struct story {
+    int64_t first_ns;
+    int64_t n;
+};
+
+static int story_json(void *arg, const struct tb_occurrence_row *occurrence)
+{
+    struct story *story = arg;
+    char line[LINE_BYTES];
+    struct tb_json j;
+    story->n++;
+    tb_json_init(&j, line, sizeof(line));
+    tb_json_object(&j);
+    tb_json_kstr(&j, "trace_id", occurrence->trace_id);
+    tb_json_kopt(&j, "xray_trace_id", occurrence->xray_trace_id);
+    tb_json_kopt(&j, "span_id", occurrence->span_id);
+    tb_json_kint(&j, "item", occurrence->item);
+    tb_json_kstr(&j, "uuid", occurrence->uuid);
+    tb_json_kstr(&j, "service", occurrence->service);
+    tb_json_kstr(&j, "level", occurrence->level);
+    tb_json_kstr(&j, "title", occurrence->title);
+    tb_json_kint(&j, "timestamp_ms", occurrence->occurred_ns / TB_NS_PER_MS);
+    tb_json_end(&j);
+    if (tb_json_finish(&j) < 0)
+        return -EMSGSIZE;
+    puts(line);
+    return 0;
+}
+
+static int story_line(void *arg, const struct tb_occurrence_row *occurrence)
+{
+    struct story *story = arg;
+    char stamp[TB_STAMP_TEXT];
+    char level[16];
+    char service[24];
+    char title[160];
+    if (story->n++ == 0) {
+        story->first_ns = occurrence->occurred_ns;
+        tb_show_trace("Trace ", occurrence->trace_id, occurrence->xray_trace_id);
+        printf("%s\n\n", tb_print_stamp(occurrence->occurred_ns / TB_NS_PER_MS, stamp));
+    }
+    tb_print_clean(occurrence->level, level, sizeof(level));
+    printf("  %+9.1f ms  %-14s  %s%-8s%s  %s   item %" PRId64 "\n",
+           (double)(occurrence->occurred_ns - story->first_ns) / 1e6,
+           tb_print_clean(occurrence->service, service, sizeof(service)), tb_ink(tb_ink_of(level)),
+           level, tb_ink(TB_INK_NONE), tb_print_clean(occurrence->title, title, sizeof(title)),
+           occurrence->item);
+    return 0;
+}
+
+int tb_cmd_trace(struct tb_cli *cli)
+{
+    char id[TB_SHOW_ID_TEXT];
+    struct tb_config config;
+    struct tb_store *store = NULL;
+    struct story story = {0};
+    struct tb_occurrence_filter filter = {.trace_id = id, .max = TRACE_MAX};
+    if (tb_show_trace_id(cli->words[0], id) < 0)
+        return TB_EXIT_USAGE;
+    if (tb_cli_config(cli, &config) < 0)
+        return TB_EXIT_WRONG;
+    int err = tb_cli_store(&config, &store);
+    tb_config_done(&config);
+    if (err < 0 && err != -ENOENT)
+        return TB_EXIT_WRONG;
+    if (err == 0 && (err = tb_store_occurrences(store, &filter, cli->json ? story_json : story_line,
+                                                &story)) < 0)
+        fprintf(stderr, "towbar: cannot read the database: %s\n", tb_store_error(store));
+    else if (story.n == 0)
+        fprintf(stderr, "towbar: no error of trace %s is known here\n", id);
+    tb_store_close(store);
+    return story.n > 0 && err >= 0 ? TB_EXIT_WELL : TB_EXIT_WRONG;
+}

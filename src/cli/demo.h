@@ -1,0 +1,77 @@
+/* demo.h - what the parts of `towbar demo` share. */
+#ifndef TB_CLI_DEMO_H
+#define TB_CLI_DEMO_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "cli/verb.h"
+#include "trace/trace.h"
+
+enum {
+    TB_DEMO_PATH = 512,
+    TB_DEMO_WAIT_MS = 20000, /* for anything: a slow machine under sanitizers */
+    TB_DEMO_N_ERRORS = 5,
+    TB_DEMO_N_REQUESTS = TB_DEMO_N_ERRORS + 2,
+    TB_DEMO_N_ITEMS = 3,
+};
+
+struct tb_demo_child {
+    const char *name;
+    pid_t pid;     /* 0: not running */
+    int output_fd; /* its stdout; -1 */
+    int status;    /* of waitpid, once it has ended */
+};
+
+/* One request that must leave an error behind. */
+struct tb_demo_request {
+    const char *user; /* which bug it meets */
+    char traceparent[TB_TRACEPARENT_TEXT];
+    char trace_id[TB_TRACE_ID_TEXT];
+    char span_id[TB_SPAN_ID_TEXT];
+};
+
+struct tb_demo {
+    const struct tb_cli *cli;
+    char dir[TB_DEMO_PATH]; /* everything is in here */
+    char towbard[TB_DEMO_PATH], feedd[TB_DEMO_PATH];
+    struct tb_config config; /* of the demo's agent */
+    int has_config;
+    int sends;     /* ROLLBAR_ACCESS_TOKEN and ROLLBAR_ENDPOINT are both set: they are used */
+    unsigned port; /* of feedd */
+    struct tb_demo_child agent, feed_daemon;
+    struct tb_demo_request requests[TB_DEMO_N_REQUESTS]; /* in the order in which they were sent */
+    size_t n_requests;
+    uint64_t start_ns;
+};
+
+/* ---- demo_child.c: processes and signals ---- */
+
+/* From here on SIGINT, SIGTERM and SIGHUP only set a flag. */
+void tb_demo_catch_signals(void);
+/* A signal asked for the end. */
+int tb_demo_is_over(void);
+/* Sleeps until a signal asks for the end. */
+void tb_demo_wait_for_end(void);
+/* Starts argv with stdout in a pipe and stderr in DIR/NAME.log, without a core file; it dies with
+ * this process. 0 or a negative errno. */
+int tb_demo_start(struct tb_demo *demo, struct tb_demo_child *child, char *const argv[]);
+/* One line of its stdout without the newline: 0, -ETIMEDOUT, -EPIPE when it ended, -EINTR. */
+int tb_demo_read_line(struct tb_demo_child *child, char *out, size_t cap);
+/* Did it end? Then status is written. */
+int tb_demo_ended(struct tb_demo_child *child);
+/* Sends the signal (0: none) and waits until it has ended; SIGKILL follows when it takes longer
+ * than it may. */
+void tb_demo_stop(struct tb_demo_child *child, int signal_number);
+/* Calls ready until it says 1: 0; -ETIMEDOUT; -EINTR; or the negative errno that ready said. */
+int tb_demo_wait(struct tb_demo *demo, int (*ready)(struct tb_demo *demo));
+/* Removes a folder and all that is in it. */
+void tb_demo_remove(const char *dir);
+
+/* ---- demo_check.c: is it what it must be? ---- */
+
+/* Looks at the stored occurrences and items and says on stderr what is wrong. Returns how much is.
+ */
+int tb_demo_verify(struct tb_demo *demo);
+
+#endif

@@ -1,0 +1,293 @@
+/* demo_check.c - holds what the demo's agent stored against what the demo did.
+ *
+ * Every request that met a bug must have left exactly one occurrence, with its own trace, the right
+ * stack and the right source; and nothing else may be there. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/agent.h"
+#include "cli/demo.h"
+#include "cli/print.h"
+
+enum { LINE_BYTES = 512, N_METHODS = 5 };
+
+/* What each bug looks like: how the stack ends and what the faulting line says. */
+static const struct bug {
+    const char *user, *class_, *level;
+    const char *says[2];            /* both are in the exception's message or meaning */
+    const char *methods[N_METHODS]; /* the program's own, outermost first; NULL: no more */
+    const char *file, *code;
+    int total;
+} bugs[TB_DEMO_N_ITEMS] = {
+    {"missing",
+     "ENOENT",
+     "error",
+     {"cannot read the feed", "No such file"},
+     {"worker_loop", "worker_handle", "feed_read"},
+     "samples/cruddur/feed.c",
+     "towbar_perror(\"cannot read the feed",
+     TB_DEMO_N_ERRORS},
+    {"crash",
+     "SIGSEGV",
+     "critical",
+     {"ear-NULL", "0x18"},
+     {"worker_loop", "worker_handle", "feed_read", "feed_line", "queue_push"},
+     "samples/cruddur/queue.c",
+     "q->tail->next",
+     1},
+    {"abort",
+     NULL,
+     "critical",
+     {"length <= MESSAGE_MAX", "ssert"},
+     {"worker_loop", "worker_handle", "feed_read", "feed_line"},
+     "samples/cruddur/feed.c",
+     "assert(length <= MESSAGE_MAX)",
+     1},
+};
+
+struct verifier {
+    struct tb_demo *demo;
+    int n_wrong;
+    int64_t n_seen;
+    int n_of_request[TB_DEMO_N_REQUESTS];
+    const char *subject; /* what is being looked at, for the messages */
+};
+
+static void wrong(struct verifier *v, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static void wrong(struct verifier *v, const char *format, ...)
+{
+    va_list args;
+    v->n_wrong++;
+    fflush(stdout);
+    fprintf(stderr, "demo: %s: ", v->subject);
+    va_start(args, format);
+    vfprintf(stderr, format, args);
+    va_end(args);
+    fputc('\n', stderr);
+}
+
+static void want_text(struct verifier *v, const cJSON *data, const char *path, const char *want)
+{
+    const char *is = tb_json_text(data, path);
+    if (strcmp(is, want) != 0)
+        wrong(v, "data.%s is \"%s\", not \"%s\"", path, is, want);
+}
+
+static const char *attribute(const cJSON *data, const char *key)
+{
+    const cJSON *pair;
+    cJSON_ArrayForEach(pair, tb_json_at(data, "attributes"))
+    {
+        if (strcmp(tb_json_text(pair, "key"), key) == 0)
+            return tb_json_text(pair, "value");
+    }
+    return "";
+}
+
+static void verify_trace(struct verifier *v, const cJSON *data,
+                         const struct tb_demo_request *request)
+{
+    want_text(v, data, "custom.trace_id", request->trace_id);
+    want_text(v, data, "custom.span_id", request->span_id);
+    if (strcmp(attribute(data, "trace_id"), request->trace_id) != 0)
+        wrong(v, "attributes.trace_id is \"%s\", not \"%s\"", attribute(data, "trace_id"),
+              request->trace_id);
+    if (strcmp(attribute(data, "span_id"), request->span_id) != 0)
+        wrong(v, "attributes.span_id is \"%s\", not \"%s\"", attribute(data, "span_id"),
+              request->span_id);
+}
+
+/* The text of one line of a source file, as the agent should have found it. */
+static int read_line(const char *root, const char *file, int number, char out[LINE_BYTES])
+{
+    char path[2 * TB_DEMO_PATH];
+    int len = snprintf(path, sizeof(path), "%s/%s", root, file);
+    FILE *source = len > 0 && len < (int)sizeof(path) ? fopen(path, "re") : NULL;
+    int found = 0;
+    if (source == NULL)
+        return -ENOENT;
+    while (found < number && fgets(out, LINE_BYTES, source) != NULL)
+        found++;
+    fclose(source);
+    out[strcspn(out, "\r\n")] = '\0';
+    return found == number && number > 0 ? 0 : -ENOENT;
+}
+
+/* The blamed frame: file, line and source say the same as the file itself. */
+static void verify_place(struct verifier *v, const cJSON *data, const cJSON *frame,
+                         const struct bug *bug)
+{
+    char line[LINE_BYTES] = "";
+    const char *code = tb_json_text(frame, "code");
+    const cJSON *number = tb_json_at(frame, "lineno");
+    const cJSON *context = tb_json_at(frame, "context");
+    want_text(v, frame, "filename", bug->file);
+    if (strstr(code, bug->code) == NULL)
+        wrong(v, "the source line is \"%s\" and should hold \"%s\"", code, bug->code);
+    if (!cJSON_IsNumber(number) ||
+        read_line(tb_json_text(data, "server.root"), bug->file, number->valueint, line) < 0)
+        wrong(v, "there is no such line in %s/%s", tb_json_text(data, "server.root"), bug->file);
+    else if (strstr(line, bug->code) == NULL)
+        wrong(v, "line %d of %s is \"%s\"", number->valueint, bug->file, line);
+    if (cJSON_GetArraySize(tb_json_at(context, "pre")) == 0 ||
+        cJSON_GetArraySize(tb_json_at(context, "post")) == 0)
+        wrong(v, "there are no lines around the source line");
+}
+
+/* The functions must be among the frames in this order, outermost first. */
+static void verify_stack(struct verifier *v, const cJSON *data, const struct bug *bug)
+{
+    const cJSON *frames = tb_print_frames(data);
+    const cJSON *last = NULL;
+    int n = 0;
+    const cJSON *frame;
+    cJSON_ArrayForEach(frame, frames)
+    {
+        if (n == N_METHODS || bug->methods[n] == NULL)
+            break;
+        if (strcmp(tb_json_text(frame, "method"), bug->methods[n]) == 0) {
+            last = frame;
+            n++;
+        }
+    }
+    if (n < N_METHODS && bug->methods[n] != NULL) {
+        wrong(v, "%s() is not where it should be in the stack", bug->methods[n]);
+        return;
+    }
+    if (tb_print_blamed(frames) != last)
+        wrong(v, "%s() should be blamed, %s() is", bug->methods[n - 1],
+              tb_json_text(tb_print_blamed(frames), "method"));
+    verify_place(v, data, last, bug);
+}
+
+static void verify_words(struct verifier *v, const cJSON *data, const struct bug *bug)
+{
+    const char *message = tb_json_text(data, "body.trace.exception.message");
+    const char *meaning = tb_print_meaning(data);
+    for (size_t i = 0; i < sizeof(bug->says) / sizeof(bug->says[0]); i++)
+        if (strstr(message, bug->says[i]) == NULL && strstr(meaning, bug->says[i]) == NULL)
+            wrong(v, "\"%s\" is in neither \"%s\" nor \"%s\"", bug->says[i], message, meaning);
+    if (bug->class_ != NULL && strcmp(tb_print_class(data), bug->class_) != 0)
+        wrong(v, "its class is %s, not %s", tb_print_class(data), bug->class_);
+    want_text(v, data, "level", bug->level);
+    want_text(v, data, "environment", "demo");
+    want_text(v, data, "code_version", "demo");
+    want_text(v, data, "platform", "linux");
+    want_text(v, data, "custom.scope.user", bug->user);
+}
+
+static const struct bug *bug_of(const char *user)
+{
+    for (size_t i = 0; i < TB_DEMO_N_ITEMS; i++)
+        if (strcmp(bugs[i].user, user) == 0)
+            return &bugs[i];
+    return &bugs[0];
+}
+
+static int verify_occurrence(void *arg, const struct tb_occurrence_row *row)
+{
+    struct verifier *v = arg;
+    struct tb_demo *demo = v->demo;
+    size_t i = 0;
+    while (i < demo->n_requests && strcmp(demo->requests[i].trace_id, row->trace_id) != 0)
+        i++;
+    v->n_seen++;
+    v->subject = row->uuid;
+    cJSON *data = cJSON_ParseWithLength(row->data, row->data_len);
+    if (i == demo->n_requests) {
+        wrong(v, "trace \"%s\" is that of no request: %s", row->trace_id, row->title);
+    } else if (data == NULL) {
+        wrong(v, "its data are not JSON");
+    } else {
+        const struct bug *bug = bug_of(demo->requests[i].user);
+        v->n_of_request[i]++;
+        v->subject = bug->user;
+        want_text(v, data, "uuid", row->uuid);
+        verify_trace(v, data, &demo->requests[i]);
+        verify_words(v, data, bug);
+        verify_stack(v, data, bug);
+    }
+    cJSON_Delete(data);
+    return 0;
+}
+
+struct totals {
+    int64_t n_items;
+    int n_of[TB_DEMO_N_REQUESTS + 1]; /* items with so many occurrences */
+};
+
+static int add_item(void *arg, const struct tb_item_row *item)
+{
+    struct totals *totals = arg;
+    totals->n_items++;
+    if (item->total >= 0 && item->total <= TB_DEMO_N_REQUESTS)
+        totals->n_of[item->total]++;
+    return 0;
+}
+
+/* Five occurrences of one bug make one item; two bugs make two. */
+static void verify_items(struct verifier *v, struct tb_store *store)
+{
+    struct totals totals = {0};
+    v->subject = "items";
+    if (tb_store_items(store, 100, add_item, &totals) < 0)
+        wrong(v, "%s", tb_store_error(store));
+    else if (totals.n_items != TB_DEMO_N_ITEMS || totals.n_of[TB_DEMO_N_ERRORS] != 1 ||
+             totals.n_of[1] != 2)
+        wrong(v, "there are %" PRId64 " and should be one of %d occurrences and two of one",
+              totals.n_items, TB_DEMO_N_ERRORS);
+}
+
+static void verify_requests(struct verifier *v)
+{
+    v->subject = "nothing lost";
+    for (size_t i = 0; i < v->demo->n_requests; i++)
+        if (v->n_of_request[i] != 1)
+            wrong(v, "the request for \"%s\" with trace %s left %d occurrences",
+                  v->demo->requests[i].user, v->demo->requests[i].trace_id, v->n_of_request[i]);
+}
+
+static void verify_counts(struct verifier *v, struct tb_store *store)
+{
+    struct tb_store_counts c;
+    v->subject = "counts";
+    if (tb_store_counts(store, &c) < 0) {
+        wrong(v, "%s", tb_store_error(store));
+        return;
+    }
+    if (c.occurrences != v->n_seen || c.items != TB_DEMO_N_ITEMS)
+        wrong(v, "%" PRId64 " items and %" PRId64 " occurrences are counted", c.items,
+              c.occurrences);
+    if (c.received != c.sent + c.dropped + c.quarantined + c.queued)
+        wrong(v,
+              "received %" PRId64 " is not sent %" PRId64 " + dropped %" PRId64
+              " + quarantined %" PRId64 " + queued %" PRId64,
+              c.received, c.sent, c.dropped, c.quarantined, c.queued);
+    if (v->demo->sends && c.sent != TB_DEMO_N_REQUESTS)
+        wrong(v, "%" PRId64 " of %d were sent; the last reason: %s", c.sent, TB_DEMO_N_REQUESTS,
+              c.last_reason);
+}
+
+int tb_demo_verify(struct tb_demo *demo)
+{
+    const struct tb_occurrence_filter all = {.max = 1000};
+    struct tb_store *store = NULL;
+    struct verifier v = {.demo = demo, .subject = "occurrences"};
+    if (tb_cli_store(&demo->config, &store) < 0) {
+        wrong(&v, "there is no database in %s", demo->config.state_dir);
+        return v.n_wrong;
+    }
+    if (tb_store_occurrences(store, &all, verify_occurrence, &v) < 0)
+        wrong(&v, "%s", tb_store_error(store));
+    verify_requests(&v);
+    verify_items(&v, store);
+    verify_counts(&v, store);
+    tb_store_close(store);
+    return v.n_wrong;
+}

@@ -1,0 +1,174 @@
+/* show.c - see show.h. */
+#include "cli/show.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "cli/print.h"
+#include "trace/trace.h"
+
+void tb_show_empty(const struct tb_cli *cli, const struct tb_config *config)
+{
+    printf("No items yet%s%s.\n\n", config != NULL ? " in " : "",
+           config != NULL ? config->state_dir : "");
+    printf("  %s demo      shows what a crash and an error look like, in a temporary folder\n"
+           "  %s test      sends one item through the agent\n"
+           "  %s check     says whether this host is ready\n\n",
+           cli->self, cli->self, cli->self);
+    printf("In a daemon:  #include <towbar/towbar.h>      towbar_init(NULL);\n"
+           "              towbar_error(\"what went wrong: %%s\", why);\n"
+           "Build it:     cc -g daemon.c $(pkg-config --cflags --libs towbar)\n");
+}
+
+int tb_show_trace_id(const char *typed, char out[TB_SHOW_ID_TEXT])
+{
+    uint8_t id[16];
+    if (tb_trace_parse_id(typed, id) < 0) {
+        fprintf(stderr,
+                "towbar: '%s' is no trace id: 32 hex digits, or X-Ray's form 1-5759e988-bd862e3fe"
+                "1be46a994272793\n",
+                typed);
+        return -EINVAL;
+    }
+    tb_trace_id_text(id, out);
+    return 0;
+}
+
+void tb_show_trace(const char *indent, const char *trace_id, const char *xray_trace_id)
+{
+    uint8_t id[16];
+    char text[TB_TRACE_ID_TEXT];
+    char xray[TB_XRAY_ID_TEXT];
+    if (tb_trace_parse_id(trace_id, id) == 0) {
+        tb_trace_id_text(id, text);
+        tb_xray_id_text(id, xray);
+        printf("%s%s   in X-Ray's form %s\n", indent, text, xray);
+    }
+    if (*xray_trace_id == '\0' || strcmp(trace_id, xray_trace_id) == 0 ||
+        tb_trace_parse_id(xray_trace_id, id) < 0)
+        return;
+    tb_trace_id_text(id, text);
+    tb_xray_id_text(id, xray);
+    printf("%sX-Ray's own: %s   as 32 digits %s\n", indent, xray, text);
+}
+
+/* A JSON value of any shape on lines of its own: lists in one line, objects by key. */
+static void print_inputs(const cJSON *value, int depth)
+{
+    const cJSON *member;
+    if (cJSON_IsObject(value) && depth < 3) {
+        cJSON_ArrayForEach(member, value)
+        {
+            printf("\n%*s", 14 + 2 * depth, "");
+            tb_print_text(member->string);
+            printf(": ");
+            print_inputs(member, depth + 1);
+        }
+    } else if (cJSON_IsArray(value) && depth < 3) {
+        cJSON_ArrayForEach(member, value)
+        {
+            print_inputs(member, depth + 1);
+            printf("%s", member->next != NULL ? " < " : "");
+        }
+    } else if (cJSON_IsString(value)) {
+        tb_print_text(value->valuestring);
+    } else {
+        char *text = cJSON_PrintUnformatted(value);
+        tb_print_text(text);
+        cJSON_free(text);
+    }
+}
+
+void tb_show_item(const struct tb_item_row *item, int64_t now_ms)
+{
+    char age[TB_AGE_TEXT];
+    char stamp[TB_STAMP_TEXT];
+    printf("%s", tb_ink(tb_ink_of(item->level)));
+    tb_print_text(item->level);
+    printf("%s  %s", tb_ink(TB_INK_NONE), tb_ink(TB_INK_BOLD));
+    tb_print_text(item->title);
+    printf("%s   item %" PRId64 "\n\n", tb_ink(TB_INK_NONE), item->number);
+    printf("  Seen        %" PRId64 " times, first %s", item->total,
+           tb_print_stamp(item->first_ms, stamp));
+    printf(", last %s\n", tb_print_age(now_ms, item->last_ms, age));
+    printf("  Status      ");
+    tb_print_text(item->status);
+    printf("\n  Where       service ");
+    tb_print_text(*item->service != '\0' ? item->service : "-");
+    printf(", environment ");
+    tb_print_text(*item->environment != '\0' ? item->environment : "-");
+    printf("\n  Grouped by  fingerprint ");
+    tb_print_text(item->fingerprint);
+    cJSON *inputs = cJSON_Parse(item->group_inputs);
+    if (inputs != NULL)
+        print_inputs(inputs, 0);
+    cJSON_Delete(inputs);
+    printf("\n");
+}
+
+static void show_notes(const cJSON *data, uint64_t occurred_ns)
+{
+    const cJSON *notes = tb_json_at(data, "body.telemetry");
+    const cJSON *note;
+    if (cJSON_GetArraySize(notes) == 0)
+        return;
+    printf("\nBefore it\n");
+    cJSON_ArrayForEach(note, notes)
+    {
+        const cJSON *at = cJSON_GetObjectItemCaseSensitive(note, "timestamp_ms");
+        const char *text = tb_json_text(note, "body.message");
+        if (cJSON_IsNumber(at))
+            printf("  %9.1f s  ", at->valuedouble / 1e3 - (double)occurred_ns / 1e9);
+        else
+            printf("  %9s    ", "");
+        printf("%-8s ", tb_json_text(note, "level"));
+        tb_print_text(*text != '\0' ? text : tb_json_text(note, "type"));
+        printf("\n");
+    }
+}
+
+static void show_pairs(const char *title, const cJSON *object)
+{
+    const cJSON *member;
+    if (cJSON_GetArraySize(object) == 0)
+        return;
+    printf("\n%s\n", title);
+    cJSON_ArrayForEach(member, object)
+    {
+        printf("  ");
+        tb_print_text(member->string);
+        printf(" = ");
+        print_inputs(member, 3);
+        printf("\n");
+    }
+}
+
+void tb_show_occurrence(const struct tb_occurrence_row *occurrence)
+{
+    char stamp[TB_STAMP_TEXT];
+    cJSON *data = cJSON_ParseWithLength(occurrence->data, occurrence->data_len);
+    printf("\nThe latest one  %s, uuid %s\n",
+           tb_print_stamp((int64_t)(occurrence->occurred_ns / TB_NS_PER_MS), stamp),
+           occurrence->uuid);
+    if (data == NULL) {
+        printf("  its body cannot be read as JSON\n");
+        return;
+    }
+    const char *class_ = tb_print_class(data);
+    printf("  ");
+    tb_print_text(class_);
+    printf("%s", *class_ != '\0' ? ": " : "");
+    tb_print_text(tb_print_meaning(data));
+    printf("\n\nStack\n");
+    tb_print_stack(data, "  ", 0);
+    if (*occurrence->trace_id != '\0' || *occurrence->xray_trace_id != '\0') {
+        printf("\nTrace\n");
+        tb_show_trace("  ", occurrence->trace_id, occurrence->xray_trace_id);
+    }
+    show_pairs("Tags", tb_json_at(data, "custom.scope"));
+    show_notes(data, (uint64_t)occurrence->occurred_ns);
+    cJSON_Delete(data);
+}

@@ -1,0 +1,195 @@
+/* stack.c - the stack of an item as people read it, innermost frame first. */
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/print.h"
+
+enum { PLACE_MAX = 512, SHORT_FRAMES = 8 };
+
+/* The part of the body that holds class, message and frames: a trace, or the last link of a chain
+ * (Rollbar puts the error that was seen first). */
+static const cJSON *trace_of(const cJSON *data)
+{
+    const cJSON *trace = tb_json_at(data, "body.trace");
+    if (trace != NULL)
+        return trace;
+    return cJSON_GetArrayItem(tb_json_at(data, "body.trace_chain"), 0);
+}
+
+const cJSON *tb_print_frames(const cJSON *data)
+{
+    const cJSON *frames = cJSON_GetObjectItemCaseSensitive(trace_of(data), "frames");
+    return cJSON_GetArraySize(frames) > 0 ? frames : NULL;
+}
+
+const char *tb_print_class(const cJSON *data)
+{
+    return tb_json_text(trace_of(data), "exception.class");
+}
+
+const char *tb_print_meaning(const cJSON *data)
+{
+    const char *const native[] = {"custom.native.meaning", "body.message.body"};
+    for (size_t i = 0; i < sizeof(native) / sizeof(native[0]); i++)
+        if (*tb_json_text(data, native[i]) != '\0')
+            return tb_json_text(data, native[i]);
+    const char *said = tb_json_text(trace_of(data), "exception.description");
+    return *said != '\0' ? said : tb_json_text(trace_of(data), "exception.message");
+}
+
+static int is_library(const cJSON *frame)
+{
+    return cJSON_IsFalse(cJSON_GetObjectItemCaseSensitive(frame, "in_app"));
+}
+
+const cJSON *tb_print_blamed(const cJSON *frames)
+{
+    const cJSON *blamed = NULL;
+    const cJSON *last = NULL;
+    const cJSON *frame;
+    cJSON_ArrayForEach(frame, frames)
+    {
+        last = frame;
+        if (!is_library(frame))
+            blamed = frame;
+    }
+    return blamed != NULL ? blamed : last;
+}
+
+static int line_of(const cJSON *frame)
+{
+    const cJSON *line = cJSON_GetObjectItemCaseSensitive(frame, "lineno");
+    return cJSON_IsNumber(line) ? line->valueint : 0;
+}
+
+/* "samples/cruddur/queue.c:28", or "libc.so.6 +0x3bd90" where there is no line. */
+static const char *place(const cJSON *frame, char out[PLACE_MAX])
+{
+    char file[PLACE_MAX - 64];
+    char offset[32];
+    tb_print_clean(tb_json_text(frame, "filename"), file, sizeof(file));
+    tb_print_clean(tb_json_text(frame, "module_offset"), offset, sizeof(offset));
+    if (line_of(frame) > 0)
+        snprintf(out, PLACE_MAX, "%s:%d", file, line_of(frame));
+    else
+        snprintf(out, PLACE_MAX, "%s%s%s", file, *offset != '\0' ? " +" : "", offset);
+    return out;
+}
+
+static const char *method(const cJSON *frame, char *out, size_t cap)
+{
+    const char *name = tb_json_text(frame, "method");
+    return tb_print_clean(*name != '\0' ? name : "<unknown>", out, cap);
+}
+
+static const char *skip_blanks(const char *text)
+{
+    return text + strspn(text, " \t");
+}
+
+static void print_context(const cJSON *list, int line, const char *indent)
+{
+    const cJSON *code;
+    char clean[200];
+    cJSON_ArrayForEach(code, list)
+    {
+        const char *text = cJSON_GetStringValue(code);
+        printf("%s    %5d  %s%s%s\n", indent, line++, tb_ink(TB_INK_DIM),
+               tb_print_clean(text, clean, sizeof(clean)), tb_ink(TB_INK_NONE));
+    }
+}
+
+/* The source around a frame, its own line marked. */
+static void print_source(const cJSON *frame, int is_blamed, const char *indent)
+{
+    char clean[200];
+    const char *code = tb_json_text(frame, "code");
+    const cJSON *pre = tb_json_at(frame, "context.pre");
+    int line = line_of(frame);
+    if (*code == '\0')
+        return;
+    if (is_blamed)
+        print_context(pre, line - cJSON_GetArraySize(pre), indent);
+    printf("%s  > %5d  %s%s%s\n", indent, line, is_blamed ? tb_ink(TB_INK_BOLD) : "",
+           tb_print_clean(code, clean, sizeof(clean)), is_blamed ? tb_ink(TB_INK_NONE) : "");
+    if (is_blamed)
+        print_context(tb_json_at(frame, "context.post"), line + 1, indent);
+}
+
+static void print_full(const cJSON *frames, const char *indent)
+{
+    const cJSON *blamed = tb_print_blamed(frames);
+    char name[128];
+    char where[PLACE_MAX];
+    int n = cJSON_GetArraySize(frames);
+    for (int i = 0; i < n; i++) {
+        const cJSON *frame = cJSON_GetArrayItem(frames, n - 1 - i);
+        printf("%s#%-2d %s%-16s%s  %s%s%s\n", indent, i, frame == blamed ? tb_ink(TB_INK_BOLD) : "",
+               method(frame, name, sizeof(name)), frame == blamed ? tb_ink(TB_INK_NONE) : "",
+               place(frame, where), frame == blamed ? "   (here)" : "",
+               cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(frame, "inlined")) ? "   inlined"
+                                                                                : "");
+        print_source(frame, frame == blamed, indent);
+    }
+}
+
+/* Counts the library frames from number i on, innermost first, and says which library. */
+static int library_run(const cJSON *frames, int n, int i, const char **module)
+{
+    int run = 0;
+    *module = "";
+    while (i + run < n && is_library(cJSON_GetArrayItem(frames, n - 1 - i - run))) {
+        if (**module == '\0')
+            *module = tb_json_text(cJSON_GetArrayItem(frames, n - 1 - i - run), "module");
+        run++;
+    }
+    return run;
+}
+
+static void print_fold(const char *indent, int run, const char *module)
+{
+    char clean[128];
+    const char *base = strrchr(module, '/');
+    printf("%s%s>  %d library frame%s  %s%s\n", indent, tb_ink(TB_INK_DIM), run,
+           run == 1 ? "" : "s",
+           tb_print_clean(base != NULL ? base + 1 : module, clean, sizeof(clean)),
+           tb_ink(TB_INK_NONE));
+}
+
+static void print_short(const cJSON *frames, const char *indent)
+{
+    const cJSON *blamed = tb_print_blamed(frames);
+    char name[128];
+    char where[PLACE_MAX];
+    char code[200];
+    int n = cJSON_GetArraySize(frames);
+    int shown = 0;
+    for (int i = 0; i < n && shown < SHORT_FRAMES; i++, shown++) {
+        const char *module;
+        const cJSON *frame = cJSON_GetArrayItem(frames, n - 1 - i);
+        int run = library_run(frames, n, i, &module);
+        if (run > 0 && frame != blamed) {
+            print_fold(indent, run, module);
+            i += run - 1;
+            continue;
+        }
+        printf("%s#%-2d %-16s  %s", indent, i, method(frame, name, sizeof(name)),
+               place(frame, where));
+        if (frame == blamed && *tb_json_text(frame, "code") != '\0')
+            printf("     %s%s%s", tb_ink(TB_INK_BOLD),
+                   skip_blanks(tb_print_clean(tb_json_text(frame, "code"), code, sizeof(code))),
+                   tb_ink(TB_INK_NONE));
+        printf("\n");
+    }
+}
+
+void tb_print_stack(const cJSON *data, const char *indent, int is_short)
+{
+    const cJSON *frames = tb_print_frames(data);
+    if (frames == NULL)
+        printf("%sno stack: it was reported as a message\n", indent);
+    else if (is_short)
+        print_short(frames, indent);
+    else
+        print_full(frames, indent);
+}

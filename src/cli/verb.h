@@ -1,0 +1,65 @@
+/* verb.h - what the command line said, and one row for each verb.
+ *
+ * A verb writes its answer to stdout and its complaints to stderr, and returns the exit code. */
+#ifndef TB_CLI_VERB_H
+#define TB_CLI_VERB_H
+
+#include <stdint.h>
+
+#include "agent/config.h"
+#include "store/store.h"
+
+enum { TB_EXIT_WELL, TB_EXIT_WRONG, TB_EXIT_USAGE };
+
+struct tb_cli {
+    const char *self; /* how the program was called: in hints */
+    struct tb_config_flags flags;
+    int json, check, keep;
+    int64_t item;      /* --item; 0: any */
+    const char *trace; /* --trace as it was typed; NULL: any */
+    const char *level; /* NULL: none was named */
+    int64_t max;       /* --max; 0: the verb's own */
+    char **words;      /* what follows the verb */
+    int n_words;
+};
+
+/* Which options a verb takes, as bits. */
+enum tb_cli_options {
+    TB_OPT_PLACES = 1, /* --config --state-dir --spool --socket */
+    TB_OPT_JSON = 2,
+    TB_OPT_ITEM = 4,
+    TB_OPT_TRACE = 8,
+    TB_OPT_LEVEL = 16,
+    TB_OPT_DEMO = 32, /* --check --keep */
+    TB_OPT_MAX = 64,
+    TB_OPT_LISTEN = 128,
+};
+
+struct tb_verb {
+    const char *name;
+    const char *words; /* shown in the usage: "N", "ID" or "" */
+    const char *help;  /* one line */
+    unsigned options;
+    int n_words_min, n_words_max;
+    int (*run)(struct tb_cli *cli);
+};
+
+int tb_cmd_home(struct tb_cli *cli); /* no verb at all */
+int tb_cmd_demo(struct tb_cli *cli);
+int tb_cmd_status(struct tb_cli *cli);
+int tb_cmd_items(struct tb_cli *cli);
+int tb_cmd_item(struct tb_cli *cli);
+int tb_cmd_occurrences(struct tb_cli *cli);
+int tb_cmd_trace(struct tb_cli *cli);
+int tb_cmd_check(struct tb_cli *cli);
+int tb_cmd_test(struct tb_cli *cli);
+
+/* The settings: 0, or a negative errno that was said on stderr. */
+int tb_cli_config(const struct tb_cli *cli, struct tb_config *out);
+/* The database, to read: 0; -ENOENT in silence when there is none yet; another negative errno that
+ * was said on stderr. */
+int tb_cli_store(const struct tb_config *config, struct tb_store **out);
+/* A whole number from 1 up: 0 or -EINVAL. */
+int tb_cli_number(const char *text, int64_t *out);
+
+#endif
