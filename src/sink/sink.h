@@ -47,8 +47,13 @@ struct tb_sink_target {
 /* One row for each destination. */
 struct tb_sink_type {
     const char *name;
+    /* Makes the request for one item from the envelope's data object (JSON, starting with its
+     * brace). out need not be initialised; free it with tb_sink_request_done whatever came back. 0;
+     * -EMSGSIZE when the destination takes no item so large; -EINVAL when target or data can never
+     * make a request; -ENOMEM. */
     int (*encode)(const struct tb_sink_target *target, const char *data, size_t len,
                   struct tb_sink_request *out);
+    /* What the reply means for the item and its token. Takes any reply. */
     void (*judge)(const struct tb_sink_target *target, const struct tb_sink_reply *reply,
                   struct tb_sink_judgement *out);
 };

@@ -1,0 +1,44 @@
+/* transport.h - HTTPS: many requests at once, on connections that are kept. Its .c file is the only
+ * one that calls libcurl.
+ *
+ * 1. One thread uses a transport; only tb_transport_wake may be called from others.
+ * 2. Every request that was sent comes back exactly once from tb_transport_next, within timeout_ms.
+ * 3. Hostile replies cost at most reply_max_bytes of memory and timeout_ms of one connection: they
+ *    may be slow, cut, endless or no HTTP at all. Redirects are not followed.
+ * 4. A request whose connection broke may have been received: send it again only if the receiver
+ *    tells repeats apart. */
+#ifndef TB_AGENT_TRANSPORT_H
+#define TB_AGENT_TRANSPORT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "sink/sink.h"
+
+enum { TB_TRANSPORT_ERROR = 256, TB_TRANSPORT_REPLY_BYTES = 64 << 10 };
+
+struct tb_transport_limits {
+    unsigned timeout_ms;  /* for one request, from connecting to the last byte */
+    unsigned connections; /* at the same time; more requests wait for their turn */
+};
+
+struct tb_transport;
+
+/* 0, -ENOMEM, or the error of making a descriptor. */
+int tb_transport_new(const struct tb_transport_limits *limits, struct tb_transport **out);
+/* Gives up what is under way; it does not come back. */
+void tb_transport_free(struct tb_transport *transport);
+
+/* Starts a request; it stays the caller's and must stay as it is until it came back with tag. 0 or
+ * -ENOMEM, -EINVAL for a request that cannot be made of it; then it does not come back. */
+int tb_transport_send(struct tb_transport *transport, const struct tb_sink_request *request,
+                      void *tag);
+/* Waits for something to happen, at most wait_ms, and lets it. */
+int tb_transport_run(struct tb_transport *transport, int wait_ms);
+/* Ends a wait of tb_transport_run, now or the next one. From any thread and any signal handler. */
+void tb_transport_wake(struct tb_transport *transport);
+/* The next finished request: 1, or 0 when there is none. *reply borrows from transport until its
+ * next call. A reply that was cut at the limit of bytes is given as far as it came. */
+int tb_transport_next(struct tb_transport *transport, void **tag, struct tb_sink_reply *reply);
+
+#endif

@@ -1,0 +1,169 @@
+/* rollbar.c - Rollbar's item API: one item for each POST, and what its answers mean.
+ *
+ * Sources: docs.rollbar.com "Create an item", "Rate limits", "Response codes"; the header names are
+ * those that Rollbar's own SDKs read. What is ours is the policy:
+ *   taken only when the status is 200 and the body is JSON with err 0 - a proxy or a login page
+ *   that answers 200 is not Rollbar;
+ *   429 makes the whole token wait, as long as the header says, within bounds;
+ *   400, 413 and 422 speak about this item: it will never be taken as it is;
+ *   401 and 403 speak about the token: no item of it is taken until a person acts;
+ *   all else may pass: again later. */
+#include "sink/sink.h"
+
+#include <cjson/cJSON.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+enum {
+    BODY_MAX_BYTES = 512 << 10, /* Rollbar's documented limit */
+    WAIT_MIN_S = 1,
+    WAIT_MAX_S = 3600, /* SDKs have seen headers of 2 billion seconds */
+    WAIT_UNSAID_S = 60 /* Rollbar's shortest window */
+};
+
+/* A header line of its own making is what a token with a line end would be. */
+static int is_token(const char *token)
+{
+    for (const char *c = token; *c; c++) {
+        if (*c <= ' ' || *c > '~')
+            return 0;
+    }
+    return token[0] != '\0';
+}
+
+static int add_header(struct tb_sink_request *out, const char *name, const char *value)
+{
+    char *line = out->headers[out->n_headers];
+    int len = snprintf(line, sizeof(out->headers[0]), "%s: %s", name, value);
+    if (len < 0 || (size_t)len >= sizeof(out->headers[0]))
+        return -EINVAL;
+    out->n_headers++;
+    return 0;
+}
+
+static int encode(const struct tb_sink_target *target, const char *data, size_t len,
+                  struct tb_sink_request *out)
+{
+    out->n_headers = 0;
+    tb_buf_init(&out->body, BODY_MAX_BYTES);
+    size_t url_len = strlen(target->endpoint);
+    if (!is_token(target->token) || url_len == 0 || url_len >= sizeof(out->url) || len == 0 ||
+        data[0] != '{')
+        return -EINVAL;
+    memcpy(out->url, target->endpoint, url_len + 1);
+    int err;
+    if ((err = add_header(out, "Content-Type", "application/json")) ||
+        (err = add_header(out, "X-Rollbar-Access-Token", target->token)))
+        return err;
+    tb_buf_adds(&out->body, "{\"data\":");
+    tb_buf_add(&out->body, data, len);
+    tb_buf_adds(&out->body, "}");
+    err = out->body.err;
+    if (err < 0)
+        tb_buf_done(&out->body);
+    return err;
+}
+
+/* Copies text for people: one line of ASCII, the token masked. Masking
+ * comes before cutting: a token that is cut in half would not be found. */
+static void add_reason(struct tb_sink_judgement *out, size_t *len, const char *text,
+                       const char *token)
+{
+    static const char MASK[] = "(token)";
+    size_t token_len = strlen(token);
+    size_t cap = sizeof(out->reason) - 1;
+    while (*text && *len < cap) {
+        if (token_len > 0 && strncmp(text, token, token_len) == 0) {
+            if (cap - *len < sizeof(MASK) - 1)
+                break;
+            memcpy(out->reason + *len, MASK, sizeof(MASK) - 1);
+            *len += sizeof(MASK) - 1;
+            text += token_len;
+            continue;
+        }
+        unsigned char c = (unsigned char)*text++;
+        out->reason[(*len)++] = (char)(c < ' ' || c > '~' ? '?' : c);
+    }
+    out->reason[*len] = '\0';
+}
+
+/* "HTTP 422: Invalid format. ..." */
+static void set_reason(struct tb_sink_judgement *out, const struct tb_sink_reply *reply,
+                       const char *said, const char *token)
+{
+    char status[32];
+    size_t len = 0;
+    if (reply->status > 0) {
+        (void)snprintf(status, sizeof(status), "HTTP %d%s", reply->status, said[0] ? ": " : "");
+        add_reason(out, &len, status, "");
+    }
+    add_reason(out, &len, said, token);
+}
+
+static int64_t wait_ms(const struct tb_sink_reply *reply, int64_t unsaid_s)
+{
+    int64_t seconds = reply->rate_remaining_s < 0 ? unsaid_s : reply->rate_remaining_s;
+    if (seconds < WAIT_MIN_S)
+        seconds = reply->rate_remaining_s < 0 && unsaid_s == 0 ? 0 : WAIT_MIN_S;
+    return (seconds > WAIT_MAX_S ? WAIT_MAX_S : seconds) * 1000;
+}
+
+static enum tb_verdict verdict_of(int status, int is_taken)
+{
+    switch (status) {
+    case 200:
+        return is_taken ? TB_VERDICT_ACK : TB_VERDICT_RETRY;
+    case 400:
+    case 413:
+    case 422:
+        return TB_VERDICT_DROP;
+    case 401:
+    case 403:
+        return TB_VERDICT_PARK;
+    case 429:
+        return TB_VERDICT_SLOW;
+    default:
+        return TB_VERDICT_RETRY;
+    }
+}
+
+/* What to say when the reply says nothing that can be read. */
+static const char *unsaid(const struct tb_sink_reply *reply)
+{
+    if (reply->status == 0)
+        return reply->error && reply->error[0] ? reply->error : "no answer";
+    if (reply->status == 200)
+        return "the answer is not Rollbar's: is rollbar.endpoint right?";
+    if (reply->status >= 300 && reply->status < 400)
+        return "redirected: set rollbar.endpoint to the final address";
+    if (reply->status == 404)
+        return "nothing there: is rollbar.endpoint right?";
+    return "";
+}
+
+static void judge(const struct tb_sink_target *target, const struct tb_sink_reply *reply,
+                  struct tb_sink_judgement *out)
+{
+    memset(out, 0, sizeof(*out));
+    cJSON *json = NULL;
+    if (reply->status > 0 && reply->body)
+        json = cJSON_ParseWithLength(reply->body, reply->body_len);
+    const cJSON *err = cJSON_GetObjectItemCaseSensitive(json, "err");
+    const char *message = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(json, "message"));
+    int is_taken = cJSON_IsNumber(err) && cJSON_GetNumberValue(err) == 0;
+    out->verdict = verdict_of(reply->status, is_taken);
+    if (out->verdict == TB_VERDICT_SLOW)
+        out->wait_ms = wait_ms(reply, WAIT_UNSAID_S);
+    else if (out->verdict == TB_VERDICT_ACK && reply->rate_remaining == 0)
+        out->wait_ms = wait_ms(reply, 0);
+    if (out->verdict != TB_VERDICT_ACK)
+        set_reason(out, reply, message && message[0] ? message : unsaid(reply), target->token);
+    cJSON_Delete(json);
+}
+
+const struct tb_sink_type tb_sink_rollbar = {
+    .name = "rollbar",
+    .encode = encode,
+    .judge = judge,
+};
