@@ -167,14 +167,14 @@ static int element(const struct tb_doc *doc, int array, const char *digits, size
 
 int tb_doc_find(const struct tb_doc *doc, int from, const char *path)
 {
-    while (tb_doc_at(doc, from) && *path) {
-        size_t len = strcspn(path, ".");
+    const char *part = *path ? path : NULL;
+    while (part && tb_doc_at(doc, from)) {
+        size_t len = strcspn(part, ".");
         if (doc->nodes[from].type == TB_DOC_ARRAY)
-            from = element(doc, from, path, len);
+            from = element(doc, from, part, len);
         else
-            from = member(doc, from, path, len);
-        path += len;
-        path += *path == '.' ? 1 : 0;
+            from = member(doc, from, part, len);
+        part = part[len] == '.' ? part + len + 1 : NULL;
     }
     return tb_doc_at(doc, from) ? from : -1;
 }
