@@ -17,25 +17,39 @@ endif()
 
 add_library(towbar_objects OBJECT ${library_sources})
 target_link_libraries(towbar_objects PRIVATE tb_flags)
-foreach(kind SHARED STATIC)
-  string(TOLOWER towbar_${kind} target)
-  add_library(${target} ${kind} $<TARGET_OBJECTS:towbar_objects>)
-  set_target_properties(${target} PROPERTIES OUTPUT_NAME towbar EXPORT_NAME towbar)
+# The agent's side of the shared folders is not reachable from the API: the linker leaves it out.
+target_compile_options(towbar_objects PRIVATE -ffunction-sections -fdata-sections)
+
+add_library(towbar_shared SHARED $<TARGET_OBJECTS:towbar_objects>)
+add_library(towbar_static STATIC $<TARGET_OBJECTS:towbar_objects>)
+foreach(target towbar_shared towbar_static)
+  set_target_properties(${target} PROPERTIES OUTPUT_NAME towbar)
   target_include_directories(${target} INTERFACE
-    $<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}/include> $<INSTALL_INTERFACE:include>)
+    $<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}/include>
+    $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
 endforeach()
-set_target_properties(towbar_shared PROPERTIES VERSION 0.1.0 SOVERSION 0
-  LINK_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/capture/libtowbar.map)
+set_target_properties(towbar_shared PROPERTIES EXPORT_NAME towbar VERSION ${PROJECT_VERSION}
+  SOVERSION 0 LINK_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/capture/libtowbar.map)
+set_target_properties(towbar_static PROPERTIES EXPORT_NAME static)
 target_link_libraries(towbar_shared PRIVATE $<BUILD_INTERFACE:tb_flags>)
+# nodelete: signal handlers, atfork handlers and thread ends lead into the library for good.
 target_link_options(towbar_shared PRIVATE
-  -Wl,--version-script=${CMAKE_CURRENT_SOURCE_DIR}/capture/libtowbar.map -Wl,--no-undefined)
+  -Wl,--version-script=${CMAKE_CURRENT_SOURCE_DIR}/capture/libtowbar.map
+  -Wl,--gc-sections -Wl,-z,nodelete)
+if(NOT TOWBAR_SANITIZE)
+  # Sanitizers leave their runtime to the program.
+  target_link_options(towbar_shared PRIVATE -Wl,--no-undefined)
+endif()
+# Others find the thread context by its name among the dynamic symbols, in a program too.
+target_link_options(towbar_static INTERFACE -Wl,--export-dynamic-symbol=otel_thread_ctx_v1)
 target_link_libraries(towbar_static INTERFACE ${CMAKE_DL_LIBS})
 
 # For find_package(towbar) inside this tree and for the samples.
 add_library(towbar::towbar ALIAS towbar_shared)
+add_library(towbar::static ALIAS towbar_static)
 
-install(TARGETS towbar_shared EXPORT towbar LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
-install(TARGETS towbar_static ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+install(TARGETS towbar_shared towbar_static EXPORT towbar
+  LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(DIRECTORY ${CMAKE_SOURCE_DIR}/include/towbar DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(EXPORT towbar NAMESPACE towbar:: FILE towbarConfig.cmake
   DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/towbar)

@@ -1,0 +1,32 @@
+/* context.h - what every thread has of its own, readable in a signal handler.
+ *
+ * 1. It is small enough (under 512 bytes) for the loader to put it into the static part of the
+ *    thread's storage even when the library comes by dlopen, so that no access ever allocates.
+ * 2. The image is written with its byte "valid" at 0 meanwhile: a handler sees a whole trace or
+ *    none. Others read it through otel_thread_ctx_v1, which points to it (OTEP 4947). */
+#ifndef TB_CAPTURE_CONTEXT_H
+#define TB_CAPTURE_CONTEXT_H
+
+#include <stdint.h>
+
+#include "trace/trace.h"
+
+struct tb_thread;
+
+struct tb_context {
+    unsigned char image[TB_TRACE_IMAGE_BYTES]; /* docs/spool-format.md section 8 */
+    struct tb_thread *thread;                  /* owned by thread.c; NULL until needed */
+    uint64_t stack_low, stack_high;            /* of the thread's stack: known to be readable */
+    int in_loader; /* inside dl_iterate_phdr on our behalf: a handler must not enter it again */
+};
+
+/* This thread's. Signal-safe. */
+struct tb_context *tb_context(void);
+/* Copies the image if it is whole: 1, or 0 when there is no trace. Signal-safe. */
+int tb_context_trace(unsigned char out[TB_TRACE_IMAGE_BYTES]);
+/* Makes this thread's trace the one that the environment hands down, if it has none. */
+void tb_context_inherit(void);
+/* In a fork child: the trace is the parent's. */
+void tb_context_forked(void);
+
+#endif

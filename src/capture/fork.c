@@ -1,0 +1,89 @@
+/* fork.c - see fork.h. */
+#include "capture/fork.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "capture/context.h"
+#include "capture/crash.h"
+#include "capture/lib.h"
+#include "capture/modules.h"
+#include "capture/report.h"
+
+enum { ORPHAN = 1, ADOPTING = 2 };
+
+static atomic_int *unwiped; /* 1; 0 in a child with memory of its own. NULL: not watched */
+static int is_registered;
+
+void tb_fork_forget(void)
+{
+    int state = atomic_load(&tb_lib.state);
+    if (unwiped)
+        atomic_store(unwiped, 1);
+    tb_context_forked();
+    if (state == TB_LIB_OFF)
+        return;
+    for (int i = 0; i < TB_N_CLASSES; i++) {
+        tb_writer_forget(&tb_lib.writers[i]);
+        atomic_store(&tb_lib.n_lost[i], 0); /* the parent will say it */
+    }
+    tb_slot_close(&tb_lib.slot, 0);
+    tb_modules_forked();
+    tb_report_forked();
+    tb_crash_forked();
+    atomic_flag_clear(&tb_lib.storing);
+    atomic_store(&tb_lib.n_users, 0);
+    atomic_store(&tb_lib.pid, getpid());
+    atomic_store(&tb_lib.is_orphan, ORPHAN);
+    /* A thread that was at init or shutdown is not in this process. */
+    if (state != TB_LIB_ON)
+        atomic_store(&tb_lib.state, TB_LIB_OFF);
+}
+
+int tb_fork_is_unseen(void)
+{
+    return unwiped && atomic_load_explicit(unwiped, memory_order_relaxed) == 0;
+}
+
+void tb_fork_adopt(void)
+{
+    int orphan = ORPHAN;
+    if (!atomic_compare_exchange_strong(&tb_lib.is_orphan, &orphan, ADOPTING))
+        return; /* another thread is at it; a report meanwhile needs no slot */
+    tb_lib_check_dir();
+    for (int i = 0; i < TB_N_CLASSES; i++)
+        tb_writer_init(&tb_lib.writers[i], i, tb_lib.dirfd);
+    tb_lib_describe();
+    int err = tb_modules_refresh(&tb_lib.about, 1);
+    if (err >= 0 && !tb_lib.slot.map) /* its crash handler may have made one */
+        err = tb_lib_open_slot();
+    tb_lib.why[0] = '\0';
+    if (err < 0)
+        (void)snprintf(tb_lib.why, sizeof(tb_lib.why), "no crash slot in this fork child: %s",
+                       strerrordesc_np(-err));
+    atomic_store(&tb_lib.is_orphan, 0);
+}
+
+int tb_fork_watch(void)
+{
+    if (!unwiped) {
+        atomic_int *page =
+            mmap(NULL, sizeof(*page), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (page == MAP_FAILED)
+            return -errno;
+        atomic_store(page, 1);
+        if (madvise(page, sizeof(*page), MADV_WIPEONFORK) == 0)
+            unwiped = page;
+        else /* an old kernel: children by raw clone go unseen */
+            (void)munmap(page, sizeof(*page));
+    }
+    if (is_registered)
+        return 0;
+    int err = pthread_atfork(NULL, NULL, tb_fork_forget);
+    is_registered = err == 0;
+    return -err;
+}

@@ -1,0 +1,202 @@
+/* handoff.c - see handoff.h.
+ *
+ * Death by default. A fault of the processor (SEGV, BUS, FPE, ILL with a positive code that is not
+ * SI_KERNEL) happens again when the handler returns, now with the default action: nothing could be
+ * truer. Everything else (abort, raise, kill, int3, seccomp) would not, so the original siginfo is
+ * queued again for this thread while the signal is blocked, and delivered at the return: a core
+ * then shows the place of the signal, not this file. */
+#include "capture/handoff.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+enum { KERNEL_SIGSET_BYTES = 8, EXIT_BY_SIGNAL = 128 };
+
+static struct caught {
+    int signo;
+    const char *name;
+    struct sigaction before;
+    atomic_int is_spent; /* before had SA_RESETHAND and was called: it is the default now */
+    int is_set;
+} table[] = {
+    {.signo = SIGSEGV, .name = "SIGSEGV"}, {.signo = SIGBUS, .name = "SIGBUS"},
+    {.signo = SIGFPE, .name = "SIGFPE"},   {.signo = SIGILL, .name = "SIGILL"},
+    {.signo = SIGABRT, .name = "SIGABRT"}, {.signo = SIGTRAP, .name = "SIGTRAP"},
+    {.signo = SIGSYS, .name = "SIGSYS"},
+};
+enum { N_CAUGHT = sizeof(table) / sizeof(table[0]) };
+
+static void (*our_handler)(int, siginfo_t *, void *);
+
+static struct caught *find(int signo)
+{
+    for (int i = 0; i < N_CAUGHT; i++) {
+        if (table[i].signo == signo)
+            return &table[i];
+    }
+    return NULL;
+}
+
+static int is_ours(const struct sigaction *action)
+{
+    return (action->sa_flags & SA_SIGINFO) && action->sa_sigaction == our_handler;
+}
+
+/* ---- set and unset ---- */
+
+static int install_one(struct caught *caught)
+{
+    struct sigaction ours;
+    memset(&ours, 0, sizeof(ours));
+    if (sigaction(caught->signo, NULL, &caught->before) != 0)
+        return -errno;
+    ours.sa_sigaction = our_handler;
+    /* NODEFER: a second fault inside is to reach us, not to kill at once. A call that the signal
+     * interrupts is to end as it would have: EINTR only where the program's handler asked so. */
+    ours.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER;
+    if (caught->before.sa_handler == SIG_DFL || caught->before.sa_handler == SIG_IGN ||
+        (caught->before.sa_flags & SA_RESTART))
+        ours.sa_flags |= SA_RESTART;
+    /* No other handler of the program runs inside ours; faults get through. */
+    sigfillset(&ours.sa_mask);
+    for (int i = 0; i < N_CAUGHT; i++)
+        sigdelset(&ours.sa_mask, table[i].signo);
+    atomic_store(&caught->is_spent, 0);
+    if (sigaction(caught->signo, &ours, NULL) != 0)
+        return -errno;
+    caught->is_set = 1;
+    return 0;
+}
+
+int tb_handoff_install(void (*handler)(int, siginfo_t *, void *))
+{
+    our_handler = handler;
+    for (int i = 0; i < N_CAUGHT; i++) {
+        int err = install_one(&table[i]);
+        if (err) {
+            tb_handoff_remove();
+            return err;
+        }
+    }
+    return 0;
+}
+
+void tb_handoff_remove(void)
+{
+    for (int i = 0; i < N_CAUGHT; i++) {
+        struct sigaction now;
+        if (!table[i].is_set)
+            continue;
+        if (sigaction(table[i].signo, NULL, &now) == 0 && is_ours(&now))
+            (void)sigaction(table[i].signo, &table[i].before, NULL);
+        table[i].is_set = 0;
+    }
+}
+
+void tb_handoff_replaced(char out[TB_HANDOFF_TEXT])
+{
+    size_t len = 0;
+    out[0] = '\0';
+    for (int i = 0; i < N_CAUGHT; i++) {
+        struct sigaction now;
+        size_t name_len = strlen(table[i].name);
+        if (!table[i].is_set || sigaction(table[i].signo, NULL, &now) != 0 || is_ours(&now))
+            continue;
+        if (len > 0)
+            out[len++] = ' ';
+        memcpy(out + len, table[i].name, name_len + 1);
+        len += name_len;
+    }
+}
+
+/* ---- hand on ---- */
+
+static int happens_again(const struct tb_signal *signal)
+{
+    int code = signal->info->si_code;
+    switch (signal->signo) {
+    case SIGSEGV:
+    case SIGFPE:
+    case SIGILL:
+        return code > 0 && code != SI_KERNEL;
+    case SIGBUS: /* BUS_MCEERR_AO tells of memory that nobody touched yet */
+        return code > 0 && code != SI_KERNEL && code != BUS_MCEERR_AO;
+    default:
+        return 0;
+    }
+}
+
+enum tb_handoff_way tb_handoff_way(const struct tb_signal *signal)
+{
+    const struct caught *caught = find(signal->signo);
+    if (!caught || caught->before.sa_handler == SIG_DFL || atomic_load(&caught->is_spent))
+        return TB_WAY_DEATH;
+    if (caught->before.sa_handler == SIG_IGN) /* a fault cannot be ignored: the kernel kills */
+        return signal->info->si_code <= 0 ? TB_WAY_IGNORE : TB_WAY_DEATH;
+    return TB_WAY_HANDLER;
+}
+
+static void set_mask(const sigset_t *set)
+{
+    (void)syscall(SYS_rt_sigprocmask, SIG_SETMASK, set, NULL, KERNEL_SIGSET_BYTES);
+}
+
+static void die(const struct tb_signal *signal, int is_nested)
+{
+    struct sigaction standard;
+    sigset_t all;
+    ucontext_t *context = signal->context;
+    pid_t pid = (pid_t)syscall(SYS_getpid);
+    pid_t tid = (pid_t)syscall(SYS_gettid);
+    memset(&standard, 0, sizeof(standard));
+    standard.sa_handler = SIG_DFL;
+    (void)sigaction(signal->signo, &standard, NULL);
+    if (happens_again(signal) && !is_nested)
+        return;
+    sigfillset(&all);
+    set_mask(&all);
+    /* It may have come inside a ppoll or sigsuspend that let it through for the moment. */
+    sigdelset(&context->uc_sigmask, signal->signo);
+    if (pid != 1 && (syscall(SYS_rt_tgsigqueueinfo, pid, tid, signal->signo, signal->info) == 0 ||
+                     syscall(SYS_tgkill, pid, tid, signal->signo) == 0))
+        return;
+    /* The first process of a namespace survives its own signals, and a filter may forbid them. */
+    _exit(EXIT_BY_SIGNAL + signal->signo);
+}
+
+static void call_handler(const struct tb_signal *signal)
+{
+    struct caught *caught = find(signal->signo);
+    const ucontext_t *context = signal->context;
+    struct sigaction before = caught->before;
+    sigset_t mask;
+    /* As the kernel would have: what was blocked, what the handler asks for, the signal itself. */
+    sigorset(&mask, &context->uc_sigmask, &before.sa_mask);
+    if (!(before.sa_flags & SA_NODEFER))
+        sigaddset(&mask, signal->signo);
+    if (before.sa_flags & SA_RESETHAND)
+        atomic_store(&caught->is_spent, 1);
+    set_mask(&mask);
+    if (before.sa_flags & SA_SIGINFO)
+        before.sa_sigaction(signal->signo, signal->info, signal->context);
+    else
+        before.sa_handler(signal->signo);
+}
+
+void tb_handoff(const struct tb_signal *signal, int is_nested)
+{
+    enum tb_handoff_way way = tb_handoff_way(signal);
+    if (way == TB_WAY_HANDLER) {
+        call_handler(signal);
+        if (!is_nested)
+            return;
+        way = TB_WAY_DEATH;
+    }
+    if (way == TB_WAY_DEATH)
+        die(signal, is_nested);
+}

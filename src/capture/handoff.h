@@ -1,0 +1,41 @@
+/* handoff.h - the signals that are caught, and what becomes of them after the report.
+ *
+ * The promise: but for the report, the process fares as it would have without the library. Its own
+ * handlers run with the same arguments and mask; default death has the same signal, core and
+ * siginfo; what it ignored stays ignored. */
+#ifndef TB_CAPTURE_HANDOFF_H
+#define TB_CAPTURE_HANDOFF_H
+
+#include <signal.h>
+#include <stddef.h>
+
+enum { TB_HANDOFF_TEXT = 128 };
+
+/* One delivery, as the kernel handed it to the handler. */
+struct tb_signal {
+    int signo;
+    siginfo_t *info;
+    void *context; /* ucontext_t */
+};
+
+enum tb_handoff_way {
+    TB_WAY_IGNORE, /* the program asked for nothing to happen */
+    TB_WAY_DEATH,  /* the default action */
+    TB_WAY_HANDLER /* the program's handler decides */
+};
+
+/* Puts handler in front of what is set now. 0 or a negative errno, then nothing is changed. */
+int tb_handoff_install(void (*handler)(int, siginfo_t *, void *));
+/* Takes it back where it is still the one that is set. */
+void tb_handoff_remove(void);
+/* Which of the signals have another handler by now, as "SIGSEGV SIGBUS"; "" for none. */
+void tb_handoff_replaced(char out[TB_HANDOFF_TEXT]);
+
+/* The following are signal-safe. */
+enum tb_handoff_way tb_handoff_way(const struct tb_signal *signal);
+/* Does what the way says; the caller returns from its handler afterwards. is_nested: the handler
+ * that would be returned to is our own, at a faulting instruction, so that a fault must not be left
+ * to happen again by itself. */
+void tb_handoff(const struct tb_signal *signal, int is_nested);
+
+#endif

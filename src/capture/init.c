@@ -1,0 +1,268 @@
+/* init.c - start, stop, and the status line.
+ *
+ * Starting takes everything or nothing: whatever fails is undone, and the reason stays in
+ * tb_lib.why for towbar_status. */
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "capture/context.h"
+#include "capture/crash.h"
+#include "capture/fork.h"
+#include "capture/handoff.h"
+#include "capture/lib.h"
+#include "capture/modules.h"
+#include "capture/stack.h"
+#include "capture/text.h"
+#include "capture/thread.h"
+#include "towbar/towbar.h"
+#include "unwind/rows.h"
+
+enum { WAIT_STEPS = 1000, WAIT_STEP_NS = 1000 * 1000 };
+
+/* ---- options ---- */
+
+/* The option at offset of a struct that may be of an older version, else the variable. */
+static const char *option_text(const towbar_options *options, size_t offset, const char *variable)
+{
+    const char *text = NULL;
+    if (options && offset + sizeof(text) <= options->size)
+        memcpy(&text, (const char *)options + offset, sizeof(text));
+    return text ? text : secure_getenv(variable);
+}
+
+static void read_options(const towbar_options *options)
+{
+    const struct {
+        size_t offset;
+        const char *variable;
+        char *out;
+        size_t cap;
+    } texts[] = {
+        {offsetof(towbar_options, service), "TOWBAR_SERVICE", tb_lib.service,
+         sizeof(tb_lib.service)},
+        {offsetof(towbar_options, environment), "TOWBAR_ENVIRONMENT", tb_lib.environment,
+         sizeof(tb_lib.environment)},
+        {offsetof(towbar_options, version), "TOWBAR_VERSION", tb_lib.version,
+         sizeof(tb_lib.version)},
+        {offsetof(towbar_options, root), "TOWBAR_ROOT", tb_lib.root, sizeof(tb_lib.root)},
+    };
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+        (void)tb_text_copy(texts[i].out, texts[i].cap,
+                           option_text(options, texts[i].offset, texts[i].variable));
+    if (tb_lib.service[0] == '\0')
+        (void)tb_text_copy(tb_lib.service, sizeof(tb_lib.service), program_invocation_short_name);
+}
+
+static int wants_handler(const towbar_options *options)
+{
+    size_t end = offsetof(towbar_options, no_crash_handler) + sizeof(options->no_crash_handler);
+    return !options || options->size < end || !options->no_crash_handler;
+}
+
+/* ---- start ---- */
+
+static int fail(int err, const char *what)
+{
+    (void)snprintf(tb_lib.why, sizeof(tb_lib.why), "%s: %s", what, strerrordesc_np(-err));
+    return err;
+}
+
+static void close_all(int is_clean)
+{
+    for (int i = 0; i < TB_N_CLASSES; i++)
+        tb_writer_close(&tb_lib.writers[i]);
+    tb_slot_close(&tb_lib.slot, is_clean);
+    tb_fd_close(&tb_lib.dirfd);
+}
+
+static int open_files(const towbar_options *options)
+{
+    const char *spool = option_text(options, offsetof(towbar_options, spool), "TOWBAR_SPOOL");
+    int err = tb_lib_open_spool(spool, tb_lib.why);
+    if (err < 0)
+        return err;
+    tb_lib.dirfd = err;
+    tb_lib_keep_dir();
+    for (int i = 0; i < TB_N_CLASSES; i++)
+        tb_writer_init(&tb_lib.writers[i], i, tb_lib.dirfd);
+    atomic_store(&tb_lib.pid, getpid());
+    atomic_store(&tb_lib.is_orphan, 0);
+    tb_lib_describe();
+    err = tb_modules_refresh(&tb_lib.about, 1);
+    if (err < 0)
+        return fail(err, "no table of the loaded modules");
+    err = tb_lib_open_slot();
+    if (err == 0)
+        return 0;
+    (void)snprintf(tb_lib.why, sizeof(tb_lib.why),
+                   "spool %.*s: no crash slot can be made in its folder in: %s; let this user "
+                   "write there, or make room",
+                   TB_LIB_WHY / 2, tb_lib.spool, strerrordesc_np(-err));
+    return err;
+}
+
+static int start(const towbar_options *options)
+{
+    tb_lib.why[0] = '\0';
+    for (int i = 0; i < TB_N_CLASSES; i++)
+        atomic_store(&tb_lib.n_lost[i], 0);
+    if (options && options->size < sizeof(options->size)) {
+        (void)snprintf(tb_lib.why, sizeof(tb_lib.why),
+                       "towbar_options.size is not set; use TOWBAR_OPTIONS");
+        return -EINVAL;
+    }
+    read_options(options);
+    tb_lib.has_rows = tb_rows_load() == 0;
+    tb_stack_setup();
+    tb_crash_setup();
+    int err = open_files(options);
+    if (err)
+        return err;
+    err = tb_fork_watch();
+    if (err)
+        return fail(err, "fork children cannot be watched for");
+    tb_lib.has_handler = 0;
+    if (!wants_handler(options))
+        return 0;
+    (void)tb_thread_stack(); /* without one, a stack overflow goes unreported */
+    err = tb_handoff_install(tb_crash_handle);
+    if (err)
+        return fail(err, "the crash handler cannot be set");
+    tb_lib.has_handler = 1;
+    return 0;
+}
+
+int towbar_init(const towbar_options *options)
+{
+    int kept = errno;
+    int state = TB_LIB_OFF;
+    if (!atomic_compare_exchange_strong(&tb_lib.state, &state, TB_LIB_STARTING))
+        return -EALREADY;
+    int err = start(options);
+    if (err) {
+        close_all(1);
+        atomic_store(&tb_lib.state, TB_LIB_OFF);
+    } else {
+        tb_context_inherit();
+        atomic_store(&tb_lib.state, TB_LIB_ON);
+    }
+    errno = kept;
+    return err;
+}
+
+/* ---- stop ---- */
+
+/* 1 when nobody is inside any more. One that is stuck in a slow disk, or below us in a handler, is
+ * not waited for long. */
+static int wait_for_users(void)
+{
+    const struct timespec step = {0, WAIT_STEP_NS};
+    for (int i = 0; i < WAIT_STEPS; i++) {
+        if (atomic_load(&tb_lib.n_users) == 0)
+            return 1;
+        (void)nanosleep(&step, NULL);
+    }
+    return 0;
+}
+
+/* A child by vfork ends what it shares with its parent by mistake: the parent goes on. */
+static int is_borrower(void)
+{
+    return atomic_load(&tb_lib.pid) != getpid();
+}
+
+void towbar_shutdown(void)
+{
+    int kept = errno;
+    int state = TB_LIB_ON;
+    if (tb_fork_is_unseen())
+        tb_fork_forget();
+    if (is_borrower() || !atomic_compare_exchange_strong(&tb_lib.state, &state, TB_LIB_STOPPING))
+        return;
+    if (tb_lib.has_handler)
+        tb_handoff_remove();
+    tb_lib.has_handler = 0;
+    if (wait_for_users()) {
+        close_all(1);
+        (void)snprintf(tb_lib.why, sizeof(tb_lib.why), "towbar_shutdown was called");
+        atomic_store(&tb_lib.state, TB_LIB_OFF);
+    } else {
+        tb_slot_state(&tb_lib.slot, TB_SLOT_DONE, 0); /* files stay open for those inside */
+    }
+    errno = kept;
+}
+
+/* After the program's own exit handlers, whose crashes are still to be reported. */
+__attribute__((destructor)) static void stop_at_exit(void)
+{
+    towbar_shutdown();
+}
+
+/* ---- status ---- */
+
+static uint64_t count_losses(void)
+{
+    uint64_t n = 0;
+    for (int i = 0; i < TB_N_CLASSES; i++)
+        n += atomic_load(&tb_lib.n_lost[i]);
+    return n;
+}
+
+/* The text so far is len long; what does not fit is left out. */
+static size_t add(char *out, size_t len, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+static size_t add(char *out, size_t len, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    len += tb_text_format(out + len, TB_STATUS_BYTES - len, format, args);
+    va_end(args);
+    return len;
+}
+
+static void describe_on(char *out)
+{
+    char replaced[TB_HANDOFF_TEXT] = "";
+    uint64_t n_lost = count_losses();
+    size_t len = add(out, 0, "reporting to %.*s (crash handler %s, %s)", TB_STATUS_BYTES / 2,
+                     tb_lib.spool, tb_lib.has_handler ? "on" : "off",
+                     tb_lib.has_rows ? "libunwind"
+                                     : "no libunwind: stacks by frame pointers only; install "
+                                       "libunwind8");
+    if (tb_lib.has_handler)
+        tb_handoff_replaced(replaced);
+    if (replaced[0])
+        len = add(out, len, "; the program has replaced the handler of %s since", replaced);
+    if (tb_lib.why[0])
+        len = add(out, len, "; %s", tb_lib.why);
+    if (n_lost > 0)
+        (void)add(out, len, "; %llu reports could not be kept: %s", (unsigned long long)n_lost,
+                  strerrordesc_np(atomic_load(&tb_lib.last_error)));
+}
+
+const char *towbar_status(void)
+{
+    int kept = errno;
+    tb_lib_touch();
+    struct tb_thread *thread = tb_thread_self(1);
+    int state = atomic_load(&tb_lib.state);
+    errno = kept;
+    if (!thread)
+        return state == TB_LIB_ON ? "reporting" : "not reporting";
+    if (state == TB_LIB_ON)
+        describe_on(thread->status);
+    else if (state != TB_LIB_OFF)
+        (void)add(thread->status, 0, "not reporting: another thread starts or stops it now");
+    else
+        (void)add(thread->status, 0, "not reporting: %s",
+                  tb_lib.why[0] ? tb_lib.why : "towbar_init was not called");
+    errno = kept;
+    return thread->status;
+}

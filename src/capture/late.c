@@ -1,0 +1,108 @@
+/* late.c - see late.h. */
+#include "capture/late.h"
+
+#include <dlfcn.h>
+#include <elf.h>
+#include <link.h>
+#include <string.h>
+
+#include "capture/text.h"
+
+enum { SEGMENTS_MAX = 64, NOTES_BYTES = 1024 };
+
+static int is_same(const struct tb_module *known, const struct dl_find_object *found)
+{
+    if (known->eh_frame_hdr != (uint64_t)(uintptr_t)found->dlfo_eh_frame)
+        return 0;
+    return (known->flags & TB_MODULE_MAIN) != 0 ||
+           strcmp(known->path, found->dlfo_link_map->l_name) == 0;
+}
+
+/* Takes what the program headers say from the mapped file; all reads are checked. */
+static void read_headers(struct tb_memory *memory, struct tb_module *module, struct tb_code *code)
+{
+    ElfW(Ehdr) head;
+    ElfW(Phdr) segment;
+    uint8_t notes[NOTES_BYTES];
+    if (tb_memory_read(memory, module->lo, &head, sizeof(head)) != 0 ||
+        memcmp(head.e_ident, ELFMAG, SELFMAG) != 0)
+        return;
+    for (unsigned i = 0; i < head.e_phnum && i < SEGMENTS_MAX; i++) {
+        uint64_t at = module->lo + head.e_phoff + (uint64_t)i * sizeof(segment);
+        if (tb_memory_read(memory, at, &segment, sizeof(segment)) != 0)
+            return;
+        uint64_t low = module->bias + segment.p_vaddr;
+        if (segment.p_type == PT_LOAD && (segment.p_flags & PF_X))
+            *code = (struct tb_code){.low = low, .high = low + segment.p_memsz};
+        size_t len = segment.p_memsz < sizeof(notes) ? segment.p_memsz : sizeof(notes);
+        if (segment.p_type == PT_NOTE && module->build_id_len == 0 &&
+            tb_memory_read(memory, low, notes, len) == 0)
+            tb_modules_build_id(notes, len, module);
+    }
+}
+
+static long add(struct tb_late *late, struct tb_memory *memory, const struct dl_find_object *found)
+{
+    if (late->n == TB_LATE_MAX)
+        return -1;
+    size_t i = late->n;
+    struct tb_module *module = &late->modules[i];
+    (void)tb_text_copy(late->paths[i], TB_LATE_PATH, found->dlfo_link_map->l_name);
+    *module = (struct tb_module){
+        .lo = (uint64_t)(uintptr_t)found->dlfo_map_start,
+        .hi = (uint64_t)(uintptr_t)found->dlfo_map_end,
+        .bias = found->dlfo_link_map->l_addr,
+        .eh_frame_hdr = (uint64_t)(uintptr_t)found->dlfo_eh_frame,
+        .path = late->paths[i],
+    };
+    late->code[i] = (struct tb_code){.low = module->lo, .high = module->hi};
+    read_headers(memory, module, &late->code[i]);
+    late->n++;
+    return (long)i;
+}
+
+long tb_late_find(struct tb_late *late, const struct tb_modules *modules, struct tb_memory *memory,
+                  uint64_t address)
+{
+    struct dl_find_object found;
+    for (size_t i = 0; i < late->n; i++) {
+        if (address >= late->modules[i].lo && address < late->modules[i].hi)
+            return (long)i;
+    }
+    if (_dl_find_object((void *)(uintptr_t)address, &found) != 0 || !found.dlfo_link_map ||
+        !found.dlfo_link_map->l_name)
+        return -1;
+    long known = tb_modules_find(modules, address);
+    if (known >= 0 && is_same(&modules->process.modules[known], &found))
+        return -1;
+    return add(late, memory, &found);
+}
+
+static int overlaps(const struct tb_late *late, const struct tb_module *module)
+{
+    for (size_t i = 0; i < late->n; i++) {
+        if (module->lo < late->modules[i].hi && late->modules[i].lo < module->hi)
+            return 1;
+    }
+    return 0;
+}
+
+size_t tb_late_pack(const struct tb_late *late, const struct tb_modules *modules, uint32_t pid,
+                    uint64_t generation, uint8_t *mem, size_t cap)
+{
+    struct tb_process process = modules->process;
+    process.pid = pid;
+    process.generation = generation;
+    if (late->n > 0) {
+        process.modules = modules->spare;
+        process.n_modules = 0;
+        /* Late ones first: they are on the stack of the crash, and the record may be full. */
+        for (size_t i = 0; i < late->n; i++)
+            process.modules[process.n_modules++] = late->modules[i];
+        for (size_t i = 0; i < modules->process.n_modules; i++) {
+            if (!overlaps(late, &modules->process.modules[i]))
+                process.modules[process.n_modules++] = modules->process.modules[i];
+        }
+    }
+    return tb_process_pack(&process, mem, cap);
+}

@@ -1,0 +1,150 @@
+/* lib.c - see lib.h: the gate, and what this process is. */
+#include "capture/lib.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/id.h"
+#include "capture/context.h"
+#include "capture/fork.h"
+#include "capture/modules.h"
+#include "capture/text.h"
+
+enum { STAT_BYTES = 1024, START_TICKS_FIELD = 22 };
+
+struct tb_lib tb_lib = {.dirfd = -1, .slot = {.fd = -1}};
+
+int tb_lib_enter(void)
+{
+    if (atomic_load(&tb_lib.state) != TB_LIB_ON)
+        return -ENOTCONN;
+    if (tb_fork_is_unseen())
+        tb_fork_forget();
+    atomic_fetch_add(&tb_lib.n_users, 1);
+    if (atomic_load(&tb_lib.state) != TB_LIB_ON) {
+        tb_lib_leave();
+        return -ENOTCONN;
+    }
+    if (atomic_load(&tb_lib.is_orphan))
+        tb_fork_adopt();
+    return 0;
+}
+
+void tb_lib_leave(void)
+{
+    atomic_fetch_sub(&tb_lib.n_users, 1);
+}
+
+void tb_lib_touch(void)
+{
+    int kept = errno;
+    if (atomic_load_explicit(&tb_lib.state, memory_order_relaxed) == TB_LIB_ON &&
+        (atomic_load_explicit(&tb_lib.is_orphan, memory_order_relaxed) || tb_fork_is_unseen()) &&
+        tb_lib_enter() == 0)
+        tb_lib_leave();
+    errno = kept;
+}
+
+/* Field 22 of /proc/self/stat, or 0. The second field is in brackets and may hold anything. */
+static uint64_t read_start_ticks(void)
+{
+    char text[STAT_BYTES];
+    int fd = open("/proc/self/stat", O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return 0;
+    ssize_t n = read(fd, text, sizeof(text) - 1);
+    close(fd);
+    if (n <= 0)
+        return 0;
+    text[n] = '\0';
+    const char *at = strrchr(text, ')');
+    for (int field = 2; at && field < START_TICKS_FIELD; field++)
+        at = strchr(at + 1, ' ');
+    return at ? strtoull(at + 1, NULL, 10) : 0;
+}
+
+static uint64_t start_wall_ns(uint64_t ticks)
+{
+    struct timespec boot;
+    uint64_t now = tb_clock_wall_ns();
+    long per_second = sysconf(_SC_CLK_TCK);
+    if (ticks == 0 || per_second <= 0 || clock_gettime(CLOCK_BOOTTIME, &boot) != 0)
+        return now;
+    uint64_t up = (uint64_t)boot.tv_sec * TB_NS_PER_S + (uint64_t)boot.tv_nsec;
+    uint64_t start = ticks * (TB_NS_PER_S / (uint64_t)per_second);
+    return start < up ? now - (up - start) : now;
+}
+
+void tb_lib_describe(void)
+{
+    struct tb_process *about = &tb_lib.about;
+    ssize_t n = readlink("/proc/self/exe", tb_lib.exe, sizeof(tb_lib.exe) - 1);
+    if (n > 0)
+        tb_lib.exe[n] = '\0';
+    else if (tb_lib.exe[0] == '\0') /* no /proc: the name it was called by */
+        (void)tb_text_copy(tb_lib.exe, sizeof(tb_lib.exe), program_invocation_name);
+    if (gethostname(tb_lib.host, sizeof(tb_lib.host)) != 0)
+        tb_lib.host[0] = '\0';
+    tb_lib.host[sizeof(tb_lib.host) - 1] = '\0';
+    *about = (struct tb_process){.pid = (uint32_t)getpid(),
+                                 .uid = (uint32_t)geteuid(),
+                                 .exe = tb_lib.exe,
+                                 .host = tb_lib.host,
+                                 .service = tb_lib.service,
+                                 .environment = tb_lib.environment,
+                                 .version = tb_lib.version,
+                                 .root = tb_lib.root};
+    about->start_ticks = read_start_ticks();
+    about->start_wall_ns = start_wall_ns(about->start_ticks);
+}
+
+void tb_lib_keep_dir(void)
+{
+    struct stat st;
+    tb_lib.dir_dev = 0;
+    tb_lib.dir_ino = 0;
+    if (fstat(tb_lib.dirfd, &st) != 0)
+        return;
+    tb_lib.dir_dev = st.st_dev;
+    tb_lib.dir_ino = st.st_ino;
+}
+
+void tb_lib_check_dir(void)
+{
+    struct stat st;
+    char path[TB_LIB_PATH + 4];
+    if (fstat(tb_lib.dirfd, &st) == 0 && st.st_dev == tb_lib.dir_dev && st.st_ino == tb_lib.dir_ino)
+        return;
+    size_t len = tb_text_copy(path, TB_LIB_PATH, tb_lib.spool);
+    memcpy(path + len, "/in", 4);
+    /* What has the number now is the host's: left alone. */
+    tb_lib.dirfd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+}
+
+int tb_lib_open_slot(void)
+{
+    uint8_t boot_id[16];
+    tb_id_boot(boot_id);
+    int err = tb_slot_open(&tb_lib.slot, tb_lib.dirfd, boot_id, tb_lib.about.start_ticks);
+    if (err == 0)
+        tb_lib_store_modules();
+    return err;
+}
+
+void tb_lib_store_modules(void)
+{
+    if (atomic_flag_test_and_set(&tb_lib.storing))
+        return; /* the other one's table is as new, or the next refresh brings it */
+    struct tb_modules *modules = tb_modules_take();
+    if (modules && tb_lib.slot.map)
+        (void)tb_slot_context(&tb_lib.slot, modules->process.generation, modules->record,
+                              modules->record_len);
+    tb_modules_give(modules);
+    atomic_flag_clear(&tb_lib.storing);
+}

@@ -1,0 +1,72 @@
+/* lib.h - the state of the library in this process, and the gate that every use of it passes.
+ *
+ *   OFF       nothing is open; enter says -ENOTCONN
+ *   STARTING  one thread is in towbar_init
+ *   ON        dirfd, writers and slot may be used between enter and leave
+ *   STOPPING  one thread is in towbar_shutdown and waits for those who are inside
+ *
+ * A fork child inherits ON without files of its own; the first call in it (enter or touch) makes
+ * them. A child that shares the parent's memory (vfork) uses the parent's. */
+#ifndef TB_CAPTURE_LIB_H
+#define TB_CAPTURE_LIB_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "record/process.h"
+#include "spool/slot.h"
+#include "spool/writer.h"
+
+enum tb_lib_state { TB_LIB_OFF, TB_LIB_STARTING, TB_LIB_ON, TB_LIB_STOPPING };
+enum { TB_LIB_PATH = 4096, TB_LIB_NAME = 256, TB_LIB_WHY = 640 };
+
+struct tb_lib {
+    atomic_int state;     /* enum tb_lib_state */
+    atomic_uint n_users;  /* between enter and leave */
+    atomic_int is_orphan; /* a fork child that has no files of its own yet */
+    atomic_int pid;       /* whose the slot and the writers are */
+    int dirfd;            /* SPOOL/in */
+    dev_t dir_dev;        /* what dirfd was: a host that closes all descriptors reuses numbers */
+    ino_t dir_ino;
+    atomic_flag storing; /* one at a time stores modules into the slot */
+    struct tb_writer writers[TB_N_CLASSES];
+    struct tb_slot slot;
+    atomic_int *wiped; /* 0 in a child whose memory is a copy (MADV_WIPEONFORK), else 1; or NULL */
+    struct tb_process about; /* process record without modules; texts point below */
+    char spool[TB_LIB_PATH];
+    char exe[TB_LIB_PATH];
+    char host[TB_LIB_NAME], service[TB_LIB_NAME], environment[TB_LIB_NAME], version[TB_LIB_NAME];
+    char root[TB_LIB_PATH];
+    char why[TB_LIB_WHY]; /* the reason why init failed, or why there is no crash slot; or "" */
+    int has_handler;      /* crash handler on */
+    int has_rows;         /* libunwind found */
+    _Atomic uint64_t n_lost[TB_N_CLASSES]; /* reports that did not get to the disk, by class */
+    atomic_int last_error;                 /* of those */
+};
+
+extern struct tb_lib tb_lib;
+
+/* 0 when the library is on: then call tb_lib_leave. -ENOTCONN else. Signal-safe but for the first
+ * call in a fork child. */
+int tb_lib_enter(void);
+void tb_lib_leave(void);
+/* For calls that need no files: lets a fork child get its own. Keeps errno. */
+void tb_lib_touch(void);
+
+/* Fills tb_lib.about for this process. Not signal-safe. */
+void tb_lib_describe(void);
+/* Remembers what dirfd is; opens it anew by its path when it is something else by now. check is
+ * signal-safe. */
+void tb_lib_keep_dir(void);
+void tb_lib_check_dir(void);
+/* Makes the crash slot of this process, with the process record in it. 0 or a negative errno.
+ * Signal-safe. */
+int tb_lib_open_slot(void);
+/* Stores the current module table into the slot. Signal-safe. */
+void tb_lib_store_modules(void);
+/* Opens SPOOL/in and fills tb_lib.spool: wanted, or what docs/limits.md says when it is NULL or
+ * empty. The descriptor, or a negative errno with a sentence in why. (spool.c) */
+int tb_lib_open_spool(const char *wanted, char why[TB_LIB_WHY]);
+
+#endif

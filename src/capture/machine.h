@@ -1,0 +1,48 @@
+/* machine.h - where a signal's registers are. The fields are those of docs/spool-format.md 7. */
+#ifndef TB_CAPTURE_MACHINE_H
+#define TB_CAPTURE_MACHINE_H
+
+#include <string.h>
+#include <ucontext.h>
+
+#include "record/crash.h"
+#include "unwind/walk.h"
+
+#if defined(__x86_64__)
+static inline void tb_machine_registers(const ucontext_t *context, struct tb_crash_fixed *out)
+{
+    const greg_t *from = context->uc_mcontext.gregs;
+    for (int i = 0; i < TB_CRASH_N_REGS; i++)
+        out->regs[i] = (uint64_t)from[i];
+    out->trap = (uint64_t)from[REG_TRAPNO];
+    out->trap_err = (uint64_t)from[REG_ERR];
+    out->cr2 = (uint64_t)from[REG_CR2];
+}
+
+static inline struct tb_unwind_regs tb_machine_start(const ucontext_t *context)
+{
+    const greg_t *from = context->uc_mcontext.gregs;
+    return (struct tb_unwind_regs){.ip = (uint64_t)from[REG_RIP],
+                                   .sp = (uint64_t)from[REG_RSP],
+                                   .bp = (uint64_t)from[REG_RBP]};
+}
+#else
+/* aarch64: there is no place for 31 registers in the record yet; those of the walk are kept where
+ * x86-64 has its own (bp 10, sp 15, ip 16). */
+static inline struct tb_unwind_regs tb_machine_start(const ucontext_t *context)
+{
+    return (struct tb_unwind_regs){.ip = context->uc_mcontext.pc,
+                                   .sp = context->uc_mcontext.sp,
+                                   .bp = context->uc_mcontext.regs[29]};
+}
+
+static inline void tb_machine_registers(const ucontext_t *context, struct tb_crash_fixed *out)
+{
+    struct tb_unwind_regs start = tb_machine_start(context);
+    out->regs[10] = start.bp;
+    out->regs[15] = start.sp;
+    out->regs[16] = start.ip;
+}
+#endif
+
+#endif

@@ -1,0 +1,161 @@
+/* memory.c - see memory.h. */
+#include "capture/memory.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+enum { PAGES_AT_ONCE = 64, WORD = 8 };
+
+static uint64_t page_of(uint64_t address)
+{
+    return address & ~(uint64_t)(TB_MEMORY_PAGE - 1);
+}
+
+void tb_memory_reset(struct tb_memory *memory)
+{
+    memory->low = 0;
+    memory->high = 0;
+    memory->copy = NULL;
+    memory->copy_len = 0;
+    memory->next = 0;
+    for (int i = 0; i < TB_MEMORY_PAGES; i++)
+        memory->pages[i].address = 0;
+}
+
+/* Sanitizers would take the redzones of the host's frames for faults of ours. */
+__attribute__((no_sanitize("address"), no_sanitize("undefined"))) static void
+load_bytes(uint64_t address, void *out, size_t len)
+{
+    const volatile unsigned char *from = (const volatile unsigned char *)(uintptr_t)address;
+    unsigned char *to = out;
+    if (len == WORD && address % WORD == 0) {
+        uint64_t word = *(const volatile uint64_t *)(uintptr_t)address;
+        memcpy(to, &word, sizeof(word));
+        return;
+    }
+    for (size_t i = 0; i < len; i++)
+        to[i] = from[i];
+}
+
+/* Without process_vm_readv (seccomp): the kernel says EFAULT when it cannot read a signal set, and
+ * EINVAL for the nonsense that is to be done with it. */
+static int is_word_readable(uint64_t address)
+{
+    return syscall(SYS_rt_sigprocmask, ~0L, (void *)(uintptr_t)address, NULL, WORD) == 0 ||
+           errno != EFAULT;
+}
+
+static size_t copy_by_words(uint64_t address, void *out, size_t len)
+{
+    size_t done = 0;
+    while (done < len) {
+        uint64_t at = address + done;
+        size_t part = WORD - at % WORD;
+        if (part > len - done)
+            part = len - done;
+        if (!is_word_readable(at - at % WORD))
+            break;
+        load_bytes(at, (char *)out + done, part);
+        done += part;
+    }
+    return done;
+}
+
+/* One call for up to PAGES_AT_ONCE pages; the kernel stops at the first that it cannot read. */
+static ssize_t copy_pages(uint64_t address, void *out, size_t len)
+{
+    struct iovec to = {.iov_base = out, .iov_len = len};
+    struct iovec from[PAGES_AT_ONCE];
+    unsigned long n = 0;
+    for (uint64_t at = address; at < address + len && n < PAGES_AT_ONCE; n++) {
+        uint64_t next = page_of(at) + TB_MEMORY_PAGE;
+        if (next > address + len)
+            next = address + len;
+        from[n].iov_base = (void *)(uintptr_t)at;
+        from[n].iov_len = next - at;
+        at = next;
+    }
+    return process_vm_readv(getpid(), &to, 1, from, n, 0);
+}
+
+size_t tb_memory_copy(uint64_t address, void *out, size_t len)
+{
+    int kept = errno;
+    size_t done = 0;
+    if (address + len < address) /* wraps around */
+        len = 0;
+    while (done < len) {
+        size_t part = len - done;
+        if (part > (PAGES_AT_ONCE - 1) * (size_t)TB_MEMORY_PAGE)
+            part = (PAGES_AT_ONCE - 1) * (size_t)TB_MEMORY_PAGE;
+        ssize_t n = copy_pages(address + done, (char *)out + done, part);
+        if (n < 0 && errno != EFAULT) {
+            done += copy_by_words(address + done, (char *)out + done, len - done);
+            break;
+        }
+        if (n > 0)
+            done += (size_t)n;
+        if (n < (ssize_t)part)
+            break;
+    }
+    errno = kept;
+    return done;
+}
+
+static const uint8_t *find_page(struct tb_memory *memory, uint64_t page)
+{
+    for (int i = 0; i < TB_MEMORY_PAGES; i++) {
+        if (memory->pages[i].address == page)
+            return memory->pages[i].bytes;
+    }
+    unsigned i = memory->next++ % TB_MEMORY_PAGES;
+    memory->pages[i].address = 0;
+    if (page == 0 || tb_memory_copy(page, memory->pages[i].bytes, TB_MEMORY_PAGE) != TB_MEMORY_PAGE)
+        return NULL;
+    memory->pages[i].address = page;
+    return memory->pages[i].bytes;
+}
+
+int tb_memory_read(struct tb_memory *memory, uint64_t address, void *out, size_t len)
+{
+    if (address >= memory->copy_address && len <= memory->copy_len &&
+        address - memory->copy_address <= memory->copy_len - len) {
+        memcpy(out, memory->copy + (address - memory->copy_address), len);
+        return 0;
+    }
+    if (address >= memory->low && address < memory->high && len <= memory->high - address) {
+        load_bytes(address, out, len);
+        return 0;
+    }
+    while (len > 0) {
+        size_t at = address % TB_MEMORY_PAGE;
+        size_t part = len < TB_MEMORY_PAGE - at ? len : TB_MEMORY_PAGE - at;
+        const uint8_t *bytes = find_page(memory, page_of(address));
+        if (!bytes)
+            return -EFAULT;
+        memcpy(out, bytes + at, part);
+        out = (char *)out + part;
+        address += part;
+        len -= part;
+    }
+    return 0;
+}
+
+int tb_memory_is_readable(uint64_t low, uint64_t high)
+{
+    for (uint64_t at = page_of(low); at < high;) {
+        struct iovec from[PAGES_AT_ONCE];
+        char bytes[PAGES_AT_ONCE];
+        struct iovec to = {.iov_base = bytes, .iov_len = sizeof(bytes)};
+        unsigned long n = 0;
+        for (; at < high && n < PAGES_AT_ONCE; n++, at += TB_MEMORY_PAGE)
+            from[n] = (struct iovec){.iov_base = (void *)(uintptr_t)at, .iov_len = 1};
+        if (process_vm_readv(getpid(), &to, 1, from, n, 0) != (ssize_t)n)
+            return 0;
+    }
+    return 1;
+}
