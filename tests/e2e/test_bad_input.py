@@ -131,7 +131,7 @@ class BadInputTest(towbar.Case):
     # ---- a spool that cannot be ----
 
     def test_the_library_says_that_the_spool_is_missing(self):
-        for spool in (self.path("none", "none", "spool"), self.config):
+        for spool in ("/proc/none/spool", os.path.join(self.config, "spool"), self.config):
             with self.subTest(spool):
                 done = self.report(TOWBAR_SPOOL=spool)
                 self.assertEqual(done.returncode, 3, done.stdout)
