@@ -6,6 +6,8 @@
 
 #include "base/utf8.h"
 
+enum { MESSAGE_LEAST = 8 }; /* a shorter piece of a message says nothing */
+
 /* Plain texts: data's field, and where it goes. */
 static const struct {
     const char *path;
@@ -161,10 +163,12 @@ static void settle_title(struct tb_item *out)
     if (out->title[0])
         return;
     size_t line = strcspn(out->message, "\r\n");
-    add_to_title(out, out->exception_class, strlen(out->exception_class));
-    if (out->title[0] && line > 0)
+    size_t class_len = strlen(out->exception_class);
+    add_to_title(out, out->exception_class, class_len);
+    if (class_len > 0 && line > 0 && class_len + MESSAGE_LEAST < sizeof(out->title))
         add_to_title(out, ": ", 2);
-    add_to_title(out, out->message, line);
+    if (class_len + MESSAGE_LEAST < sizeof(out->title))
+        add_to_title(out, out->message, line);
     if (!out->title[0])
         add_to_title(out, "untitled", strlen("untitled"));
 }
