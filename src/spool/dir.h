@@ -6,14 +6,14 @@
 
 enum { TB_SPOOL_WHY = 512, TB_SPOOL_NAME = 64 };
 
-/* Opens SPOOL/in for a producer as a directory descriptor. When create is set and the folder is
- * missing, SPOOL (its parents excepted the last) and SPOOL/in are made with mode 0700.
- * Returns the descriptor, or a negative errno with a sentence in why that names the path and how to
- * mend it. Refuses network file systems (-EREMOTEIO). */
+/* Opens SPOOL/in for a producer as a directory descriptor (O_PATH: good for openat and fstat only,
+ * since a drop box need not be readable). When create is set, what is missing of the path is made
+ * with mode 0700. Returns the descriptor, or a negative errno with a sentence in why that names the
+ * path and how to mend it. Refuses network file systems (-EREMOTEIO). */
 int tb_spool_dir_open(const char *spool, int create, char why[TB_SPOOL_WHY]);
 
-/* The agent's side: makes what is missing (shared: in/ gets mode 3733, else 0700; agent/ 0700),
- * opens both folders. 0, or a negative errno with why. */
+/* The agent's side: makes what is missing (shared: in/ gets mode 3733, else 0700; agent/ 0700; a
+ * folder that is there keeps its mode), opens both folders. 0, or a negative errno with why. */
 int tb_spool_dir_agent(const char *spool, int shared, int *in_fd, int *agent_fd,
                        char why[TB_SPOOL_WHY]);
 

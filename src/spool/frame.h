@@ -74,6 +74,9 @@ void tb_file_header_pack(const struct tb_file_header *header, uint8_t out[TB_FIL
 /* 0; -EPROTO when it is no header of ours; -EBADMSG when damaged; -EPROTONOSUPPORT for a version
  * this program does not know. */
 int tb_file_header_unpack(const uint8_t in[TB_FILE_HEADER_BYTES], struct tb_file_header *out);
+/* Puts one flipped bit right: 0 when image now unpacks, or -EBADMSG. Certain: below 5243 bits any
+ * two CRC-32C code words differ in 6 bits or more, so one flip has one origin. */
+int tb_file_header_mend(uint8_t image[TB_FILE_HEADER_BYTES]);
 
 /* Packs frame; computes frame->payload_crc from payload first. */
 void tb_frame_pack(struct tb_frame *frame, uint32_t salt, const void *payload,

@@ -6,7 +6,11 @@
  * 3. Records of kind process are context: never delivered, never acknowledged, found for a record
  *    by tb_spool_context.
  * 4. A crash slot is delivered as one record of kind crash: the payloads of its fragments in order.
- * 5. Nothing in the folder can make it stop, spin or follow a link. Not thread-safe. */
+ * 5. Nothing in the folder can make it stop, spin or follow a link.
+ * 6. A file whose owner lives is never removed.
+ * Not thread-safe. Besides when tb_spool_wake_fd is readable, call tb_spool_next once a second:
+ * some things come with time alone (the end of a process, a record that a stopped thread never
+ * wrote). */
 #ifndef TB_SPOOL_READER_H
 #define TB_SPOOL_READER_H
 
@@ -37,30 +41,35 @@ struct tb_spool_stats {
     uint64_t n_files, bytes; /* now in in/ */
     uint64_t n_pending;      /* delivered, not yet acknowledged */
     uint64_t n_read;         /* records delivered since open */
-    uint64_t n_damaged;      /* frames or files that failed a check */
-    uint64_t n_lost;         /* gaps in seq */
+    uint64_t n_damaged;      /* runs of bytes, or whole files, that failed a check */
+    uint64_t n_lost;         /* gaps in seq; counted when the owner is gone */
     uint64_t n_vanished;     /* processes that died unseen */
     uint64_t n_quarantined;  /* files and records moved to quarantine */
-    uint64_t n_refused;      /* not regular, linked, too large, foreign names */
+    uint64_t n_refused;      /* left alone in in/ now: not regular, linked, too large, unreadable,
+                                of a newer version, foreign names */
 };
 
 enum tb_spool_flags { TB_SPOOL_CREATE = 1, TB_SPOOL_SHARED = 2 };
 enum tb_ack_status { TB_ACK_STORED = 1, TB_ACK_QUARANTINED = 2 };
 
-/* Opens SPOOL for the one agent that drains it. 0; -EBUSY when another agent has it; or another
- * negative errno; why says what is wrong and how to mend it. */
+/* Opens SPOOL for the one agent that drains it; without TB_SPOOL_CREATE it must be there. 0; -EBUSY
+ * when another agent has it; or another negative errno; why says what is wrong and how to mend it.
+ * A process that the agent forks and that does not exec must close the spool: it keeps the lock. */
 int tb_spool_open(const char *path, int flags, struct tb_spool **out, char why[TB_SPOOL_WHY]);
 void tb_spool_close(struct tb_spool *spool);
-/* The next record, crash class first, then by class and age: 0, or -EAGAIN when all that is there
- * now was delivered. Looks at the folder again when it has run out. */
+/* The next record, crash class first, then by class and the age of its file: 0, or -EAGAIN when all
+ * that is there now was delivered, or -ENOMEM. Looks at the folder again when it has run out. */
 int tb_spool_next(struct tb_spool *spool, struct tb_spool_record *out);
-/* The process record of that generation in the record's file: 0, or -ENOENT. data is borrowed until
- * the next tb_spool_next. generation 0 means the newest before the record. */
+/* The process record of that generation in the record's file: 0, -ENOENT, or an error of reading.
+ * data is borrowed until the next tb_spool_next or tb_spool_context. generation 0 means the newest
+ * before the record; in a slot, the newest. */
 int tb_spool_context(struct tb_spool *spool, const struct tb_spool_record *record,
                      uint64_t generation, const uint8_t **data, size_t *len);
-/* Notes that the record is in the database (or quarantined); durable after tb_spool_flush. */
+/* Notes that the record is in the database (or quarantined). After tb_spool_flush that survives the
+ * agent's death; a power loss may undo it, then the record is delivered again. */
 void tb_spool_ack(struct tb_spool *spool, uint64_t file_id, uint32_t off8, enum tb_ack_status how);
-/* Keeps the record's bytes in quarantine/ with the reason, then acknowledges it. */
+/* Keeps the record's bytes in quarantine/ with the reason, then acknowledges it. 0, or a negative
+ * errno and the record is as before. */
 int tb_spool_quarantine(struct tb_spool *spool, const struct tb_spool_record *record,
                         const char *reason);
 /* Writes the noted acknowledgements. 0 or a negative errno (they stay noted). */

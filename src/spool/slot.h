@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "spool/frame.h"
+
 enum tb_slot_state {
     TB_SLOT_ARMED = 1,
     TB_SLOT_WRITING,
@@ -23,11 +25,17 @@ enum {
     TB_SLOT_CRASH_AT = 131072,
     TB_SLOT_PAGE = 4096,
     TB_SLOT_FRAGMENT_MAX = TB_SLOT_PAGE - 56,
+    TB_SLOT_N_PAGES = (TB_SLOT_BYTES - TB_SLOT_CRASH_AT) / TB_SLOT_PAGE,
+    /* Area A is the smaller one: what a process record may have at most. */
+    TB_SLOT_CONTEXT_MAX = TB_SLOT_AREA_B - TB_SLOT_AREA_A - 56,
 };
 
 struct tb_slot {
-    uint8_t *map; /* TB_SLOT_BYTES, or NULL */
-    int fd;       /* holds the OFD lock; -1 */
+    uint8_t *map;      /* TB_SLOT_BYTES, or NULL */
+    int fd;            /* holds the OFD lock; -1 */
+    uint64_t dev, ino; /* of what was opened as fd: the host may have closed it since */
+    uint8_t header[TB_FILE_HEADER_BYTES]; /* what the file begins with, should a stray store hit */
+    uint32_t context_at;                  /* area of the newest process record, 0 for none */
     uint32_t salt;
     uint64_t seq;
     /* The crash stream being written. */
@@ -38,23 +46,25 @@ struct tb_slot {
 };
 
 /* Creates, locks, fills and maps a slot in dirfd. Signal-safe too (raw calls only), so that the
- * handler of a fork child can make its own. 0 or a negative errno. */
+ * handler of a fork child can make its own. 0; -EFBIG when RLIMIT_FSIZE leaves no room; or another
+ * negative errno: then nothing is left behind and slot may be closed. */
 int tb_slot_open(struct tb_slot *slot, int dirfd, const uint8_t boot_id[16], uint64_t start_ticks);
 /* Stores the process record into the area not in use. -EMSGSIZE when it does not fit: cut it.
  * Signal-safe. */
 int tb_slot_context(struct tb_slot *slot, uint64_t generation, const void *data, size_t len);
 /* Signal-safe. */
 void tb_slot_state(struct tb_slot *slot, enum tb_slot_state state, uint32_t tid);
-/* Starts a crash stream; forgets an earlier one. Signal-safe. */
+/* Starts a crash stream; forgets an earlier one, restores the file's header. Signal-safe. */
 void tb_slot_begin(struct tb_slot *slot, const uint8_t uuid[16], uint64_t time_ns);
-/* Appends to the stream; what does not fit any more is left out and -ENOSPC returned.
- * Signal-safe. */
+/* Appends to the stream; what does not fit any more is left out, -ENOSPC returned and the stream
+ * marked truncated. A full fragment becomes readable by itself. Signal-safe. */
 int tb_slot_write(struct tb_slot *slot, const void *data, size_t len);
 /* Makes what was written so far readable as a fragment and starts the next. Signal-safe. */
 void tb_slot_flush(struct tb_slot *slot);
 /* The same for the last fragment. Signal-safe. */
 void tb_slot_end(struct tb_slot *slot);
-/* Touches the file so that a watching agent wakes; errors do not matter. Signal-safe. */
+/* Touches the file's times so that a watching agent wakes (stores to a mapping do not wake it);
+ * errors do not matter. Call it after each change of state. Signal-safe. */
 void tb_slot_wake(struct tb_slot *slot);
 /* Unmaps and closes; state DONE is stored first when clean. NULL-safe, zeroed-safe (fd 0 is never
  * closed: a zeroed slot has map NULL). */

@@ -1,8 +1,10 @@
 /* writer.h - a producer's segment of one class: lock-free append from threads and signal handlers.
  *
- * 1. append returns 0 only after one pwrite took the whole record.
+ * 1. append returns 0 only after one write took the whole record.
  * 2. Appends from threads and handlers never wait for each other; the file is created at the first.
  * 3. A fork child calls tb_writer_forget first; it then writes a file of its own.
+ * 4. Never writes to a descriptor that the host has closed or reused: it notices and opens a new
+ *    file. Never makes a file longer than RLIMIT_FSIZE, which would send the host a signal.
  * Rotation: whoever meets the end of the file opens the next under a try-lock; one who meets the
  * lock held yields a few times, then gives up with -EAGAIN (counted by the caller). */
 #ifndef TB_SPOOL_WRITER_H
@@ -14,16 +16,37 @@
 
 #include "spool/frame.h"
 
-struct tb_writer_file; /* one open segment; immutable but for its counters */
+/* Files that one writer may have open: the current one, and older ones while a thread still writes
+ * to them. */
+enum { TB_WRITER_FILES = 4 };
+
+/* One open segment.
+ *
+ *   refs   state     what is true                            who moves it
+ *   0      free      nobody looks at the other fields        the holder of rotating fills it, -> 1
+ *   n > 0  open      1 for being current + 1 per append      append +1 and -1, retiring -1
+ *   -1     closing   the last one out closes the descriptor  the same thread, -> 0 */
+struct tb_writer_file {
+    atomic_int refs;
+    int fd;
+    uint64_t dev, ino; /* of what was opened as fd; ino 0: nothing */
+    uint32_t salt;
+    uint64_t limit;              /* where the last record ends at the latest; a SEAL fits behind */
+    _Atomic uint64_t cursor;     /* next offset << 24 | next seq; bit 63: sealed */
+    _Atomic uint64_t allocated;  /* bytes that fallocate was asked for */
+    _Atomic uint64_t generation; /* newest process record in it + 1; 0: none */
+};
 
 struct tb_writer {
     int class_;
     int dirfd; /* SPOOL/in, the caller's */
+    uint64_t dir_dev, dir_ino;
     uint8_t boot_id[16];
     uint64_t start_ticks;
-    _Atomic(struct tb_writer_file *) file;
-    atomic_int rotating;
-    atomic_uint n_files; /* opened so far: the number in the name */
+    _Atomic(struct tb_writer_file *) file; /* the current one, or NULL */
+    atomic_int rotating;                   /* thread that opens the next file, or 0 */
+    atomic_uint n_files;                   /* opened so far: the number in the name */
+    struct tb_writer_file files[TB_WRITER_FILES];
 };
 
 /* One record to append. Everything is borrowed for the call. */
@@ -35,7 +58,8 @@ struct tb_append {
     const void *data;
     size_t len;
     /* The process record that must stand in the file before this record, with its generation, and
-     * NULL when there is none: it is written once for each file and generation. */
+     * NULL when there is none: it is written once for each file and generation (twice when threads
+     * race for it). */
     const void *context;
     size_t context_len;
     uint64_t generation;
@@ -43,12 +67,14 @@ struct tb_append {
 
 /* Prepares; opens nothing. dirfd stays the caller's and must outlive the writer. */
 void tb_writer_init(struct tb_writer *writer, int class_, int dirfd);
-/* 0, -EMSGSIZE for more than TB_PAYLOAD_MAX_BYTES, or why the record is not on disk. Signal-safe.
- */
+/* 0, -EMSGSIZE for more than TB_PAYLOAD_MAX_BYTES, -ESTALE when dirfd is no longer the folder that
+ * tb_writer_init was given (the host closed it), -EFBIG over RLIMIT_FSIZE, or why else the record
+ * is not on disk. Signal-safe. */
 int tb_writer_append(struct tb_writer *writer, const struct tb_append *record);
 /* Seals and closes the current file, if any. Not signal-safe. */
 void tb_writer_close(struct tb_writer *writer);
-/* In a fork child: closes the parent's file without writing to it. Signal-safe. */
+/* In a fork child: closes the parent's files without writing to them. A zeroed writer is fine.
+ * Signal-safe. */
 void tb_writer_forget(struct tb_writer *writer);
 /* The descriptor in use, or -1. */
 int tb_writer_fd(const struct tb_writer *writer);

@@ -1,0 +1,47 @@
+/* acklog.h - agent/ack.log: which records are in the database (docs/spool-format.md 5).
+ *
+ * 1. An entry that fails its checksum is ignored; a torn tail is written over.
+ * 2. Losing entries, or the whole log, costs a second delivery under the same uuid, never a record.
+ * 3. Its room on the disk is taken beforehand, so that acknowledging works on a full disk. */
+#ifndef TB_SPOOL_ACKLOG_H
+#define TB_SPOOL_ACKLOG_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+
+enum { TB_ACK_ENTRY_BYTES = 32 };
+
+struct tb_ack {
+    uint64_t file_id;
+    uint32_t off8;
+    uint8_t status; /* enum tb_ack_status */
+};
+
+struct tb_acklog {
+    int dirfd; /* SPOOL/agent, the caller's */
+    int fd;
+    uint64_t end;          /* bytes of whole entries in the file */
+    struct tb_buf noted;   /* entries not yet written */
+    struct tb_ack *loaded; /* what open found, by file_id and off8 */
+    size_t n_loaded;
+    size_t n_damaged; /* entries that open ignored */
+};
+
+/* Opens or makes the log and loads it. 0 or a negative errno. */
+int tb_acklog_open(struct tb_acklog *log, int dirfd);
+void tb_acklog_close(struct tb_acklog *log);
+/* The entries loaded for one file: how many, and the first. */
+size_t tb_acklog_find(const struct tb_acklog *log, uint64_t file_id, const struct tb_ack **first);
+/* Appends one packed entry to out. */
+void tb_acklog_pack(struct tb_buf *out, const struct tb_ack *ack);
+/* Notes an entry for the next flush; what does not fit its cap is left out (see 2). */
+void tb_acklog_note(struct tb_acklog *log, const struct tb_ack *ack);
+/* Writes what was noted in one write. 0, or a negative errno and it stays noted. */
+int tb_acklog_flush(struct tb_acklog *log);
+/* Makes the log hold exactly the packed entries, durably; what was noted must be among them.
+ * 0, or a negative errno and the log is as before. */
+int tb_acklog_replace(struct tb_acklog *log, const struct tb_buf *entries);
+
+#endif

@@ -1,0 +1,223 @@
+/* dir.c - see dir.h. Every refusal names the path, the reason and what to do about it. */
+#include "spool/dir.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/id.h"
+#include "spool/frame.h"
+
+static int refuse(char why[TB_SPOOL_WHY], const char *path, int err, const char *remedy)
+{
+    char text[128];
+    (void)snprintf(why, TB_SPOOL_WHY, "spool %.240s: %s; %s", path,
+                   strerror_r(-err, text, sizeof(text)), remedy);
+    return err;
+}
+
+static const char *producer_remedy(int err)
+{
+    if (err == -ENOENT)
+        return "start towbard once so that it makes the folder, or set TOWBAR_SPOOL to a folder "
+               "that this user may write to";
+    if (err == -EACCES || err == -EPERM)
+        return "start towbard as this user, or set TOWBAR_SPOOL to a folder that this user may "
+               "write to";
+    if (err == -ENOTDIR || err == -ELOOP)
+        return "something that is not a folder stands there: move it away, or set TOWBAR_SPOOL to "
+               "another path";
+    if (err == -EROFS || err == -ENOSPC || err == -EDQUOT)
+        return "set TOWBAR_SPOOL to a folder on a disk with room that may be written to";
+    return "set TOWBAR_SPOOL to a folder that this user may write to";
+}
+
+static const char *agent_remedy(int err)
+{
+    if (err == -ENOENT)
+        return "make the folder, or give another one with --spool";
+    if (err == -EACCES || err == -EPERM)
+        return "give the folder to the user that runs towbard (chown), or give another one with "
+               "--spool";
+    if (err == -ENOTDIR || err == -ELOOP)
+        return "something that is not a folder stands there: move it away, or give another path "
+               "with --spool";
+    return "give a folder on a local disk with room with --spool";
+}
+
+/* Locks, O_EXCL and page-wise writes cannot be trusted there. Source: linux/magic.h, statfs(2). */
+static int refuse_remote(int fd, const char *path, char why[TB_SPOOL_WHY])
+{
+    static const struct {
+        unsigned long magic;
+        const char *name;
+    } remote[] = {
+        {0x6969, "NFS"},      {0xff534d42, "CIFS"}, {0xfe534d42, "SMB"}, {0x517b, "SMB"},
+        {0x01021997, "9p"},   {0x65735546, "FUSE"}, {0x5346414f, "AFS"}, {0x6b414653, "AFS"},
+        {0x00c36400, "Ceph"}, {0x73757245, "Coda"},
+    };
+    struct statfs fs;
+    if (fstatfs(fd, &fs) < 0)
+        return 0; /* where it cannot be asked the folder is taken as it is */
+    for (size_t i = 0; i < sizeof(remote) / sizeof(remote[0]); i++) {
+        if (((unsigned long)fs.f_type & 0xffffffff) != remote[i].magic)
+            continue;
+        (void)snprintf(why, TB_SPOOL_WHY,
+                       "spool %.240s: it is on a %s file system, where a dying process can lose "
+                       "records; choose a folder on a local disk (TOWBAR_SPOOL, --spool)",
+                       path, remote[i].name);
+        return -EREMOTEIO;
+    }
+    return 0;
+}
+
+/* Makes path and the parents that are missing. */
+static int make_path(const char *path, mode_t mode)
+{
+    char part[PATH_MAX];
+    size_t len = strlen(path);
+    if (len == 0)
+        return -ENOENT;
+    if (len >= sizeof(part))
+        return -ENAMETOOLONG;
+    memcpy(part, path, len + 1);
+    for (size_t i = 1; i <= len; i++) {
+        if (part[i] != '/' && part[i] != '\0')
+            continue;
+        char kept = part[i];
+        part[i] = '\0';
+        if (mkdir(part, mode) < 0 && errno != EEXIST && access(part, F_OK) < 0)
+            return -errno;
+        part[i] = kept;
+    }
+    return 0;
+}
+
+static int join(char out[PATH_MAX], const char *folder, const char *name)
+{
+    int n = snprintf(out, PATH_MAX, "%s/%s", folder, name);
+    return n < 0 || n >= PATH_MAX ? -ENAMETOOLONG : 0;
+}
+
+int tb_spool_dir_open(const char *spool, int create, char why[TB_SPOOL_WHY])
+{
+    char in[PATH_MAX];
+    int err = join(in, spool, "in");
+    if (err < 0)
+        return refuse(why, spool, err, producer_remedy(err));
+    if (create && access(in, F_OK) < 0 && (err = make_path(in, 0700)) < 0)
+        return refuse(why, in, err, producer_remedy(err));
+    /* O_PATH: a shared drop box may be written to but not read. */
+    int fd = open(in, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0)
+        return refuse(why, in, -errno, producer_remedy(-errno));
+    if ((err = refuse_remote(fd, in, why)) < 0)
+        goto out;
+    if (faccessat(AT_FDCWD, in, W_OK | X_OK, AT_EACCESS) < 0)
+        err = refuse(why, in, -errno, producer_remedy(-errno));
+out:
+    if (err < 0)
+        tb_fd_close(&fd);
+    return err < 0 ? err : fd;
+}
+
+/* Opens SPOOL/name, making it with exactly mode when it is missing. */
+static int open_or_make(const char *spool, const char *name, mode_t mode, int *out,
+                        char why[TB_SPOOL_WHY])
+{
+    char path[PATH_MAX];
+    int err = join(path, spool, name);
+    if (err < 0)
+        return refuse(why, spool, err, agent_remedy(err));
+    int made = mkdir(path, 0700) == 0;
+    if (!made && errno != EEXIST)
+        return refuse(why, path, -errno, agent_remedy(-errno));
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0)
+        return refuse(why, path, -errno, agent_remedy(-errno));
+    /* fchmod: mkdir's mode is cut by the umask and drops the setgid bit. */
+    if (made && fchmod(fd, mode) < 0)
+        err = refuse(why, path, -errno, agent_remedy(-errno));
+    if (err == 0 && faccessat(AT_FDCWD, path, W_OK | X_OK, AT_EACCESS) < 0)
+        err = refuse(why, path, -errno, agent_remedy(-errno));
+    if (err == 0)
+        err = refuse_remote(fd, path, why);
+    if (err < 0)
+        tb_fd_close(&fd);
+    else
+        *out = fd;
+    return err;
+}
+
+int tb_spool_dir_agent(const char *spool, int shared, int *in_fd, int *agent_fd,
+                       char why[TB_SPOOL_WHY])
+{
+    int in = -1;
+    int agent = -1;
+    /* Producers of other users must be able to walk through a shared spool's folder. */
+    int err = access(spool, F_OK) < 0 ? make_path(spool, shared ? 0755 : 0700) : 0;
+    if (err < 0)
+        return refuse(why, spool, err, agent_remedy(err));
+    if ((err = open_or_make(spool, "in", shared ? 03733 : 0700, &in, why)) < 0 ||
+        (err = open_or_make(spool, "agent", 0700, &agent, why)) < 0) {
+        tb_fd_close(&in);
+        return err;
+    }
+    *in_fd = in;
+    *agent_fd = agent;
+    return 0;
+}
+
+void tb_spool_name(int class_, const unsigned char boot_id[16], unsigned number, const char *suffix,
+                   char out[TB_SPOOL_NAME])
+{
+    unsigned char random[8];
+    char digits[12];
+    size_t at = sizeof(digits);
+    tb_id_random(random, sizeof(random));
+    out[0] = (char)('0' + class_);
+    out[1] = '-';
+    tb_hex(boot_id, 4, out + 2);
+    out[10] = '-';
+    tb_hex(random, sizeof(random), out + 11);
+    out[27] = '-';
+    do {
+        digits[--at] = (char)('0' + number % 10);
+        number /= 10;
+    } while (number > 0);
+    size_t len = 28;
+    while (at < sizeof(digits))
+        out[len++] = digits[at++];
+    out[len++] = '.';
+    for (size_t i = 0; suffix[i] && len < TB_SPOOL_NAME - 1; i++)
+        out[len++] = suffix[i];
+    out[len] = '\0';
+}
+
+int tb_spool_name_parse(const char *name, int *is_slot)
+{
+    static const char hex[] = "0123456789abcdef";
+    if (name[0] < '0' || name[0] >= '0' + TB_N_CLASSES || name[1] != '-')
+        return -1;
+    if (strspn(name + 2, hex) != 8 || name[10] != '-')
+        return -1;
+    if (strspn(name + 11, hex) != 16 || name[27] != '-')
+        return -1;
+    size_t n_digits = strspn(name + 28, "0123456789");
+    const char *suffix = name + 28 + n_digits;
+    if (n_digits < 1 || n_digits > 10)
+        return -1;
+    int slot = strcmp(suffix, ".slot") == 0;
+    if (!slot && strcmp(suffix, ".seg") != 0)
+        return -1;
+    if (slot && name[0] != '0')
+        return -1;
+    *is_slot = slot;
+    return name[0] - '0';
+}

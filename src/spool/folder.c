@@ -1,0 +1,219 @@
+/* folder.c - which files are in in/, which of them changed, and which comes next. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "spool/state.h"
+
+enum {
+    LIST_EVERY_S = 1, /* for what no event tells: a lock that is gone, stores to a mapping */
+    MAX_READS = 256,  /* of 16 KiB events each at a time */
+};
+
+/* Index of name, or where it belongs; found says which. */
+static size_t position(const struct tb_spool *spool, const char *name, bool *found)
+{
+    size_t low = 0;
+    size_t high = spool->n_sources;
+    *found = false;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int order = strcmp(spool->sources[middle]->name, name);
+        if (order == 0) {
+            *found = true;
+            return middle;
+        }
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static void note_event(struct tb_spool *spool, const struct inotify_event *event)
+{
+    if (event->mask & (IN_Q_OVERFLOW | IN_IGNORED | IN_UNMOUNT))
+        spool->list_needed = true;
+    if (event->len == 0)
+        return;
+    bool found;
+    size_t at = position(spool, event->name, &found);
+    if (event->mask & IN_DELETE) {
+        spool->list_needed = spool->list_needed || found;
+    } else if (found) {
+        spool->sources[at]->dirty = !spool->sources[at]->final;
+        spool->sources[at]->quiet_size = 0;
+    } else {
+        int is_slot;
+        if (tb_spool_name_parse(event->name, &is_slot) >= 0)
+            spool->list_needed = true;
+    }
+}
+
+void tb_folder_events(struct tb_spool *spool)
+{
+    char buffer[16384] __attribute__((aligned(__alignof__(struct inotify_event))));
+    spool->n_since_events = 0;
+    if (spool->wake_fd < 0)
+        return;
+    for (int i = 0; i < MAX_READS; i++) {
+        ssize_t n = read(spool->wake_fd, buffer, sizeof(buffer));
+        if (n <= 0)
+            return; /* EAGAIN: read out; anything else: the next listing tells */
+        for (ssize_t at = 0; at < n;) {
+            const struct inotify_event *event = (const void *)(buffer + at);
+            note_event(spool, event);
+            at += (ssize_t)(sizeof(*event) + event->len);
+        }
+    }
+    spool->list_needed = true;
+}
+
+static int add_source(struct tb_spool *spool, const char *name, size_t at, uint64_t now_ns)
+{
+    int is_slot;
+    int class_ = tb_spool_name_parse(name, &is_slot);
+    if (spool->n_sources == spool->cap_sources) {
+        size_t cap = spool->cap_sources ? 2 * spool->cap_sources : 64;
+        struct tb_source **grown = realloc(spool->sources, cap * sizeof(*grown));
+        if (!grown)
+            return -ENOMEM;
+        spool->sources = grown;
+        spool->cap_sources = cap;
+    }
+    struct tb_source *source = tb_source_new(name, class_, is_slot, now_ns);
+    if (!source)
+        return -ENOMEM;
+    memmove(spool->sources + at + 1, spool->sources + at,
+            (spool->n_sources - at) * sizeof(struct tb_source *));
+    spool->sources[at] = source;
+    spool->n_sources++;
+    source->listed = spool->listing;
+    return 0;
+}
+
+static int note_name(struct tb_spool *spool, const char *name, uint64_t now_ns)
+{
+    int is_slot;
+    if (tb_spool_name_parse(name, &is_slot) < 0) {
+        if (strcmp(name, ".") != 0 && strcmp(name, "..") != 0)
+            spool->n_foreign++;
+        return 0;
+    }
+    bool found;
+    size_t at = position(spool, name, &found);
+    if (found) {
+        struct tb_source *source = spool->sources[at];
+        source->listed = spool->listing;
+        source->dirty = source->dirty || !source->final;
+        return 0;
+    }
+    if (spool->n_sources == TB_SPOOL_MAX_SOURCES)
+        return 0;
+    return add_source(spool, name, at, now_ns);
+}
+
+static void drop_gone(struct tb_spool *spool)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < spool->n_sources; i++) {
+        struct tb_source *source = spool->sources[i];
+        if (source->listed == spool->listing)
+            spool->sources[kept++] = source;
+        else
+            tb_source_free(source);
+    }
+    spool->n_sources = kept;
+}
+
+static int list(struct tb_spool *spool, uint64_t now_ns)
+{
+    int fd = openat(spool->in_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+    if (!dir) {
+        int err = -errno;
+        tb_fd_close(&fd);
+        return err;
+    }
+    spool->listing++;
+    spool->n_foreign = 0;
+    int err = 0;
+    for (;;) {
+        errno = 0;
+        const struct dirent *entry = readdir(dir);
+        if (!entry) {
+            err = -errno;
+            break;
+        }
+        if ((err = note_name(spool, entry->d_name, now_ns)) < 0)
+            break;
+    }
+    closedir(dir);
+    if (err == 0) /* else what was not seen may still be there */
+        drop_gone(spool);
+    return err;
+}
+
+void tb_folder_look(struct tb_spool *spool)
+{
+    uint64_t now_ns = tb_clock_mono_ns();
+    tb_folder_events(spool);
+    bool due = now_ns - spool->listed_ns >= (uint64_t)LIST_EVERY_S * TB_NS_PER_S;
+    if (spool->wake_fd < 0 || spool->list_needed || due) {
+        spool->list_needed = list(spool, now_ns) < 0;
+        spool->listed_ns = now_ns;
+    }
+    for (size_t i = 0; i < spool->n_sources; i++) {
+        if (spool->sources[i]->waiting)
+            spool->sources[i]->dirty = true;
+    }
+}
+
+static bool comes_before(const struct tb_source *a, const struct tb_source *b)
+{
+    if (a->class_ != b->class_)
+        return a->class_ < b->class_;
+    return a->header.created_wall_ns < b->header.created_wall_ns;
+}
+
+struct tb_source *tb_folder_pick(const struct tb_spool *spool)
+{
+    struct tb_source *best = NULL;
+    for (size_t i = 0; i < spool->n_sources; i++) {
+        struct tb_source *source = spool->sources[i];
+        if (source->dirty && (!best || comes_before(source, best)))
+            best = source;
+    }
+    return best;
+}
+
+struct tb_source *tb_folder_find(const struct tb_spool *spool, uint64_t file_id)
+{
+    if (spool->current && spool->current->id == file_id)
+        return spool->current;
+    for (size_t i = 0; i < spool->n_sources; i++) {
+        struct tb_source *source = spool->sources[i];
+        if (source->state == TB_SOURCE_READY && source->id == file_id)
+            return source;
+    }
+    return NULL;
+}
+
+void tb_folder_drop(struct tb_spool *spool, struct tb_source *source)
+{
+    bool found;
+    size_t at = position(spool, source->name, &found);
+    if (!found)
+        return;
+    spool->n_sources--;
+    memmove(spool->sources + at, spool->sources + at + 1,
+            (spool->n_sources - at) * sizeof(struct tb_source *));
+    tb_source_free(source);
+}

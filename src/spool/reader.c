@@ -1,0 +1,263 @@
+/* reader.c - see reader.h. Which file is read when is folder.c's, what is in it segment_read.c's
+ * and slot_read.c's; here records go out and acknowledgements come back. */
+#include "spool/reader.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "spool/quarantine.h"
+#include "spool/state.h"
+
+enum {
+    EVENTS_EVERY = 64,    /* records after which a crash that came meanwhile may overtake */
+    QUARANTINE_WHY = 256, /* bytes */
+};
+
+/* Has nothing been written since the file was last read to its end? */
+static bool is_quiet(const struct tb_source *source, const struct tb_visit *visit)
+{
+    return source->state == TB_SOURCE_READY && !source->is_slot && visit->alive &&
+           source->quiet_size != 0 && source->quiet_size == visit->size &&
+           source->quiet_mtime_ns == visit->mtime_ns;
+}
+
+static void quarantine_source(struct tb_spool *spool, struct tb_source *source)
+{
+    char why[QUARANTINE_WHY];
+    if (spool->visit.alive)
+        return; /* its owner may still write to it */
+    (void)snprintf(why, sizeof(why), "%s: %s (owner uid %lu)", source->name, source->why_bad,
+                   (unsigned long)source->uid);
+    if (tb_quarantine_file(spool->agent_fd, spool->in_fd, source->name, why) < 0)
+        return; /* stays BAD, and is tried again at the next listing */
+    spool->counts.n_quarantined++;
+    tb_folder_drop(spool, source);
+}
+
+static void give_up(struct tb_spool *spool, struct tb_source *source, const char *why)
+{
+    source->state = TB_SOURCE_BAD;
+    source->why_bad = why;
+    source->final = false;
+    spool->counts.n_damaged++;
+    quarantine_source(spool, source);
+}
+
+static int attach(struct tb_spool *spool, struct tb_source *source)
+{
+    int err = tb_source_attach(source, &spool->visit, &spool->counts.n_damaged);
+    if (err == -ENODATA) {
+        /* Its maker died between creating it and the first byte. */
+        if (unlinkat(spool->in_fd, source->name, 0) == 0)
+            tb_folder_drop(spool, source);
+    } else if (err == -EBADMSG) {
+        give_up(spool, source, "the file header is damaged or not one of a spool file");
+    } else if (err == -EPROTONOSUPPORT) {
+        source->state = TB_SOURCE_REFUSED;
+    } else if (err == -EAGAIN) {
+        source->waiting = true;
+    }
+    if (err < 0)
+        return -EAGAIN;
+    source->state = TB_SOURCE_NEW;
+    if (tb_folder_find(spool, source->id)) {
+        source->state = TB_SOURCE_REFUSED; /* a copy: the first one speaks for both */
+        return -EAGAIN;
+    }
+    const struct tb_ack *acks;
+    size_t n_acks = tb_acklog_find(&spool->acks, source->id, &acks);
+    if (tb_source_load(source, acks, n_acks) < 0)
+        return -EAGAIN;
+    source->state = TB_SOURCE_READY;
+    return 0;
+}
+
+int tb_spool_enter(struct tb_spool *spool, struct tb_source *source)
+{
+    source->dirty = false;
+    source->waiting = false;
+    int err = tb_source_enter(source, spool->in_fd, &spool->visit);
+    if (err == -ENOENT)
+        tb_folder_drop(spool, source);
+    if (err < 0)
+        return -EAGAIN;
+    if (source->state == TB_SOURCE_BAD) {
+        quarantine_source(spool, source);
+        err = -EAGAIN;
+    } else if (source->state == TB_SOURCE_NEW) {
+        err = attach(spool, source);
+    } else if (is_quiet(source, &spool->visit)) {
+        err = -EAGAIN;
+    }
+    if (err < 0)
+        tb_source_leave(&spool->visit);
+    return err;
+}
+
+static void leave_current(struct tb_spool *spool, int err)
+{
+    struct tb_source *source = spool->current;
+    struct tb_visit *visit = &spool->visit;
+    spool->current = NULL;
+    /* The times of a file are coarse: they tell of a later write only when some time has passed. */
+    if (err == -EAGAIN && !source->waiting && source->hole == 0 &&
+        tb_clock_wall_ns() > visit->mtime_ns + TB_NS_PER_S) {
+        source->quiet_mtime_ns = visit->mtime_ns;
+        source->quiet_size = visit->size;
+    }
+    tb_source_leave(visit);
+    if (err == -EOVERFLOW)
+        give_up(spool, source, "frames overlap as no damage makes them");
+    else if (err == -EBADMSG)
+        give_up(spool, source, "the beginning of the crash record is damaged");
+}
+
+/* Leaves the current file when one of a more urgent class has something. */
+static void let_overtake(struct tb_spool *spool)
+{
+    if (!spool->current || ++spool->n_since_events < EVENTS_EVERY)
+        return;
+    tb_folder_events(spool);
+    const struct tb_source *best = tb_folder_pick(spool);
+    if (!best || best->class_ >= spool->current->class_) {
+        /* A new file has no source yet: it gets one when this file is left. */
+        if (!spool->list_needed)
+            return;
+    }
+    spool->current->dirty = true;
+    leave_current(spool, 0);
+    tb_folder_look(spool);
+}
+
+static int read_current(struct tb_spool *spool, struct tb_spool_record *out)
+{
+    struct tb_source *source = spool->current;
+    int err = source->is_slot ? tb_slot_read(source, &spool->visit, &spool->counts, out)
+                              : tb_segment_read(source, &spool->visit, &spool->counts, out);
+    if (err < 0)
+        return err;
+    out->file_id = source->id;
+    out->uid = source->uid;
+    out->pid = (pid_t)source->header.pid;
+    spool->counts.n_read++;
+    return 0;
+}
+
+int tb_spool_next(struct tb_spool *spool, struct tb_spool_record *out)
+{
+    bool looked = false;
+    let_overtake(spool);
+    for (;;) {
+        if (spool->current) {
+            int err = read_current(spool, out);
+            if (err == 0)
+                return 0;
+            if (err == -ENOMEM)
+                spool->current->dirty = true;
+            leave_current(spool, err);
+            if (err == -ENOMEM)
+                return err;
+        }
+        struct tb_source *source = tb_folder_pick(spool);
+        if (!source && looked)
+            return -EAGAIN;
+        if (!source) {
+            tb_folder_look(spool);
+            looked = true;
+        } else if (tb_spool_enter(spool, source) == 0) {
+            spool->current = source;
+        }
+    }
+}
+
+void tb_spool_ack(struct tb_spool *spool, uint64_t file_id, uint32_t off8, enum tb_ack_status how)
+{
+    struct tb_source *source = tb_folder_find(spool, file_id);
+    uint32_t *mark = source ? tb_source_find(source, off8) : NULL;
+    if (!mark || !(*mark & TB_MARK_RECORD) || (*mark & TB_MARK_ACKED))
+        return;
+    *mark |= TB_MARK_ACKED;
+    source->n_pending--;
+    struct tb_ack ack = {file_id, off8, (uint8_t)how};
+    tb_acklog_note(&spool->acks, &ack);
+}
+
+int tb_spool_quarantine(struct tb_spool *spool, const struct tb_spool_record *record,
+                        const char *reason)
+{
+    char name[64];
+    (void)snprintf(name, sizeof(name), "%016llx-%lu.record", (unsigned long long)record->file_id,
+                   (unsigned long)record->off8);
+    int err = tb_quarantine_data(spool->agent_fd, name, record->data, record->len, reason);
+    if (err < 0)
+        return err;
+    spool->counts.n_quarantined++;
+    tb_spool_ack(spool, record->file_id, record->off8, TB_ACK_QUARANTINED);
+    return 0;
+}
+
+int tb_spool_flush(struct tb_spool *spool)
+{
+    int err = tb_acklog_flush(&spool->acks);
+    if (err == 0 && spool->acks.end > spool->compact_at)
+        (void)tb_spool_compact(spool); /* the log is right as it is, only long */
+    return err;
+}
+
+static bool is_done(const struct tb_source *source)
+{
+    return source->state == TB_SOURCE_READY && source->final && source->n_pending == 0;
+}
+
+int tb_spool_collect(struct tb_spool *spool)
+{
+    int n_removed = 0;
+    for (size_t i = spool->n_sources; i-- > 0;) {
+        struct tb_source *source = spool->sources[i];
+        struct tb_visit visit = {.scan = {.fd = -1}};
+        if (source == spool->current || !is_done(source))
+            continue;
+        uint64_t ino = source->ino;
+        int err = tb_source_enter(source, spool->in_fd, &visit);
+        if (err == 0 && source->ino == ino && !visit.alive &&
+            unlinkat(spool->in_fd, source->name, 0) == 0) {
+            tb_folder_drop(spool, source);
+            n_removed++;
+        } else if (err == -ENOENT) {
+            tb_folder_drop(spool, source);
+        }
+        tb_source_leave(&visit);
+    }
+    return n_removed;
+}
+
+void tb_spool_rewind(struct tb_spool *spool)
+{
+    if (spool->current)
+        leave_current(spool, 0);
+    for (size_t i = 0; i < spool->n_sources; i++) {
+        if (spool->sources[i]->state == TB_SOURCE_READY)
+            tb_source_rewind(spool->sources[i]);
+    }
+}
+
+int tb_spool_wake_fd(const struct tb_spool *spool)
+{
+    return spool->wake_fd;
+}
+
+void tb_spool_stats(const struct tb_spool *spool, struct tb_spool_stats *out)
+{
+    *out = spool->counts;
+    out->n_refused = spool->n_foreign;
+    for (size_t i = 0; i < spool->n_sources; i++) {
+        const struct tb_source *source = spool->sources[i];
+        if (source->state == TB_SOURCE_REFUSED)
+            out->n_refused++;
+        out->n_files++;
+        out->bytes += source->bytes;
+        out->n_pending += source->n_pending;
+    }
+}

@@ -1,0 +1,230 @@
+/* slot.c - see slot.h. The layout is that of docs/spool-format.md 7.
+ *
+ * A frame's header is stored after its payload, behind a fence: a process that is killed between
+ * the two leaves a frame that does not count, never one that lies. */
+#include "spool/slot.h"
+
+#include <stdatomic.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/id.h"
+#include "base/pack.h"
+#include "spool/dir.h"
+#include "spool/sys.h"
+
+static const uint8_t ZERO_PAGE[TB_SLOT_PAGE];
+
+/* Written once, so that a later store needs no room on the disk (copy-on-write systems excepted,
+ * where the handler falls back to pwrite). */
+static int fill(int fd, const uint8_t header[TB_FILE_HEADER_BYTES])
+{
+    enum { N_PAGES = TB_SLOT_BYTES / TB_SLOT_PAGE };
+    struct iovec pages[N_PAGES];
+    if (tb_sys_file_limit() < TB_SLOT_BYTES)
+        return -EFBIG;
+    int err = tb_sys_fallocate(fd, 0, TB_SLOT_BYTES);
+    if (err == -ENOSPC || err == -EDQUOT)
+        return err;
+    for (int i = 0; i < N_PAGES; i++) {
+        pages[i].iov_base = (void *)(uintptr_t)ZERO_PAGE; /* only ever read from */
+        pages[i].iov_len = TB_SLOT_PAGE;
+    }
+    long n = tb_sys_pwritev(fd, pages, N_PAGES, 0);
+    if (n != TB_SLOT_BYTES)
+        return n < 0 ? (int)n : -ENOSPC;
+    struct iovec part = {.iov_base = (void *)(uintptr_t)header, .iov_len = TB_FILE_HEADER_BYTES};
+    n = tb_sys_pwritev(fd, &part, 1, 0);
+    if (n != TB_FILE_HEADER_BYTES)
+        return n < 0 ? (int)n : -ENOSPC;
+    return 0;
+}
+
+static void pack_header(struct tb_slot *slot, const uint8_t boot_id[16], uint64_t start_ticks)
+{
+    struct tb_file_header header = {.class_ = TB_CLASS_CRASH,
+                                    .kind = TB_FILE_SLOT,
+                                    .pid = (uint32_t)syscall(SYS_getpid),
+                                    .uid = (uint32_t)syscall(SYS_geteuid),
+                                    .file_bytes = TB_SLOT_BYTES,
+                                    .start_ticks = start_ticks,
+                                    .created_wall_ns = tb_clock_wall_ns(),
+                                    .created_mono_ns = tb_clock_mono_ns()};
+    tb_id_random(&header.salt, sizeof(header.salt));
+    tb_id_random(header.id, sizeof(header.id));
+    memcpy(header.boot_id, boot_id, sizeof(header.boot_id));
+    tb_file_header_pack(&header, slot->header);
+    slot->salt = header.salt;
+}
+
+static int map(struct tb_slot *slot)
+{
+    long at =
+        syscall(SYS_mmap, NULL, TB_SLOT_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, slot->fd, 0L);
+    if (at == -1)
+        return -errno;
+    slot->map = (uint8_t *)(uintptr_t)at;
+    return 0;
+}
+
+int tb_slot_open(struct tb_slot *slot, int dirfd, const uint8_t boot_id[16], uint64_t start_ticks)
+{
+    char name[TB_SPOOL_NAME];
+    struct stat st;
+    memset(slot, 0, sizeof(*slot));
+    pack_header(slot, boot_id, start_ticks);
+    tb_spool_name(TB_CLASS_CRASH, boot_id, 0, "slot", name);
+    slot->fd = tb_sys_openat(dirfd, name,
+                             O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY, 0640);
+    if (slot->fd < 0) {
+        int err = slot->fd;
+        slot->fd = -1;
+        return err;
+    }
+    int err = tb_sys_fstat(slot->fd, &st);
+    if (err < 0)
+        goto out;
+    slot->dev = st.st_dev;
+    slot->ino = st.st_ino;
+    /* Locked before the header is there: a file with a header and no lock has lost its owner. */
+    if ((err = tb_sys_lock(slot->fd)) || (err = fill(slot->fd, slot->header)) || (err = map(slot)))
+        goto out;
+    tb_slot_state(slot, TB_SLOT_ARMED, 0);
+out:
+    if (err < 0) {
+        tb_sys_unlinkat(dirfd, name);
+        tb_slot_close(slot, 0);
+    }
+    return err;
+}
+
+static void store_frame(struct tb_slot *slot, uint32_t at, struct tb_frame *frame)
+{
+    uint8_t header[TB_FRAME_HEADER_BYTES];
+    frame->offset = at;
+    frame->seq = slot->seq++;
+    tb_frame_pack(frame, slot->salt, slot->map + at + TB_FRAME_HEADER_BYTES, header);
+    atomic_thread_fence(memory_order_release);
+    memcpy(slot->map + at, header, sizeof(header));
+    atomic_thread_fence(memory_order_release);
+}
+
+int tb_slot_context(struct tb_slot *slot, uint64_t generation, const void *data, size_t len)
+{
+    if (!slot->map)
+        return -EBADF;
+    if (len > TB_SLOT_CONTEXT_MAX)
+        return -EMSGSIZE;
+    uint32_t at = slot->context_at == TB_SLOT_AREA_A ? TB_SLOT_AREA_B : TB_SLOT_AREA_A;
+    memset(slot->map + at, 0, TB_FRAME_HEADER_BYTES);
+    atomic_thread_fence(memory_order_release);
+    memcpy(slot->map + at + TB_FRAME_HEADER_BYTES, data, len);
+    struct tb_frame frame = {.len = (uint32_t)len,
+                             .type = TB_FRAME_FULL,
+                             .class_ = TB_CLASS_CRASH,
+                             .kind = TB_KIND_PROCESS,
+                             .time_ns = tb_clock_wall_ns()};
+    tb_put64(frame.uuid, generation);
+    store_frame(slot, at, &frame);
+    slot->context_at = at;
+    return 0;
+}
+
+void tb_slot_state(struct tb_slot *slot, enum tb_slot_state state, uint32_t tid)
+{
+    if (!slot->map)
+        return;
+    tb_put32(slot->map + TB_SLOT_STATE_AT + 4, tid);
+    atomic_thread_fence(memory_order_release);
+    tb_put32(slot->map + TB_SLOT_STATE_AT, state);
+    atomic_thread_fence(memory_order_release);
+}
+
+void tb_slot_begin(struct tb_slot *slot, const uint8_t uuid[16], uint64_t time_ns)
+{
+    if (!slot->map)
+        return;
+    memcpy(slot->map, slot->header, sizeof(slot->header));
+    memset(slot->map + TB_SLOT_CRASH_AT, 0, TB_FRAME_HEADER_BYTES);
+    memcpy(slot->uuid, uuid, sizeof(slot->uuid));
+    slot->time_ns = time_ns;
+    slot->page = 0;
+    slot->filled = 0;
+}
+
+/* The last page always holds the LAST fragment: nothing can follow. */
+static void end_fragment(struct tb_slot *slot, int is_last, int flags)
+{
+    int ends = is_last || slot->page == TB_SLOT_N_PAGES - 1;
+    struct tb_frame frame = {.len = slot->filled,
+                             .type = ends ? TB_FRAME_LAST : TB_FRAME_MID,
+                             .class_ = TB_CLASS_CRASH,
+                             .kind = TB_KIND_CRASH,
+                             .flags = (uint8_t)flags,
+                             .time_ns = slot->time_ns};
+    if (slot->page == 0)
+        frame.type = is_last ? TB_FRAME_FULL : TB_FRAME_FIRST;
+    memcpy(frame.uuid, slot->uuid, sizeof(frame.uuid));
+    store_frame(slot, TB_SLOT_CRASH_AT + slot->page * TB_SLOT_PAGE, &frame);
+    slot->page = ends ? TB_SLOT_N_PAGES : slot->page + 1;
+    slot->filled = 0;
+}
+
+int tb_slot_write(struct tb_slot *slot, const void *data, size_t len)
+{
+    const uint8_t *from = data;
+    if (!slot->map)
+        return -EBADF;
+    while (len > 0) {
+        if (slot->page == TB_SLOT_N_PAGES)
+            return -ENOSPC;
+        uint8_t *page = slot->map + TB_SLOT_CRASH_AT + slot->page * TB_SLOT_PAGE;
+        size_t part = TB_SLOT_FRAGMENT_MAX - slot->filled;
+        part = part < len ? part : len;
+        memcpy(page + TB_FRAME_HEADER_BYTES + slot->filled, from, part);
+        slot->filled += (uint32_t)part;
+        from += part;
+        len -= part;
+        /* The last page is kept open until it is known whether something had to be left out. */
+        if (slot->filled < TB_SLOT_FRAGMENT_MAX)
+            continue;
+        if (slot->page < TB_SLOT_N_PAGES - 1)
+            end_fragment(slot, 0, 0);
+        else if (len > 0)
+            end_fragment(slot, 1, TB_FRAME_TRUNCATED);
+    }
+    return 0;
+}
+
+void tb_slot_flush(struct tb_slot *slot)
+{
+    if (slot->map && slot->filled > 0)
+        end_fragment(slot, 0, 0);
+}
+
+void tb_slot_end(struct tb_slot *slot)
+{
+    if (slot->map && slot->page < TB_SLOT_N_PAGES)
+        end_fragment(slot, 1, 0);
+}
+
+void tb_slot_wake(struct tb_slot *slot)
+{
+    if (slot->map && tb_sys_is_same(slot->fd, slot->dev, slot->ino))
+        (void)syscall(SYS_utimensat, slot->fd, NULL, NULL, 0); /* the agent polls as well */
+}
+
+void tb_slot_close(struct tb_slot *slot, int clean)
+{
+    if (!slot)
+        return;
+    if (clean)
+        tb_slot_state(slot, TB_SLOT_DONE, 0);
+    if (slot->map)
+        (void)syscall(SYS_munmap, slot->map, TB_SLOT_BYTES);
+    slot->map = NULL;
+    if (slot->ino != 0 && tb_sys_is_same(slot->fd, slot->dev, slot->ino))
+        tb_sys_close(slot->fd);
+    slot->ino = 0;
+    slot->fd = -1;
+}

@@ -1,0 +1,125 @@
+/* slot_read.c - the crash stream of a slot, see source.h and docs/spool-format.md 7.
+ *
+ *   state      owner alive                            owner gone
+ *   armed      nothing                                died unseen: counted, file removed
+ *   writing    wait WRITING_S seconds, then deliver   deliver what is there
+ *   complete   deliver                                deliver
+ *   handed on  wait: an earlier handler decides       deliver
+ *   done       nothing                                file removed */
+#include "spool/source.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/pack.h"
+#include "spool/slot.h"
+
+enum { WRITING_S = 5 /* a handler's whole budget is far below it */ };
+
+/* The fragment of a page: its payload, or an error as from tb_scan_frame. */
+static int read_page(struct tb_visit *visit, unsigned page, struct tb_frame *frame,
+                     const uint8_t **payload)
+{
+    uint64_t at = TB_SLOT_CRASH_AT + (uint64_t)page * TB_SLOT_PAGE;
+    int err = tb_scan_frame(&visit->scan, at, frame, payload);
+    if (err < 0)
+        return err;
+    return frame->kind == TB_KIND_CRASH && frame->len <= TB_SLOT_FRAGMENT_MAX ? 0 : -EBADMSG;
+}
+
+/* Puts the fragments together in visit->stream: 0; -ENODATA when there is no stream; -EBADMSG when
+ * its beginning is damaged. */
+static int read_stream(struct tb_visit *visit, struct tb_spool_stats *stats,
+                       struct tb_spool_record *out)
+{
+    struct tb_frame first;
+    struct tb_frame frame;
+    const uint8_t *payload;
+    int err = read_page(visit, 0, &first, &payload);
+    if (err < 0)
+        return err;
+    if (first.type != TB_FRAME_FIRST && first.type != TB_FRAME_FULL)
+        return -EBADMSG;
+    memcpy(visit->stream, payload, first.len);
+    size_t len = first.len;
+    int flags = first.flags;
+    bool ended = first.type == TB_FRAME_FULL;
+    for (unsigned page = 1; !ended && page < TB_SLOT_N_PAGES; page++) {
+        err = read_page(visit, page, &frame, &payload);
+        if (err == -EBADMSG)
+            stats->n_damaged++;
+        else if (err < 0 && err != -ENODATA)
+            return err;
+        /* Pages of an earlier stream may stand behind the end of this one. */
+        if (err < 0 || frame.seq != first.seq + page ||
+            memcmp(frame.uuid, first.uuid, sizeof(frame.uuid)) != 0 ||
+            (frame.type != TB_FRAME_MID && frame.type != TB_FRAME_LAST))
+            break;
+        memcpy(visit->stream + len, payload, frame.len);
+        len += frame.len;
+        flags |= frame.flags;
+        ended = frame.type == TB_FRAME_LAST;
+    }
+    *out = (struct tb_spool_record){.kind = TB_KIND_CRASH,
+                                    .class_ = TB_CLASS_CRASH,
+                                    .flags = ended ? flags : flags | TB_FRAME_TRUNCATED,
+                                    .time_ns = first.time_ns,
+                                    .data = visit->stream,
+                                    .len = len,
+                                    .off8 = TB_SLOT_CRASH_AT / 8};
+    memcpy(out->uuid, first.uuid, sizeof(out->uuid));
+    return 0;
+}
+
+/* Must the owner be given more time? */
+static bool must_wait(struct tb_source *source, const struct tb_visit *visit, uint32_t state)
+{
+    if (!visit->alive || state == TB_SLOT_COMPLETE)
+        return false;
+    /* The end of a process is heard of a moment before its lock is gone: look again soon. */
+    source->waiting = state == TB_SLOT_WRITING || state == TB_SLOT_HANDED_ON;
+    if (state != TB_SLOT_WRITING)
+        return true;
+    if (source->writing_since_ns == 0)
+        source->writing_since_ns = visit->now_ns;
+    return visit->now_ns - source->writing_since_ns < (uint64_t)WRITING_S * TB_NS_PER_S;
+}
+
+int tb_slot_read(struct tb_source *source, struct tb_visit *visit, struct tb_spool_stats *stats,
+                 struct tb_spool_record *out)
+{
+    const uint8_t *bytes;
+    int err = tb_scan_bytes(&visit->scan, TB_SLOT_STATE_AT, 4, &bytes);
+    if (err < 0 && err != -ENODATA)
+        return err;
+    uint32_t state = err == 0 ? tb_get32(bytes) : 0;
+    if (must_wait(source, visit, state))
+        return -EAGAIN;
+    source->final = !visit->alive;
+    if (state == TB_SLOT_DONE)
+        return -EAGAIN;
+    uint32_t *mark = tb_source_mark(source, TB_SLOT_CRASH_AT / 8);
+    if (!mark)
+        return -ENOMEM;
+    if (*mark & (TB_MARK_FOUND | TB_MARK_ACKED))
+        return -EAGAIN;
+    err = read_stream(visit, stats, out);
+    if (err == -ENODATA) {
+        if (!visit->alive && !source->counted) {
+            stats->n_vanished++;
+            source->counted = true;
+        }
+        return -EAGAIN;
+    }
+    if (err == -EBADMSG && visit->alive)
+        return -EAGAIN; /* its lock keeps it here; what is there is kept when the owner is gone */
+    if (err < 0) {
+        source->final = false;
+        return err;
+    }
+    *mark |= TB_MARK_FOUND | TB_MARK_RECORD;
+    source->n_found++;
+    source->n_pending++;
+    return 0;
+}

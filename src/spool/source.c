@@ -1,0 +1,261 @@
+/* source.c - see source.h. */
+#include "spool/source.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/pack.h"
+
+/* A producer needs microseconds from creating to the header; after this it will not come. */
+enum { YOUNG_S = 5 };
+
+struct tb_source *tb_source_new(const char *name, int class_, bool is_slot, uint64_t now_ns)
+{
+    struct tb_source *source = calloc(1, sizeof(*source));
+    if (!source)
+        return NULL;
+    memcpy(source->name, name, strnlen(name, sizeof(source->name) - 1));
+    source->class_ = class_;
+    source->is_slot = is_slot;
+    source->first_seen_ns = now_ns;
+    source->dirty = true;
+    source->pos = TB_FILE_HEADER_BYTES;
+    return source;
+}
+
+void tb_source_free(struct tb_source *source)
+{
+    if (!source)
+        return;
+    free(source->marks);
+    free(source);
+}
+
+/* Beneath the folder, no link, no mount: as strict as this kernel can be. */
+static int open_strictly(int dirfd, const char *name)
+{
+    struct open_how how = {.flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC,
+                           .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV};
+    long fd = syscall(SYS_openat2, dirfd, name, &how, sizeof(how));
+    if (fd < 0 && (errno == ENOSYS || errno == EPERM)) /* older kernels, seccomp */
+        fd = openat(dirfd, name, (int)how.flags);
+    return fd < 0 ? -errno : (int)fd;
+}
+
+/* 0 for a file that a producer could have made. */
+static int check_kind(const struct stat *st)
+{
+    if (!S_ISREG(st->st_mode) || st->st_nlink != 1 || st->st_size > TB_SEGMENT_BYTES)
+        return -EPERM;
+    return 0;
+}
+
+static int open_checked(int in_fd, const char *name, struct stat *st)
+{
+    /* Asked before opening, since to open a device may already do something. */
+    if (fstatat(in_fd, name, st, AT_SYMLINK_NOFOLLOW) < 0)
+        return -errno;
+    int err = check_kind(st);
+    if (err < 0)
+        return err;
+    int fd = open_strictly(in_fd, name);
+    if (fd < 0)
+        return fd;
+    if (fstat(fd, st) < 0)
+        err = -errno;
+    else
+        err = check_kind(st);
+    if (err < 0)
+        tb_fd_close(&fd);
+    return err < 0 ? err : fd;
+}
+
+static bool is_locked(int fd)
+{
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 0, .l_len = 1};
+    if (fcntl(fd, F_OFD_GETLK, &lock) < 0)
+        return true; /* where it cannot be known, the owner lives */
+    return lock.l_type != F_UNLCK;
+}
+
+static void forget(struct tb_source *source)
+{
+    struct tb_source fresh = {.class_ = source->class_,
+                              .is_slot = source->is_slot,
+                              .listed = source->listed,
+                              .first_seen_ns = tb_clock_mono_ns(),
+                              .pos = TB_FILE_HEADER_BYTES};
+    memcpy(fresh.name, source->name, sizeof(fresh.name));
+    free(source->marks);
+    *source = fresh;
+}
+
+int tb_source_enter(struct tb_source *source, int in_fd, struct tb_visit *visit)
+{
+    struct stat st;
+    int fd = open_checked(in_fd, source->name, &st);
+    if (fd == -ENOENT)
+        return fd;
+    if (fd == -EIO || fd == -EMFILE || fd == -ENFILE || fd == -ENOMEM || fd == -EINTR)
+        return -EAGAIN;
+    if (fd < 0) {
+        source->state = TB_SOURCE_REFUSED;
+        return -EPERM;
+    }
+    if (source->ino != 0 && (source->ino != st.st_ino || source->dev != st.st_dev))
+        forget(source); /* another file under the same name */
+    if (source->state == TB_SOURCE_REFUSED)
+        source->state = TB_SOURCE_NEW;
+    source->dev = st.st_dev;
+    source->ino = st.st_ino;
+    source->uid = st.st_uid;
+    visit->alive = is_locked(fd);
+    /* Measured after the lock was asked for: without an owner it can only be all of it. */
+    if (fstat(fd, &st) < 0 || st.st_size > TB_SEGMENT_BYTES) {
+        tb_fd_close(&fd);
+        return -EAGAIN;
+    }
+    source->bytes = (uint64_t)st.st_blocks * 512;
+    visit->now_ns = tb_clock_mono_ns();
+    visit->size = (uint64_t)st.st_size;
+    visit->mtime_ns = (uint64_t)st.st_mtim.tv_sec * TB_NS_PER_S + (uint64_t)st.st_mtim.tv_nsec;
+    tb_scan_begin(&visit->scan, fd, source->header.salt, visit->size);
+    return 0;
+}
+
+void tb_source_leave(struct tb_visit *visit)
+{
+    tb_fd_close(&visit->scan.fd);
+}
+
+/* May the owner still be between creating the file and writing its header? */
+static bool is_young(const struct tb_source *source, const struct tb_visit *visit)
+{
+    uint64_t wall_ns = tb_clock_wall_ns();
+    uint64_t limit_ns = (uint64_t)YOUNG_S * TB_NS_PER_S;
+    if (visit->alive)
+        return true;
+    if (visit->now_ns - source->first_seen_ns >= limit_ns)
+        return false;
+    return visit->mtime_ns + limit_ns > wall_ns;
+}
+
+static bool all_zero(const uint8_t *bytes, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        if (bytes[i] != 0)
+            return false;
+    }
+    return true;
+}
+
+int tb_source_attach(struct tb_source *source, struct tb_visit *visit, uint64_t *n_damaged)
+{
+    uint8_t image[TB_FILE_HEADER_BYTES] = {0};
+    ssize_t n = tb_fd_pread_all(visit->scan.fd, image, sizeof(image), 0);
+    if (n < 0)
+        return (int)n;
+    int err = tb_file_header_unpack(image, &source->header);
+    if (err == -EPROTONOSUPPORT)
+        return err;
+    if (err < 0 && is_young(source, visit))
+        return -EAGAIN;
+    if (err < 0 && all_zero(image, sizeof(image)))
+        return -ENODATA;
+    if (err < 0) {
+        if (tb_file_header_mend(image) < 0 || tb_file_header_unpack(image, &source->header) < 0)
+            return -EBADMSG;
+        (*n_damaged)++;
+    }
+    if (source->header.kind != (source->is_slot ? TB_FILE_SLOT : TB_FILE_SEGMENT))
+        return -EBADMSG;
+    source->class_ = source->header.class_;
+    source->id = tb_get64(source->header.id);
+    source->state = TB_SOURCE_READY;
+    visit->scan.salt = source->header.salt;
+    return 0;
+}
+
+/* Index of the first mark at off8 or behind it. */
+static size_t lower_bound(const struct tb_source *source, uint32_t off8)
+{
+    size_t low = 0;
+    size_t high = source->n_marks;
+    /* Records are mostly found in order: then this one goes behind the last. */
+    if (high > 0 && (source->marks[high - 1] & TB_MARK_OFF8) < off8)
+        return high;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if ((source->marks[middle] & TB_MARK_OFF8) < off8)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+uint32_t *tb_source_find(const struct tb_source *source, uint32_t off8)
+{
+    size_t at = lower_bound(source, off8);
+    if (at == source->n_marks || (source->marks[at] & TB_MARK_OFF8) != off8)
+        return NULL;
+    return &source->marks[at];
+}
+
+uint32_t *tb_source_mark(struct tb_source *source, uint32_t off8)
+{
+    size_t at = lower_bound(source, off8);
+    if (at < source->n_marks && (source->marks[at] & TB_MARK_OFF8) == off8)
+        return &source->marks[at];
+    if (source->n_marks == source->cap_marks) {
+        size_t cap = source->cap_marks ? 2 * source->cap_marks : 32;
+        uint32_t *grown = realloc(source->marks, cap * sizeof(*grown));
+        if (!grown)
+            return NULL;
+        source->marks = grown;
+        source->cap_marks = cap;
+    }
+    memmove(source->marks + at + 1, source->marks + at,
+            (source->n_marks - at) * sizeof(*source->marks));
+    source->n_marks++;
+    source->marks[at] = off8;
+    return &source->marks[at];
+}
+
+int tb_source_load(struct tb_source *source, const struct tb_ack *acks, size_t n_acks)
+{
+    for (size_t i = 0; i < n_acks; i++) {
+        if (acks[i].off8 > TB_MARK_OFF8)
+            continue;
+        uint32_t *mark = tb_source_mark(source, acks[i].off8);
+        if (!mark)
+            return -ENOMEM;
+        *mark |= TB_MARK_ACKED;
+    }
+    return 0;
+}
+
+void tb_source_rewind(struct tb_source *source)
+{
+    for (size_t i = 0; i < source->n_marks; i++) {
+        uint32_t *mark = &source->marks[i];
+        if ((*mark & TB_MARK_RECORD) && !(*mark & TB_MARK_ACKED)) {
+            *mark &= ~(uint32_t)(TB_MARK_RECORD | TB_MARK_FOUND);
+            source->n_found--;
+        }
+    }
+    source->n_pending = 0;
+    source->pos = TB_FILE_HEADER_BYTES;
+    source->hole = 0;
+    source->final = false;
+    source->dirty = true;
+    source->quiet_size = 0;
+}

@@ -1,0 +1,47 @@
+/* state.h - the reader's insides, shared by reader.c, open.c, folder.c and context.c. */
+#ifndef TB_SPOOL_STATE_H
+#define TB_SPOOL_STATE_H
+
+#include "spool/acklog.h"
+#include "spool/reader.h"
+#include "spool/source.h"
+
+enum { TB_SPOOL_MAX_SOURCES = 8192 /* files known at a time; more wait for their turn */ };
+
+struct tb_spool {
+    int in_fd, agent_fd, lock_fd;
+    int wake_fd;                /* inotify, or -1: then the folder is read each time */
+    struct tb_source **sources; /* owned; sorted by name */
+    size_t n_sources, cap_sources;
+    unsigned listing; /* number of the last listing of in/ */
+    uint64_t listed_ns;
+    bool list_needed;
+    uint64_t n_foreign;        /* names in the last listing that no producer makes */
+    struct tb_source *current; /* being read; visit is open */
+    struct tb_visit visit;
+    unsigned n_since_events;
+    struct tb_scan context; /* window for tb_spool_context */
+    struct tb_acklog acks;
+    uint64_t compact_at; /* length of ack.log from which it is rewritten */
+    struct tb_spool_stats counts;
+};
+
+/* Reads out the events of inotify: marks what changed. */
+void tb_folder_events(struct tb_spool *spool);
+/* The same, and looks at the folder itself when that is due. Only while nothing is current. */
+void tb_folder_look(struct tb_spool *spool);
+/* The source to read next: crashes first, then by class and age; NULL when none is dirty. */
+struct tb_source *tb_folder_pick(const struct tb_spool *spool);
+/* The READY source with that id, or NULL. */
+struct tb_source *tb_folder_find(const struct tb_spool *spool, uint64_t file_id);
+/* Forgets a source; its file is somebody else's. */
+void tb_folder_drop(struct tb_spool *spool, struct tb_source *source);
+
+/* Opens source into spool->visit and reads its header if need be: 0, or -EAGAIN when there is
+ * nothing to read in it now (source may be gone then). Moves to quarantine what is beyond use. */
+int tb_spool_enter(struct tb_spool *spool, struct tb_source *source);
+
+/* Rewrites ack.log without the entries of files that are gone. */
+int tb_spool_compact(struct tb_spool *spool);
+
+#endif

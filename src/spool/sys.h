@@ -1,0 +1,82 @@
+/* sys.h - system calls for code that signal handlers and cancelled threads run.
+ *
+ * 1. Raw: no cancellation point, no lock, no allocation; errno changes, as in any system call.
+ * 2. All return a result or a negative errno; EINTR is dealt with here where it can happen. */
+#ifndef TB_SPOOL_SYS_H
+#define TB_SPOOL_SYS_H
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+static inline int tb_sys_openat(int dirfd, const char *name, int flags, mode_t mode)
+{
+    long fd = syscall(SYS_openat, dirfd, name, flags, mode);
+    return fd < 0 ? -errno : (int)fd;
+}
+
+static inline void tb_sys_close(int fd)
+{
+    (void)syscall(SYS_close, fd); /* the descriptor is gone whatever it says */
+}
+
+static inline void tb_sys_unlinkat(int dirfd, const char *name)
+{
+    (void)syscall(SYS_unlinkat, dirfd, name, 0); /* what stays is found and removed by the agent */
+}
+
+static inline int tb_sys_fstat(int fd, struct stat *out)
+{
+    return syscall(SYS_fstat, fd, out) < 0 ? -errno : 0;
+}
+
+/* The bytes written; fewer than asked for when the disk is full. */
+static inline long tb_sys_pwritev(int fd, const struct iovec *parts, int n_parts, uint64_t offset)
+{
+    long n;
+    do {
+        n = syscall(SYS_pwritev, fd, parts, n_parts, (long)offset, 0L);
+    } while (n < 0 && errno == EINTR);
+    return n < 0 ? -errno : n;
+}
+
+static inline int tb_sys_fallocate(int fd, uint64_t from, uint64_t len)
+{
+    return syscall(SYS_fallocate, fd, 0, (off_t)from, (off_t)len) < 0 ? -errno : 0;
+}
+
+/* Takes the write lock that says "my owner lives" on byte 0; never waits. */
+static inline int tb_sys_lock(int fd)
+{
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 0, .l_len = 1};
+    return syscall(SYS_fcntl, fd, F_OFD_SETLK, &lock) < 0 ? -errno : 0;
+}
+
+/* How large this process may make a file: past it the kernel would send SIGXFSZ to the host. */
+static inline uint64_t tb_sys_file_limit(void)
+{
+    struct rlimit limit;
+    if (syscall(SYS_prlimit64, 0, RLIMIT_FSIZE, NULL, &limit) < 0)
+        return UINT64_MAX;
+    return limit.rlim_cur == RLIM_INFINITY ? UINT64_MAX : (uint64_t)limit.rlim_cur;
+}
+
+static inline int tb_sys_gettid(void)
+{
+    return (int)syscall(SYS_gettid);
+}
+
+/* Is fd still the file that was opened as it? A host may have closed it and opened its own. */
+static inline int tb_sys_is_same(int fd, uint64_t dev, uint64_t ino)
+{
+    struct stat st;
+    return tb_sys_fstat(fd, &st) == 0 && (uint64_t)st.st_dev == dev && (uint64_t)st.st_ino == ino;
+}
+
+#endif
