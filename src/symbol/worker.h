@@ -24,7 +24,14 @@ enum tb_symbol_op {
     TB_SYMBOL_ADDRESSES,  /* body: u64 addresses, innermost first, all return addresses */
     TB_SYMBOL_CRASH       /* body: a crash record */
 };
-enum { TB_SYMBOL_FD = 3, TB_SYMBOL_BODY_MAX = 4 << 20, TB_SYMBOL_REPLY_MAX = 512 << 10 };
+enum {
+    TB_SYMBOL_FD = 3,
+    TB_SYMBOL_HEADER_BYTES = 16,
+    TB_SYMBOL_MAGIC = 0x31574254, /* "TBW1" */
+    TB_SYMBOL_BODY_MAX = 4 << 20, /* of the process record, too */
+    TB_SYMBOL_REPLY_MAX = 512 << 10,
+    TB_SYMBOL_CONTEXT_MAX = 20, /* lines on each side */
+};
 
 struct tb_symbol_config {
     char **source_roots; /* folders under which any source may be shown */

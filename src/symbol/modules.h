@@ -1,0 +1,58 @@
+/* modules.h - the modules of a process, opened when they are first needed and kept for one answer.
+ *
+ * A module is taken from disk only when the file is the one that ran: the same build id; where
+ * neither has one, not changed after the process was started. */
+#ifndef TB_SYMBOL_MODULES_H
+#define TB_SYMBOL_MODULES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "record/process.h"
+#include "symbol/dwarf.h"
+#include "symbol/elf.h"
+#include "symbol/table.h"
+#include "symbol/worker.h"
+
+enum tb_symbol_status {
+    TB_SYMBOLS_UNTRIED,
+    TB_SYMBOLS_DEBUG,      /* DWARF data */
+    TB_SYMBOLS_SYMTAB,     /* a symbol table */
+    TB_SYMBOLS_NONE,       /* exported names at most */
+    TB_SYMBOLS_UNREADABLE, /* no file, or not one that the reporter may read */
+    TB_SYMBOLS_CHANGED     /* another file is there now */
+};
+
+struct tb_symbol_module {
+    const struct tb_module *info; /* borrowed from the process */
+    enum tb_symbol_status status;
+    bool has_names; /* debug, dwarf and table were looked for */
+    struct tb_symbol_elf elf;
+    struct tb_symbol_elf debug; /* the separate debug file, where there is one */
+    struct tb_symbol_dwarf dwarf;
+    struct tb_symbol_table table;
+};
+
+struct tb_symbol_modules {
+    const struct tb_symbol_config *config;
+    const struct tb_process *process;
+    struct tb_symbol_module *items; /* one for each of the process, in its order */
+};
+
+/* Borrows both arguments. 0 or -ENOMEM. */
+int tb_symbol_modules_init(const struct tb_symbol_config *config, const struct tb_process *process,
+                           struct tb_symbol_modules *out);
+void tb_symbol_modules_done(struct tb_symbol_modules *modules);
+/* The module that holds address, with its ELF file open if it can be had; or NULL. */
+struct tb_symbol_module *tb_symbol_modules_find(struct tb_symbol_modules *modules,
+                                                uint64_t address);
+/* Makes the names of a module ready: dwarf and table. */
+void tb_symbol_module_load_names(const struct tb_symbol_modules *modules,
+                                 struct tb_symbol_module *module);
+/* The word for the status that answers have. */
+const char *tb_symbol_status_word(enum tb_symbol_status status);
+/* The last part of the path of a module. */
+const char *tb_symbol_module_name(const struct tb_symbol_module *module);
+
+#endif

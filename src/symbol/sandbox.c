@@ -1,0 +1,163 @@
+/* sandbox.c - see sandbox.h. */
+#include "symbol/sandbox.h"
+
+#include <errno.h>
+#include <linux/audit.h>
+#include <linux/filter.h>
+#include <linux/landlock.h>
+#include <linux/seccomp.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) ||                         \
+    __has_feature(memory_sanitizer)
+#define SANITIZED 1
+#endif
+#endif
+#ifndef SANITIZED
+#define SANITIZED 0
+#endif
+
+#if defined(__x86_64__)
+#define THIS_ARCH AUDIT_ARCH_X86_64
+#elif defined(__aarch64__)
+#define THIS_ARCH AUDIT_ARCH_AARCH64
+#endif
+
+enum { FILES_MAX = 64, LANDLOCK_TRUNCATE_BIT = 14, LANDLOCK_TRUNCATE_ABI = 3 };
+
+static int limit(int resource, rlim_t value)
+{
+    struct rlimit old;
+    if (getrlimit(resource, &old) < 0)
+        return -errno;
+    if (old.rlim_max != RLIM_INFINITY && old.rlim_max < value)
+        value = old.rlim_max;
+    struct rlimit new = {.rlim_cur = value, .rlim_max = value};
+    return setrlimit(resource, &new) < 0 ? -errno : 0;
+}
+
+int tb_symbol_sandbox_renew(void)
+{
+    struct timespec used;
+    struct rlimit cpu;
+    if (clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used) < 0 || getrlimit(RLIMIT_CPU, &cpu) < 0)
+        return -errno;
+    rlim_t until = (rlim_t)used.tv_sec + TB_SYMBOL_CPU_S_MAX;
+    cpu.rlim_cur = cpu.rlim_max < until ? cpu.rlim_max : until;
+    return setrlimit(RLIMIT_CPU, &cpu) < 0 ? -errno : 0;
+}
+
+/* No file of any folder may be changed from here on. Kernels without Landlock have seccomp alone.
+ */
+static void forbid_changes(void)
+{
+    struct landlock_ruleset_attr rules = {
+        .handled_access_fs = LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_WRITE_FILE |
+                             LANDLOCK_ACCESS_FS_REMOVE_DIR | LANDLOCK_ACCESS_FS_REMOVE_FILE |
+                             LANDLOCK_ACCESS_FS_MAKE_CHAR | LANDLOCK_ACCESS_FS_MAKE_DIR |
+                             LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_MAKE_SOCK |
+                             LANDLOCK_ACCESS_FS_MAKE_FIFO | LANDLOCK_ACCESS_FS_MAKE_BLOCK |
+                             LANDLOCK_ACCESS_FS_MAKE_SYM,
+    };
+    long abi =
+        syscall(SYS_landlock_create_ruleset, NULL, (size_t)0, LANDLOCK_CREATE_RULESET_VERSION);
+    if (abi >= LANDLOCK_TRUNCATE_ABI)
+        rules.handled_access_fs |= UINT64_C(1) << LANDLOCK_TRUNCATE_BIT;
+    long fd = syscall(SYS_landlock_create_ruleset, &rules, sizeof(rules), 0);
+    if (fd < 0)
+        return;
+    (void)syscall(SYS_landlock_restrict_self, (int)fd, 0);
+    close((int)fd);
+}
+
+/* What reading files and the C library's memory take. */
+static const unsigned allowed_calls[] = {
+    __NR_read,         __NR_pread64,         __NR_openat,        __NR_openat2,
+    __NR_close,        __NR_lseek,           __NR_fstat,         __NR_newfstatat,
+    __NR_statx,        __NR_readlinkat,      __NR_mmap,          __NR_munmap,
+    __NR_mprotect,     __NR_mremap,          __NR_madvise,       __NR_brk,
+    __NR_futex,        __NR_getrandom,       __NR_clock_gettime, __NR_fcntl,
+    __NR_rt_sigreturn, __NR_rt_sigprocmask,  __NR_getrusage,     __NR_exit,
+    __NR_exit_group,   __NR_restart_syscall,
+#if defined(__NR_readlink)
+    __NR_readlink,
+#endif
+};
+
+enum { N_ALLOWED = sizeof(allowed_calls) / sizeof(allowed_calls[0]), FILTER_ROOM = N_ALLOWED + 24 };
+
+#define LOAD(field) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, field))
+#define LOAD_ARG(n)                                                                                \
+    BPF_STMT(BPF_LD | BPF_W | BPF_ABS,                                                             \
+             offsetof(struct seccomp_data, args) + (n) * sizeof(uint64_t)) /* little-endian */
+#define UNLESS(value, skip) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (value), 0, (skip))
+#define ANSWER(what) BPF_STMT(BPF_RET | BPF_K, (what))
+#define REFUSE ANSWER(SECCOMP_RET_ERRNO | EPERM)
+#define ALLOW ANSWER(SECCOMP_RET_ALLOW)
+
+static int filter_calls(int fd)
+{
+    const struct sock_filter first[] = {
+        LOAD(arch),
+        UNLESS(THIS_ARCH, 1),
+        BPF_JUMP(BPF_JMP | BPF_JA, 1, 0, 0),
+        ANSWER(SECCOMP_RET_KILL_PROCESS),
+        LOAD(nr),
+        /* write: to the socket alone */
+        UNLESS(__NR_write, 4),
+        LOAD_ARG(0),
+        UNLESS((uint32_t)fd, 1),
+        ALLOW,
+        REFUSE,
+        /* prlimit64: of this process alone */
+        UNLESS(__NR_prlimit64, 4),
+        LOAD_ARG(0),
+        UNLESS(0, 1),
+        ALLOW,
+        REFUSE,
+    };
+    enum { N_FIRST = sizeof(first) / sizeof(first[0]) };
+    struct sock_filter filter[FILTER_ROOM];
+    size_t n = 0;
+    for (size_t i = 0; i < N_FIRST; i++)
+        filter[n++] = first[i];
+    for (size_t i = 0; i < N_ALLOWED; i++) {
+        size_t to_allow = N_ALLOWED - i;
+        filter[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, allowed_calls[i],
+                                                   (uint8_t)to_allow, 0);
+    }
+    filter[n++] = (struct sock_filter)REFUSE;
+    filter[n++] = (struct sock_filter)ALLOW;
+    struct sock_fprog program = {.len = (unsigned short)n, .filter = filter};
+    return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0 ? -errno : 0;
+}
+
+int tb_symbol_sandbox(int fd)
+{
+    const rlim_t gib = (rlim_t)1 << 30;
+    int err;
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+        return -errno;
+    if ((err = limit(RLIMIT_CORE, 0)) || (err = limit(RLIMIT_NOFILE, FILES_MAX)))
+        return err;
+    if (SANITIZED)
+        return 0;
+    if ((err = limit(RLIMIT_AS, TB_SYMBOL_MEMORY_BYTES_MAX_GIB * gib)))
+        return err;
+    forbid_changes();
+    if (prctl(PR_SET_DUMPABLE, 0) < 0)
+        return -errno;
+    /* A kernel or a container without seccomp: the limits above still hold. */
+    (void)filter_calls(fd);
+    return 0;
+}
