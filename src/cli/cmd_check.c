@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <netinet/in.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -11,6 +12,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -61,6 +63,10 @@ static int can_be_made(const char *path)
             return access(".", W_OK | X_OK) == 0;
         slash[slash == above] = '\0';
     }
+    /* Root may write to /proc and /sys, and yet no folder can be made there. */
+    struct statfs fs;
+    if (statfs(above, &fs) == 0 && (fs.f_type == PROC_SUPER_MAGIC || fs.f_type == SYSFS_MAGIC))
+        return 0;
     return access(above, W_OK | X_OK) == 0;
 }
 

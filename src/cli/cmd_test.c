@@ -109,7 +109,7 @@ static int found(void *arg, const struct tb_occurrence_row *occurrence)
 static int64_t wait_for(const struct tb_config *config, const char *uuid)
 {
     const struct tb_occurrence_filter filter = {.uuid = uuid, .max = 1};
-    const struct timespec step = {.tv_nsec = STEP_MS * TB_NS_PER_MS};
+    const struct timespec step = {.tv_nsec = (long)STEP_MS * TB_NS_PER_MS};
     const uint64_t end_ns = tb_clock_mono_ns() + (uint64_t)WAIT_MS * TB_NS_PER_MS;
     struct tb_store *store = NULL;
     int64_t number = 0;

@@ -7,6 +7,8 @@
 #include <time.h>
 #include <unistd.h>
 
+static const int64_t YEAR_10000_MS = 253402300800000;
+
 static int colours(void)
 {
     const char *no = getenv("NO_COLOR");
@@ -74,9 +76,9 @@ const char *tb_print_age(int64_t now_ms, int64_t at_ms, char out[TB_AGE_TEXT])
         snprintf(out, TB_AGE_TEXT, "now");
     else if (s < 120)
         snprintf(out, TB_AGE_TEXT, "%lld s ago", (long long)s);
-    else if (s < 2 * 3600)
+    else if (s < 7200)
         snprintf(out, TB_AGE_TEXT, "%lld min ago", (long long)(s / 60));
-    else if (s < 48 * 3600)
+    else if (s < 172800)
         snprintf(out, TB_AGE_TEXT, "%lld h ago", (long long)(s / 3600));
     else
         snprintf(out, TB_AGE_TEXT, "%lld days ago", (long long)(s / 86400));
@@ -87,7 +89,7 @@ const char *tb_print_stamp(int64_t at_ms, char out[TB_STAMP_TEXT])
 {
     time_t seconds = (time_t)(at_ms / 1000);
     struct tm parts;
-    if (at_ms <= 0 || gmtime_r(&seconds, &parts) == NULL ||
+    if (at_ms <= 0 || at_ms >= YEAR_10000_MS || gmtime_r(&seconds, &parts) == NULL ||
         strftime(out, TB_STAMP_TEXT, "%Y-%m-%d %H:%M:%S UTC", &parts) == 0)
         snprintf(out, TB_STAMP_TEXT, "unknown");
     return out;

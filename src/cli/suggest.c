@@ -1,6 +1,7 @@
 /* suggest.c - see suggest.h. */
 #include "cli/suggest.h"
 
+#include <stdint.h>
 #include <string.h>
 
 enum { WORD_MAX = 31 };
@@ -16,7 +17,7 @@ static size_t distance(const char *a, const char *b)
     size_t a_len = strlen(a), b_len = strlen(b);
     size_t d[WORD_MAX + 1][WORD_MAX + 1];
     if (a_len > WORD_MAX || b_len > WORD_MAX)
-        return WORD_MAX;
+        return SIZE_MAX;
     for (size_t i = 0; i <= a_len; i++)
         for (size_t j = 0; j <= b_len; j++) {
             if (i == 0 || j == 0) {

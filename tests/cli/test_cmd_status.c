@@ -1,0 +1,167 @@
+/* test_cmd_status.c - what is up, what waits, and the cure. */
+#include "fake_agent.h"
+
+#include <cjson/cJSON.h>
+
+static const char reply[] = "{\"listen\":\"127.0.0.1:7171\",\"version\":\"9.9\"}";
+
+static cJSON *status_json(struct run *run)
+{
+    assert_int_equal(run_here(run, "status", "--json"), 0);
+    assert_ptr_equal(strchr(run->out, '\n'), run->out + strlen(run->out) - 1);
+    cJSON *json = cJSON_Parse(run->out);
+    assert_true(cJSON_IsObject(json));
+    return json;
+}
+
+static int number_of(const cJSON *json, const char *key)
+{
+    const cJSON *value = cJSON_GetObjectItemCaseSensitive(json, key);
+    if (!cJSON_IsNumber(value))
+        fail_msg("no number %s", key);
+    return value->valueint;
+}
+
+static const char *text_of(const cJSON *json, const char *key)
+{
+    const char *text = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(json, key));
+    return text != NULL ? text : "";
+}
+
+static void without_an_agent_it_says_how_to_start_one(void **state)
+{
+    struct run *run = *state;
+    assert_int_equal(run_here(run, "status"), 1);
+    run_has(run->out, "not running");
+    run_has(run->out, "Start the agent: towbard");
+    run_has(run->out, "nothing yet in");
+    run_has(run->out, run->spool);
+}
+
+static void with_an_agent_all_is_well(void **state)
+{
+    struct run *run = *state;
+    run_fill(run);
+    pid_t agent = fake_start(run, reply, 0);
+    int code = run_here(run, "status");
+    fake_end(agent);
+    assert_int_equal(code, 0);
+    run_has(run->out, "up, listens on 127.0.0.1:7171");
+    run_has(run->out, "2 items, 3 occurrences");
+    run_has(run->out, "received 1 = sent 0 + dropped 0 + quarantined 0 + queued 1");
+    run_has_not(run->out, "Start the agent");
+}
+
+static void the_verbless_call_names_the_next_command(void **state)
+{
+    struct run *run = *state;
+    pid_t agent = fake_start(run, reply, 0);
+    int code = run_plain(run, "--config", run->config, "--state-dir", run->state, "--spool",
+                         run->spool, "--socket", run->socket, NULL);
+    assert_int_equal(code, 0);
+    run_has(run->out, "Next: towbar demo");
+    run_fill(run);
+    code = run_plain(run, "--config", run->config, "--state-dir", run->state, "--spool", run->spool,
+                     "--socket", run->socket, NULL);
+    fake_end(agent);
+    assert_int_equal(code, 0);
+    run_has(run->out, "Next: towbar items");
+}
+
+static void json_holds_the_counts(void **state)
+{
+    struct run *run = *state;
+    run_fill(run);
+    cJSON *json = status_json(run);
+    assert_string_equal(text_of(json, "agent"), "down");
+    assert_int_equal(number_of(json, "items"), 2);
+    assert_int_equal(number_of(json, "occurrences"), 3);
+    assert_int_equal(number_of(json, "received"), 1);
+    assert_int_equal(number_of(json, "queued"), 1);
+    assert_int_equal(number_of(json, "sent") + number_of(json, "dropped") +
+                         number_of(json, "quarantined") + number_of(json, "parked"),
+                     0);
+    assert_string_equal(text_of(json, "state_dir"), run->state);
+    cJSON_Delete(json);
+}
+
+static void json_says_where_the_agent_listens(void **state)
+{
+    struct run *run = *state;
+    pid_t agent = fake_start(run, reply, 0);
+    cJSON *json = status_json(run);
+    fake_end(agent);
+    assert_string_equal(text_of(json, "agent"), "up");
+    assert_string_equal(text_of(json, "listen"), "127.0.0.1:7171");
+    assert_string_equal(text_of(json, "version"), "9.9");
+    assert_int_equal(number_of(json, "occurrences"), 0);
+    cJSON_Delete(json);
+}
+
+static void refuse_one(struct run *run, int parked)
+{
+    char why[TB_STORE_WHY];
+    struct tb_store *store = NULL;
+    assert_int_equal(tb_store_open(run->state, TB_STORE_WRITE, &store, why), 0);
+    if (parked)
+        assert_true(tb_store_park(store, "rollbar", "", 1, "HTTP 403: \x1b[31minvalid token") >= 0);
+    else
+        assert_true(tb_store_verdict(store, ERROR_UUID_2, "rollbar", TB_OUT_QUARANTINED, 0, 422,
+                                     "HTTP 422: not \x1b[31mvalid") >= 0);
+    tb_store_close(store);
+}
+
+static void parked_items_are_wrong_and_have_a_cure(void **state)
+{
+    struct run *run = *state;
+    run_fill(run);
+    refuse_one(run, 1);
+    pid_t agent = fake_start(run, reply, 0);
+    int code = run_here(run, "status");
+    fake_end(agent);
+    assert_int_equal(code, 1);
+    run_has(run->out, "1 item is parked");
+    run_has(run->out, "ROLLBAR_ACCESS_TOKEN");
+    run_has(run->out, "HTTP 403: ?[31minvalid token");
+}
+
+static void quarantined_items_are_wrong_and_have_a_reason(void **state)
+{
+    struct run *run = *state;
+    run_fill(run);
+    refuse_one(run, 0);
+    pid_t agent = fake_start(run, reply, 0);
+    int code = run_here(run, "status");
+    fake_end(agent);
+    assert_int_equal(code, 1);
+    run_has(run->out, "quarantined 1 + queued 0");
+    run_has(run->out, "1 item was refused");
+    run_has(run->out, "HTTP 422: not ?[31mvalid");
+}
+
+static void somebody_else_on_the_socket_is_no_agent(void **state)
+{
+    struct run *run = *state;
+    pid_t agent = fake_start(run, "<html>hello</html>", 0);
+    int code = run_here(run, "status");
+    fake_end(agent);
+    assert_int_equal(code, 1);
+    run_has(run->out, "what answers there is not towbard");
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, run_setup, run_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(without_an_agent_it_says_how_to_start_one),
+        TEST(with_an_agent_all_is_well),
+        TEST(the_verbless_call_names_the_next_command),
+        TEST(json_holds_the_counts),
+        TEST(json_says_where_the_agent_listens),
+        TEST(parked_items_are_wrong_and_have_a_cure),
+        TEST(quarantined_items_are_wrong_and_have_a_reason),
+        TEST(somebody_else_on_the_socket_is_no_agent),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
