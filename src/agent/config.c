@@ -289,6 +289,17 @@ static int check_number(const char *key, unsigned value, unsigned low, unsigned 
     return -EINVAL;
 }
 
+static int check_folders(const char *key, char *const *folders, size_t n, char why[TB_CONFIG_WHY])
+{
+    for (size_t i = 0; i < n; i++) {
+        if (folders[i][0] == '/' && strchr(folders[i], '\n') == NULL)
+            continue;
+        snprintf(why, TB_CONFIG_WHY, "%s: \"%s\" is not an absolute path", key, folders[i]);
+        return -EINVAL;
+    }
+    return 0;
+}
+
 static int check(const struct tb_config *c, char why[TB_CONFIG_WHY])
 {
     int err;
@@ -304,14 +315,23 @@ static int check(const struct tb_config *c, char why[TB_CONFIG_WHY])
         return -EINVAL;
     }
     if ((err = check_listen(c, why)) ||
+        (err = check_folders("symbols.source_roots", c->source_roots, c->n_source_roots, why)) ||
+        (err = check_folders("symbols.debug_dirs", c->debug_dirs, c->n_debug_dirs, why)) ||
         (err = check_number("rollbar.timeout_ms", c->timeout_ms, 100, 600000, why)) ||
         (err = check_number("rollbar.retry_min_ms", c->retry_min_ms, 1, 3600000, why)) ||
         (err = check_number("rollbar.retry_max_ms", c->retry_max_ms, c->retry_min_ms, 86400000,
                             why)) ||
         (err = check_number("rollbar.connections", c->connections, 1, 64, why)) ||
-        (err = check_number("symbols.context_lines", c->context_lines, 0, 50, why)))
+        (err = check_number("symbols.context_lines", c->context_lines, 0, 20, why)))
         return err;
     return 0;
+}
+
+/* The bad value may stand there; which layer won is not known any more. */
+static void name_file(const char *file, char why[TB_CONFIG_WHY])
+{
+    size_t len = strlen(why);
+    snprintf(why + len, TB_CONFIG_WHY - len, " (settings file: %s)", file);
 }
 
 static int layers(const struct tb_config_flags *flags, struct tb_config *c, char why[TB_CONFIG_WHY])
@@ -334,8 +354,8 @@ static int layers(const struct tb_config_flags *flags, struct tb_config *c, char
         c->shared_spool = strcmp(c->spool, TB_CONFIG_SYSTEM_SPOOL) == 0;
         err = take_token(c, file != NULL ? file->rollbar : NULL, why);
     }
-    if (!err)
-        err = check(c, why);
+    if (!err && (err = check(c, why)) && c->file[0] != '\0')
+        name_file(c->file, why);
     tb_config_file_free(file);
     free(state_default);
     return err;

@@ -163,15 +163,15 @@ static unsigned line_of(const struct complaint *said)
 static void explain(const char *path, const struct complaint *said, cyaml_err_t err,
                     char why[TB_CONFIG_WHY])
 {
-    char where[96] = "";
+    char where[32] = "";
     char hint[128] = "";
     char key[64];
     if (line_of(said) > 0)
-        snprintf(where, sizeof(where), "line %u: ", line_of(said));
+        snprintf(where, sizeof(where), ":%u", line_of(said));
     if (err == CYAML_ERR_INVALID_KEY && strncmp(said->what, "Unexpected key: ", 16) == 0) {
         quoted(said->places[1], key, sizeof(key));
         suggest(said->what + 16, key, hint, sizeof(hint));
-        snprintf(why, TB_CONFIG_WHY, "%s: %sunknown key \"%s\"%s%s%s%s", path, where,
+        snprintf(why, TB_CONFIG_WHY, "%s%s: unknown key \"%s\"%s%s%s%s", path, where,
                  said->what + 16, key[0] != '\0' ? " in section " : "", key, hint,
                  hint[0] != '\0' ? "" : "; docs/config.md lists all keys");
         return;
@@ -180,7 +180,7 @@ static void explain(const char *path, const struct complaint *said, cyaml_err_t 
     /* A value may be a secret: what follows the colon stays here for these two. */
     int hide = strcmp(key, "access_token") == 0 || strncmp(said->what, "STRING", 6) == 0;
     int what_len = (int)(hide ? strcspn(said->what, ":'") : strlen(said->what));
-    snprintf(why, TB_CONFIG_WHY, "%s: %s%s%s%s%.*s", path, where,
+    snprintf(why, TB_CONFIG_WHY, "%s%s: %s%s%s%.*s", path, where,
              key[0] != '\0' ? "bad value for \"" : "", key, key[0] != '\0' ? "\": " : "", what_len,
              said->what[0] != '\0' ? said->what : cyaml_strerror(err));
 }

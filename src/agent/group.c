@@ -341,37 +341,10 @@ static int group_forwarded(const struct tb_doc *item, struct tb_group *out)
     return err ? err : write_inputs(out, by, class_, NULL, NULL);
 }
 
-/* ---- the title ---- */
-
-static void title_of(const struct tb_doc *item, char out[TB_GROUP_TITLE])
-{
-    char class_[NAME_BYTES];
-    char message[TB_GROUP_TITLE];
-    if (tb_doc_copy(item, tb_doc_find(item, 0, "title"), out, TB_GROUP_TITLE) && out[0] != '\0')
-        return;
-    class_of(item, class_, sizeof(class_));
-    int node = tb_doc_find(item, 0, "body.trace.exception.message");
-    if (node < 0)
-        node = tb_doc_find(item, 0, "body.trace_chain.0.exception.message");
-    if (node < 0)
-        node = tb_doc_find(item, 0, "body.message.body");
-    (void)tb_doc_copy(item, node, message, sizeof(message));
-    struct tb_buf text; /* a buffer, because snprintf could cut inside a character */
-    tb_buf_init(&text, TB_GROUP_TITLE * 2);
-    tb_buf_addf(&text, "%s%s%s", class_, class_[0] != '\0' && message[0] != '\0' ? ": " : "",
-                message);
-    size_t len = text.len < TB_GROUP_TITLE ? text.len : TB_GROUP_TITLE - 1;
-    while (len > 0 && len < text.len && (tb_buf_str(&text)[len] & 0xc0) == 0x80)
-        len--;
-    snprintf(out, TB_GROUP_TITLE, "%.*s", (int)len, tb_buf_str(&text));
-    tb_buf_done(&text);
-}
-
 int tb_group_item(const struct tb_doc *item, int is_native, struct tb_group *out)
 {
     memset(out, 0, sizeof(*out));
     tb_buf_init(&out->inputs, INPUTS_BYTES);
-    title_of(item, out->title);
     return is_native ? group_native(item, out) : group_forwarded(item, out);
 }
 

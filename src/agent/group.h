@@ -16,12 +16,11 @@
 #include "base/buf.h"
 #include "item/doc.h"
 
-enum { TB_FINGERPRINT_TEXT = 41, TB_GROUP_TITLE = 256, TB_GROUP_FUNCTIONS = 3 };
+enum { TB_FINGERPRINT_TEXT = 41, TB_GROUP_FUNCTIONS = 3 };
 
 struct tb_group {
     char fingerprint[TB_FINGERPRINT_TEXT];
-    char title[TB_GROUP_TITLE]; /* for people: data.title, else "class: message" */
-    struct tb_buf inputs;       /* JSON: {"by":"functions","class":..,"functions":[..]} */
+    struct tb_buf inputs; /* JSON: {"by":"functions","class":..,"functions":[..]} */
 };
 
 /* item is the data object of an item; is_native when its frames are ours. 0 or -ENOMEM. Free with

@@ -1,0 +1,187 @@
+/* http.c - see http.h. */
+#include "agent/http.h"
+
+#include <errno.h>
+#include <event2/buffer.h>
+#include <event2/keyvalq_struct.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+#include "base/json.h"
+
+enum {
+    HEADERS_MAX_BYTES = 64 << 10,
+    ERROR_BYTES = 2048,
+    /* libevent answers a longer body itself, without JSON: what is a little too long gets ours. */
+    READ_MAX_BYTES = TB_HTTP_BODY_MAX + (1 << 20),
+};
+
+/* One evhttp for each kind of socket: that is how a request knows where it came from. */
+struct side {
+    struct tb_http *http;
+    struct evhttp *server;
+    int is_tcp;
+};
+
+struct tb_http {
+    struct tb_http_options options;
+    struct side sides[2];
+};
+
+/* ---- answers ---- */
+
+void tb_http_reply(struct evhttp_request *request, int status, const char *type, const char *text,
+                   size_t len)
+{
+    struct evkeyvalq *headers = evhttp_request_get_output_headers(request);
+    struct evbuffer *body = evhttp_request_get_output_buffer(request);
+    (void)evhttp_add_header(headers, "Content-Type", type);
+    (void)evhttp_add_header(headers, "X-Content-Type-Options", "nosniff");
+    (void)evhttp_add_header(headers, "Cache-Control", "no-store");
+    (void)evbuffer_add(body, text, len);
+    evhttp_send_reply(request, status, NULL, NULL);
+}
+
+void tb_http_error(struct evhttp_request *request, int status, const char *message)
+{
+    char mem[ERROR_BYTES];
+    struct tb_json j;
+    tb_json_init(&j, mem, sizeof(mem));
+    tb_json_object(&j);
+    tb_json_kint(&j, "err", 1);
+    tb_json_kstr(&j, "message", message);
+    tb_json_end(&j);
+    (void)tb_json_finish(&j); /* a message cut short is still valid */
+    tb_http_reply(request, status, "application/json", mem, j.len);
+}
+
+/* ---- who may ask ---- */
+
+int tb_http_is_local_host(const char *host)
+{
+    size_t len = host[0] == '[' ? strcspn(host, "]") + 1 : strcspn(host, ":");
+    const char *rest = len <= strlen(host) ? host + len : "x";
+    if (rest[0] != '\0' && (rest[0] != ':' || strspn(rest + 1, "0123456789") != strlen(rest + 1)))
+        return 0;
+    if ((len == 9 && strncasecmp(host, "localhost", 9) == 0) ||
+        (len == 5 && strncmp(host, "[::1]", 5) == 0))
+        return 1;
+    return strncmp(host, "127.", 4) == 0 && strspn(host, "0123456789.") == len;
+}
+
+/* A page of another site sends its own Origin; ours is the Host that was asked. */
+static int is_foreign_origin(const char *origin, const char *host)
+{
+    const char *at = strstr(origin, "://");
+    return at == NULL || host == NULL || strcasecmp(at + 3, host) != 0;
+}
+
+static int is_refused(const struct side *side, struct evhttp_request *request)
+{
+    const struct evkeyvalq *headers = evhttp_request_get_input_headers(request);
+    const char *host = evhttp_find_header(headers, "Host");
+    const char *origin = evhttp_find_header(headers, "Origin");
+    if (side->is_tcp && host != NULL && !tb_http_is_local_host(host)) {
+        tb_http_error(request, 403,
+                      "towbard answers to localhost and 127.0.0.1 only; the Host "
+                      "header names another host");
+        return 1;
+    }
+    if (origin != NULL && evhttp_request_get_command(request) == EVHTTP_REQ_POST &&
+        is_foreign_origin(origin, host)) {
+        tb_http_error(request, 403,
+                      "the Origin header names another site; towbard takes items from "
+                      "programs, not from pages of other sites");
+        return 1;
+    }
+    return 0;
+}
+
+/* ---- routes ---- */
+
+static int path_is(const char *path, const char *route)
+{
+    size_t len = strlen(route);
+    return strncmp(path, route, len) == 0 &&
+           (path[len] == '\0' || (path[len] == '/' && path[len + 1] == '\0'));
+}
+
+static int matches(const struct tb_http_route *route, enum evhttp_cmd_type method)
+{
+    return route->method == method ||
+           (route->method == EVHTTP_REQ_GET && method == EVHTTP_REQ_HEAD);
+}
+
+static void dispatch(struct evhttp_request *request, void *arg)
+{
+    const struct side *side = arg;
+    const struct tb_http_options *options = &side->http->options;
+    const struct evhttp_uri *uri = evhttp_request_get_evhttp_uri(request);
+    const char *path = uri != NULL ? evhttp_uri_get_path(uri) : NULL;
+    int is_known = 0;
+    if (is_refused(side, request))
+        return;
+    if (evbuffer_get_length(evhttp_request_get_input_buffer(request)) > TB_HTTP_BODY_MAX) {
+        tb_http_error(request, 413, "the body is larger than 8 MiB");
+        return;
+    }
+    for (size_t i = 0; path != NULL && i < options->n_routes; i++) {
+        if (!path_is(path, options->routes[i].path))
+            continue;
+        is_known = 1;
+        if (matches(&options->routes[i], evhttp_request_get_command(request))) {
+            options->routes[i].run(options->arg, request);
+            return;
+        }
+    }
+    tb_http_error(request, is_known ? 405 : 404,
+                  is_known ? "this path does not take that method" : "there is nothing here");
+}
+
+/* ---- life ---- */
+
+int tb_http_new(const struct tb_http_options *options, struct tb_http **out)
+{
+    struct tb_http *http = calloc(1, sizeof(*http));
+    if (http == NULL)
+        return -ENOMEM;
+    http->options = *options;
+    for (int i = 0; i < 2; i++) {
+        struct side *side = &http->sides[i];
+        side->http = http;
+        side->is_tcp = i;
+        side->server = evhttp_new(options->base);
+        if (side->server == NULL) {
+            tb_http_free(http);
+            return -ENOMEM;
+        }
+        evhttp_set_max_body_size(side->server, READ_MAX_BYTES);
+        evhttp_set_max_headers_size(side->server, HEADERS_MAX_BYTES);
+        evhttp_set_timeout(side->server, TB_HTTP_TIMEOUT_S);
+        evhttp_set_default_content_type(side->server, NULL);
+        evhttp_set_gencb(side->server, dispatch, side);
+    }
+    *out = http;
+    return 0;
+}
+
+void tb_http_free(struct tb_http *http)
+{
+    if (http == NULL)
+        return;
+    for (int i = 0; i < 2; i++)
+        if (http->sides[i].server != NULL)
+            evhttp_free(http->sides[i].server);
+    free(http);
+}
+
+int tb_http_serve(struct tb_http *http, int fd, int is_tcp)
+{
+    if (evhttp_accept_socket_with_handle(http->sides[is_tcp ? 1 : 0].server, fd) != NULL)
+        return 0;
+    close(fd);
+    return -ENOMEM;
+}

@@ -1,0 +1,46 @@
+/* http.h - the agent's HTTP server: one set of routes on loopback TCP and on the Unix socket.
+ *
+ * 1. All of it runs in the loop's thread; a handler answers at once and never blocks.
+ * 2. A request over TCP whose Host names no loopback address is refused (DNS rebinding), and so is
+ *    a POST with the Origin of another site.
+ * 3. Every answer that is not a page is JSON; errors look like Rollbar's: {"err":1,"message":..}.
+ * 4. Bodies are taken up to TB_HTTP_BODY_MAX; a longer one gets 413. */
+#ifndef TB_AGENT_HTTP_H
+#define TB_AGENT_HTTP_H
+
+#include <event2/event.h>
+#include <event2/http.h>
+#include <stddef.h>
+
+enum { TB_HTTP_BODY_MAX = 8 << 20, TB_HTTP_TIMEOUT_S = 30 };
+
+struct tb_http;
+
+struct tb_http_route {
+    const char *path; /* exact, without a slash at the end; that one is taken too */
+    enum evhttp_cmd_type method;
+    void (*run)(void *arg, struct evhttp_request *request);
+};
+
+struct tb_http_options {
+    struct event_base *base;
+    const struct tb_http_route *routes; /* borrowed, like arg */
+    size_t n_routes;
+    void *arg;
+};
+
+/* 0 or -ENOMEM. */
+int tb_http_new(const struct tb_http_options *options, struct tb_http **out);
+void tb_http_free(struct tb_http *http);
+/* Serves a listening socket; consumes fd. is_tcp: the rules for strangers apply. 0 or -ENOMEM. */
+int tb_http_serve(struct tb_http *http, int fd, int is_tcp);
+
+/* The answers. */
+void tb_http_reply(struct evhttp_request *request, int status, const char *type, const char *text,
+                   size_t len);
+void tb_http_error(struct evhttp_request *request, int status, const char *message);
+
+/* Does the value of a Host header name this host by a loopback address? */
+int tb_http_is_local_host(const char *host);
+
+#endif

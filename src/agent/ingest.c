@@ -1,0 +1,194 @@
+/* ingest.c - see ingest.h. */
+#include "agent/ingest.h"
+
+#include <errno.h>
+#include <openssl/evp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/config.h"
+#include "agent/native_common.h"
+#include "base/clock.h"
+#include "base/fd.h"
+#include "item/read.h"
+#include "spool/dir.h"
+
+enum { ITEM_MAX_BYTES = 9 << 20, UUID_TEXT_MAX = 36 };
+
+static const struct {
+    const char *level;
+    int class_;
+} classes[] = {{"critical", TB_CLASS_CRASH},
+               {"error", TB_CLASS_ERROR},
+               {"warning", TB_CLASS_WARNING},
+               {"info", TB_CLASS_INFO},
+               {"debug", TB_CLASS_INFO}};
+
+int tb_ingest_open(struct tb_ingest *ingest, const char *spool, char *why)
+{
+    memset(ingest, 0, sizeof(*ingest));
+    ingest->dirfd = tb_spool_dir_open(spool, 0, why);
+    if (ingest->dirfd < 0)
+        return ingest->dirfd;
+    for (int i = 0; i < TB_N_CLASSES; i++)
+        tb_writer_init(&ingest->writers[i], i, ingest->dirfd);
+    return 0;
+}
+
+void tb_ingest_close(struct tb_ingest *ingest)
+{
+    for (int i = 0; i < TB_N_CLASSES; i++)
+        tb_writer_close(&ingest->writers[i]);
+    tb_fd_close(&ingest->dirfd);
+}
+
+static int refuse(struct tb_ingest_reply *out, int status, const char *message)
+{
+    out->status = status;
+    snprintf(out->message, sizeof(out->message), "%s", message);
+    return -EBADMSG;
+}
+
+static int class_of(const char *level)
+{
+    for (size_t i = 0; i < sizeof(classes) / sizeof(classes[0]); i++)
+        if (strcmp(classes[i].level, level) == 0)
+            return classes[i].class_;
+    return TB_CLASS_ERROR;
+}
+
+/* The frame's uuid has 16 bytes, Rollbar's is any text: what is no UUID is hashed. */
+static int frame_uuid(const char *text, uint8_t out[TB_UUID_BYTES])
+{
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    unsigned len = 0;
+    if (tb_id_uuid_parse(text, out) == 0)
+        return 0;
+    if (EVP_Digest(text, strlen(text), digest, &len, EVP_sha1(), NULL) != 1)
+        return -ENOMEM;
+    memcpy(out, digest, TB_UUID_BYTES);
+    return 0;
+}
+
+static int set_string(struct tb_doc *doc, int object, const char *key, const char *text)
+{
+    char json[512];
+    size_t len = tb_native_string(text, json, sizeof(json));
+    return tb_doc_set(doc, object, key, json, len);
+}
+
+/* Completes uuid and token in the text that is spooled. */
+static int complete(struct tb_doc *doc, int data, const char *token, struct tb_ingest_reply *out,
+                    struct tb_buf *text)
+{
+    int node = tb_doc_member(doc, data, "uuid");
+    int has_uuid =
+        node >= 0 && tb_doc_at(doc, node)->type == TB_DOC_STRING && tb_doc_at(doc, node)->len > 2;
+    int err = 0;
+    if (has_uuid) {
+        char uuid[TB_ITEM_SHORT];
+        (void)tb_doc_copy(doc, node, uuid, sizeof(uuid));
+        if (strlen(uuid) > UUID_TEXT_MAX)
+            return refuse(out, 422,
+                          "Invalid format. data.uuid should be at most 36 characters long.");
+        snprintf(out->uuid, sizeof(out->uuid), "%.36s", uuid);
+    } else {
+        uint8_t uuid[TB_UUID_BYTES];
+        tb_id_uuid(uuid);
+        tb_id_uuid_text(uuid, out->uuid);
+        err = set_string(doc, data, "uuid", out->uuid);
+    }
+    if (!err && token != NULL && token[0] != '\0')
+        err = set_string(doc, 0, "access_token", token);
+    return err ? err : tb_doc_render(doc, text);
+}
+
+static int check_token(const char *token, struct tb_ingest_reply *out)
+{
+    for (const char *t = token; *t != '\0'; t++)
+        if (*t <= ' ' || *t >= 0x7f || t - token >= TB_CONFIG_TOKEN_MAX)
+            return refuse(out, 403, "access token not found: it is no token by its form");
+    return 0;
+}
+
+static int append(struct tb_ingest *ingest, const struct tb_buf *text, const char *level,
+                  struct tb_ingest_reply *out)
+{
+    uint8_t uuid[TB_UUID_BYTES];
+    int err = frame_uuid(out->uuid, uuid);
+    struct tb_append record = {.kind = TB_KIND_ITEM,
+                               .uuid = uuid,
+                               .time_ns = tb_clock_wall_ns(),
+                               .data = tb_buf_str(text),
+                               .len = text->len};
+    if (!err)
+        err = tb_writer_append(&ingest->writers[class_of(level)], &record);
+    if (!err)
+        return 0;
+    if (err == -EMSGSIZE)
+        return refuse(out, 413, "the item is larger than 1 MiB");
+    char message[TB_INGEST_MESSAGE];
+    snprintf(message, sizeof(message), "the item cannot be kept: %s", strerror(-err));
+    return refuse(out, 503, message);
+}
+
+/* What Rollbar would refuse is refused here, in its words: later nobody would hear it. */
+static int check_item(const struct tb_doc *doc, int data, struct tb_ingest_reply *out)
+{
+    char problems[1][TB_ITEM_PROBLEM];
+    char message[TB_INGEST_MESSAGE];
+    if (tb_item_problems(doc, data, problems, 1) == 0)
+        return 0;
+    snprintf(message, sizeof(message), "Invalid format. %s", problems[0]);
+    return refuse(out, 422, message);
+}
+
+static int take(struct tb_ingest *ingest, struct tb_doc *doc, const char *token,
+                struct tb_ingest_reply *out)
+{
+    struct tb_item facts;
+    struct tb_buf text;
+    int data = tb_item_data(doc);
+    int err = tb_doc_at(doc, 0)->type == TB_DOC_OBJECT
+                  ? 0
+                  : refuse(out, 400,
+                           "the body is JSON, but not an object like "
+                           "{\"access_token\":...,\"data\":{...}}");
+    tb_buf_init(&text, ITEM_MAX_BYTES);
+    if (!err && data <= 0) /* 0: the data object without its envelope */
+        err = refuse(out, 422, "Invalid format. data is missing and it is required.");
+    if (!err && token != NULL)
+        err = check_token(token, out);
+    if (!err)
+        err = check_item(doc, data, out);
+    if (!err)
+        err = complete(doc, data, token, out, &text);
+    if (!err) {
+        tb_item_read(doc, data, &facts);
+        err = append(ingest, &text, facts.level, out);
+    }
+    tb_buf_done(&text);
+    return err;
+}
+
+void tb_ingest_take(struct tb_ingest *ingest, const char *body, size_t len,
+                    const char *header_token, struct tb_ingest_reply *out)
+{
+    char why[TB_DOC_WHY];
+    char message[TB_INGEST_MESSAGE];
+    struct tb_doc *doc = NULL;
+    memset(out, 0, sizeof(*out));
+    int err = tb_doc_new(body, len, &doc, why);
+    if (err == -EBADMSG || err == -EINVAL || err == -EMSGSIZE || err == -E2BIG) {
+        snprintf(message, sizeof(message), "the body is not a Rollbar item: %s", why);
+        (void)refuse(out, 400, message);
+    } else if (!err) {
+        err = take(ingest, doc, header_token, out);
+        if (!err)
+            out->status = 200;
+    }
+    if (err && out->status == 0)
+        (void)refuse(out, 503, strerror(-err));
+    tb_doc_free(doc);
+}

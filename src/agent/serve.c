@@ -1,0 +1,230 @@
+/* serve.c - see serve.h. */
+#include "agent/serve.h"
+
+#include <errno.h>
+#include <event2/buffer.h>
+#include <event2/event.h>
+#include <event2/http.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agent/http.h"
+#include "agent/ingest.h"
+#include "agent/status.h"
+#include "base/clock.h"
+#include "base/fd.h"
+
+enum { STATUS_BYTES = 64 << 10, REPLY_BYTES = 256 };
+
+struct tb_serve {
+    const struct tb_config *config;
+    struct tb_serve_options options; /* from tb_serve_run */
+    int tcp_fd, unix_fd;             /* -1 once they are libevent's */
+    char address[TB_LISTEN_ADDRESS];
+    struct tb_ingest ingest;
+    int has_ingest;
+    int64_t started_ms;
+};
+
+static int64_t now_ms(void)
+{
+    return (int64_t)(tb_clock_wall_ns() / TB_NS_PER_MS);
+}
+
+/* ---- routes ---- */
+
+static void get_health(void *arg, struct evhttp_request *request)
+{
+    (void)arg;
+    tb_http_reply(request, 200, "text/plain", "ok\n", 3);
+}
+
+/* An outage at Rollbar is no reason: the queue is there for that. */
+static void get_ready(void *arg, struct evhttp_request *request)
+{
+    const struct tb_serve *serve = arg;
+    struct tb_pipeline_snapshot snapshot;
+    tb_pipeline_snapshot(serve->options.pipeline, &snapshot);
+    if (snapshot.trouble[0] != '\0')
+        tb_http_error(request, 503, snapshot.trouble);
+    else
+        tb_http_reply(request, 200, "text/plain", "ok\n", 3);
+}
+
+static void get_status(void *arg, struct evhttp_request *request)
+{
+    const struct tb_serve *serve = arg;
+    struct tb_status status = {.config = serve->config,
+                               .listen = serve->address,
+                               .started_ms = serve->started_ms,
+                               .now_ms = now_ms()};
+    char *mem = malloc(STATUS_BYTES);
+    struct tb_json j;
+    if (mem == NULL) {
+        tb_http_error(request, 503, "out of memory");
+        return;
+    }
+    tb_pipeline_snapshot(serve->options.pipeline, &status.pipeline);
+    tb_deliver_status(serve->options.deliver, &status.delivery);
+    tb_json_init(&j, mem, STATUS_BYTES);
+    tb_status_write(&status, &j);
+    if (tb_json_finish(&j) != 0)
+        tb_http_error(request, 500, "the status is larger than its memory");
+    else
+        tb_http_reply(request, 200, "application/json", mem, j.len);
+    free(mem);
+}
+
+/* JSON as it is, or the form field "payload" that old senders use. */
+static char *decode_form(const char *body, size_t len, size_t *out_len)
+{
+    static const char field[] = "payload=";
+    if (len < sizeof(field) || memcmp(body, field, sizeof(field) - 1) != 0)
+        return NULL;
+    char *text = strndup(body + sizeof(field) - 1, len - sizeof(field) + 1);
+    char *decoded = text != NULL ? evhttp_uridecode(text, 1, out_len) : NULL;
+    free(text);
+    return decoded;
+}
+
+static void post_item(void *arg, struct evhttp_request *request)
+{
+    struct tb_serve *serve = arg;
+    struct evbuffer *input = evhttp_request_get_input_buffer(request);
+    size_t len = evbuffer_get_length(input);
+    const char *body = len > 0 ? (const char *)evbuffer_pullup(input, -1) : "";
+    const char *token =
+        evhttp_find_header(evhttp_request_get_input_headers(request), "X-Rollbar-Access-Token");
+    struct tb_ingest_reply reply;
+    if (body == NULL) {
+        tb_http_error(request, 503, "out of memory");
+        return;
+    }
+    char *decoded = decode_form(body, len, &len);
+    tb_ingest_take(&serve->ingest, decoded != NULL ? decoded : body, len, token, &reply);
+    free(decoded);
+    if (reply.status != 200) {
+        tb_http_error(request, reply.status, reply.message);
+        return;
+    }
+    char mem[REPLY_BYTES];
+    struct tb_json j;
+    tb_json_init(&j, mem, sizeof(mem));
+    tb_json_object(&j);
+    tb_json_kint(&j, "err", 0);
+    tb_json_key(&j, "result");
+    tb_json_object(&j);
+    tb_json_key(&j, "id");
+    tb_json_raw(&j, "null", 4);
+    tb_json_kstr(&j, "uuid", reply.uuid);
+    tb_json_end(&j);
+    tb_json_end(&j);
+    (void)tb_json_finish(&j); /* a uuid has at most 36 bytes */
+    tb_http_reply(request, 200, "application/json", mem, j.len);
+}
+
+static const struct tb_http_route routes[] = {
+    {"/healthz", EVHTTP_REQ_GET, get_health},
+    {"/readyz", EVHTTP_REQ_GET, get_ready},
+    {"/status", EVHTTP_REQ_GET, get_status},
+    {"/api/1/item", EVHTTP_REQ_POST, post_item},
+};
+
+/* ---- life ---- */
+
+int tb_serve_open(const struct tb_config *config, struct tb_serve **out, char why[TB_LISTEN_WHY])
+{
+    struct tb_serve *serve = calloc(1, sizeof(*serve));
+    if (serve == NULL)
+        abort();
+    serve->config = config;
+    serve->tcp_fd = serve->unix_fd = -1;
+    serve->started_ms = now_ms();
+    int err = 0;
+    if (strcmp(config->listen, "off") != 0) {
+        serve->tcp_fd = tb_listen_tcp(config->listen, serve->address, why);
+        err = serve->tcp_fd < 0 ? serve->tcp_fd : 0;
+    }
+    if (!err) {
+        serve->unix_fd = tb_listen_unix(config->socket, config->shared_spool, why);
+        err = serve->unix_fd < 0 ? serve->unix_fd : 0;
+    }
+    if (!err) {
+        err = tb_ingest_open(&serve->ingest, config->spool, why);
+        serve->has_ingest = err == 0;
+    }
+    if (err) {
+        tb_serve_close(serve);
+        return err;
+    }
+    *out = serve;
+    return 0;
+}
+
+const char *tb_serve_address(const struct tb_serve *serve)
+{
+    return serve->address;
+}
+
+static void stop_loop(evutil_socket_t signo, short events, void *arg)
+{
+    (void)signo;
+    (void)events;
+    (void)event_base_loopbreak(arg);
+}
+
+static int take_sockets(struct tb_serve *serve, struct tb_http *http)
+{
+    int err = tb_http_serve(http, serve->unix_fd, 0);
+    serve->unix_fd = err ? -1 : -2; /* libevent's now, or closed; the file is still ours */
+    if (!err && serve->tcp_fd >= 0) {
+        err = tb_http_serve(http, serve->tcp_fd, 1);
+        serve->tcp_fd = -1;
+    }
+    return err;
+}
+
+int tb_serve_run(struct tb_serve *serve, const struct tb_serve_options *options)
+{
+    struct event_base *base = event_base_new();
+    struct event *term = base != NULL ? evsignal_new(base, SIGTERM, stop_loop, base) : NULL;
+    struct event *intr = base != NULL ? evsignal_new(base, SIGINT, stop_loop, base) : NULL;
+    struct tb_http *http = NULL;
+    struct tb_http_options http_options = {.base = base,
+                                           .routes = routes,
+                                           .n_routes = sizeof(routes) / sizeof(routes[0]),
+                                           .arg = serve};
+    int err = -ENOMEM;
+    serve->options = *options;
+    if (term == NULL || intr == NULL || event_add(term, NULL) < 0 || event_add(intr, NULL) < 0)
+        goto out;
+    if ((err = tb_http_new(&http_options, &http)) || (err = take_sockets(serve, http)))
+        goto out;
+    err = event_base_dispatch(base) < 0 ? -EIO : 0;
+out:
+    tb_http_free(http);
+    if (term != NULL)
+        event_free(term);
+    if (intr != NULL)
+        event_free(intr);
+    if (base != NULL)
+        event_base_free(base);
+    return err;
+}
+
+void tb_serve_close(struct tb_serve *serve)
+{
+    if (serve == NULL)
+        return;
+    if (serve->unix_fd != -1)
+        (void)unlink(serve->config->socket);
+    if (serve->unix_fd >= 0)
+        close(serve->unix_fd);
+    tb_fd_close(&serve->tcp_fd);
+    if (serve->has_ingest)
+        tb_ingest_close(&serve->ingest);
+    free(serve);
+}

@@ -1,0 +1,49 @@
+/* stages.h - what happens to one record between the spool and the database: a row of stages. */
+#ifndef TB_AGENT_STAGES_H
+#define TB_AGENT_STAGES_H
+
+#include "agent/config.h"
+#include "agent/group.h"
+#include "agent/scrub.h"
+#include "agent/symbolizer.h"
+#include "agent/trace_ids.h"
+#include "base/buf.h"
+#include "base/id.h"
+#include "item/read.h"
+#include "spool/reader.h"
+
+enum { TB_STAGE_WHY = 256 };
+
+/* What the stages need; all borrowed. */
+struct tb_stage_tools {
+    const struct tb_config *config;
+    struct tb_spool *spool;
+    struct tb_symbolizer *symbolizer;
+    const struct tb_scrub *scrub;
+    const char *host;
+};
+
+/* One record on its way. */
+struct tb_work {
+    const struct tb_spool_record *record; /* borrowed while the stages run */
+    struct tb_buf item;                   /* the data object of the envelope */
+    char uuid[TB_UUID_TEXT];
+    char token[TB_CONFIG_TOKEN_MAX + 1]; /* the item's own, or "" */
+    struct tb_trace_ids ids;
+    struct tb_group group;
+    struct tb_item facts;
+    char service[TB_ITEM_TEXT];
+    uint64_t occurred_ns;
+    /* A dropcount is no item: it is only counted. */
+    char drop_counter[TB_ITEM_SHORT]; /* "dropped.rate", or "" */
+    int64_t n_dropped;
+    char why[TB_STAGE_WHY]; /* why no item can be made of it */
+};
+
+/* Runs all stages. 0; -ENOMEM; or another negative errno with work->why: then the record belongs
+ * in quarantine. Free with tb_work_done, whatever came back. */
+int tb_stages_run(const struct tb_stage_tools *tools, const struct tb_spool_record *record,
+                  struct tb_work *work);
+void tb_work_done(struct tb_work *work);
+
+#endif

@@ -1,0 +1,20 @@
+/* status.h - what the agent says about itself: the JSON of GET /status. Holds no secret. */
+#ifndef TB_AGENT_STATUS_H
+#define TB_AGENT_STATUS_H
+
+#include "agent/config.h"
+#include "agent/deliver.h"
+#include "agent/pipeline.h"
+#include "base/json.h"
+
+struct tb_status {
+    const struct tb_config *config;
+    const char *listen; /* what was bound, "" for none */
+    int64_t started_ms, now_ms;
+    struct tb_pipeline_snapshot pipeline;
+    struct tb_deliver_status delivery;
+};
+
+void tb_status_write(const struct tb_status *status, struct tb_json *out);
+
+#endif

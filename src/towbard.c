@@ -1,0 +1,151 @@
+/* towbard.c - the agent. Reads the command line; all else is in src/agent. */
+#include <fcntl.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agent/agent.h"
+#include "agent/log.h"
+#include "symbol/worker.h"
+
+enum { WELL = 0, WRONG = 1, WRONG_USE = 2 };
+
+enum option_code {
+    OPT_CONFIG = 256,
+    OPT_SPOOL,
+    OPT_STATE_DIR,
+    OPT_SOCKET,
+    OPT_LISTEN,
+    OPT_ONCE,
+    OPT_SYMBOL_WORKER,
+    OPT_VERBOSE,
+    OPT_VERSION,
+    OPT_HELP
+};
+
+static const struct option options[] = {{"config", required_argument, NULL, OPT_CONFIG},
+                                        {"spool", required_argument, NULL, OPT_SPOOL},
+                                        {"state-dir", required_argument, NULL, OPT_STATE_DIR},
+                                        {"socket", required_argument, NULL, OPT_SOCKET},
+                                        {"listen", required_argument, NULL, OPT_LISTEN},
+                                        {"once", no_argument, NULL, OPT_ONCE},
+                                        {"symbol-worker", no_argument, NULL, OPT_SYMBOL_WORKER},
+                                        {"verbose", no_argument, NULL, OPT_VERBOSE},
+                                        {"version", no_argument, NULL, OPT_VERSION},
+                                        {"help", no_argument, NULL, OPT_HELP},
+                                        {NULL, 0, NULL, 0}};
+
+static const char usage[] =
+    "towbard takes the errors of this host's programs and sends them to Rollbar.\n"
+    "\n"
+    "  --config FILE     settings (default /etc/towbar/towbard.yaml; for an ordinary user\n"
+    "                    ~/.config/towbar/towbard.yaml); docs/config.md lists them\n"
+    "  --spool DIR       where programs leave their reports (TOWBAR_SPOOL)\n"
+    "  --state-dir DIR   the database\n"
+    "  --socket PATH     the Unix socket (TOWBAR_SOCKET)\n"
+    "  --listen ADDR     loopback address, 127.0.0.1:7070; port 0 takes a free one; off\n"
+    "  --once            take in what is in the spool, deliver what can be delivered, end\n"
+    "  --verbose         say more\n"
+    "  --version, --help\n"
+    "\n"
+    "The token comes from ROLLBAR_ACCESS_TOKEN, rollbar.access_token or rollbar.token_file.\n"
+    "Without one everything is kept here.\n";
+
+struct command {
+    struct tb_config_flags flags;
+    int once;
+    int is_worker;
+};
+
+/* -1 to go on, else the exit code. */
+static int take_option(int code, struct command *out)
+{
+    switch (code) {
+    case OPT_CONFIG:
+        out->flags.file = optarg;
+        return -1;
+    case OPT_SPOOL:
+        out->flags.spool = optarg;
+        return -1;
+    case OPT_STATE_DIR:
+        out->flags.state_dir = optarg;
+        return -1;
+    case OPT_SOCKET:
+        out->flags.socket = optarg;
+        return -1;
+    case OPT_LISTEN:
+        out->flags.listen = optarg;
+        return -1;
+    case OPT_ONCE:
+        out->once = 1;
+        return -1;
+    case OPT_SYMBOL_WORKER:
+        out->is_worker = 1;
+        return -1;
+    case OPT_VERBOSE:
+        tb_log_limit(TB_LOG_DEBUG);
+        return -1;
+    case OPT_VERSION:
+        printf("towbard %s\n", TOWBAR_VERSION);
+        return WELL;
+    case OPT_HELP:
+        fputs(usage, stdout);
+        return WELL;
+    default: /* getopt has named the option */
+        fputs("towbard --help lists what it takes\n", stderr);
+        return WRONG_USE;
+    }
+}
+
+static int parse(int argc, char **argv, struct command *out)
+{
+    int code;
+    memset(out, 0, sizeof(*out));
+    while ((code = getopt_long(argc, argv, "", options, NULL)) != -1) {
+        int end = take_option(code, out);
+        if (end >= 0)
+            return end;
+    }
+    if (optind == argc)
+        return -1;
+    fprintf(stderr, "towbard: \"%s\" is not an option; towbard --help lists what it takes\n",
+            argv[optind]);
+    return WRONG_USE;
+}
+
+/* A descriptor that we open must never become stdin, stdout or stderr. */
+static int open_standard_files(void)
+{
+    int fd;
+    do
+        fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd < 0)
+        return WRONG;
+    close(fd);
+    return WELL;
+}
+
+int main(int argc, char **argv)
+{
+    struct command command;
+    struct tb_config config;
+    char why[TB_CONFIG_WHY];
+    int end = parse(argc, argv, &command);
+    if (end >= 0)
+        return end;
+    if (command.is_worker)
+        return tb_symbol_worker(TB_SYMBOL_FD);
+    if (open_standard_files() != WELL)
+        return WRONG;
+    (void)sigaction(SIGPIPE, &(const struct sigaction){.sa_handler = SIG_IGN}, NULL);
+    if (tb_config_load(&command.flags, &config, why) != 0) {
+        tb_log(TB_LOG_ERROR, "%s", why);
+        return WRONG;
+    }
+    int code = tb_agent_run(&config, command.once);
+    tb_config_done(&config);
+    return code;
+}
