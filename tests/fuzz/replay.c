@@ -13,8 +13,6 @@
 
 enum { INPUT_MAX_BYTES = 16 << 20 };
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
 static int replay(int dirfd, const char *name)
 {
     struct tb_buf input;
