@@ -166,15 +166,14 @@ int tb_source_attach(struct tb_source *source, struct tb_visit *visit, uint64_t 
     int err = tb_file_header_unpack(image, &source->header);
     if (err == -EPROTONOSUPPORT)
         return err;
-    if (err < 0 && is_young(source, visit))
-        return -EAGAIN;
-    if (err < 0 && all_zero(image, sizeof(image)))
-        return -ENODATA;
-    if (err < 0) {
-        if (tb_file_header_mend(image) < 0 || tb_file_header_unpack(image, &source->header) < 0)
-            return -EBADMSG;
+    if (err < 0 && tb_file_header_mend(image) == 0) {
+        err = tb_file_header_unpack(image, &source->header);
         (*n_damaged)++;
     }
+    if (err < 0 && is_young(source, visit))
+        return -EAGAIN;
+    if (err < 0)
+        return all_zero(image, sizeof(image)) ? -ENODATA : -EBADMSG;
     if (source->header.kind != (source->is_slot ? TB_FILE_SLOT : TB_FILE_SEGMENT))
         return -EBADMSG;
     source->class_ = source->header.class_;

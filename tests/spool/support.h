@@ -98,7 +98,7 @@ static inline void make_payload(uint64_t n, uint8_t *out, size_t len)
 
 static inline int append_sized(struct tb_writer *writer, uint64_t n, size_t len)
 {
-    static _Thread_local uint8_t data[TB_PAYLOAD_MAX_BYTES];
+    static _Thread_local uint8_t data[TB_PAYLOAD_MAX_BYTES + 8];
     uint8_t uuid[16] = {0};
     tb_put64(uuid, n);
     make_payload(n, data, len);
@@ -180,6 +180,67 @@ static inline int count_files(const struct fixture *fixture, const char *folder,
     if (dir)
         closedir(dir);
     return n;
+}
+
+/* A segment made by hand, to be damaged. */
+enum { IMAGE_SALT = 0x5a17, IMAGE_CAP = 1 << 20 };
+struct image {
+    uint8_t bytes[IMAGE_CAP];
+    size_t len;
+    uint64_t seq;
+    char path[160]; /* of the file that write_image made */
+};
+
+static inline struct image *new_image(uint64_t id)
+{
+    struct image *image = calloc(1, sizeof(*image));
+    struct tb_file_header header = {
+        .class_ = TB_CLASS_ERROR, .salt = IMAGE_SALT, .file_bytes = TB_SEGMENT_BYTES};
+    tb_put64(header.id, id);
+    tb_file_header_pack(&header, image->bytes);
+    image->len = TB_FILE_HEADER_BYTES;
+    return image;
+}
+
+static inline void add_frame(struct image *image, int type, int kind, uint64_t n, size_t len)
+{
+    struct tb_frame frame = {.len = (uint32_t)len,
+                             .type = (uint8_t)type,
+                             .class_ = TB_CLASS_ERROR,
+                             .kind = (uint8_t)kind,
+                             .offset = image->len,
+                             .seq = image->seq++,
+                             .time_ns = n + 1};
+    uint8_t *at = image->bytes + image->len;
+    assert_true(image->len + tb_frame_room(len) <= IMAGE_CAP);
+    tb_put64(frame.uuid, n);
+    make_payload(n, at + TB_FRAME_HEADER_BYTES, len);
+    tb_frame_pack(&frame, IMAGE_SALT, at + TB_FRAME_HEADER_BYTES, at);
+    image->len += tb_frame_room(len);
+}
+
+static inline void add_item(struct image *image, uint64_t n, size_t len)
+{
+    add_frame(image, TB_FRAME_FULL, TB_KIND_ITEM, n, len);
+}
+
+/* Puts the image into in/ as one write; returns the descriptor. */
+static inline int write_image(const struct fixture *fixture, struct image *image)
+{
+    char name[TB_SPOOL_NAME];
+    static const uint8_t boot[16];
+    tb_spool_name(TB_CLASS_ERROR, boot, 0, "seg", name);
+    (void)snprintf(image->path, sizeof(image->path), "%s/in/%s", fixture->path, name);
+    int fd = open(image->path, O_RDWR | O_CREAT | O_EXCL, 0640);
+    assert_true(fd >= 0);
+    assert_int_equal(tb_fd_pwrite_all(fd, image->bytes, image->len, 0), 0);
+    return fd;
+}
+
+static inline void lock_as_owner(int fd)
+{
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 0, .l_len = 1};
+    assert_int_equal(fcntl(fd, F_OFD_SETLK, &lock), 0);
 }
 
 static inline struct tb_spool_stats stats_of(const struct fixture *fixture)
