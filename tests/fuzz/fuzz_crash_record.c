@@ -1,0 +1,42 @@
+/* fuzz_crash_record.c - the crash record of a stranger: every byte that is shown can be read. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "record/crash.h"
+
+static volatile uint8_t sink;
+
+static void touch(const void *data, size_t len)
+{
+    const uint8_t *bytes = data;
+    for (size_t i = 0; i < len; i++)
+        sink ^= bytes[i];
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct tb_crash crash;
+    uint8_t fixed[TB_CRASH_FIXED_BYTES];
+    if (tb_crash_unpack(data, size, &crash) < 0)
+        return 0;
+    if (crash.n_frames > TB_CRASH_FRAMES_MAX || crash.n_notes > TB_CRASH_NOTES_MAX ||
+        (crash.scope_len > 0 && crash.scope[crash.scope_len - 1] != '\0'))
+        abort();
+    touch(crash.abort_text, crash.abort_len);
+    touch(crash.scope, crash.scope_len);
+    touch(crash.code, crash.code_len);
+    touch(crash.stack, crash.stack_len);
+    for (size_t i = 0; i < crash.n_notes; i++) {
+        touch(crash.notes[i].text, crash.notes[i].len);
+        if (i > 0 && crash.notes[i - 1].wall_ns > crash.notes[i].wall_ns)
+            abort();
+    }
+    for (size_t i = 0; i < crash.n_frames; i++) {
+        if (crash.frames[i].trust > 3)
+            abort();
+    }
+    tb_crash_fixed_pack(&crash.fixed, fixed);
+    touch(crash.fixed.thread_name, strlen(crash.fixed.thread_name));
+    tb_crash_done(&crash);
+    return 0;
+}
