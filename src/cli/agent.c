@@ -9,7 +9,7 @@
 
 enum { PATIENCE_MS = 2000 };
 
-/* 0 when somebody answered with JSON. */
+/* 0 when it is towbard that answers. */
 static int ask(const char *socket, const char *host, struct tb_agent_answer *out)
 {
     char url[300];
@@ -23,10 +23,11 @@ static int ask(const char *socket, const char *host, struct tb_agent_answer *out
         out->json = cJSON_Parse(tb_buf_str(&body));
     else if (status >= 0)
         snprintf(out->why, sizeof(out->why), "it answers %d, towbard would answer 200", status);
-    if (status == 200 && !cJSON_IsObject(out->json))
+    int is_ours = strcmp(tb_json_text(out->json, "program"), "towbard") == 0;
+    if (status == 200 && !is_ours)
         snprintf(out->why, sizeof(out->why), "what answers there is not towbard");
     tb_buf_done(&body);
-    return cJSON_IsObject(out->json) ? 0 : -EPROTO;
+    return is_ours ? 0 : -EPROTO;
 }
 
 void tb_agent_ask(const struct tb_config *config, struct tb_agent_answer *out)

@@ -4,6 +4,7 @@
 #include <curl/curl.h>
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 static size_t take(char *data, size_t size, size_t n, void *arg)
 {
@@ -53,8 +54,14 @@ int tb_client_get(const struct tb_client_request *request, struct tb_buf *body,
     curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, message);
     CURLcode code = curl_easy_perform(curl);
     if (code != CURLE_OK) {
+        long os_errno = 0;
         err = to_errno(code, body);
-        snprintf(why, TB_CLIENT_WHY, "%s", *message != '\0' ? message : curl_easy_strerror(code));
+        curl_easy_getinfo(curl, CURLINFO_OS_ERRNO, &os_errno);
+        if (code == CURLE_COULDNT_CONNECT && os_errno != 0)
+            snprintf(why, TB_CLIENT_WHY, "%s", strerror((int)os_errno));
+        else
+            snprintf(why, TB_CLIENT_WHY, "%s",
+                     *message != '\0' ? message : curl_easy_strerror(code));
         goto out;
     }
     curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);

@@ -78,9 +78,9 @@ struct list {
 static int item_line(void *arg, const struct tb_item_row *item)
 {
     struct list *list = arg;
-    char title[72];
-    char level[16];
-    char service[24];
+    char title[53];
+    char level[9];
+    char service[15];
     char age[TB_AGE_TEXT];
     if (list->n++ == 0)
         printf("%s%6s  %-8s  %-52s  %-14s %7s  %s%s\n", tb_ink(TB_INK_DIM), "item", "level",
@@ -129,15 +129,17 @@ static int item_newest(void *arg, const struct tb_occurrence_row *occurrence)
 static int item_full(void *arg, const struct tb_item_row *item)
 {
     struct one *one = arg;
+    char command[TB_CLI_COMMAND];
+    char verb[64];
     struct tb_occurrence_filter newest = {.item = item->number, .newest_first = 1, .max = 1};
     one->n++;
     if (one->cli->json)
         return one->err = item_json(NULL, item);
     tb_show_item(item, now_ms());
     one->err = tb_store_occurrences(one->store, &newest, item_newest, NULL);
+    snprintf(verb, sizeof(verb), "occurrences --json --item %" PRId64, item->number);
     if (one->err >= 0)
-        printf("\nAll %" PRId64 " with every detail: %s occurrences --item %" PRId64 " --json\n",
-               item->total, one->cli->self, item->number);
+        printf("\nWith every detail: %s\n", tb_cli_command(one->cli, verb, command));
     return one->err < 0 ? one->err : 0;
 }
 

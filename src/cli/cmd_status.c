@@ -50,8 +50,8 @@ static void status_done(struct status *status)
 
 static int is_well(const struct status *status)
 {
-    return status->agent.is_up && status->store_err == 0 && status->counts.parked == 0 &&
-           status->counts.quarantined == 0;
+    return status->agent.is_up && *tb_json_text(status->agent.json, "trouble") == '\0' &&
+           status->store_err == 0 && status->counts.parked == 0 && status->counts.quarantined == 0;
 }
 
 static void print_json(const struct status *status)
@@ -64,6 +64,7 @@ static void print_json(const struct status *status)
     tb_json_kstr(&j, "agent", status->agent.is_up ? "up" : "down");
     tb_json_kopt(&j, "listen", status->agent.listen);
     tb_json_kopt(&j, "version", status->agent.version);
+    tb_json_kopt(&j, "trouble", tb_json_text(status->agent.json, "trouble"));
     tb_json_kstr(&j, "socket", status->config.socket);
     tb_json_kstr(&j, "spool", status->config.spool);
     tb_json_kstr(&j, "state_dir", status->config.state_dir);
@@ -85,6 +86,36 @@ static void print_json(const struct status *status)
     puts(line);
 }
 
+static int64_t agent_number(const struct status *status, const char *path)
+{
+    const cJSON *value = tb_json_at(status->agent.json, path);
+    return cJSON_IsNumber(value) ? (int64_t)value->valuedouble : 0;
+}
+
+static void print_spool(const struct status *status)
+{
+    static const struct {
+        const char *path, *text;
+    } losses[] = {{"spool.damaged", "damaged"},
+                  {"spool.lost", "lost by their writers"},
+                  {"spool.quarantined", "unusable and put into quarantine"},
+                  {"spool.refused", "files refused"},
+                  {"spool.vanished", "processes died unseen"}};
+    printf("  spool     %s", status->config.spool);
+    if (status->agent.is_up)
+        printf(", %" PRId64 " files, %" PRId64 " records to read",
+               agent_number(status, "spool.files"), agent_number(status, "spool.pending"));
+    for (size_t i = 0; i < sizeof(losses) / sizeof(losses[0]); i++)
+        if (agent_number(status, losses[i].path) > 0)
+            printf(", %" PRId64 " %s", agent_number(status, losses[i].path), losses[i].text);
+    printf("\n");
+    if (*tb_json_text(status->agent.json, "trouble") != '\0') {
+        printf("  trouble   ");
+        tb_print_text(tb_json_text(status->agent.json, "trouble"));
+        printf("\n");
+    }
+}
+
 static void print_agent(const struct status *status)
 {
     const struct tb_agent_answer *agent = &status->agent;
@@ -96,7 +127,7 @@ static void print_agent(const struct status *status)
         printf(", listens on %s\n", status->config.socket);
     else
         printf(": %s: %s\n", status->config.socket, agent->why);
-    printf("  spool     %s\n", status->config.spool);
+    print_spool(status);
 }
 
 static void print_store(const struct status *status, int64_t now_ms)
@@ -148,6 +179,7 @@ static void print_cures(const struct status *status)
 static int show(struct tb_cli *cli, int is_home)
 {
     struct status status;
+    char command[TB_CLI_COMMAND];
     if (collect(cli, &status) < 0)
         return TB_EXIT_WRONG;
     int code = is_well(&status) ? TB_EXIT_WELL : TB_EXIT_WRONG;
@@ -166,7 +198,7 @@ static int show(struct tb_cli *cli, int is_home)
         printf("  stored    nothing yet in %s\n", status.config.state_dir);
     print_cures(&status);
     if (is_home && status.counts.items > 0)
-        printf("\n  Next: %s items\n", cli->self);
+        printf("\n  Next: %s\n", tb_cli_command(cli, "items", command));
     else if (is_home)
         printf("\n  Next: %s demo      (%s help lists all there is)\n", cli->self, cli->self);
     status_done(&status);

@@ -129,6 +129,9 @@ static int64_t wait_for(const struct tb_config *config, const char *uuid)
 
 static int say(const struct tb_cli *cli, int64_t number, const char *uuid, uint64_t took_ns)
 {
+    char command[TB_CLI_COMMAND];
+    char verb[32];
+    snprintf(verb, sizeof(verb), "item %" PRId64, number);
     if (number == 0) {
         fprintf(stderr,
                 "towbar: the item %s is in the spool, but the agent did not store it within %d s;"
@@ -140,9 +143,8 @@ static int say(const struct tb_cli *cli, int64_t number, const char *uuid, uint6
         printf("{\"number\":%" PRId64 ",\"uuid\":\"%s\",\"ms\":%" PRIu64 "}\n", number, uuid,
                took_ns / TB_NS_PER_MS);
     else
-        printf("Stored as item %" PRId64 " after %" PRIu64 " ms, uuid %s.\n"
-               "Look at it: %s item %" PRId64 "\n",
-               number, took_ns / TB_NS_PER_MS, uuid, cli->self, number);
+        printf("Stored as item %" PRId64 " after %" PRIu64 " ms, uuid %s.\nLook at it: %s\n",
+               number, took_ns / TB_NS_PER_MS, uuid, tb_cli_command(cli, verb, command));
     return TB_EXIT_WELL;
 }
 

@@ -274,6 +274,50 @@ static void verify_counts(struct verifier *v, struct tb_store *store)
               c.last_reason);
 }
 
+static double agent_count(const cJSON *status, const char *name)
+{
+    const cJSON *value = cJSON_GetObjectItemCaseSensitive(tb_json_at(status, "counts"), name);
+    return cJSON_IsNumber(value) ? value->valuedouble : -1;
+}
+
+/* What the agent says is as of a moment ago: it has seen everything when its count says so. */
+static int agent_knows_all(struct tb_demo *demo)
+{
+    struct tb_agent_answer answer;
+    tb_agent_ask(&demo->config, &answer);
+    int knows = answer.is_up && agent_count(answer.json, "occurrences") >= TB_DEMO_N_REQUESTS;
+    tb_agent_answer_done(&answer);
+    return knows;
+}
+
+/* The agent's own numbers add up, and nothing was damaged or lost on the way. */
+static void verify_agent(struct verifier *v)
+{
+    static const char *const nothing[] = {"spool.damaged", "spool.lost", "spool.quarantined",
+                                          "spool.refused", "pipeline.quarantined"};
+    struct tb_agent_answer answer;
+    v->subject = "towbard's /status";
+    if (tb_demo_wait(v->demo, agent_knows_all) < 0)
+        wrong(v, "it does not know of all %d occurrences", TB_DEMO_N_REQUESTS);
+    tb_agent_ask(&v->demo->config, &answer);
+    const cJSON *status = answer.json;
+    if (agent_count(status, "occurrences") != TB_DEMO_N_REQUESTS ||
+        agent_count(status, "items") != TB_DEMO_N_ITEMS)
+        wrong(v, "%.0f items and %.0f occurrences", agent_count(status, "items"),
+              agent_count(status, "occurrences"));
+    if (agent_count(status, "received") !=
+        agent_count(status, "sent") + agent_count(status, "dropped") +
+            agent_count(status, "quarantined") + agent_count(status, "queued"))
+        wrong(v, "received %.0f is not sent + dropped + quarantined + queued",
+              agent_count(status, "received"));
+    for (size_t i = 0; i < sizeof(nothing) / sizeof(nothing[0]); i++) {
+        const cJSON *value = tb_json_at(status, nothing[i]);
+        if (!cJSON_IsNumber(value) || value->valuedouble != 0)
+            wrong(v, "%s is not 0", nothing[i]);
+    }
+    tb_agent_answer_done(&answer);
+}
+
 int tb_demo_verify(struct tb_demo *demo)
 {
     const struct tb_occurrence_filter all = {.max = 1000};
@@ -288,6 +332,7 @@ int tb_demo_verify(struct tb_demo *demo)
     verify_requests(&v);
     verify_items(&v, store);
     verify_counts(&v, store);
+    verify_agent(&v);
     tb_store_close(store);
     return v.n_wrong;
 }

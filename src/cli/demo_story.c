@@ -14,7 +14,7 @@
 #include "cli/print.h"
 #include "cli/show.h"
 
-enum { N_STEPS = 5, N_BEFORE_LOOK = 2, WIDTH = 68, COMMAND_MAX = 2 * TB_DEMO_PATH };
+enum { N_STEPS = 5, N_BEFORE_LOOK = 2, WIDTH = 68 };
 
 /* ---- printing ---- */
 
@@ -34,14 +34,11 @@ static void step(const struct tb_demo *demo, int n, const char *who, const char 
     fflush(stdout);
 }
 
-/* The command to type, with a quoted folder if it needs that. */
-static const char *command(const struct tb_demo *demo, const char *verb, char out[COMMAND_MAX])
+static const char *command(const struct tb_demo *demo, const char *verb, char out[TB_CLI_COMMAND])
 {
-    const char *state = demo->config.state_dir;
-    const char *quote = strpbrk(state, " \t$&;()<>|*?\"\\") != NULL ? "'" : "";
-    snprintf(out, COMMAND_MAX, "%s %s --state-dir %s%s%s", demo->cli->self, verb, quote, state,
-             quote);
-    return out;
+    struct tb_cli cli = {.self = demo->cli->self};
+    cli.flags.state_dir = demo->config.state_dir;
+    return tb_cli_command(&cli, verb, out);
 }
 
 static int wrong(const char *what, int got)
@@ -105,10 +102,8 @@ static int show_picture(void *arg, const struct tb_occurrence_row *row)
     picture->item = row->item;
     picture->is_shown = 1;
     printf("        %s", tb_ink(TB_INK_BOLD));
-    tb_print_text(tb_print_class(data));
-    printf("%s: ", tb_ink(TB_INK_NONE));
-    tb_print_text(tb_print_meaning(data));
-    printf("\n");
+    tb_print_what(data);
+    printf("%s\n", tb_ink(TB_INK_NONE));
     tb_print_stack(data, "        ", 1);
     cJSON_Delete(data);
     return 0;
@@ -250,7 +245,7 @@ int tb_demo_tell(struct tb_demo *demo)
 
 void tb_demo_tell_next(struct tb_demo *demo, int is_check)
 {
-    char text[COMMAND_MAX];
+    char text[TB_CLI_COMMAND];
     char verb[64];
     const struct tb_demo_request *last = &demo->requests[demo->n_requests - 1];
     if (!is_check || demo->cli->keep) {

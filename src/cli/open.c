@@ -1,8 +1,52 @@
 /* open.c - the way from the command line to the settings and to the database. */
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
+#include "base/buf.h"
 #include "cli/verb.h"
+
+/* A word as the shell wants it. */
+static void add_quoted(struct tb_buf *buf, const char *word)
+{
+    if (strspn(word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./:=@%+,-") ==
+            strlen(word) &&
+        *word != '\0') {
+        tb_buf_adds(buf, word);
+        return;
+    }
+    tb_buf_adds(buf, "'");
+    for (; *word != '\0'; word++)
+        if (*word == '\'')
+            tb_buf_adds(buf, "'\\''");
+        else
+            tb_buf_add(buf, word, 1);
+    tb_buf_adds(buf, "'");
+}
+
+const char *tb_cli_command(const struct tb_cli *cli, const char *verb, char out[TB_CLI_COMMAND])
+{
+    const struct {
+        const char *option, *value;
+    } places[] = {{" --config ", cli->flags.file},
+                  {" --state-dir ", cli->flags.state_dir},
+                  {" --spool ", cli->flags.spool},
+                  {" --socket ", cli->flags.socket}};
+    struct tb_buf buf;
+    tb_buf_init(&buf, TB_CLI_COMMAND - 1);
+    add_quoted(&buf, cli->self);
+    tb_buf_adds(&buf, " ");
+    tb_buf_adds(&buf, verb);
+    for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++)
+        if (places[i].value != NULL) {
+            tb_buf_adds(&buf, places[i].option);
+            add_quoted(&buf, places[i].value);
+        }
+    /* Longer than anybody types: then the verb alone has to do. */
+    snprintf(out, TB_CLI_COMMAND, "%s", buf.err == 0 ? tb_buf_str(&buf) : verb);
+    tb_buf_done(&buf);
+    return out;
+}
 
 int tb_cli_config(const struct tb_cli *cli, struct tb_config *out)
 {

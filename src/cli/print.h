@@ -36,9 +36,11 @@ const cJSON *tb_json_at(const cJSON *from, const char *path);
 /* The text at that path; "" when there is none. Borrowed. */
 const char *tb_json_text(const cJSON *from, const char *path);
 
-/* One sentence on what happened: "near-NULL read at 0x18 in queue_push()". "" when not known.
- * Borrowed. */
+/* One sentence on what happened: "near-NULL read at 0x18". "" when not known. Borrowed. */
 const char *tb_print_meaning(const cJSON *data);
+/* "SIGSEGV: near-NULL read at 0x18 in queue_push()": class, meaning, and for a crash the function,
+ * on one line without its end. */
+void tb_print_what(const cJSON *data);
 /* The class: "SIGSEGV", "ENOENT". "" for a message. Borrowed. */
 const char *tb_print_class(const cJSON *data);
 /* The frames of an item, oldest first; NULL when it has none. */

@@ -12,12 +12,14 @@
 
 void tb_show_empty(const struct tb_cli *cli, const struct tb_config *config)
 {
+    char command[TB_CLI_COMMAND];
     printf("No items yet%s%s.\n\n", config != NULL ? " in " : "",
            config != NULL ? config->state_dir : "");
-    printf("  %s demo      shows what a crash and an error look like, in a temporary folder\n"
-           "  %s test      sends one item through the agent\n"
-           "  %s check     says whether this host is ready\n\n",
-           cli->self, cli->self, cli->self);
+    printf("  %s demo\n      shows what a crash and an error look like, in a temporary folder\n",
+           cli->self);
+    printf("  %s\n      sends one item through the agent\n", tb_cli_command(cli, "test", command));
+    printf("  %s\n      says whether this host is ready\n\n",
+           tb_cli_command(cli, "check", command));
     printf("In a daemon:  #include <towbar/towbar.h>      towbar_init(NULL);\n"
            "              towbar_error(\"what went wrong: %%s\", why);\n"
            "Build it:     cc -g daemon.c $(pkg-config --cflags --libs towbar)\n");
@@ -91,9 +93,12 @@ void tb_show_item(const struct tb_item_row *item, int64_t now_ms)
     printf("%s  %s", tb_ink(TB_INK_NONE), tb_ink(TB_INK_BOLD));
     tb_print_text(item->title);
     printf("%s   item %" PRId64 "\n\n", tb_ink(TB_INK_NONE), item->number);
-    printf("  Seen        %" PRId64 " times, first %s", item->total,
-           tb_print_stamp(item->first_ms, stamp));
-    printf(", last %s\n", tb_print_age(now_ms, item->last_ms, age));
+    tb_print_stamp(item->first_ms, stamp);
+    tb_print_age(now_ms, item->last_ms, age);
+    if (item->total == 1)
+        printf("  Seen        once, %s, %s\n", stamp, age);
+    else
+        printf("  Seen        %" PRId64 " times, first %s, last %s\n", item->total, stamp, age);
     printf("  Status      ");
     tb_print_text(item->status);
     printf("\n  Where       service ");
@@ -120,10 +125,11 @@ static void show_notes(const cJSON *data, uint64_t occurred_ns)
     {
         const cJSON *at = cJSON_GetObjectItemCaseSensitive(note, "timestamp_ms");
         const char *text = tb_json_text(note, "body.message");
-        if (cJSON_IsNumber(at))
-            printf("  %9.1f s  ", at->valuedouble / 1e3 - (double)occurred_ns / 1e9);
+        double ms = cJSON_IsNumber(at) ? at->valuedouble - (double)(occurred_ns / 1000) / 1e3 : 0;
+        if (ms > -1000)
+            printf("  %8.0f ms  ", ms);
         else
-            printf("  %9s    ", "");
+            printf("  %8.1f s   ", ms / 1e3);
         printf("%-8s ", tb_json_text(note, "level"));
         tb_print_text(*text != '\0' ? text : tb_json_text(note, "type"));
         printf("\n");
@@ -157,11 +163,8 @@ void tb_show_occurrence(const struct tb_occurrence_row *occurrence)
         printf("  its body cannot be read as JSON\n");
         return;
     }
-    const char *class_ = tb_print_class(data);
     printf("  ");
-    tb_print_text(class_);
-    printf("%s", *class_ != '\0' ? ": " : "");
-    tb_print_text(tb_print_meaning(data));
+    tb_print_what(data);
     printf("\n\nStack\n");
     tb_print_stack(data, "  ", 0);
     if (*occurrence->trace_id != '\0' || *occurrence->xray_trace_id != '\0') {

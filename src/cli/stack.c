@@ -56,6 +56,22 @@ const cJSON *tb_print_blamed(const cJSON *frames)
     return blamed != NULL ? blamed : last;
 }
 
+void tb_print_what(const cJSON *data)
+{
+    const char *class_ = tb_print_class(data);
+    const char *meaning = tb_print_meaning(data);
+    const char *function = tb_json_text(tb_print_blamed(tb_print_frames(data)), "method");
+    tb_print_text(class_);
+    printf("%s", *class_ != '\0' ? ": " : "");
+    tb_print_text(meaning);
+    if (*tb_json_text(data, "custom.native.signal") == '\0' || *function == '\0' ||
+        strstr(meaning, function) != NULL)
+        return;
+    printf(" in ");
+    tb_print_text(function);
+    printf("()");
+}
+
 static int line_of(const cJSON *frame)
 {
     const cJSON *line = cJSON_GetObjectItemCaseSensitive(frame, "lineno");

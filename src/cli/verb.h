@@ -9,6 +9,7 @@
 #include "agent/config.h"
 #include "store/store.h"
 
+enum { TB_CLI_COMMAND = 2048 };
 enum { TB_EXIT_WELL, TB_EXIT_WRONG, TB_EXIT_USAGE };
 
 struct tb_cli {
@@ -59,6 +60,9 @@ int tb_cli_config(const struct tb_cli *cli, struct tb_config *out);
 /* The database, to read: 0; -ENOENT in silence when there is none yet; another negative errno that
  * was said on stderr. */
 int tb_cli_store(const struct tb_config *config, struct tb_store **out);
+/* The program with a verb, and the places that were named on the command line: to be typed as it
+ * stands. Returns out. */
+const char *tb_cli_command(const struct tb_cli *cli, const char *verb, char out[TB_CLI_COMMAND]);
 /* A whole number from 1 up: 0 or -EINVAL. */
 int tb_cli_number(const char *text, int64_t *out);
 

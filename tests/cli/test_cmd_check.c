@@ -83,7 +83,7 @@ static void a_port_held_by_our_agent_is_fine(void **state)
     struct run *run = *state;
     struct sockaddr_in address = {.sin_family = AF_INET};
     socklen_t len = sizeof(address);
-    char reply[64];
+    char reply[96];
     char listen_at[32];
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -91,7 +91,7 @@ static void a_port_held_by_our_agent_is_fine(void **state)
     assert_int_equal(listen(fd, 1), 0);
     assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &len), 0);
     snprintf(listen_at, sizeof(listen_at), "127.0.0.1:%u", ntohs(address.sin_port));
-    snprintf(reply, sizeof(reply), "{\"listen\":\"%s\"}", listen_at);
+    snprintf(reply, sizeof(reply), "{\"program\":\"towbard\",\"listen\":\"%s\"}", listen_at);
     pid_t agent = fake_start(run, reply, 0);
     int code = run_here(run, "check", "--listen", listen_at);
     fake_end(agent);

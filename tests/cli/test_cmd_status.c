@@ -3,7 +3,8 @@
 
 #include <cjson/cJSON.h>
 
-static const char reply[] = "{\"listen\":\"127.0.0.1:7171\",\"version\":\"9.9\"}";
+static const char reply[] =
+    "{\"program\":\"towbard\",\"listen\":\"127.0.0.1:7171\",\"version\":\"9.9\"}";
 
 static cJSON *status_json(struct run *run)
 {

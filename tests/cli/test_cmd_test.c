@@ -4,6 +4,8 @@
 #include <cjson/cJSON.h>
 #include <dirent.h>
 
+static const char reply[] = "{\"program\":\"towbard\"}";
+
 static void without_an_agent_nothing_is_sent(void **state)
 {
     struct run *run = *state;
@@ -25,19 +27,19 @@ static void an_unknown_level_is_wrong_use(void **state)
 static void the_item_arrives_and_is_named(void **state)
 {
     struct run *run = *state;
-    pid_t agent = fake_start(run, "{}", 1);
+    pid_t agent = fake_start(run, reply, 1);
     int code = run_here(run, "test", "--level", "warning");
     fake_end(agent);
     if (code != 0)
         fail_msg("%s", run->err);
     run_has(run->out, "Stored as item 1 after");
-    run_has(run->out, "towbar item 1");
+    run_has(run->out, "Look at it: towbar item 1 --config ");
 }
 
 static void the_item_is_a_whole_rollbar_item(void **state)
 {
     struct run *run = *state;
-    pid_t agent = fake_start(run, "{}", 1);
+    pid_t agent = fake_start(run, reply, 1);
     int code = run_here(run, "test", "--json");
     fake_end(agent);
     assert_int_equal(code, 0);
