@@ -190,30 +190,38 @@ static enum outcome scan_words(struct walker *w, size_t n_words, bool strict)
     return LOST;
 }
 
-static enum outcome step_scan(struct walker *w)
+/* in_code: regs.ip is where the callee is, so a call can be told to have led to it or not. */
+static enum outcome step_scan(struct walker *w, size_t n_words, bool in_code)
 {
-    size_t n_words = SCAN_WORDS_MAX;
-    uint64_t sp = w->regs.sp;
-    if (sp % WORD != 0)
+    enum outcome found = LOST;
+    if (w->regs.sp % WORD != 0)
         return LOST;
-    if (w->regs.bp > sp && w->regs.bp - sp < (uint64_t)SCAN_WORDS_MAX * WORD)
-        n_words = (size_t)((w->regs.bp - sp) / WORD);
-    enum outcome found = scan_words(w, n_words, true);
+    if (in_code)
+        found = scan_words(w, n_words, true);
     return found != LOST ? found : scan_words(w, n_words, false);
+}
+
+/* The words up to where bp points, if it can be a frame pointer at all. */
+static size_t words_below_bp(const struct walker *w)
+{
+    uint64_t bytes = w->regs.bp - w->regs.sp;
+    if (w->regs.bp < w->regs.sp || bytes > (uint64_t)SCAN_WORDS_MAX * WORD)
+        return SCAN_WORDS_MAX;
+    return (size_t)(bytes / WORD);
 }
 
 static enum outcome step_by_fixups(struct walker *w)
 {
     uint64_t pc = w->regs.ip - (w->exact ? 0 : 1);
+    bool in_code = is_code(w, pc);
     enum outcome found;
-    if (is_code(w, pc) || (w->exact && is_mapped(w, pc))) {
-        found = step_scan(w);
-        return found != LOST ? found : step_frame_pointer(w);
-    }
-    found = step_failed_call(w);
+    if (in_code || (w->exact && is_mapped(w, pc)))
+        found = step_scan(w, words_below_bp(w), in_code);
+    else
+        found = step_failed_call(w);
     if (found == LOST)
         found = step_frame_pointer(w);
-    return found != LOST ? found : step_scan(w);
+    return found != LOST ? found : step_scan(w, SCAN_WORDS_MAX, in_code);
 }
 
 size_t tb_unwind_walk(const struct tb_unwind_ops *ops, struct tb_unwind_regs regs, int at_fault,
