@@ -78,6 +78,7 @@ static int take_due(struct tb_deliver *deliver)
     int64_t now_ms = wall_ms();
     size_t n_busy = 0;
     size_t max = room(deliver);
+    deliver->looked_ms = max > 0 ? now_ms : 0;
     if (max == 0)
         return 0;
     /* Parked tokens get their one try at the longest back-off. */
@@ -135,11 +136,12 @@ static int sleep_ms(struct tb_deliver *deliver)
         return until_ms(deliver->hold_until_ns);
     if (room(deliver) == 0)
         return LOOK_EVERY_S * 1000; /* a reply will come before that */
-    int64_t now_ms = wall_ms();
-    int64_t next_ms = tb_store_next_due(deliver->store, deliver->sink->name, now_ms);
-    if (next_ms < 0 || next_ms - now_ms > LOOK_EVERY_S * 1000)
+    /* From the last look on, not from now: what fell due in between has not been seen. */
+    int64_t next_ms = tb_store_next_due(deliver->store, deliver->sink->name, deliver->looked_ms);
+    int64_t left_ms = next_ms - wall_ms();
+    if (next_ms < 0 || left_ms > LOOK_EVERY_S * 1000)
         return LOOK_EVERY_S * 1000;
-    return (int)(next_ms - now_ms);
+    return left_ms > 0 ? (int)left_ms : 0;
 }
 
 /* Tells the other threads how things are after a look at the outbox. */

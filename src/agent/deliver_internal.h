@@ -42,6 +42,7 @@ struct tb_deliver {
     struct slot *slots;
     char (*busy)[37]; /* n_slots uuids */
     struct tb_outbox_row *rows;
+    int64_t looked_ms;      /* wall clock; all that was due then was taken; 0: not looked */
     unsigned streak;        /* replies without an answer since one came */
     uint64_t hold_until_ns; /* monotonic; the endpoint answers nobody: nothing is taken before */
     unsigned n_store_errors;

@@ -22,6 +22,7 @@ enum tb_statement {
     TB_SQL_RELEASE,
     TB_SQL_BACK,
     TB_SQL_KNOWN,
+    TB_SQL_ITEM_SEEN,
     TB_SQL_ITEM_ADD,
     TB_SQL_OCCURRENCE_ADD,
     TB_SQL_TOKEN_ADD,

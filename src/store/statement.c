@@ -15,11 +15,13 @@ static const char *const SQL[TB_N_STATEMENTS] = {
     [TB_SQL_RELEASE] = "RELEASE part",
     [TB_SQL_BACK] = "ROLLBACK TO part",
     [TB_SQL_KNOWN] = "SELECT 1 FROM occurrences WHERE uuid = ?1",
+    /* Not one upsert: that would use up an item number for each occurrence. */
+    [TB_SQL_ITEM_SEEN] =
+        "UPDATE items SET total = total + 1, first_ms = min(first_ms, ?7),"
+        " last_ms = max(last_ms, ?7) WHERE environment = ?1 AND fingerprint = ?2 RETURNING number",
     [TB_SQL_ITEM_ADD] =
         "INSERT INTO items(environment, fingerprint, service, framework, title, level, first_ms,"
         " last_ms, total, group_inputs) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7, 1, ?8)"
-        " ON CONFLICT(environment, fingerprint) DO UPDATE SET total = total + 1,"
-        " first_ms = min(first_ms, excluded.first_ms), last_ms = max(last_ms, excluded.last_ms)"
         " RETURNING number",
     [TB_SQL_OCCURRENCE_ADD] =
         "INSERT INTO occurrences(uuid, item, trace_id, xray_trace_id, span_id, service, level,"

@@ -102,10 +102,12 @@ static int is_known(struct tb_store *store, const char *uuid)
     return 1;
 }
 
-static int add_item(struct tb_store *store, const struct tb_occurrence *occurrence, int64_t *number)
+/* Runs one of the two statements for the item. 0, -ENOENT when it gave no number. */
+static int run_item(struct tb_store *store, enum tb_statement which,
+                    const struct tb_occurrence *occurrence, int64_t *number)
 {
     sqlite3_stmt *statement = NULL;
-    int err = tb_store_statement(store, TB_SQL_ITEM_ADD, &statement);
+    int err = tb_store_statement(store, which, &statement);
     if (err < 0)
         return err;
     /* A sender's clock may run ahead; nothing has happened after it came in. */
@@ -113,20 +115,29 @@ static int add_item(struct tb_store *store, const struct tb_occurrence *occurren
                                                                          : occurrence->received_ns;
     bind_text(statement, 1, occurrence->environment);
     bind_text(statement, 2, occurrence->fingerprint);
-    bind_text(statement, 3, occurrence->service);
-    bind_text(statement, 4, occurrence->framework);
-    bind_text(statement, 5, occurrence->title);
-    bind_text(statement, 6, occurrence->level);
     (void)sqlite3_bind_int64(statement, 7, signed_ns(seen_ns) / TB_NS_PER_MS);
-    bind_text(statement, 8, occurrence->group_inputs);
-    int rc = sqlite3_step(statement);
-    if (rc != SQLITE_ROW) {
-        err = tb_store_fail(store, rc);
-        (void)sqlite3_reset(statement);
-        return err;
+    if (which == TB_SQL_ITEM_ADD) {
+        bind_text(statement, 3, occurrence->service);
+        bind_text(statement, 4, occurrence->framework);
+        bind_text(statement, 5, occurrence->title);
+        bind_text(statement, 6, occurrence->level);
+        bind_text(statement, 8, occurrence->group_inputs);
     }
-    *number = sqlite3_column_int64(statement, 0);
-    return tb_store_finish(store, statement);
+    int rc = sqlite3_step(statement);
+    if (rc == SQLITE_ROW) {
+        *number = sqlite3_column_int64(statement, 0);
+        return tb_store_finish(store, statement);
+    }
+    err = rc == SQLITE_DONE ? -ENOENT : tb_store_fail(store, rc);
+    (void)sqlite3_reset(statement);
+    return err;
+}
+
+/* The number of the occurrence's item, which is made when it is its first. */
+static int add_item(struct tb_store *store, const struct tb_occurrence *occurrence, int64_t *number)
+{
+    int err = run_item(store, TB_SQL_ITEM_SEEN, occurrence, number);
+    return err == -ENOENT ? run_item(store, TB_SQL_ITEM_ADD, occurrence, number) : err;
 }
 
 static int add_occurrence(struct tb_store *store, const struct tb_occurrence *occurrence,

@@ -709,12 +709,8 @@ static void killed_at_any_moment_it_sends_all(void **state)
         pid_t child = fork();
         assert_true(child >= 0);
         if (child == 0) {
-            char why[TB_STORE_WHY];
-            struct tb_deliver *deliver = NULL;
-            if (tb_deliver_start(&world->config, &deliver, why) < 0)
-                _exit(1);
-            for (;;)
-                (void)pause();
+            (void)execl("/proc/self/exe", "agent", world->folder, world->endpoint, (char *)NULL);
+            _exit(1);
         }
         assert_true(http_server_wait(world->server, before + 1 + i, PATIENCE_MS));
         assert_int_equal(kill(child, SIGKILL), 0);
@@ -735,6 +731,27 @@ static void killed_at_any_moment_it_sends_all(void **state)
         assert_true(seen[i]);
 }
 
+/* The agent that is killed: this program again, with arguments. */
+static int deliver_for_ever(char *folder, char *endpoint)
+{
+    static char token[] = "00112233445566778899aabbccddeeff";
+    struct tb_config config = {.state_dir = folder,
+                               .endpoint = endpoint,
+                               .token = token,
+                               .timeout_ms = 5000,
+                               .retry_min_ms = 5,
+                               .retry_max_ms = 40,
+                               .connections = 4};
+    struct tb_deliver *deliver = NULL;
+    char why[TB_STORE_WHY] = "";
+    if (tb_deliver_start(&config, &deliver, why) < 0) {
+        (void)fprintf(stderr, "%s\n", why);
+        return 1;
+    }
+    for (;;)
+        (void)pause();
+}
+
 static void it_does_not_start_without_a_database(void **state)
 {
     struct world *world = *state;
@@ -751,7 +768,7 @@ static void it_does_not_start_without_a_database(void **state)
 
 #define LIVED(name) cmocka_unit_test_setup_teardown(name, make_world, drop_world)
 
-int main(void)
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         LIVED(an_item_is_sent_as_rollbar_wants_it),
@@ -783,5 +800,7 @@ int main(void)
     };
     /* A proxy of the machine has no business with loopback. */
     (void)setenv("no_proxy", "127.0.0.1", 1);
+    if (argc == 3)
+        return deliver_for_ever(argv[1], argv[2]);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,379 @@
+/* test_outbox.c - what is due, verdicts, holds, and the sums that must hold after each of them. */
+#include "helper.h"
+
+#include <errno.h>
+#include <stdbool.h>
+
+#include "base/clock.h"
+
+enum { FAR_MS = 1000 * 1000 };
+
+static int64_t now_ms(void)
+{
+    return (int64_t)(tb_clock_wall_ns() / TB_NS_PER_MS);
+}
+
+/* The uuids of what is due, "a b c". */
+static const char *due_at(struct tb_store *store, int64_t at_ms, const char (*busy)[37],
+                          size_t n_busy, size_t max)
+{
+    static char list[512];
+    struct tb_outbox_row rows[16];
+    int n = tb_store_due(store, "rollbar", at_ms, busy, n_busy, rows, max);
+    if (n < 0)
+        fail_msg("due: %s", tb_store_error(store));
+    size_t len = 0;
+    list[0] = '\0';
+    for (int i = 0; i < n; i++) {
+        len += (size_t)snprintf(list + len, sizeof(list) - len, "%s%s", i ? " " : "", rows[i].uuid);
+        assert_string_equal(rows[i].data, "{\"uuid\":\"x\"}");
+        assert_int_equal(rows[i].data_len, strlen(rows[i].data));
+        tb_outbox_row_done(&rows[i]);
+    }
+    return list;
+}
+
+static const char *due(struct tb_store *store)
+{
+    return due_at(store, now_ms(), NULL, 0, 16);
+}
+
+static void verdict(struct tb_store *store, const char *uuid, enum tb_outbox_state state,
+                    int64_t at_ms)
+{
+    assert_int_equal(tb_store_verdict(store, uuid, "rollbar", state, at_ms, 500, "because"), 0);
+}
+
+static struct tb_store_counts counts(struct tb_store *store)
+{
+    struct tb_store_counts result;
+    assert_int_equal(tb_store_counts(store, &result), 0);
+    return result;
+}
+
+static void crashes_come_first_then_the_oldest(void **state)
+{
+    struct tb_store *store = open_store(*state, TB_STORE_WRITE);
+    add_one(store, "info", 3, "");
+    add_one(store, "error-1", 1, "");
+    add_one(store, "beyond", 77, ""); /* counts as the last class */
+    add_one(store, "crash-1", 0, "");
+    add_one(store, "error-2", 1, "");
+    add_one(store, "crash-2", -5, "");
+    assert_string_equal(due(store), "crash-1 crash-2 error-1 error-2 info beyond");
+    assert_string_equal(due_at(store, now_ms(), NULL, 0, 3), "crash-1 crash-2 error-1");
+    static const char BUSY[2][37] = {"crash-1", "error-1"};
+    assert_string_equal(due_at(store, now_ms(), BUSY, 2, 2), "crash-2 error-2");
+    tb_store_close(store);
+}
+
+static void a_row_carries_its_token_and_attempts(void **state)
+{
+    struct tb_store *store = open_store(*state, TB_STORE_WRITE);
+    struct tb_outbox_row row;
+    add_one(store, "u", 2, "its-own");
+    verdict(store, "u", TB_OUT_QUEUED, 0);
+    verdict(store, "u", TB_OUT_QUEUED, 0);
+    assert_int_equal(tb_store_due(store, "rollbar", now_ms(), NULL, 0, &row, 1), 1);
+    assert_string_equal(row.token, "its-own");
+    assert_int_equal(row.attempts, 2);
+    assert_int_equal(row.class_, 2);
+    tb_outbox_row_done(&row);
+    assert_int_equal(tb_store_due(store, "other", now_ms(), NULL, 0, &row, 1), 0);
+    tb_store_close(store);
+}
+
+static void a_retry_waits_until_it_is_due(void **state)
+{
+    struct tb_store *store = open_store(*state, TB_STORE_WRITE);
+    int64_t now = now_ms();
+    add_one(store, "u", 1, "");
+    assert_int_equal(tb_store_next_due(store, "rollbar", now), -1);
+    verdict(store, "u", TB_OUT_QUEUED, now + FAR_MS);
+    assert_string_equal(due_at(store, now, NULL, 0, 16), "");
+    assert_int_equal(tb_store_next_due(store, "rollbar", now), now + FAR_MS);
+    assert_string_equal(due_at(store, now + FAR_MS, NULL, 0, 16), "u");
+    tb_store_close(store);
+    store = open_store(*state, TB_STORE_WRITE);
+    assert_string_equal(due_at(store, now, NULL, 0, 16), "");
+    tb_store_close(store);
+}
+
+static void the_last_verdict_is_the_last(void **state)
+{
+    struct tb_store *store = open_store(*state, TB_STORE_WRITE);
+    static const enum tb_outbox_state LAST[] = {TB_OUT_SENT, TB_OUT_DROPPED, TB_OUT_QUARANTINED};
+    for (size_t i = 0; i < 3; i++) {
+        char uuid[37];
+        (void)snprintf(uuid, sizeof(uuid), "u%zu", i);
+        add_one(store, uuid, 1, "");
+        verdict(store, uuid, LAST[i], 0);
+        assert_int_equal(tb_store_verdict(store, uuid, "rollbar", TB_OUT_QUEUED, 0, 0, ""),
+                         -ENOENT);
+    }
+    assert_int_equal(tb_store_verdict(store, "none", "rollbar", TB_OUT_SENT, 0, 0, ""), -ENOENT);
+    assert_string_equal(due(store), "");
+    assert_int_equal(counts(store).sent, 1);
+    assert_int_equal(counts(store).dropped, 1);
+    assert_int_equal(counts(store).quarantined, 1);
+    tb_store_close(store);
+}
+
+static void parking_sets_one_token_aside(void **state)
+{
+    struct tb_store *store = open_store(*state, TB_STORE_WRITE);
+    add_one(store, "a1", 1, "a");
+    add_one(store, "b1", 1, "b");
+    assert_int_equal(tb_store_park(store, "rollbar", "a", 1, "refused"), 0);
+    add_one(store, "a2", 0, "a");
+    assert_string_equal(due(store), "b1");
+    assert_int_equal(counts(store).parked, 2);
+    assert_int_equal(counts(store).queued, 3);
+    assert_string_equal(counts(store).last_reason, "refused");
+    struct tb_store_holds holds;
+    assert_int_equal(tb_store_holds(store, "rollbar", now_ms(), &holds), 0);
+    assert_int_equal(holds.parked_tokens, 1);
+    assert_int_equal(holds.paused_until_ms, 0);
+    assert_int_equal(tb_store_park(store, "rollbar", "a", 0, NULL), 0);
+    assert_string_equal(due(store), "a2 a1 b1");
+    assert_int_equal(counts(store).parked, 0);
+    tb_store_close(store);
+}
+
+static void every_token_can_be_unparked_at_once(void **state)
+{
+    struct tb_store *store = open_store(*state, TB_STORE_WRITE);
+    add_one(store, "a1", 1, "a");
+    add_one(store, "b1", 1, "b");
+    assert_int_equal(tb_store_park(store, "rollbar", NULL, 1, "all"), -EINVAL);
+    assert_int_equal(tb_store_park(store, "rollbar", "a", 1, "x"), 0);
+    assert_int_equal(tb_store_park(store, "rollbar", "b", 1, "x"), 0);
+    assert_string_equal(due(store), "");
+    assert_int_equal(tb_store_park(store, "rollbar", NULL, 0, NULL), 0);
+    assert_string_equal(due(store), "a1 b1");
+    tb_store_close(store);
+}
+
+static void a_parked_token_is_probed_with_one_row(void **state)
+{
+    struct tb_store *store = open_store(*state, TB_STORE_WRITE);
+    int64_t now = now_ms();
+    add_one(store, "a1", 1, "a");
+    add_one(store, "a2", 0, "a");
+    assert_int_equal(tb_store_park(store, "rollbar", "a", 1, "refused"), 0);
+    assert_int_equal(tb_store_probe(store, "rollbar", now, 1000), 0);
+    assert_int_equal(tb_store_probe(store, "rollbar", now + 999, 1000), 0);
+    assert_int_equal(tb_store_next_due(store, "rollbar", now), now + 1000);
+    assert_int_equal(tb_store_probe(store, "rollbar", now + 1000, 1000), 1);
+    assert_int_equal(tb_store_probe(store, "rollbar", now + 1001, 1000), 0);
+    assert_string_equal(due_at(store, now + 1001, NULL, 0, 16), "a2");
+    assert_int_equal(counts(store).parked, 1);
+    tb_store_close(store);
+}
+
+static void a_pause_passes_over_one_token(void **state)
+{
+    struct tb_store *store = open_store(*state, TB_STORE_WRITE);
+    int64_t now = now_ms();
+    add_one(store, "a1", 0, "a");
+    add_one(store, "b1", 1, "b");
+    assert_int_equal(tb_store_pause(store, "rollbar", "a", now + FAR_MS), 0);
+    assert_int_equal(tb_store_pause(store, "rollbar", "a", now + 5), 0); /* never shorter */
+    assert_string_equal(due_at(store, now, NULL, 0, 16), "b1");
+    assert_int_equal(tb_store_next_due(store, "rollbar", now), now + FAR_MS);
+    struct tb_store_holds holds;
+    assert_int_equal(tb_store_holds(store, "rollbar", now, &holds), 0);
+    assert_int_equal(holds.paused_until_ms, now + FAR_MS);
+    assert_string_equal(due_at(store, now + FAR_MS, NULL, 0, 16), "a1 b1");
+    tb_store_close(store);
+}
+
+static void a_clock_set_back_stalls_nothing(void **state)
+{
+    struct tb_store *store = open_store(*state, TB_STORE_WRITE);
+    int64_t now = now_ms();
+    int64_t year_ms = INT64_C(365) * 24 * 3600 * 1000;
+    struct tb_occurrence future = occurrence("future", "f");
+    future.received_ns = (uint64_t)(now + year_ms) * TB_NS_PER_MS;
+    assert_int_equal(tb_store_add(store, &future, ROLLBAR, 1), 0);
+    assert_string_equal(due(store), "future");
+    add_one(store, "retried", 0, "");
+    add_one(store, "near", 1, "near");
+    verdict(store, "retried", TB_OUT_QUEUED, now + year_ms);
+    verdict(store, "near", TB_OUT_QUEUED, now + 1000);
+    assert_int_equal(tb_store_pause(store, "rollbar", "", now + year_ms), 0);
+    assert_string_equal(due(store), "");
+    assert_int_equal(tb_store_clamp(store, "rollbar", now, FAR_MS), 0);
+    assert_string_equal(due(store), "retried future");
+    tb_store_close(store);
+}
+
+static void two_sinks_have_their_own_rows_and_sums(void **state)
+{
+    struct tb_store *store = open_store(*state, TB_STORE_WRITE);
+    static const char *const SINKS[] = {"rollbar", "otlp"};
+    struct tb_occurrence one = occurrence("u", "f");
+    assert_int_equal(tb_store_add(store, &one, SINKS, 2), 0);
+    verdict(store, "u", TB_OUT_SENT, 0);
+    struct tb_store_counts otlp;
+    assert_int_equal(tb_store_sink_counts(store, "otlp", &otlp), 0);
+    assert_int_equal(otlp.received, 1);
+    assert_int_equal(otlp.queued, 1);
+    assert_true(otlp.oldest_queued_ms > 0);
+    struct tb_store_counts rollbar;
+    assert_int_equal(tb_store_sink_counts(store, "rollbar", &rollbar), 0);
+    assert_int_equal(rollbar.sent, 1);
+    assert_int_equal(rollbar.queued, 0);
+    assert_int_equal(rollbar.oldest_queued_ms, 0);
+    assert_int_equal(counts(store).received, 2);
+    tb_store_close(store);
+}
+
+/* The sums as the rows themselves say them. */
+static void sums_hold(const struct place *place, struct tb_store *store)
+{
+    struct tb_store_counts sums = counts(store);
+    assert_int_equal(sums.received, sums.sent + sums.dropped + sums.quarantined + sums.queued);
+    static const char *const STATES[] = {"(0, 4)", "(1)", "(2)", "(3)", "(4)", "(0, 1, 2, 3, 4)"};
+    int64_t values[] = {sums.queued,      sums.sent,   sums.dropped,
+                        sums.quarantined, sums.parked, sums.received};
+    for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
+        char sql[96];
+        (void)snprintf(sql, sizeof(sql), "SELECT count(*) FROM outbox WHERE state IN %s",
+                       STATES[i]);
+        assert_int_equal(ask_sql(place, sql), values[i]);
+    }
+}
+
+static void random_step(struct tb_store *store, unsigned *seed, int *n_added)
+{
+    static const char *const TOKENS[] = {"", "a", "b"};
+    const char *token = TOKENS[(unsigned)rand_r(seed) % 3];
+    char uuid[37];
+    int pick = *n_added > 0 ? rand_r(seed) % *n_added : 0;
+    (void)snprintf(uuid, sizeof(uuid), "u%d", pick);
+    switch (rand_r(seed) % 8) {
+    case 0:
+    case 1:
+    case 2:
+        (void)snprintf(uuid, sizeof(uuid), "u%d", (*n_added)++);
+        add_one(store, uuid, rand_r(seed) % 4, token);
+        return;
+    case 3: {
+        struct tb_occurrence again = occurrence(uuid, "f");
+        assert_in_range(tb_store_add(store, &again, ROLLBAR, *n_added > 0), 0, 1);
+        *n_added += *n_added == 0;
+        return;
+    }
+    case 4:
+        assert_int_equal(tb_store_park(store, "rollbar", token, rand_r(seed) % 2, "r"), 0);
+        return;
+    case 5:
+        assert_true(tb_store_probe(store, "rollbar", now_ms() + rand_r(seed) % 5000, 1000) >= 0);
+        return;
+    default: {
+        int err = tb_store_verdict(store, uuid, "rollbar", (enum tb_outbox_state)(rand_r(seed) % 5),
+                                   now_ms(), 0, "r");
+        assert_true(err == 0 || err == -ENOENT);
+    }
+    }
+}
+
+static void the_sums_hold_after_every_step(void **state)
+{
+    struct tb_store *store = open_store(*state, TB_STORE_WRITE);
+    unsigned seed = 20240229;
+    int n_added = 0;
+    for (int i = 0; i < 2000; i++) {
+        bool in_transaction = rand_r(&seed) % 4 == 0;
+        bool is_taken_back = in_transaction && rand_r(&seed) % 2 == 0;
+        int n_before = n_added;
+        if (in_transaction)
+            assert_int_equal(tb_store_begin(store), 0);
+        random_step(store, &seed, &n_added);
+        if (is_taken_back) {
+            tb_store_rollback(store);
+            n_added = n_before;
+        } else if (in_transaction) {
+            assert_int_equal(tb_store_commit(store), 0);
+        }
+        if (i % 10 == 0)
+            sums_hold(*state, store);
+    }
+    sums_hold(*state, store);
+    assert_true(counts(store).sent > 0 && counts(store).parked > 0 && counts(store).queued > 0);
+    tb_store_close(store);
+}
+
+static void the_database_itself_refuses_wrong_sums(void **state)
+{
+    struct tb_store *store = open_store(*state, TB_STORE_WRITE);
+    add_one(store, "u", 1, "");
+    tb_store_close(store);
+    sqlite3 *db = NULL;
+    const struct place *place = *state;
+    assert_int_equal(sqlite3_open(place->database, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, "UPDATE delivery SET sent = sent + 1", NULL, NULL, NULL),
+                     SQLITE_CONSTRAINT);
+    /* What is deleted undelivered counts as dropped, what was sent stays counted. */
+    assert_int_equal(sqlite3_exec(db, "DELETE FROM outbox", NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_close(db), SQLITE_OK);
+    store = open_store(*state, TB_STORE_WRITE);
+    assert_int_equal(counts(store).received, 1);
+    assert_int_equal(counts(store).dropped, 1);
+    assert_int_equal(counts(store).queued, 0);
+    tb_store_close(store);
+}
+
+/* A backlog must not make the look for what is due slow: it has to walk an index. */
+static void the_queue_is_walked_by_its_index(void **state)
+{
+    const struct place *place = *state;
+    tb_store_close(open_store(place, TB_STORE_WRITE));
+    static const char *const QUERIES[] = {
+        "SELECT count(*) FROM pragma_index_list('outbox') WHERE name = 'outbox_queue'",
+        "SELECT count(*) FROM pragma_index_list('occurrences') WHERE name = 'occurrences_trace'",
+        "SELECT count(*) FROM pragma_index_list('occurrences') WHERE name = 'occurrences_xray'",
+    };
+    for (size_t i = 0; i < 3; i++)
+        assert_int_equal(ask_sql(place, QUERIES[i]), 1);
+    struct tb_store *store = open_store(place, TB_STORE_WRITE);
+    enum { N = 20000, LOOKS = 200 };
+    char uuid[37];
+    assert_int_equal(tb_store_begin(store), 0);
+    for (int i = 0; i < N; i++) {
+        (void)snprintf(uuid, sizeof(uuid), "u%d", i);
+        add_one(store, uuid, 1 + i % 3, "");
+    }
+    assert_int_equal(tb_store_commit(store), 0);
+    uint64_t before = tb_clock_mono_ns();
+    for (int i = 0; i < LOOKS; i++) {
+        assert_string_equal(due_at(store, now_ms(), NULL, 0, 2), "u0 u3");
+        assert_int_equal(tb_store_next_due(store, "rollbar", now_ms()), -1);
+    }
+    /* Sorting 20,000 rows takes over 5 ms each time; walking the index some 20 microseconds. */
+    assert_true(tb_clock_mono_ns() - before < (uint64_t)LOOKS * 2 * TB_NS_PER_MS);
+    tb_store_close(store);
+}
+
+#define PLACED(name) cmocka_unit_test_setup_teardown(name, make_place, drop_place)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        PLACED(crashes_come_first_then_the_oldest),
+        PLACED(a_row_carries_its_token_and_attempts),
+        PLACED(a_retry_waits_until_it_is_due),
+        PLACED(the_last_verdict_is_the_last),
+        PLACED(parking_sets_one_token_aside),
+        PLACED(every_token_can_be_unparked_at_once),
+        PLACED(a_parked_token_is_probed_with_one_row),
+        PLACED(a_pause_passes_over_one_token),
+        PLACED(a_clock_set_back_stalls_nothing),
+        PLACED(two_sinks_have_their_own_rows_and_sums),
+        PLACED(the_sums_hold_after_every_step),
+        PLACED(the_database_itself_refuses_wrong_sums),
+        PLACED(the_queue_is_walked_by_its_index),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
