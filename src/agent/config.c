@@ -331,7 +331,8 @@ static int check(const struct tb_config *c, char why[TB_CONFIG_WHY])
 static void name_file(const char *file, char why[TB_CONFIG_WHY])
 {
     size_t len = strlen(why);
-    snprintf(why + len, TB_CONFIG_WHY - len, " (settings file: %s)", file);
+    if (strstr(why, file) == NULL)
+        snprintf(why + len, TB_CONFIG_WHY - len, " (settings file: %s)", file);
 }
 
 static int layers(const struct tb_config_flags *flags, struct tb_config *c, char why[TB_CONFIG_WHY])
@@ -353,9 +354,11 @@ static int layers(const struct tb_config_flags *flags, struct tb_config *c, char
         default_socket(c, strcmp(state_default, c->state_dir) != 0);
         c->shared_spool = strcmp(c->spool, TB_CONFIG_SYSTEM_SPOOL) == 0;
         err = take_token(c, file != NULL ? file->rollbar : NULL, why);
+        if (!err)
+            err = check(c, why);
+        if (err && c->file[0] != '\0')
+            name_file(c->file, why);
     }
-    if (!err && (err = check(c, why)) && c->file[0] != '\0')
-        name_file(c->file, why);
     tb_config_file_free(file);
     free(state_default);
     return err;

@@ -160,15 +160,33 @@ static unsigned line_of(const struct complaint *said)
     return line;
 }
 
-static void explain(const char *path, const struct complaint *said, cyaml_err_t err,
-                    char why[TB_CONFIG_WHY])
+/* libcyaml knows only where the mapping with the unknown key begins: the first line from there on
+ * that holds the key is the one. */
+static unsigned key_line(const char *text, unsigned from, const char *key)
+{
+    unsigned line = 1;
+    for (const char *at = text; *at != '\0'; line++) {
+        size_t len = strcspn(at, "\n");
+        if (line >= from && memmem(at, len, key, strlen(key)) != NULL)
+            return line;
+        at += len + (at[len] == '\n');
+    }
+    return from;
+}
+
+static void explain(const char *path, const char *text, const struct complaint *said,
+                    cyaml_err_t err, char why[TB_CONFIG_WHY])
 {
     char where[32] = "";
     char hint[128] = "";
     char key[64];
-    if (line_of(said) > 0)
-        snprintf(where, sizeof(where), ":%u", line_of(said));
-    if (err == CYAML_ERR_INVALID_KEY && strncmp(said->what, "Unexpected key: ", 16) == 0) {
+    unsigned line = line_of(said);
+    int is_unknown = err == CYAML_ERR_INVALID_KEY && !strncmp(said->what, "Unexpected key: ", 16);
+    if (is_unknown)
+        line = key_line(text, line, said->what + 16);
+    if (line > 0)
+        snprintf(where, sizeof(where), ":%u", line);
+    if (is_unknown) {
         quoted(said->places[1], key, sizeof(key));
         suggest(said->what + 16, key, hint, sizeof(hint));
         snprintf(why, TB_CONFIG_WHY, "%s%s: unknown key \"%s\"%s%s%s%s", path, where,
@@ -210,13 +228,14 @@ int tb_config_file_read(const char *path, struct tb_config_file **out, char why[
     cyaml_data_t *data = NULL;
     cyaml_err_t bad = cyaml_load_data((const uint8_t *)tb_buf_str(&text), text.len,
                                       cyaml_for(&said, &cyaml), &top, &data, NULL);
-    tb_buf_done(&text);
     if (bad != CYAML_OK) {
-        explain(path, &said, bad, why);
-        return -EINVAL;
+        explain(path, tb_buf_str(&text), &said, bad, why);
+        err = -EINVAL;
+    } else {
+        *out = data;
     }
-    *out = data;
-    return 0;
+    tb_buf_done(&text);
+    return err;
 }
 
 void tb_config_file_free(struct tb_config_file *file)
