@@ -39,8 +39,10 @@ static size_t position(const struct tb_spool *spool, const char *name, bool *fou
 
 static void note_event(struct tb_spool *spool, const struct inotify_event *event)
 {
-    if (event->mask & (IN_Q_OVERFLOW | IN_IGNORED | IN_UNMOUNT))
+    if (event->mask & IN_Q_OVERFLOW)
         spool->list_needed = true;
+    if (event->mask & (IN_IGNORED | IN_UNMOUNT))
+        spool->blind = true;
     if (event->len == 0)
         return;
     bool found;
@@ -166,7 +168,7 @@ void tb_folder_look(struct tb_spool *spool)
     uint64_t now_ns = tb_clock_mono_ns();
     tb_folder_events(spool);
     bool due = now_ns - spool->listed_ns >= (uint64_t)LIST_EVERY_S * TB_NS_PER_S;
-    if (spool->wake_fd < 0 || spool->list_needed || due) {
+    if (spool->blind || spool->list_needed || due) {
         spool->list_needed = list(spool, now_ns) < 0;
         spool->listed_ns = now_ns;
     }

@@ -58,6 +58,7 @@ static int take_lock(struct tb_spool *spool, const char *path, char why[TB_SPOOL
 static void watch(struct tb_spool *spool, const char *path)
 {
     char in[PATH_MAX];
+    spool->blind = true;
     int n = snprintf(in, sizeof(in), "%s/in", path);
     if (n < 0 || (size_t)n >= sizeof(in))
         return;
@@ -67,6 +68,7 @@ static void watch(struct tb_spool *spool, const char *path)
     uint32_t mask = IN_CREATE | IN_MODIFY | IN_ATTRIB | IN_CLOSE_WRITE | IN_MOVED_TO | IN_DELETE;
     if (inotify_add_watch(spool->wake_fd, in, mask | IN_ONLYDIR | IN_DONT_FOLLOW) < 0)
         tb_fd_close(&spool->wake_fd);
+    spool->blind = spool->wake_fd < 0;
 }
 
 static int allocate(struct tb_spool *spool)

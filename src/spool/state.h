@@ -10,7 +10,8 @@ enum { TB_SPOOL_MAX_SOURCES = 8192 /* files known at a time; more wait for their
 
 struct tb_spool {
     int in_fd, agent_fd, lock_fd;
-    int wake_fd;                /* inotify, or -1: then the folder is read each time */
+    int wake_fd;                /* inotify, or -1 */
+    bool blind;                 /* nothing tells of changes: the folder is read at each look */
     struct tb_source **sources; /* owned; sorted by name */
     size_t n_sources, cap_sources;
     unsigned listing; /* number of the last listing of in/ */
