@@ -199,6 +199,7 @@ class MainJobTest(towbar.Case):
         self.assertEqual(len(self.items()), 2)
 
     def test_a_crash_comes_before_the_errors(self):
+        self.write_config("rollbar:\n  connections: 1\n")
         self.run_job("both", "3", check=-signal.SIGSEGV)
         levels = [data["level"] for data in self.deliver(4)]
         self.assertEqual(levels, ["critical", "error", "error", "error"])

@@ -62,9 +62,9 @@ class NothingLostTest(towbar.Case):
             cuts = [{"cut": "before-reply"}, {"status": 500}, {"cut": "mid-reply"}, {}, {}, {}]
             self.fake.script(dice.sample(cuts, 6))
             agent = self.agent(self.fake)
-            n = dice.randrange(3, 12)
+            n = dice.randrange(2, 7)
             acknowledged += self.step(reporter, n)
-            seen = len(self.fake.requests) + dice.randrange(1, n)
+            seen = len(self.fake.requests) + dice.randrange(1, n + 1)
             try:
                 self.fake.wait_for(lambda fake, n=seen: len(fake.requests) >= n, 1)
             except TimeoutError:

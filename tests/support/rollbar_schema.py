@@ -271,7 +271,7 @@ def warn(data):
     for event in data["body"].get("telemetry", []):
         if event["level"] not in LEVELS:
             found.append(f"telemetry level {event['level']} is not one of Rollbar's")
-    for key in ("uuid", "level", "timestamp", "platform", "language", "server", "attributes"):
+    for key in ("uuid", "level", "timestamp", "platform", "language", "server"):
         if key not in data:
             found.append(f"data.{key} is missing")
     return found

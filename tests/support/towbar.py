@@ -103,10 +103,11 @@ class Agent:
         self.kill9()
 
     def _read(self):
-        for line in self.process.stdout:
-            with self.changed:
-                self.lines.append(line)
-                self.changed.notify_all()
+        with self.process.stdout as words:
+            for line in words:
+                with self.changed:
+                    self.lines.append(line)
+                    self.changed.notify_all()
 
     @property
     def log(self):

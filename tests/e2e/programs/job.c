@@ -17,7 +17,7 @@
 
 struct message {
     long before[3];
-    long next;
+    volatile long next; /* so that the compiler moves nothing across the fault */
 };
 
 static struct message *volatile nowhere;
@@ -52,7 +52,7 @@ static inline __attribute__((always_inline)) void link_message(struct message *m
 __attribute__((noinline)) static int push_inlined(struct message *m)
 {
     link_message(m); /* here: inlining */
-    return m->before[0] != 0;
+    return m->next != 2;
 }
 
 __attribute__((noinline)) static int give_up(void)
