@@ -14,7 +14,7 @@
 enum {
     CONNECTIONS_MAX = 64,
     SHORT_OF_MEMORY_MS = 100,   /* the only thing that makes waiting itself fail */
-    LOOK_EVERY_S = 60,          /* so that a clock set back costs no more */
+    LOOK_EVERY_MS = 60 * 1000,  /* so that a clock set back costs no more */
     PAUSE_MAX_MS = 3600 * 1000, /* the longest pause a sink asks for */
 };
 
@@ -110,7 +110,7 @@ static int clamp(struct tb_deliver *deliver)
     uint64_t now_ns = tb_clock_mono_ns();
     if (now_ns < deliver->clamp_ns)
         return 0;
-    deliver->clamp_ns = now_ns + (uint64_t)LOOK_EVERY_S * TB_NS_PER_S;
+    deliver->clamp_ns = now_ns + (uint64_t)LOOK_EVERY_MS * TB_NS_PER_MS;
     int64_t longest =
         deliver->retry_max_ms > PAUSE_MAX_MS ? (int64_t)deliver->retry_max_ms : PAUSE_MAX_MS;
     return tb_store_clamp(deliver->store, deliver->sink->name, wall_ms(), longest);
@@ -122,7 +122,7 @@ static int until_ms(uint64_t at_ns)
 {
     uint64_t now_ns = tb_clock_mono_ns();
     uint64_t left_ms = at_ns > now_ns ? (at_ns - now_ns) / TB_NS_PER_MS + 1 : 0;
-    return (int)(left_ms < LOOK_EVERY_S * 1000 ? left_ms : LOOK_EVERY_S * 1000);
+    return (int)(left_ms < LOOK_EVERY_MS ? left_ms : LOOK_EVERY_MS);
 }
 
 /* How long the thread may sleep when nothing comes in. */
@@ -135,12 +135,12 @@ static int sleep_ms(struct tb_deliver *deliver)
     if (tb_deliver_is_broken(deliver) && tb_clock_mono_ns() < deliver->hold_until_ns)
         return until_ms(deliver->hold_until_ns);
     if (room(deliver) == 0)
-        return LOOK_EVERY_S * 1000; /* a reply will come before that */
+        return LOOK_EVERY_MS; /* a reply will come before that */
     /* From the last look on, not from now: what fell due in between has not been seen. */
     int64_t next_ms = tb_store_next_due(deliver->store, deliver->sink->name, deliver->looked_ms);
     int64_t left_ms = next_ms - wall_ms();
-    if (next_ms < 0 || left_ms > LOOK_EVERY_S * 1000)
-        return LOOK_EVERY_S * 1000;
+    if (next_ms < 0 || left_ms > LOOK_EVERY_MS)
+        return LOOK_EVERY_MS;
     return left_ms > 0 ? (int)left_ms : 0;
 }
 
