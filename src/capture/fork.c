@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "capture/context.h"
@@ -14,7 +15,7 @@
 #include "capture/modules.h"
 #include "capture/report.h"
 
-enum { ORPHAN = 1, ADOPTING = 2 };
+enum { ORPHAN = 1, WAIT_STEPS = 100, WAIT_STEP_NS = 100 * 1000 };
 
 static atomic_int *unwiped; /* 1; 0 in a child with memory of its own. NULL: not watched */
 static int is_registered;
@@ -49,15 +50,11 @@ int tb_fork_is_unseen(void)
     return unwiped && atomic_load_explicit(unwiped, memory_order_relaxed) == 0;
 }
 
-void tb_fork_adopt(void)
+static void adopt(void)
 {
-    int orphan = ORPHAN;
-    if (!atomic_compare_exchange_strong(&tb_lib.is_orphan, &orphan, ADOPTING))
-        return; /* another thread is at it; a report meanwhile needs no slot */
     tb_lib_check_dir();
-    for (int i = 0; i < TB_N_CLASSES; i++)
-        tb_writer_init(&tb_lib.writers[i], i, tb_lib.dirfd);
     tb_lib_describe();
+    tb_lib_init_writers();
     int err = tb_modules_refresh(&tb_lib.about, 1);
     if (err >= 0 && !tb_lib.slot.map) /* its crash handler may have made one */
         err = tb_lib_open_slot();
@@ -65,7 +62,24 @@ void tb_fork_adopt(void)
     if (err < 0)
         (void)snprintf(tb_lib.why, sizeof(tb_lib.why), "no crash slot in this fork child: %s",
                        strerrordesc_np(-err));
-    atomic_store(&tb_lib.is_orphan, 0);
+}
+
+int tb_fork_adopt(void)
+{
+    const struct timespec step = {0, WAIT_STEP_NS};
+    int self = -gettid();
+    int orphan = ORPHAN;
+    if (atomic_compare_exchange_strong(&tb_lib.is_orphan, &orphan, self)) {
+        adopt();
+        atomic_store(&tb_lib.is_orphan, 0);
+        return 0;
+    }
+    /* Another thread is at it, or this one, below in the handler that it is in. */
+    for (int i = 0; i < WAIT_STEPS && orphan != 0 && orphan != self; i++) {
+        (void)nanosleep(&step, NULL);
+        orphan = atomic_load(&tb_lib.is_orphan);
+    }
+    return orphan == 0 ? 0 : -EAGAIN;
 }
 
 int tb_fork_watch(void)

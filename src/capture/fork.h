@@ -15,7 +15,8 @@ int tb_fork_watch(void);
 int tb_fork_is_unseen(void);
 /* Lets go of all that is the parent's. Signal-safe. */
 void tb_fork_forget(void);
-/* Gives an orphan its own. Not signal-safe: asks the loader. */
-void tb_fork_adopt(void);
+/* Gives an orphan its own. 0, or -EAGAIN while that is going on. Not signal-safe: asks the loader.
+ */
+int tb_fork_adopt(void);
 
 #endif

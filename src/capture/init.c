@@ -89,11 +89,10 @@ static int open_files(const towbar_options *options)
         return err;
     tb_lib.dirfd = err;
     tb_lib_keep_dir();
-    for (int i = 0; i < TB_N_CLASSES; i++)
-        tb_writer_init(&tb_lib.writers[i], i, tb_lib.dirfd);
     atomic_store(&tb_lib.pid, getpid());
     atomic_store(&tb_lib.is_orphan, 0);
     tb_lib_describe();
+    tb_lib_init_writers();
     err = tb_modules_refresh(&tb_lib.about, 1);
     if (err < 0)
         return fail(err, "no table of the loaded modules");

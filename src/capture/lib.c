@@ -31,9 +31,10 @@ int tb_lib_enter(void)
         tb_lib_leave();
         return -ENOTCONN;
     }
-    if (atomic_load(&tb_lib.is_orphan))
-        tb_fork_adopt();
-    return 0;
+    int err = atomic_load(&tb_lib.is_orphan) ? tb_fork_adopt() : 0;
+    if (err)
+        tb_lib_leave();
+    return err;
 }
 
 void tb_lib_leave(void)
@@ -100,6 +101,7 @@ void tb_lib_describe(void)
                                  .environment = tb_lib.environment,
                                  .version = tb_lib.version,
                                  .root = tb_lib.root};
+    tb_id_boot(tb_lib.boot_id);
     about->start_ticks = read_start_ticks();
     about->start_wall_ns = start_wall_ns(about->start_ticks);
 }
@@ -125,13 +127,23 @@ void tb_lib_check_dir(void)
     memcpy(path + len, "/in", 4);
     /* What has the number now is the host's: left alone. */
     tb_lib.dirfd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    for (int i = 0; i < TB_N_CLASSES; i++)
+        tb_lib.writers[i].dirfd = tb_lib.dirfd;
+}
+
+void tb_lib_init_writers(void)
+{
+    for (int i = 0; i < TB_N_CLASSES; i++) {
+        struct tb_writer *writer = &tb_lib.writers[i];
+        tb_writer_init(writer, i, tb_lib.dirfd);
+        memcpy(writer->boot_id, tb_lib.boot_id, sizeof(writer->boot_id));
+        writer->start_ticks = tb_lib.about.start_ticks;
+    }
 }
 
 int tb_lib_open_slot(void)
 {
-    uint8_t boot_id[16];
-    tb_id_boot(boot_id);
-    int err = tb_slot_open(&tb_lib.slot, tb_lib.dirfd, boot_id, tb_lib.about.start_ticks);
+    int err = tb_slot_open(&tb_lib.slot, tb_lib.dirfd, tb_lib.boot_id, tb_lib.about.start_ticks);
     if (err == 0)
         tb_lib_store_modules();
     return err;

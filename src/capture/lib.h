@@ -24,7 +24,8 @@ enum { TB_LIB_PATH = 4096, TB_LIB_NAME = 256, TB_LIB_WHY = 640 };
 struct tb_lib {
     atomic_int state;     /* enum tb_lib_state */
     atomic_uint n_users;  /* between enter and leave */
-    atomic_int is_orphan; /* a fork child that has no files of its own yet */
+    atomic_int is_orphan; /* 0; 1 in a fork child that has no files of its own yet; -tid of the
+                             thread that makes them */
     atomic_int pid;       /* whose the slot and the writers are */
     int dirfd;            /* SPOOL/in */
     dev_t dir_dev;        /* what dirfd was: a host that closes all descriptors reuses numbers */
@@ -33,6 +34,7 @@ struct tb_lib {
     struct tb_writer writers[TB_N_CLASSES];
     struct tb_slot slot;
     atomic_int *wiped; /* 0 in a child whose memory is a copy (MADV_WIPEONFORK), else 1; or NULL */
+    uint8_t boot_id[16];
     struct tb_process about; /* process record without modules; texts point below */
     char spool[TB_LIB_PATH];
     char exe[TB_LIB_PATH];
@@ -47,8 +49,8 @@ struct tb_lib {
 
 extern struct tb_lib tb_lib;
 
-/* 0 when the library is on: then call tb_lib_leave. -ENOTCONN else. Signal-safe but for the first
- * call in a fork child. */
+/* 0 when the library is on: then call tb_lib_leave. -ENOTCONN, or -EAGAIN, else. Signal-safe but
+ * for the first call in a fork child. */
 int tb_lib_enter(void);
 void tb_lib_leave(void);
 /* For calls that need no files: lets a fork child get its own. Keeps errno. */
@@ -60,6 +62,9 @@ void tb_lib_describe(void);
  * signal-safe. */
 void tb_lib_keep_dir(void);
 void tb_lib_check_dir(void);
+/* Makes the writers ready to write into dirfd as the process that describe saw. Nobody may use them
+ * meanwhile. */
+void tb_lib_init_writers(void);
 /* Makes the crash slot of this process, with the process record in it. 0 or a negative errno.
  * Signal-safe. */
 int tb_lib_open_slot(void);

@@ -228,7 +228,12 @@ static int store(struct work *work, const struct tb_modules *modules)
         record.context_len = modules->record_len;
         record.generation = modules->process.generation;
     }
-    return tb_writer_append(&tb_lib.writers[class_of(work->facts.level)], &record);
+    struct tb_writer *writer = &tb_lib.writers[class_of(work->facts.level)];
+    int err = tb_writer_append(writer, &record);
+    if (err != -ESTALE)
+        return err;
+    tb_lib_check_dir(); /* the host closed the folder: by its path then, once */
+    return tb_writer_append(writer, &record);
 }
 
 /* The caller is inside (tb_lib_enter), and the site has let it pass. */

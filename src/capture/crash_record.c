@@ -1,0 +1,327 @@
+/* crash_record.c - see crash_record.h. The chunks are those of docs/spool-format.md 7.
+ *
+ * A stage gathers first and writes then, so that a fault leaves no torn chunk. All that is large is
+ * static: the stack may be small, and malloc may be broken. */
+#include "capture/crash_record.h"
+
+#include <dlfcn.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/id.h"
+#include "base/pack.h"
+#include "capture/context.h"
+#include "capture/late.h"
+#include "capture/machine.h"
+#include "capture/modules.h"
+#include "capture/notes.h"
+#include "capture/stack.h"
+#include "capture/thread.h"
+#include "record/crash.h"
+
+enum {
+    NESTED_MAX = 3,
+    RED_ZONE_BYTES = 128, /* below sp, in use by leaf functions */
+    STACK_BYTES = 64 << 10,
+    STACK_SKIP_PAGES = 256, /* from a sp in a guard page up to where the stack is */
+    CODE_BYTES = 256,
+    ABORT_BYTES = 2048,
+    FRAME_BYTES = 24,
+    NOTE_HEAD_BYTES = 16,
+    END_BYTES = 16,
+    ALIGNMENT = 8,
+};
+
+static struct crash {
+    struct tb_signal signal;
+    uint64_t begun_ns;
+    uint32_t pid, tid;
+    struct tb_slot *slot;
+    struct tb_modules *modules; /* taken; NULL without */
+    volatile int stage;         /* the one that runs */
+    volatile int n_nested;
+    uint32_t end_flags;
+    uint64_t stack_address;
+    size_t stack_len;
+    uint8_t stack[STACK_BYTES];
+    struct tb_stack walker;
+    struct tb_late late;
+    struct tb_unwind_frame frames[TB_CRASH_FRAMES_MAX];
+    uint8_t packed[TB_CRASH_FRAMES_MAX * FRAME_BYTES];
+    char scope[TB_SCOPES_BYTES];
+    uint8_t context[TB_PROCESS_RECORD_MAX];
+} crash;
+
+static void *const *abort_message; /* the C library's __abort_msg; NULL when it has none */
+
+void tb_crash_record_setup(void)
+{
+    abort_message = dlsym(RTLD_DEFAULT, "__abort_msg");
+}
+
+/* ---- write ---- */
+
+static void write_padding(size_t len)
+{
+    static const uint8_t zeros[ALIGNMENT];
+    (void)tb_slot_write(crash.slot, zeros, (ALIGNMENT - len % ALIGNMENT) % ALIGNMENT);
+}
+
+/* A chunk of two parts. What does not fit is left out: the reader sees a cut record. */
+static void write_chunk(int tag, const void *head, size_t head_len, const void *rest,
+                        size_t rest_len)
+{
+    uint8_t header[TB_CHUNK_HEADER_BYTES];
+    tb_chunk_header((uint16_t)tag, head_len + rest_len, header);
+    (void)tb_slot_write(crash.slot, header, sizeof(header));
+    (void)tb_slot_write(crash.slot, head, head_len);
+    (void)tb_slot_write(crash.slot, rest, rest_len);
+    write_padding(head_len + rest_len);
+}
+
+/* ---- stages ---- */
+
+static int is_sent(const siginfo_t *info)
+{
+    return info->si_code <= 0;
+}
+
+static void write_fixed(void)
+{
+    const siginfo_t *info = crash.signal.info;
+    uint8_t bytes[TB_CRASH_FIXED_BYTES];
+    struct tb_crash_fixed fixed;
+    memset(&fixed, 0, sizeof(fixed));
+    fixed.signo = crash.signal.signo;
+    fixed.code = info->si_code;
+    fixed.err = info->si_errno;
+    fixed.tid = crash.tid;
+    fixed.pid = crash.pid;
+    if (is_sent(info)) {
+        fixed.sender_pid = (uint32_t)info->si_pid;
+        fixed.sender_uid = info->si_uid;
+    } else {
+        fixed.fault_address = (uint64_t)(uintptr_t)info->si_addr;
+    }
+    fixed.wall_ns = crash.slot->time_ns;
+    fixed.mono_ns = crash.begun_ns;
+    /* 0: the newest of the slot, which write_late_modules may yet have to make. */
+    fixed.generation = 0;
+    tb_machine_registers(crash.signal.context, &fixed);
+    (void)syscall(SYS_prctl, PR_GET_NAME, fixed.thread_name, 0, 0, 0);
+    tb_crash_fixed_pack(&fixed, bytes);
+    write_chunk(TB_CRASH_FIXED, bytes, sizeof(bytes), NULL, 0);
+    tb_slot_flush(crash.slot);
+}
+
+static void write_trace(void)
+{
+    unsigned char image[TB_TRACE_IMAGE_BYTES];
+    if (tb_context_trace(image))
+        write_chunk(TB_CRASH_TRACE, image, sizeof(image), NULL, 0);
+}
+
+/* Only assert, malloc and their like leave a text: struct { unsigned size; char text[]; }. */
+static void write_abort(void)
+{
+    uint64_t address;
+    uint8_t bytes[ABORT_BYTES];
+    if (crash.signal.signo != SIGABRT || !abort_message ||
+        tb_memory_copy((uint64_t)(uintptr_t)abort_message, &address, sizeof(address)) !=
+            sizeof(address) ||
+        address == 0)
+        return;
+    size_t n = tb_memory_copy(address, bytes, sizeof(bytes));
+    if (n <= sizeof(uint32_t))
+        return;
+    const char *text = (const char *)bytes + sizeof(uint32_t);
+    size_t len = strnlen(text, n - sizeof(uint32_t));
+    while (len > 0 && text[len - 1] == '\n')
+        len--;
+    write_chunk(TB_CRASH_ABORT, text, len, NULL, 0);
+}
+
+/* Where sp is in a guard page (a stack overflow) the copy begins at the stack proper. */
+static void copy_stack(void)
+{
+    const uint64_t page = TB_MEMORY_PAGE;
+    uint64_t sp = tb_machine_start(crash.signal.context).sp;
+    uint64_t at = (sp - RED_ZONE_BYTES) & ~(uint64_t)(ALIGNMENT - 1);
+    tb_slot_flush(crash.slot);
+    for (int i = 0; i < STACK_SKIP_PAGES && sp > RED_ZONE_BYTES; i++) {
+        size_t n = tb_memory_copy(at, crash.stack, STACK_BYTES);
+        if (n > 0) {
+            crash.stack_address = at;
+            crash.stack_len = n;
+            crash.end_flags |= n == STACK_BYTES ? TB_CRASH_STACK_CUT : 0;
+            return;
+        }
+        at = (at / page + 1) * page;
+    }
+}
+
+static void write_frames(void)
+{
+    struct tb_stack *walker = &crash.walker;
+    int cut = 0;
+    walker->modules = crash.modules;
+    walker->late = &crash.late;
+    walker->last = 0;
+    tb_memory_reset(&walker->memory);
+    crash.late.n = 0;
+    walker->memory.copy = crash.stack;
+    walker->memory.copy_address = crash.stack_address;
+    walker->memory.copy_len = crash.stack_len;
+    size_t n = tb_stack_walk(walker, tb_machine_start(crash.signal.context), 1, crash.frames,
+                             TB_CRASH_FRAMES_MAX, &cut);
+    for (size_t i = 0; i < n; i++) {
+        tb_put64(crash.packed + i * FRAME_BYTES, crash.frames[i].ip);
+        tb_put64(crash.packed + i * FRAME_BYTES + 8, crash.frames[i].sp);
+        tb_put64(crash.packed + i * FRAME_BYTES + 16, (uint64_t)crash.frames[i].trust);
+    }
+    crash.end_flags |= cut ? TB_CRASH_FRAMES_CUT : 0;
+    write_chunk(TB_CRASH_FRAMES, crash.packed, n * FRAME_BYTES, NULL, 0);
+    tb_slot_flush(crash.slot);
+}
+
+static void write_scope(void)
+{
+    size_t len = tb_thread_scopes(crash.scope, sizeof(crash.scope));
+    if (len > 0)
+        write_chunk(TB_CRASH_SCOPE, crash.scope, len, NULL, 0);
+}
+
+static void write_notes(void)
+{
+    struct tb_note note;
+    uint64_t number;
+    uint64_t end;
+    tb_notes_range(&number, &end);
+    for (; number < end; number++) {
+        uint8_t head[NOTE_HEAD_BYTES];
+        if (tb_notes_get(number, &note) != 0)
+            continue;
+        tb_put64(head, note.wall_ns);
+        tb_put32(head + 8, note.level);
+        tb_put32(head + 12, note.tid);
+        write_chunk(TB_CRASH_NOTE, head, sizeof(head), note.text,
+                    strnlen(note.text, sizeof(note.text)));
+    }
+}
+
+/* The address, as eight bytes before the bytes found there. */
+static void write_memory(int tag, uint64_t address, const void *bytes, size_t len)
+{
+    uint8_t head[8];
+    tb_put64(head, address);
+    if (len > 0)
+        write_chunk(tag, head, sizeof(head), bytes, len);
+}
+
+static void write_code(void)
+{
+    uint8_t bytes[CODE_BYTES];
+    uint64_t ip = tb_machine_start(crash.signal.context).ip;
+    uint64_t from = ip - CODE_BYTES / 2;
+    size_t n = tb_memory_copy(from, bytes, sizeof(bytes));
+    if (n <= CODE_BYTES / 2) { /* the page before is not there */
+        from = ip;
+        n = tb_memory_copy(from, bytes, CODE_BYTES / 2);
+    }
+    write_memory(TB_CRASH_CODE, from, bytes, n);
+}
+
+static void write_stack(void)
+{
+    write_memory(TB_CRASH_STACK, crash.stack_address, crash.stack, crash.stack_len);
+}
+
+static void write_end(void)
+{
+    uint8_t bytes[END_BYTES];
+    tb_put64(bytes, tb_clock_mono_ns() - crash.begun_ns);
+    tb_put32(bytes + 8, (uint32_t)crash.n_nested);
+    tb_put32(bytes + 12, crash.end_flags);
+    write_chunk(TB_CRASH_END, bytes, sizeof(bytes), NULL, 0);
+    tb_slot_end(crash.slot);
+}
+
+/* A module that came after the table was made gets into the record while it still can. After the
+ * end: the frames of the stream must follow each other without a gap. */
+static void write_late_modules(void)
+{
+    if (crash.late.n == 0 || !crash.modules)
+        return;
+    uint64_t generation = tb_modules_next_generation();
+    size_t len = tb_late_pack(&crash.late, crash.modules, crash.pid, generation, crash.context,
+                              sizeof(crash.context));
+    (void)tb_slot_context(crash.slot, generation, crash.context, len);
+}
+
+/* The most valuable first. */
+static void (*const stages[])(void) = {write_fixed,  write_trace, write_abort,       copy_stack,
+                                       write_frames, write_scope, write_notes,       write_code,
+                                       write_stack,  write_end,   write_late_modules};
+enum { N_STAGES = sizeof(stages) / sizeof(stages[0]) };
+
+static void run_stages(void)
+{
+    while (crash.stage < N_STAGES) {
+        int stage = crash.stage;
+        stages[stage]();
+        crash.stage = stage + 1;
+    }
+}
+
+void tb_crash_record(struct tb_slot *slot, const struct tb_signal *signal, uint32_t pid,
+                     uint32_t tid)
+{
+    uint8_t uuid[TB_UUID_BYTES];
+    crash.signal = *signal;
+    crash.begun_ns = tb_clock_mono_ns();
+    crash.pid = pid;
+    crash.tid = tid;
+    crash.slot = slot;
+    crash.stage = 0;
+    crash.n_nested = 0;
+    crash.end_flags = 0;
+    crash.stack_len = 0;
+    crash.late.n = 0;
+    crash.modules = tb_modules_take();
+    tb_slot_state(slot, TB_SLOT_WRITING, tid);
+    tb_id_uuid(uuid);
+    tb_slot_begin(slot, uuid, tb_clock_wall_ns());
+    run_stages();
+}
+
+void tb_crash_record_resume(void)
+{
+    crash.n_nested++;
+    crash.stage++;
+    if (crash.n_nested <= NESTED_MAX)
+        run_stages();
+}
+
+void tb_crash_record_done(enum tb_slot_state state)
+{
+    tb_slot_state(crash.slot, state, crash.tid);
+    tb_slot_wake(crash.slot);
+    tb_modules_give(crash.modules);
+    crash.modules = NULL;
+}
+
+void tb_crash_record_context(struct tb_slot *slot, uint32_t pid)
+{
+    struct tb_modules *modules = tb_modules_take();
+    if (!modules)
+        return;
+    uint64_t generation = modules->process.generation;
+    crash.late.n = 0;
+    size_t len =
+        tb_late_pack(&crash.late, modules, pid, generation, crash.context, sizeof(crash.context));
+    (void)tb_slot_context(slot, generation, crash.context, len);
+    tb_modules_give(modules);
+}

@@ -1,0 +1,680 @@
+/* victim.c - dies, or reports, in the way that its first argument names; for tests/capture.
+ *
+ * With VICTIM_BARE in the environment it does the same without the library, so that tests can
+ * compare how it ends. */
+#include <assert.h>
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <towbar/towbar.h>
+
+/* Aligned, so that tests can tell the functions apart by address alone. */
+#define NOINLINE __attribute__((noinline, aligned(256)))
+#define TRACE_A "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+static volatile int sink;
+static void (*volatile deed)(void);
+static volatile int zero;
+static int is_bare;
+
+/* Not by the library's own stdio-free ways: what the test reads. */
+static void say(const char *text)
+{
+    (void)!write(STDOUT_FILENO, text, strlen(text));
+}
+
+static void start(void)
+{
+    if (is_bare)
+        return;
+    int err = towbar_init(NULL);
+    if (err)
+        fprintf(stderr, "towbar_init: %d %s\n", err, towbar_status());
+}
+
+/* ---- the chain of functions that every crash is in ---- */
+
+NOINLINE void chain_here(void)
+{
+    deed();
+    sink++;
+}
+
+NOINLINE void chain_middle(void)
+{
+    chain_here();
+    sink++;
+}
+
+NOINLINE void chain_outer(void)
+{
+    chain_middle();
+    sink++;
+}
+
+static void run(void (*what)(void))
+{
+    deed = what;
+    printf("here %p\nmiddle %p\nouter %p\ndeed %p\n", (void *)(size_t)chain_here,
+           (void *)(size_t)chain_middle, (void *)(size_t)chain_outer, (void *)(size_t)what);
+    fflush(stdout);
+    chain_outer();
+}
+
+/* ---- deeds ---- */
+
+NOINLINE static void write_null(void)
+{
+    *(volatile int *)(size_t)(zero + 16) = 1;
+}
+
+NOINLINE static void call_null(void)
+{
+    ((void (*)(void))(size_t)zero)();
+}
+
+NOINLINE static void divide(void)
+{
+    sink = 100 / zero;
+}
+
+NOINLINE static void breakpoint(void)
+{
+    __asm__ volatile("int3");
+}
+
+NOINLINE static void illegal(void)
+{
+    __asm__ volatile("ud2");
+}
+
+NOINLINE static void non_canonical(void)
+{
+    sink = *(volatile int *)(0x4141414141414141u + (size_t)zero);
+}
+
+NOINLINE static void truncated_mapping(void)
+{
+    char name[] = "/tmp/victim.XXXXXX";
+    int fd = mkstemp(name);
+    unlink(name);
+    if (ftruncate(fd, 4096) != 0)
+        return;
+    volatile char *map = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (ftruncate(fd, 0) != 0)
+        return;
+    map[100] = 1;
+}
+
+NOINLINE static void abort_now(void)
+{
+    abort();
+}
+
+NOINLINE static void assert_now(void)
+{
+    assert(zero == 1 && "the text of the assertion");
+}
+
+NOINLINE static void raise_segv(void)
+{
+    raise(SIGSEGV);
+}
+
+NOINLINE static void raise_sys(void)
+{
+    raise(SIGSYS);
+}
+
+NOINLINE static void wait_for_death(void)
+{
+    say("ready\n");
+    for (;;)
+        pause();
+}
+
+NOINLINE static void overflow_stack(void)
+{
+    volatile char room[512];
+    room[0] = (char)sink;
+    overflow_stack();
+    sink += room[0];
+}
+
+/* ---- ways to die ---- */
+
+#define WAY(name, what)                                                                            \
+    static void name(void)                                                                         \
+    {                                                                                              \
+        start();                                                                                   \
+        run(what);                                                                                 \
+    }
+
+WAY(die_null, write_null)
+WAY(die_call_null, call_null)
+WAY(die_fpe, divide)
+WAY(die_int3, breakpoint)
+WAY(die_ud2, illegal)
+WAY(die_non_canonical, non_canonical)
+WAY(die_bus, truncated_mapping)
+WAY(die_abort, abort_now)
+WAY(die_assert, assert_now)
+WAY(die_raise, raise_segv)
+WAY(die_sys, raise_sys)
+WAY(die_killed, wait_for_death)
+WAY(die_overflow, overflow_stack)
+
+static void abort_blocked(void)
+{
+    sigset_t all;
+    start();
+    sigfillset(&all);
+    sigprocmask(SIG_BLOCK, &all, NULL);
+    run(abort_now);
+}
+
+static void die_with_story(void)
+{
+    start();
+    TOWBAR_TRACE(TRACE_A);
+    TOWBAR_SCOPE("device", "%s", "d-17");
+    for (int i = 0; i < 70; i++)
+        towbar_note(TOWBAR_INFO, "note %d", i);
+    errno = ENOSPC;
+    run(write_null);
+}
+
+static void *in_thread(void *arg)
+{
+    (void)arg;
+    towbar_thread_enter("worker-%d", 7);
+    TOWBAR_TRACE(TRACE_A);
+    TOWBAR_SCOPE("device", "%s", "d-18");
+    run(deed);
+    return NULL;
+}
+
+static void die_in_thread_by(void (*what)(void))
+{
+    pthread_t thread;
+    start();
+    deed = what;
+    pthread_create(&thread, NULL, in_thread, NULL);
+    pthread_join(thread, NULL);
+}
+
+static void die_in_thread(void)
+{
+    die_in_thread_by(write_null);
+}
+
+static void overflow_in_thread(void)
+{
+    die_in_thread_by(overflow_stack);
+}
+
+static pthread_barrier_t barrier;
+
+static void *at_the_barrier(void *arg)
+{
+    (void)arg;
+    pthread_barrier_wait(&barrier);
+    write_null();
+    return NULL;
+}
+
+static void die_in_many_threads(void)
+{
+    enum { N = 16 };
+    pthread_t threads[N];
+    start();
+    pthread_barrier_init(&barrier, NULL, N);
+    for (int i = 0; i < N; i++)
+        pthread_create(&threads[i], NULL, at_the_barrier, NULL);
+    for (int i = 0; i < N; i++)
+        pthread_join(threads[i], NULL);
+}
+
+static void die_at_exit(void)
+{
+    start();
+    atexit(write_null);
+}
+
+/* ---- with handlers of its own ---- */
+
+static sigjmp_buf back;
+
+static void print_and_exit(int signo, siginfo_t *info, void *context)
+{
+    ucontext_t *u = context;
+    say(signo == SIGSEGV && info->si_addr == (void *)16 && u->uc_stack.ss_size > 0
+            ? "earlier handler\n"
+            : "earlier handler with wrong arguments\n");
+    _exit(9);
+}
+
+static void print_once(int signo)
+{
+    (void)signo;
+    say("earlier handler\n");
+}
+
+static void print_and_abort(int signo)
+{
+    (void)signo;
+    say("earlier handler\n");
+    abort();
+}
+
+static void jump_back(int signo)
+{
+    (void)signo;
+    siglongjmp(back, 1);
+}
+
+static void set(int signo, void (*handler)(int), int flags)
+{
+    struct sigaction action = {.sa_handler = handler, .sa_flags = flags};
+    sigaction(signo, &action, NULL);
+}
+
+static void earlier_exits(void)
+{
+    static char stack[65536];
+    struct sigaction action = {.sa_sigaction = print_and_exit, .sa_flags = SA_SIGINFO | SA_ONSTACK};
+    stack_t own = {.ss_sp = stack, .ss_size = sizeof(stack)};
+    sigaltstack(&own, NULL);
+    sigaction(SIGSEGV, &action, NULL);
+    start();
+    run(write_null);
+}
+
+static void earlier_resets(void)
+{
+    set(SIGSEGV, print_once, (int)SA_RESETHAND);
+    start();
+    run(write_null);
+}
+
+static void earlier_aborts(void)
+{
+    set(SIGSEGV, print_and_abort, 0);
+    start();
+    run(write_null);
+}
+
+static void earlier_returns_from_abort(void)
+{
+    set(SIGABRT, print_once, 0);
+    start();
+    run(abort_now);
+}
+
+/* How the mask and a second delivery look inside a handler that is called by ours. */
+static void print_mask(int signo)
+{
+    sigset_t now;
+    sigprocmask(SIG_SETMASK, NULL, &now);
+    say(sigismember(&now, signo) == 1 && sigismember(&now, SIGUSR1) == 1 &&
+                sigismember(&now, SIGTERM) == 0
+            ? "mask right\n"
+            : "mask wrong\n");
+    _exit(9);
+}
+
+static void earlier_mask(void)
+{
+    struct sigaction action = {.sa_handler = print_mask};
+    sigaddset(&action.sa_mask, SIGUSR1);
+    sigaction(SIGSEGV, &action, NULL);
+    start();
+    run(write_null);
+}
+
+static void recovers(void)
+{
+    set(SIGSEGV, jump_back, 0);
+    start();
+    for (int i = 0; i < 3; i++) {
+        if (sigsetjmp(back, 1) == 0)
+            write_null();
+    }
+    say("recovered\n");
+}
+
+static void recovers_then_dies(void)
+{
+    set(SIGSEGV, jump_back, 0);
+    start();
+    if (sigsetjmp(back, 1) == 0)
+        write_null();
+    say("recovered\n");
+    run(abort_now);
+}
+
+static void ignores(void)
+{
+    set(SIGSEGV, SIG_IGN, 0);
+    set(SIGTRAP, SIG_IGN, 0);
+    start();
+    raise(SIGSEGV);
+    raise(SIGTRAP);
+    kill(getpid(), SIGSEGV);
+    say("survived\n");
+}
+
+static void ignores_but_faults(void)
+{
+    set(SIGSEGV, SIG_IGN, 0);
+    start();
+    run(write_null);
+}
+
+/* Faults again inside of the handler of the program, on the alternate stack. */
+static void fault_again(int signo)
+{
+    (void)signo;
+    say("earlier handler\n");
+    divide();
+}
+
+static void earlier_faults(void)
+{
+    set(SIGSEGV, fault_again, SA_ONSTACK);
+    start();
+    run(write_null);
+}
+
+/* ---- children ---- */
+
+static void wait_and_print(pid_t pid)
+{
+    int status = 0;
+    waitpid(pid, &status, 0);
+    printf("child %d status %d\n", (int)pid, status);
+    fflush(stdout);
+}
+
+static void child_crashes(void)
+{
+    start();
+    pid_t pid = fork();
+    if (pid == 0) {
+        run(write_null);
+        _exit(1);
+    }
+    wait_and_print(pid);
+}
+
+/* As daemon(3) and many programs do: fork twice, close everything. */
+static void daemon_crashes(void)
+{
+    int pipes[2];
+    start();
+    if (pipe(pipes) != 0)
+        return;
+    pid_t pid = fork();
+    if (pid == 0) {
+        setsid();
+        if (fork() != 0)
+            _exit(0);
+        for (int fd = 0; fd < 256; fd++) {
+            if (fd != pipes[1])
+                close(fd);
+        }
+        open("/dev/null", O_RDWR);
+        open("/dev/null", O_RDWR);
+        open("/dev/null", O_RDWR);
+        open("/dev/null", O_RDWR);
+        int own = getpid();
+        (void)!write(pipes[1], &own, sizeof(own));
+        write_null();
+        _exit(1);
+    }
+    close(pipes[1]);
+    int own = 0;
+    char end;
+    (void)!read(pipes[0], &own, sizeof(own));
+    (void)!read(pipes[0], &end, 1); /* until it is dead */
+    printf("child %d status 0\n", own);
+    wait_and_print(pid);
+}
+
+static void child_reports(void)
+{
+    start();
+    towbar_error("of the parent");
+    pid_t pid = fork();
+    if (pid == 0) {
+        towbar_error("of the child");
+        run(write_null);
+        _exit(1);
+    }
+    wait_and_print(pid);
+    towbar_error("of the parent again");
+}
+
+static void child_by_clone_crashes(void)
+{
+    start();
+    pid_t pid = (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+    if (pid == 0) {
+        run(write_null);
+        _exit(1);
+    }
+    wait_and_print(pid);
+    towbar_error("of the parent again");
+}
+
+static void child_by_vfork_crashes(void)
+{
+    start();
+    pid_t pid = vfork();
+    if (pid == 0) {
+        *(volatile int *)16 = 1;
+        _exit(1);
+    }
+    wait_and_print(pid);
+    towbar_error("of the parent again");
+    run(abort_now);
+}
+
+static void child_exits(void)
+{
+    start();
+    pid_t pid = fork();
+    if (pid == 0)
+        exit(0);
+    wait_and_print(pid);
+    pid = (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+    if (pid == 0)
+        exit(0);
+    wait_and_print(pid);
+    run(write_null);
+}
+
+/* ---- the world around ---- */
+
+static void descriptors_closed(void)
+{
+    start();
+    towbar_error("before");
+    for (int fd = 3; fd < 256; fd++)
+        close(fd);
+    int reused = open("/tmp", O_RDONLY);
+    towbar_error("after");
+    if (reused < 0)
+        return;
+    run(write_null);
+}
+
+static void file_size_limited(void)
+{
+    struct rlimit none = {0, 0};
+    start();
+    setrlimit(RLIMIT_FSIZE, &none);
+    write_null(); /* nothing can be said any more: that would be SIGXFSZ */
+}
+
+static void plugin_crashes(void)
+{
+    start();
+    void *plugin = dlopen(getenv("VICTIM_PLUGIN"), RTLD_NOW);
+    if (!plugin) {
+        fprintf(stderr, "%s\n", dlerror());
+        return;
+    }
+    void *crash = dlsym(plugin, "plugin_crash");
+    printf("plugin %p\n", crash);
+    fflush(stdout);
+    ((void (*)(void))crash)();
+}
+
+static void report_in_handler(int signo)
+{
+    (void)signo;
+    towbar_error("from a signal handler");
+}
+
+static void handler_reports(void)
+{
+    set(SIGUSR1, report_in_handler, 0);
+    start();
+    raise(SIGUSR1);
+}
+
+/* ---- the malloc that must not be called ---- */
+
+static volatile int malloc_is_forbidden;
+
+#if !defined(VICTIM_SANITIZED)
+extern void *__libc_malloc(size_t bytes);
+extern void *__libc_calloc(size_t n, size_t bytes);
+extern void *__libc_realloc(void *old, size_t bytes);
+
+static void forbid(void)
+{
+    if (!malloc_is_forbidden)
+        return;
+    say("malloc was called\n");
+    _exit(77);
+}
+
+void *malloc(size_t bytes)
+{
+    forbid();
+    return __libc_malloc(bytes);
+}
+
+void *calloc(size_t n, size_t bytes)
+{
+    forbid();
+    return __libc_calloc(n, bytes);
+}
+
+void *realloc(void *old, size_t bytes)
+{
+    forbid();
+    return __libc_realloc(old, bytes);
+}
+#endif
+
+static void dies_without_malloc(void)
+{
+    start();
+    TOWBAR_SCOPE("device", "%s", "d-19");
+    towbar_note(TOWBAR_INFO, "a note");
+    puts("");
+    fflush(stdout);
+    malloc_is_forbidden = 1;
+    deed = write_null;
+    chain_outer();
+}
+
+static void reports_without_malloc(void)
+{
+    start();
+    towbar_error("the first may allocate");
+    malloc_is_forbidden = 1;
+    for (int i = 0; i < 5; i++)
+        towbar_error("number %d", i);
+    errno = ENOENT;
+    towbar_perror("open %s", "x");
+    towbar_note(TOWBAR_INFO, "a note");
+    malloc_is_forbidden = 0;
+    say("done\n");
+}
+
+static const struct {
+    const char *name;
+    void (*run)(void);
+} ways[] = {
+    {"null", die_null},
+    {"call-null", die_call_null},
+    {"fpe", die_fpe},
+    {"int3", die_int3},
+    {"ud2", die_ud2},
+    {"non-canonical", die_non_canonical},
+    {"bus", die_bus},
+    {"abort", die_abort},
+    {"abort-blocked", abort_blocked},
+    {"assert", die_assert},
+    {"raise", die_raise},
+    {"sys", die_sys},
+    {"killed", die_killed},
+    {"overflow", die_overflow},
+    {"story", die_with_story},
+    {"thread", die_in_thread},
+    {"thread-overflow", overflow_in_thread},
+    {"many-threads", die_in_many_threads},
+    {"at-exit", die_at_exit},
+    {"earlier-exits", earlier_exits},
+    {"earlier-resets", earlier_resets},
+    {"earlier-aborts", earlier_aborts},
+    {"earlier-returns", earlier_returns_from_abort},
+    {"earlier-mask", earlier_mask},
+    {"earlier-faults", earlier_faults},
+    {"recovers", recovers},
+    {"recovers-then-dies", recovers_then_dies},
+    {"ignores", ignores},
+    {"ignores-but-faults", ignores_but_faults},
+    {"child-crashes", child_crashes},
+    {"daemon-crashes", daemon_crashes},
+    {"child-reports", child_reports},
+    {"child-by-clone", child_by_clone_crashes},
+    {"child-by-vfork", child_by_vfork_crashes},
+    {"child-exits", child_exits},
+    {"closed", descriptors_closed},
+    {"file-size", file_size_limited},
+    {"plugin", plugin_crashes},
+    {"handler-reports", handler_reports},
+    {"no-malloc", dies_without_malloc},
+    {"no-malloc-report", reports_without_malloc},
+};
+
+int main(int argc, char **argv)
+{
+    is_bare = getenv("VICTIM_BARE") != NULL;
+    for (size_t i = 0; argc > 1 && i < sizeof(ways) / sizeof(ways[0]); i++) {
+        if (strcmp(argv[1], ways[i].name) == 0) {
+            ways[i].run();
+            return 0;
+        }
+    }
+    fprintf(stderr, "victim WAY\n");
+    return 2;
+}

@@ -1,0 +1,230 @@
+/* What becomes of the signal after the report: the same as without the library. */
+#include "rig.h"
+
+static int run_bare(struct rig *rig, const char *way)
+{
+    rig->env[0] = "VICTIM_BARE=1";
+    rig_run(rig, way);
+    rig->env[0] = NULL;
+    return rig->status;
+}
+
+static void remove_core(const struct rig *rig)
+{
+    char path[96];
+    snprintf(path, sizeof(path), "%s/core", rig->folder);
+    (void)unlink(path);
+}
+
+static void death_is_the_same_as_without_the_library(void **state)
+{
+    static const char *const ways[] = {"null",
+                                       "call-null",
+                                       "fpe",
+                                       "int3",
+                                       "ud2",
+                                       "bus",
+                                       "non-canonical",
+                                       "abort",
+                                       "abort-blocked",
+                                       "assert",
+                                       "raise",
+                                       "sys",
+                                       "many-threads",
+                                       "at-exit",
+                                       "thread",
+                                       "earlier-exits",
+                                       "earlier-resets",
+                                       "earlier-aborts",
+                                       "earlier-returns",
+                                       "earlier-mask",
+                                       "recovers",
+                                       "recovers-then-dies",
+                                       "ignores",
+                                       "ignores-but-faults",
+                                       "earlier-faults"};
+    struct rig *rig = *state;
+    for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+        int bare = run_bare(rig, ways[i]);
+        remove_core(rig);
+        rig_run(rig, ways[i]);
+        remove_core(rig);
+        if (rig->status != bare)
+            fail_msg("%s: status %#x, without the library %#x; %s%s", ways[i], rig->status, bare,
+                     rig->out, rig->err);
+    }
+}
+
+static void kill_from_outside_ends_as_without_the_library(void **state)
+{
+    struct rig *rig = *state;
+    char path[96];
+    int statuses[2];
+    snprintf(path, sizeof(path), "%s/out", rig->folder);
+    for (int i = 0; i < 2; i++) {
+        rig->env[0] = i == 0 ? "VICTIM_BARE=1" : NULL;
+        (void)unlink(path);
+        rig_start(rig, "killed");
+        do {
+            rig_read_file(path, rig->out);
+        } while (!strstr(rig->out, "ready") && waitpid(rig->pid, &rig->status, WNOHANG) == 0);
+        kill(rig->pid, SIGSEGV);
+        rig_finish(rig);
+        statuses[i] = rig->status;
+        remove_core(rig);
+    }
+    assert_int_equal(statuses[0], statuses[1]);
+    assert_true(WIFSIGNALED(statuses[1]));
+    assert_int_equal(WTERMSIG(statuses[1]), SIGSEGV);
+}
+
+static void assert_handed_on(struct rig *rig, int signo)
+{
+    struct tb_crash crash = rig_crash(rig);
+    assert_int_equal(crash.fixed.signo, signo);
+    assert_false(crash.is_cut);
+    tb_crash_done(&crash);
+}
+
+static void earlier_handler_runs_with_its_arguments(void **state)
+{
+    struct rig *rig = *state;
+    rig_run(rig, "earlier-exits");
+    rig_assert_has(rig->out, "earlier handler\n");
+    assert_true(WIFEXITED(rig->status));
+    assert_int_equal(WEXITSTATUS(rig->status), 9);
+    assert_handed_on(rig, SIGSEGV);
+}
+
+static void earlier_handler_runs_with_its_mask(void **state)
+{
+    struct rig *rig = *state;
+    rig_run(rig, "earlier-mask");
+    rig_assert_has(rig->out, "mask right\n");
+    assert_handed_on(rig, SIGSEGV);
+}
+
+static size_t count(const char *text, const char *part)
+{
+    size_t n = 0;
+    for (const char *at = strstr(text, part); at; at = strstr(at + 1, part))
+        n++;
+    return n;
+}
+
+static void earlier_handler_with_resethand_runs_once(void **state)
+{
+    struct rig *rig = *state;
+    rig_run(rig, "earlier-resets");
+    assert_int_equal(count(rig->out, "earlier handler\n"), 1);
+    assert_true(WIFSIGNALED(rig->status));
+    assert_handed_on(rig, SIGSEGV);
+}
+
+static void handler_that_returns_from_abort_ends_in_abort(void **state)
+{
+    struct rig *rig = *state;
+    rig_run(rig, "earlier-returns");
+    assert_int_equal(count(rig->out, "earlier handler\n"), 1);
+    assert_int_equal(WTERMSIG(rig->status), SIGABRT);
+    assert_handed_on(rig, SIGABRT);
+}
+
+static void fault_inside_the_earlier_handler_keeps_the_first_crash(void **state)
+{
+    struct rig *rig = *state;
+    rig_run(rig, "earlier-faults");
+    rig_assert_has(rig->out, "earlier handler\n");
+    assert_int_equal(WTERMSIG(rig->status), SIGFPE);
+    assert_handed_on(rig, SIGSEGV);
+}
+
+static void recovery_by_siglongjmp_leaves_no_report(void **state)
+{
+    struct rig *rig = *state;
+    rig_run(rig, "recovers");
+    rig_assert_has(rig->out, "recovered\n");
+    assert_true(WIFEXITED(rig->status));
+    assert_int_equal(WEXITSTATUS(rig->status), 0);
+    assert_int_equal(rig_read(rig), 0);
+    assert_int_equal(rig->stats.n_vanished, 0);
+}
+
+static void crash_after_a_recovery_is_the_one_reported(void **state)
+{
+    struct rig *rig = *state;
+    rig_run(rig, "recovers-then-dies");
+    rig_assert_has(rig->out, "recovered\n");
+    assert_handed_on(rig, SIGABRT);
+}
+
+static void ignored_signals_stay_ignored(void **state)
+{
+    struct rig *rig = *state;
+    rig_run(rig, "ignores");
+    rig_assert_has(rig->out, "survived\n");
+    assert_true(WIFEXITED(rig->status));
+    assert_int_equal(rig_read(rig), 0);
+}
+
+static void fault_is_reported_though_its_signal_is_ignored(void **state)
+{
+    struct rig *rig = *state;
+    rig_run(rig, "ignores-but-faults");
+    assert_true(WIFSIGNALED(rig->status));
+    assert_handed_on(rig, SIGSEGV);
+}
+
+/* gdb reads siginfo and the innermost frame from the core, where both can be had. */
+static void core_shows_the_place_of_the_signal(void **state)
+{
+    static const struct {
+        const char *way, *code, *frame;
+    } rows[] = {{"null", "si_code = 1,", "write_null"},
+                {"abort", "si_code = -6,", "abort"},
+                {"int3", "si_code = 128,", "breakpoint"}};
+    struct rig *rig = *state;
+    char command[512];
+    char pattern[64] = "";
+    rig_read_file("/proc/sys/kernel/core_pattern", rig->out);
+    memcpy(pattern, rig->out, sizeof(pattern) - 1);
+    if (strcmp(pattern, "core\n") != 0 || access("/usr/bin/gdb", X_OK) != 0) {
+        print_message("core_pattern is not \"core\" or gdb is not here: skipped\n");
+        skip();
+    }
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        rig_run(rig, rows[i].way);
+        assert_true(WCOREDUMP(rig->status));
+        snprintf(command, sizeof(command),
+                 "cd %s && gdb -nx -batch -ex 'p $_siginfo' -ex bt %s/tests/programs/victim "
+                 "core >gdb 2>&1; rm -f core",
+                 rig->folder, TEST_BIN);
+        assert_int_equal(system(command), 0); /* NOLINT: a test of ours, no foreign words */
+        snprintf(command, sizeof(command), "%s/gdb", rig->folder);
+        rig_read_file(command, rig->err);
+        rig_assert_has(rig->err, rows[i].code);
+        rig_assert_has(rig->err, rows[i].frame);
+        assert_null(strstr(rig->err, "tb_crash"));
+        assert_null(strstr(rig->err, "tb_handoff"));
+    }
+}
+
+int main(void)
+{
+#define CASE(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
+    const struct CMUnitTest tests[] = {
+        CASE(death_is_the_same_as_without_the_library),
+        CASE(kill_from_outside_ends_as_without_the_library),
+        CASE(earlier_handler_runs_with_its_arguments),
+        CASE(earlier_handler_runs_with_its_mask),
+        CASE(earlier_handler_with_resethand_runs_once),
+        CASE(handler_that_returns_from_abort_ends_in_abort),
+        CASE(fault_inside_the_earlier_handler_keeps_the_first_crash),
+        CASE(recovery_by_siglongjmp_leaves_no_report),
+        CASE(crash_after_a_recovery_is_the_one_reported),
+        CASE(ignored_signals_stay_ignored),
+        CASE(fault_is_reported_though_its_signal_is_ignored),
+        CASE(core_shows_the_place_of_the_signal),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
