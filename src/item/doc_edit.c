@@ -51,36 +51,24 @@ static char *copy(const char *text, size_t len)
     return out;
 }
 
-/* Appends an edit; consumes its text. */
-static int append(struct tb_doc *doc, struct tb_doc_edit edit)
+/* The last word on a node: replaced by json, or removed. */
+static int mark(struct tb_doc *doc, int node, const char *json, size_t len)
 {
     int err = grow(doc);
-    if (err) {
-        free(edit.text);
+    if (err)
         return err;
+    char *text = json ? copy(json, len) : NULL;
+    if (json && !text)
+        return -ENOMEM;
+    if (doc->edit_of[node] == 0) {
+        doc->edits[doc->n_edits++] = (struct tb_doc_edit){.node = node};
+        doc->edit_of[node] = doc->n_edits;
     }
-    if (edit.kind == TB_DOC_EDIT_ADD) {
-        edit.before = doc->added_to[edit.node];
-        doc->added_to[edit.node] = doc->n_edits + 1;
-    }
-    doc->edits[doc->n_edits++] = edit;
-    return 0;
-}
-
-/* The last word on a node: replaced or removed. Consumes text. */
-static int mark(struct tb_doc *doc, int node, int kind, char *text, size_t len)
-{
-    int err;
-    struct tb_doc_edit edit = {.kind = kind, .node = node, .text = text, .len = len};
-    if (doc->edit_of && doc->edit_of[node] > 0) {
-        struct tb_doc_edit *old = &doc->edits[doc->edit_of[node] - 1];
-        free(old->text);
-        *old = edit;
-        return 0;
-    }
-    if ((err = append(doc, edit)))
-        return err;
-    doc->edit_of[node] = doc->n_edits;
+    struct tb_doc_edit *edit = &doc->edits[doc->edit_of[node] - 1];
+    free(edit->text);
+    edit->kind = json ? TB_DOC_EDIT_REPLACE : TB_DOC_EDIT_REMOVE;
+    edit->text = text;
+    edit->len = len;
     return 0;
 }
 
@@ -88,67 +76,80 @@ int tb_doc_replace(struct tb_doc *doc, int node, const char *json, size_t len)
 {
     if (!tb_doc_at(doc, node))
         return -EINVAL;
-    char *text = copy(json, len);
-    return text ? mark(doc, node, TB_DOC_EDIT_REPLACE, text, len) : -ENOMEM;
+    return mark(doc, node, json, len);
 }
 
 int tb_doc_remove(struct tb_doc *doc, int node)
 {
     if (node == 0 || !tb_doc_at(doc, node))
         return -EINVAL;
-    return mark(doc, node, TB_DOC_EDIT_REMOVE, NULL, 0);
+    return mark(doc, node, NULL, 0);
 }
 
-/* "key":json, in memory of its own. */
-static int make_member(const char *key, const char *json, size_t len, struct tb_doc_edit *out)
+/* Appends an addition; consumes text, of which the first key_len bytes are the key. */
+static int append(struct tb_doc *doc, int node, char *text, size_t len, size_t key_len)
 {
-    size_t key_cap =
-        6 * strlen(key) + 8; /* every byte escaped, quotes, what the writer holds back */
-    struct tb_json j;
-    out->text = malloc(key_cap + 1 + len + 1);
-    if (!out->text)
-        return -ENOMEM;
-    tb_json_init(&j, out->text, key_cap);
-    tb_json_str(&j, key);
-    (void)tb_json_finish(&j); /* cannot run out: key_cap is the worst case */
-    out->key_len = j.len;
-    out->text[j.len] = ':';
-    memcpy(out->text + j.len + 1, json, len);
-    out->len = j.len + 1 + len;
+    int err = grow(doc);
+    if (err) {
+        free(text);
+        return err;
+    }
+    struct tb_doc_edit *edit = &doc->edits[doc->n_edits++];
+    edit->kind = TB_DOC_EDIT_ADD;
+    edit->node = node;
+    edit->text = text;
+    edit->len = len;
+    edit->key_len = key_len;
+    edit->before = doc->added_to[node];
+    doc->added_to[node] = doc->n_edits;
     return 0;
+}
+
+/* "key":json in memory of its own, or NULL. */
+static char *make_member(const char *key, const char *json, size_t len, size_t *key_len)
+{
+    size_t cap = 6 * strlen(key) + 8; /* every byte escaped, quotes, what the writer holds back */
+    struct tb_json j;
+    char *text = malloc(cap + 1 + len + 1);
+    if (!text)
+        return NULL;
+    tb_json_init(&j, text, cap);
+    tb_json_str(&j, key);
+    (void)tb_json_finish(&j); /* cannot run out: cap is the worst case */
+    text[j.len] = ':';
+    memcpy(text + j.len + 1, json, len);
+    *key_len = j.len;
+    return text;
 }
 
 int tb_doc_add(struct tb_doc *doc, int object, const char *key, const char *json, size_t len)
 {
     const struct tb_doc_node *node = tb_doc_at(doc, object);
-    struct tb_doc_edit edit = {.kind = TB_DOC_EDIT_ADD, .node = object};
-    int err;
+    size_t key_len;
     if (!node || node->type != TB_DOC_OBJECT)
         return -EINVAL;
-    if ((err = make_member(key, json, len, &edit)))
-        return err;
-    return append(doc, edit);
+    char *text = make_member(key, json, len, &key_len);
+    return text ? append(doc, object, text, key_len + 1 + len, key_len) : -ENOMEM;
 }
 
 int tb_doc_push(struct tb_doc *doc, int array, const char *json, size_t len)
 {
     const struct tb_doc_node *node = tb_doc_at(doc, array);
-    struct tb_doc_edit edit = {.kind = TB_DOC_EDIT_ADD, .node = array, .len = len};
     if (!node || node->type != TB_DOC_ARRAY)
         return -EINVAL;
-    edit.text = copy(json, len);
-    return edit.text ? append(doc, edit) : -ENOMEM;
+    char *text = copy(json, len);
+    return text ? append(doc, array, text, len, 0) : -ENOMEM;
 }
 
-/* The member that was added to object under the key of edit, or NULL. */
-static struct tb_doc_edit *added(struct tb_doc *doc, const struct tb_doc_edit *edit)
+/* The member that was added to object under that key, quotes included, or NULL. */
+static struct tb_doc_edit *added(struct tb_doc *doc, int object, const char *key, size_t key_len)
 {
-    int i = doc->added_to ? doc->added_to[edit->node] : 0;
+    int i = doc->added_to ? doc->added_to[object] : 0;
     while (i > 0) {
-        struct tb_doc_edit *old = &doc->edits[i - 1];
-        if (old->key_len == edit->key_len && memcmp(old->text, edit->text, edit->key_len) == 0)
-            return old;
-        i = old->before;
+        struct tb_doc_edit *edit = &doc->edits[i - 1];
+        if (edit->key_len == key_len && memcmp(edit->text, key, key_len) == 0)
+            return edit;
+        i = edit->before;
     }
     return NULL;
 }
@@ -156,21 +157,21 @@ static struct tb_doc_edit *added(struct tb_doc *doc, const struct tb_doc_edit *e
 int tb_doc_set(struct tb_doc *doc, int object, const char *key, const char *json, size_t len)
 {
     const struct tb_doc_node *node = tb_doc_at(doc, object);
-    struct tb_doc_edit edit = {.kind = TB_DOC_EDIT_ADD, .node = object};
-    int err;
+    size_t key_len;
     if (!node || node->type != TB_DOC_OBJECT)
         return -EINVAL;
     int member = tb_doc_member(doc, object, key);
     if (member >= 0)
         return tb_doc_replace(doc, member, json, len);
-    if ((err = make_member(key, json, len, &edit)))
-        return err;
-    struct tb_doc_edit *old = added(doc, &edit);
-    if (!old)
-        return append(doc, edit);
-    free(old->text);
-    old->text = edit.text;
-    old->len = edit.len;
+    char *text = make_member(key, json, len, &key_len);
+    if (!text)
+        return -ENOMEM;
+    struct tb_doc_edit *edit = added(doc, object, text, key_len);
+    if (!edit)
+        return append(doc, object, text, key_len + 1 + len, key_len);
+    free(edit->text);
+    edit->text = text;
+    edit->len = key_len + 1 + len;
     return 0;
 }
 

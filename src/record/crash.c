@@ -189,19 +189,8 @@ static int by_time(const void *a, const void *b)
     return left->text < right->text ? -1 : left->text > right->text;
 }
 
-int tb_crash_unpack(const uint8_t *data, size_t len, struct tb_crash *out)
+static void read_chunks(const uint8_t *data, size_t len, struct tb_crash *out)
 {
-    struct parts parts = count_parts(data, len);
-    if (!parts.fixed)
-        return -EBADMSG;
-    struct tb_crash crash = {.is_cut = 1};
-    fixed_unpack(parts.fixed, &crash.fixed);
-    crash.frames = calloc(parts.n_frames + 1, sizeof(*crash.frames));
-    crash.notes = calloc(parts.n_notes + 1, sizeof(*crash.notes));
-    if (!crash.frames || !crash.notes) {
-        tb_crash_done(&crash);
-        return -ENOMEM;
-    }
     struct tb_chunk chunk;
     size_t at = 0;
     int err;
@@ -209,12 +198,28 @@ int tb_crash_unpack(const uint8_t *data, size_t len, struct tb_crash *out)
         err = tb_chunk_next(data, len, &at, &chunk);
         if (err != -ENODATA && chunk.tag < sizeof(readers) / sizeof(readers[0]) &&
             readers[chunk.tag])
-            readers[chunk.tag](&chunk, &crash);
+            readers[chunk.tag](&chunk, out);
     } while (err == 0);
     if (err == -EBADMSG)
-        crash.is_cut = 1;
-    qsort(crash.notes, crash.n_notes, sizeof(*crash.notes), by_time);
-    *out = crash;
+        out->is_cut = 1;
+}
+
+int tb_crash_unpack(const uint8_t *data, size_t len, struct tb_crash *out)
+{
+    struct parts parts = count_parts(data, len);
+    if (!parts.fixed)
+        return -EBADMSG;
+    struct tb_crash_frame *frames = calloc(parts.n_frames + 1, sizeof(*frames));
+    struct tb_crash_note *notes = calloc(parts.n_notes + 1, sizeof(*notes));
+    if (!frames || !notes) {
+        free(frames);
+        free(notes);
+        return -ENOMEM;
+    }
+    *out = (struct tb_crash){.frames = frames, .notes = notes, .is_cut = 1};
+    fixed_unpack(parts.fixed, &out->fixed);
+    read_chunks(data, len, out);
+    qsort(out->notes, out->n_notes, sizeof(*out->notes), by_time);
     return 0;
 }
 

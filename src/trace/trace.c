@@ -212,7 +212,8 @@ void tb_span_id_text(const uint8_t id[8], char out[TB_SPAN_ID_TEXT])
 
 void tb_xray_id_text(const uint8_t id[16], char out[TB_XRAY_ID_TEXT])
 {
-    memcpy(out, "1-", 2);
+    out[0] = '1';
+    out[1] = '-';
     tb_hex(id, 4, out + 2);
     out[10] = '-';
     tb_hex(id + 4, 12, out + 11);
@@ -220,8 +221,10 @@ void tb_xray_id_text(const uint8_t id[16], char out[TB_XRAY_ID_TEXT])
 
 void tb_traceparent_text(const struct tb_trace *trace, char out[TB_TRACEPARENT_TEXT])
 {
+    static const uint8_t version = 0;
     uint8_t flags = trace->flags & FLAGS_KNOWN;
-    memcpy(out, "00-", 3);
+    tb_hex(&version, 1, out);
+    out[2] = '-';
     tb_hex(trace->trace_id, 16, out + 3);
     out[35] = '-';
     tb_hex(trace->span_id, 8, out + 36);

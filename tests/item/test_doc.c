@@ -172,8 +172,10 @@ static int parse_values(size_t n, char why[TB_DOC_WHY])
     size_t len = 2 * n;
     char *text = malloc(len);
     assert_non_null(text);
-    for (size_t i = 0; i < n; i++)
-        memcpy(text + 2 * i, i == 0 ? " [" : "0,", 2);
+    for (size_t i = 0; i < n; i++) {
+        text[2 * i] = i == 0 ? ' ' : '0';
+        text[2 * i + 1] = i == 0 ? '[' : ',';
+    }
     text[len - 1] = ']';
     int err = try_parse(text, len, why);
     free(text);

@@ -244,8 +244,10 @@ static void a_long_message_is_cut_between_characters(void **state)
     static char message[TB_ITEM_WRITE_LEAST * 2];
     static char text[TB_ITEM_WRITE_LEAST];
     size_t len = 0;
-    for (size_t i = 0; i + 2 < sizeof(message); i += 2)
-        memcpy(message + i, "\xc3\xa9", 2);
+    for (size_t i = 0; i + 2 < sizeof(message); i += 2) {
+        message[i] = '\xc3';
+        message[i + 1] = '\xa9';
+    }
     struct tb_item_facts facts = sample();
     facts.message = message;
     assert_int_equal(tb_item_write(&facts, text, sizeof(text), &len), -ENOSPC);

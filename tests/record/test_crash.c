@@ -70,11 +70,13 @@ static void add_fixed(struct record *r)
 static void add_note(struct record *r, uint64_t wall_ns, const char *text)
 {
     uint8_t note[64];
+    size_t len = strlen(text);
     tb_put64(note, wall_ns);
     tb_put32(note + 8, 3);
     tb_put32(note + 12, 11);
-    memcpy(note + 16, text, strlen(text));
-    add(r, TB_CRASH_NOTE, note, 16 + strlen(text));
+    for (size_t i = 0; i < len; i++)
+        note[16 + i] = (uint8_t)text[i];
+    add(r, TB_CRASH_NOTE, note, 16 + len);
 }
 
 /* A record with every kind of chunk. */
@@ -227,7 +229,7 @@ static void a_scope_keeps_only_whole_pairs(void **state)
 static void more_notes_and_frames_than_the_cap_are_left_out(void **state)
 {
     (void)state;
-    enum { BYTES = 64 << 10 };
+    enum { BYTES = 64 << 10, FRAMES_BYTES = 600 * 24 };
     uint8_t *bytes = calloc(1, BYTES);
     static struct record r;
     struct tb_crash crash;
@@ -236,8 +238,8 @@ static void more_notes_and_frames_than_the_cap_are_left_out(void **state)
     add_fixed(&r);
     memcpy(bytes, r.bytes, r.len);
     size_t len = r.len;
-    tb_chunk_header(TB_CRASH_FRAMES, 600 * 24, bytes + len);
-    len += tb_chunk_room(600 * 24);
+    tb_chunk_header(TB_CRASH_FRAMES, FRAMES_BYTES, bytes + len);
+    len += tb_chunk_room(FRAMES_BYTES);
     for (int i = 0; i < 300; i++) {
         tb_chunk_header(TB_CRASH_NOTE, 16, bytes + len);
         len += tb_chunk_room(16);

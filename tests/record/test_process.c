@@ -231,7 +231,8 @@ static void unknown_chunks_are_passed_over_and_text_ends_at_nul(void **state)
     tb_chunk_header(999, 8, memory + len);
     len += 16;
     tb_chunk_header(2, 5, memory + len);
-    memcpy(memory + len + 8, "a\0bcd", 5);
+    memory[len + 8] = 'a';
+    memory[len + 10] = 'b';
     len += 16;
     assert_int_equal(tb_process_unpack(memory, len, &again), 0);
     assert_string_equal(again.exe, "a");
