@@ -42,6 +42,7 @@ struct tb_demo {
     struct tb_demo_child agent, feed_daemon;
     struct tb_demo_request requests[TB_DEMO_N_REQUESTS]; /* in the order in which they were sent */
     size_t n_requests;
+    int64_t crash_item; /* the number of the crash's item, once it is stored */
     uint64_t start_ns;
 };
 

@@ -109,7 +109,7 @@ static int show_picture(void *arg, const struct tb_occurrence_row *row)
     return 0;
 }
 
-static int show(struct tb_demo *demo, const struct tb_demo_request *request, int64_t *item)
+static int show(struct tb_demo *demo, const struct tb_demo_request *request)
 {
     const struct tb_occurrence_filter filter = {.trace_id = request->trace_id, .max = 1};
     struct picture picture = {0};
@@ -123,7 +123,7 @@ static int show(struct tb_demo *demo, const struct tb_demo_request *request, int
     if (err < 0)
         return wrong("what was stored cannot be read", err);
     printf("        trace %s   item %" PRId64 "\n", request->trace_id, picture.item);
-    *item = picture.item;
+    demo->crash_item = picture.item;
     return 0;
 }
 
@@ -155,7 +155,6 @@ static int tell_request(struct tb_demo *demo)
  */
 static int tell_errors(struct tb_demo *demo)
 {
-    int64_t item;
     for (int i = 0; i < TB_DEMO_N_ERRORS; i++) {
         struct tb_demo_request *request = tb_demo_request(demo, "missing");
         int status = tb_demo_ask(demo, request->user, request->traceparent);
@@ -167,7 +166,7 @@ static int tell_errors(struct tb_demo *demo)
     }
     step(demo, 3, "errors", "GET /feed?user=missing, %d times: 500, feedd reported each",
          TB_DEMO_N_ERRORS);
-    return show(demo, &demo->requests[0], &item);
+    return show(demo, &demo->requests[0]);
 }
 
 /* One request that feedd does not survive. */
@@ -202,7 +201,7 @@ static int tell_crashes(struct tb_demo *demo, const struct tb_demo_request **out
     tb_demo_stop(&demo->agent, SIGKILL);
     if ((err = crash(demo, "crash", out)) < 0)
         return err;
-    step(demo, 4, "crash", "towbard killed on purpose; GET /feed?user=crash: feedd died (%s)",
+    step(demo, 4, "crash", "towbard killed; GET /feed?user=crash: feedd died (%s)",
          death(&demo->feed_daemon));
     return 0;
 }
@@ -210,23 +209,24 @@ static int tell_crashes(struct tb_demo *demo, const struct tb_demo_request **out
 static int tell_stored(struct tb_demo *demo, const struct tb_demo_request *request)
 {
     struct tb_store_counts counts;
-    int64_t item = 0;
     int err = tb_demo_start_agent(demo);
     if (err < 0)
         return err;
-    if ((err = tb_demo_wait(demo, all_is_stored)) < 0) {
+    err = tb_demo_wait(demo, all_is_stored);
+    if (err < 0 && err != -EINTR) {
         (void)count_stored(demo, &counts);
         fprintf(stderr,
                 "towbar: demo: of %zu reports %" PRId64 " are stored, %" PRId64 " of them wait\n",
                 demo->n_requests, counts.occurrences, counts.queued);
-        return wrong("not all that was reported was stored and sent", err);
     }
+    if (err < 0)
+        return wrong("not all that was reported was stored and sent", err);
     if ((err = count_stored(demo, &counts)) < 0)
         return wrong("the database cannot be read", err);
     step(demo, 5, "agent",
          "started again: %" PRId64 " items, %" PRId64 " of %zu reports stored%s: nothing lost",
          counts.items, counts.occurrences, demo->n_requests, demo->sends ? " and sent" : "");
-    return show(demo, request, &item);
+    return show(demo, request);
 }
 
 int tb_demo_tell(struct tb_demo *demo)
@@ -252,8 +252,12 @@ void tb_demo_tell_next(struct tb_demo *demo, int is_check)
         printf("\n  Items   %s\n", command(demo, "items", text));
         snprintf(verb, sizeof(verb), "trace %s", last->trace_id);
         printf("  Trace   %s\n", command(demo, verb, text));
-        printf("  Bug     %s\n", command(demo, "item N", text));
+        snprintf(verb, sizeof(verb), "item %" PRId64, demo->crash_item);
+        printf("  Bug     %s\n", command(demo, verb, text));
     }
+    if (!is_check && tb_demo_start_daemon(demo) == 0)
+        printf("  Try     curl '127.0.0.1:%u/feed?user=andrew'     or missing, crash, abort\n",
+               demo->port);
     printf("\n  Next    #include <towbar/towbar.h>     towbar_init(NULL);\n"
            "          cc -g your.c $(pkg-config --cflags --libs towbar)     and run towbard\n");
     if (!demo->sends)

@@ -73,8 +73,6 @@ static inline pid_t fake_start(const struct run *run, const char *reply, int dra
     assert_true(fd >= 0);
     assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
     assert_int_equal(listen(fd, 8), 0);
-    if (drains)
-        assert_int_equal(tb_spool_open(run->spool, TB_SPOOL_CREATE, &spool, why), 0);
     pid_t pid = fork();
     assert_true(pid >= 0);
     if (pid > 0) {
@@ -82,6 +80,9 @@ static inline pid_t fake_start(const struct run *run, const char *reply, int dra
         return pid;
     }
     prctl(PR_SET_PDEATHSIG, SIGKILL);
+    /* Nobody is answered before the spool is there. */
+    if (drains && tb_spool_open(run->spool, TB_SPOOL_CREATE, &spool, why) != 0)
+        _exit(2);
     for (;;) {
         struct pollfd ready = {.fd = fd, .events = POLLIN};
         if (poll(&ready, 1, drains ? 10 : -1) > 0)
