@@ -78,13 +78,14 @@ static void walk_agrees_with_the_backtrace_of_libc(void **state)
     (void)state;
     n_frames = 0;
     qsort(numbers, 5, sizeof(numbers[0]), compare);
-    assert_int_equal(n_frames, n_peers);
     assert_true(n_frames > 6);
+    /* From the outermost on: a sanitizer puts a frame of its own before the innermost. */
     for (size_t i = 1; i < n_frames; i++) {
-        assert_int_equal(frames[i].ip, (uint64_t)(uintptr_t)peers[i]);
-        assert_int_equal(frames[i].trust, TB_TRUST_CFI);
-        assert_true(frames[i].sp > frames[i - 1].sp);
+        assert_int_equal(frames[n_frames - i].ip, (uint64_t)(uintptr_t)peers[n_peers - (int)i]);
+        assert_int_equal(frames[n_frames - i].trust, TB_TRUST_CFI);
+        assert_true(frames[n_frames - i].sp > frames[n_frames - i - 1].sp);
     }
+    assert_true(n_peers - (int)n_frames <= 1);
 }
 
 static void rows_of_a_whole_library_do_not_grow_memory(void **state)

@@ -329,8 +329,7 @@ static void call_unmapped(void)
 
 static void write_null(void)
 {
-    volatile int *volatile nothing = NULL;
-    *nothing = 1;
+    __asm__ volatile("movl $1, 0" ::: "memory"); /* where no sanitizer looks */
 }
 
 static int set_up(void **state)

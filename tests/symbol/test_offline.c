@@ -1,0 +1,356 @@
+/* test_offline.c - a process dies for real; its stack is walked again from the record alone, and
+ * must come out as it did in the process. */
+#include "support.h"
+
+#include <signal.h>
+#include <sys/mman.h>
+
+#include "../unwind/live.h"
+#include "base/pack.h"
+#include "symbol/offline.h"
+
+enum { RECORD_BYTES = 128 << 10, STACK_BYTES = 48 << 10, RED_ZONE = 128, FRAMES = 128 };
+
+/* Shared with the child that dies. */
+static struct {
+    uint8_t record[RECORD_BYTES];
+    size_t len;
+} * shared;
+
+static struct live live;
+static struct tb_process process;
+static struct tb_module modules[LIVE_MODULES_MAX];
+static char names[LIVE_MODULES_MAX][512];
+static struct tb_symbol_config config;
+static volatile int sink;
+
+static void add_chunk(uint16_t tag, const void *data, size_t len)
+{
+    if (shared->len + tb_chunk_room(len) > RECORD_BYTES)
+        return;
+    uint8_t *at = shared->record + shared->len;
+    tb_chunk_header(tag, len, at);
+    memcpy(at + TB_CHUNK_HEADER_BYTES, data, len);
+    shared->len += tb_chunk_room(len);
+}
+
+static void add_stack(uint64_t from)
+{
+    static uint8_t bytes[8 + STACK_BYTES];
+    size_t len = 0;
+    tb_put64(bytes, from);
+    while (len < STACK_BYTES && live_read(NULL, from + len, bytes + 8 + len, 64) == 0)
+        len += 64;
+    add_chunk(TB_CRASH_STACK, bytes, 8 + len);
+}
+
+static void add_frames(const ucontext_t *context)
+{
+    static struct tb_unwind_frame frames[FRAMES];
+    static uint8_t bytes[FRAMES * 24];
+    size_t n = tb_unwind_walk(&live.ops, live_regs(context), 1, frames, FRAMES, NULL);
+    for (size_t i = 0; i < n; i++) {
+        tb_put64(bytes + i * 24, frames[i].ip);
+        tb_put64(bytes + i * 24 + 8, frames[i].sp);
+        tb_put64(bytes + i * 24 + 16, (uint64_t)frames[i].trust);
+    }
+    add_chunk(TB_CRASH_FRAMES, bytes, n * 24);
+}
+
+static void on_fault(int signo, siginfo_t *info, void *arg)
+{
+    const ucontext_t *context = arg;
+    struct tb_crash_fixed fixed = {.signo = signo, .fault_address = (uint64_t)(uintptr_t)info};
+    uint8_t packed[TB_CRASH_FIXED_BYTES];
+    uint8_t end[16] = {0};
+    for (size_t i = 0; i < TB_CRASH_N_REGS; i++)
+        fixed.regs[i] = (uint64_t)context->uc_mcontext.gregs[i];
+    tb_crash_fixed_pack(&fixed, packed);
+    add_chunk(TB_CRASH_FIXED, packed, sizeof(packed));
+    add_frames(context);
+    add_stack(live_regs(context).sp - RED_ZONE);
+    add_chunk(TB_CRASH_END, end, sizeof(end));
+    _exit(0);
+}
+
+#define FAULT __asm__ volatile("movl $1, 0" ::: "memory")
+
+static void write_null(void)
+{
+    FAULT; /* mark: write_null */
+}
+
+static void call_null(void)
+{
+    void (*volatile nothing)(void) = NULL;
+    nothing();
+    sink = 1;
+}
+
+static int compare_and_fault(const void *a, const void *b)
+{
+    if (sink++ > 2)
+        FAULT;
+    return *(const int *)a - *(const int *)b;
+}
+
+static void fault_in_qsort(void)
+{
+    int numbers[] = {4, 2, 9, 1, 7};
+    sink = 0;
+    qsort(numbers, 5, sizeof(numbers[0]), compare_and_fault);
+    sink = 2;
+}
+
+static void on_user_signal(int signo)
+{
+    (void)signo;
+    write_null();
+}
+
+static void fault_in_handler(void)
+{
+    struct sigaction action = {.sa_handler = on_user_signal};
+    sigaction(SIGUSR1, &action, NULL);
+    raise(SIGUSR1);
+    sink = 3;
+}
+
+static void ruin_bp(void)
+{
+    __asm__ volatile("movq $0x41414141, %%rbp\n\tmovl $1, 0" ::: "memory");
+}
+
+__attribute__((noinline)) static void caller(void (*fault)(void))
+{
+    fault();
+    sink = 4;
+}
+
+/* What a child that runs fault leaves behind. */
+static void die(void (*fault)(void), struct tb_crash *out)
+{
+    int status;
+    shared->len = 0;
+    pid_t pid = fork();
+    if (pid == 0) {
+        static char stack[1 << 16];
+        stack_t alternate = {.ss_sp = stack, .ss_size = sizeof(stack)};
+        struct sigaction action = {.sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_ONSTACK};
+        sigaltstack(&alternate, NULL);
+        sigaction(SIGSEGV, &action, NULL);
+        caller(fault);
+        _exit(1);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    assert_int_equal(tb_crash_unpack(shared->record, shared->len, out), 0);
+}
+
+static int add_module(struct dl_phdr_info *info, size_t size, void *arg)
+{
+    struct tb_module *m = &modules[process.n_modules];
+    char *name = names[process.n_modules];
+    (void)size;
+    (void)arg;
+    if (process.n_modules == LIVE_MODULES_MAX)
+        return 0;
+    (void)snprintf(name, sizeof(names[0]), "%s", info->dlpi_name);
+    if (process.n_modules == 0 && readlink("/proc/self/exe", name, sizeof(names[0]) - 1) < 0)
+        return 1;
+    const struct live_module *range = &live.modules[process.n_modules];
+    *m = (struct tb_module){.lo = range->lo,
+                            .hi = range->hi,
+                            .bias = info->dlpi_addr,
+                            .eh_frame_hdr = range->eh_frame_hdr,
+                            .path = name,
+                            .flags = process.n_modules == 0 ? TB_MODULE_MAIN : 0};
+    for (int i = 0; i < info->dlpi_phnum; i++) {
+        const ElfW(Phdr) *p = &info->dlpi_phdr[i];
+        const char *note = (const char *)(uintptr_t)(info->dlpi_addr + p->p_vaddr);
+        const ElfW(Nhdr) *head = (const void *)note;
+        if (p->p_type == PT_NOTE && head->n_type == NT_GNU_BUILD_ID && head->n_namesz == 4 &&
+            head->n_descsz <= TB_BUILD_ID_BYTES) {
+            m->build_id_len = head->n_descsz;
+            memcpy(m->build_id, note + sizeof(*head) + 4, head->n_descsz);
+        }
+    }
+    process.n_modules++;
+    return 0;
+}
+
+static cJSON *ask_crash(const struct tb_crash *crash)
+{
+    static char reply[REPLY_BYTES];
+    struct tb_json json;
+    tb_json_init(&json, reply, sizeof(reply));
+    assert_int_equal(tb_symbol_crash(&config, &process, crash, &json), 0);
+    assert_int_equal(tb_json_finish(&json), 0);
+    cJSON *answer = cJSON_Parse(reply);
+    assert_non_null(answer);
+    return answer;
+}
+
+static void offline_frames_equal_those_found_in_the_process(void **state)
+{
+    static void (*const faults[])(void) = {write_null, call_null, fault_in_qsort, fault_in_handler,
+                                           ruin_bp};
+    (void)state;
+    for (size_t k = 0; k < sizeof(faults) / sizeof(faults[0]); k++) {
+        struct tb_crash crash;
+        struct tb_symbol_modules opened;
+        struct tb_symbol_stack_found found;
+        die(faults[k], &crash);
+        assert_int_equal(tb_symbol_modules_init(&config, &process, &opened), 0);
+        tb_symbol_offline_unwind(&opened, &crash, &found);
+        assert_false(found.by_process);
+        assert_false(found.cut);
+        assert_int_equal(found.n, crash.n_frames);
+        assert_true(found.n > 5);
+        for (size_t i = 0; i < found.n; i++) {
+            assert_int_equal(found.frames[i].ip, crash.frames[i].ip);
+            assert_int_equal(found.frames[i].trust, crash.frames[i].trust);
+        }
+        tb_symbol_modules_done(&opened);
+        tb_crash_done(&crash);
+    }
+}
+
+static void crash_is_named_down_to_the_faulting_line(void **state)
+{
+    struct tb_crash crash;
+    (void)state;
+    die(write_null, &crash);
+    cJSON *answer = ask_crash(&crash);
+    const cJSON *fault = frame_at(answer, 0);
+    assert_string_equal(text_of(fault, "method"), "write_null");
+    assert_string_equal(text_of(fault, "filename"), TEST_SOURCE "/tests/symbol/test_offline.c");
+    assert_non_null(strstr(text_of(fault, "code"), "mark: write_null"));
+    assert_string_equal(text_of(fault, "trust"), "context");
+    const cJSON *context = cJSON_GetObjectItem(fault, "context");
+    assert_int_equal(cJSON_GetArraySize(cJSON_GetObjectItem(context, "pre")), 3);
+    assert_int_equal(cJSON_GetArraySize(cJSON_GetObjectItem(context, "post")), 3);
+    assert_string_equal(text_of(frame_at(answer, 1), "method"), "caller");
+    assert_string_equal(text_of(frame_at(answer, n_frames_of(answer) - 1), "method"), "main");
+    assert_string_equal(text_of(answer, "unwound_by"), "agent");
+    cJSON_Delete(answer);
+    tb_crash_done(&crash);
+}
+
+static void call_of_null_has_a_frame_of_its_own_and_its_caller(void **state)
+{
+    struct tb_crash crash;
+    (void)state;
+    die(call_null, &crash);
+    cJSON *answer = ask_crash(&crash);
+    assert_string_equal(text_of(frame_at(answer, 0), "method"), "<unknown>");
+    assert_string_equal(text_of(frame_at(answer, 0), "filename"), "<unknown>");
+    assert_string_equal(text_of(frame_at(answer, 0), "address"), "0x0");
+    assert_string_equal(text_of(frame_at(answer, 1), "method"), "call_null");
+    cJSON_Delete(answer);
+    tb_crash_done(&crash);
+}
+
+static void list_of_the_process_is_taken_when_there_is_no_stack(void **state)
+{
+    struct tb_crash crash;
+    (void)state;
+    die(write_null, &crash);
+    crash.stack_len = 0;
+    cJSON *answer = ask_crash(&crash);
+    assert_string_equal(text_of(answer, "unwound_by"), "process");
+    assert_string_equal(text_of(frame_at(answer, 0), "method"), "write_null");
+    assert_string_equal(text_of(frame_at(answer, 1), "method"), "caller");
+    assert_string_equal(text_of(frame_at(answer, 1), "trust"), "cfi");
+    cJSON_Delete(answer);
+    tb_crash_done(&crash);
+}
+
+static void list_of_the_process_is_taken_when_the_program_was_replaced(void **state)
+{
+    struct tb_crash crash;
+    (void)state;
+    die(write_null, &crash);
+    struct tb_module *program = NULL;
+    for (size_t i = 0; i < process.n_modules; i++) {
+        if (process.modules[i].flags & TB_MODULE_MAIN)
+            program = &process.modules[i];
+    }
+    assert_non_null(program);
+    if (program->build_id_len == 0)
+        program->build_id_len = 20; /* a linker that gives none */
+    program->build_id[0] ^= 1;
+    cJSON *answer = ask_crash(&crash);
+    program->build_id[0] ^= 1;
+    assert_string_equal(text_of(answer, "unwound_by"), "process");
+    assert_string_equal(symbols_of(answer, "symbol_test_offline"), "changed");
+    assert_string_equal(text_of(frame_at(answer, 0), "method"), "<unknown>");
+    cJSON_Delete(answer);
+    tb_crash_done(&crash);
+}
+
+static void nonsense_in_a_record_is_only_nonsense_in_the_answer(void **state)
+{
+    struct tb_crash crash;
+    unsigned seed = 1;
+    (void)state;
+    die(write_null, &crash);
+    for (int round = 0; round < 200; round++) {
+        struct tb_crash bad = crash;
+        uint8_t *stack = malloc(crash.stack_len);
+        assert_non_null(stack);
+        memcpy(stack, crash.stack, crash.stack_len);
+        bad.stack = stack;
+        for (int i = 0; i < 40; i++) {
+            seed = seed * 1103515245 + 12345;
+            stack[(seed >> 8) % 1024 % crash.stack_len] = (uint8_t)(seed >> 16);
+        }
+        bad.fixed.regs[(seed >> 4) % TB_CRASH_N_REGS] ^= UINT64_C(1) << (seed % 64);
+        cJSON *answer = ask_crash(&bad);
+        assert_true(n_frames_of(answer) > 0);
+        cJSON_Delete(answer);
+        free(stack);
+    }
+    tb_crash_done(&crash);
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    static const char text[] = "source_root=" TEST_SOURCE "\n";
+    shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (shared == MAP_FAILED || tb_symbol_config_read(text, strlen(text), &config) != 0)
+        return -1;
+    live_init(&live);
+    process = (struct tb_process){.uid = geteuid(),
+                                  .exe = "",
+                                  .host = "",
+                                  .service = "",
+                                  .environment = "",
+                                  .version = "",
+                                  .root = "",
+                                  .modules = modules};
+    dl_iterate_phdr(add_module, NULL);
+    qsort(modules, process.n_modules, sizeof(modules[0]), by_lo);
+    return tb_rows_load();
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    tb_symbol_config_done(&config);
+    return munmap(shared, sizeof(*shared));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(offline_frames_equal_those_found_in_the_process),
+        cmocka_unit_test(crash_is_named_down_to_the_faulting_line),
+        cmocka_unit_test(call_of_null_has_a_frame_of_its_own_and_its_caller),
+        cmocka_unit_test(list_of_the_process_is_taken_when_there_is_no_stack),
+        cmocka_unit_test(list_of_the_process_is_taken_when_the_program_was_replaced),
+        cmocka_unit_test(nonsense_in_a_record_is_only_nonsense_in_the_answer),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
