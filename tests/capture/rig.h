@@ -224,6 +224,27 @@ static inline struct tb_crash rig_crash(struct rig *rig)
     return crash;
 }
 
+/* Runs a tool in the folder, its words in out and err; its exit status, or -1 when it is not here.
+ */
+static inline int rig_tool(struct rig *rig, const char *const argv[])
+{
+    char path[96];
+    rig->pid = fork();
+    assert_true(rig->pid >= 0);
+    if (rig->pid == 0) {
+        (void)!chdir(rig->folder);
+        dup2(open("out", O_WRONLY | O_CREAT | O_TRUNC, 0600), STDOUT_FILENO);
+        dup2(open("err", O_WRONLY | O_CREAT | O_TRUNC, 0600), STDERR_FILENO);
+        execvp(argv[0], (char *const *)(uintptr_t)argv);
+        _exit(127);
+    }
+    rig_finish(rig);
+    snprintf(path, sizeof(path), "%s/core", rig->folder);
+    (void)unlink(path);
+    return WIFEXITED(rig->status) && WEXITSTATUS(rig->status) != 127 ? WEXITSTATUS(rig->status)
+                                                                     : -1;
+}
+
 /* The number after "name " in the output of the last run. */
 static inline uint64_t rig_said(const struct rig *rig, const char *name, int base)
 {

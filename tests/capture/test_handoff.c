@@ -184,28 +184,26 @@ static void core_shows_the_place_of_the_signal(void **state)
                 {"abort", "si_code = -6,", "abort"},
                 {"int3", "si_code = 128,", "breakpoint"}};
     struct rig *rig = *state;
-    char command[512];
-    char pattern[64] = "";
-    rig_read_file("/proc/sys/kernel/core_pattern", rig->out);
-    memcpy(pattern, rig->out, sizeof(pattern) - 1);
-    if (strcmp(pattern, "core\n") != 0 || access("/usr/bin/gdb", X_OK) != 0) {
-        print_message("core_pattern is not \"core\" or gdb is not here: skipped\n");
-        skip();
-    }
+    char program[512];
+    const char *const gdb[] = {"gdb", "-nx", "-batch", "-ex",  "p $_siginfo",
+                               "-ex", "bt",  program,  "core", NULL};
+    snprintf(program, sizeof(program), "%s/tests/programs/victim", TEST_BIN);
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        rig_read_file("/proc/sys/kernel/core_pattern", rig->out);
+        if (strcmp(rig->out, "core\n") != 0) {
+            print_message("core_pattern is not \"core\": skipped\n");
+            skip();
+        }
         rig_run(rig, rows[i].way);
         assert_true(WCOREDUMP(rig->status));
-        snprintf(command, sizeof(command),
-                 "cd %s && gdb -nx -batch -ex 'p $_siginfo' -ex bt %s/tests/programs/victim "
-                 "core >gdb 2>&1; rm -f core",
-                 rig->folder, TEST_BIN);
-        assert_int_equal(system(command), 0); /* NOLINT: a test of ours, no foreign words */
-        snprintf(command, sizeof(command), "%s/gdb", rig->folder);
-        rig_read_file(command, rig->err);
-        rig_assert_has(rig->err, rows[i].code);
-        rig_assert_has(rig->err, rows[i].frame);
-        assert_null(strstr(rig->err, "tb_crash"));
-        assert_null(strstr(rig->err, "tb_handoff"));
+        if (rig_tool(rig, gdb) < 0) {
+            print_message("gdb is not here: skipped\n");
+            skip();
+        }
+        rig_assert_has(rig->out, rows[i].code);
+        rig_assert_has(rig->out, rows[i].frame);
+        assert_null(strstr(rig->out, "tb_crash"));
+        assert_null(strstr(rig->out, "tb_handoff"));
     }
 }
 
