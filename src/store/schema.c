@@ -51,9 +51,10 @@ static const char TABLES[] =
     "  attempts INTEGER NOT NULL DEFAULT 0, state INTEGER NOT NULL,"
     "  http_status INTEGER NOT NULL DEFAULT 0, reason TEXT NOT NULL DEFAULT '',"
     "  PRIMARY KEY(occurrence, sink)) STRICT, WITHOUT ROWID;"
-    "CREATE INDEX outbox_queue ON outbox(sink, class, due_at_ms, occurrence, token)"
+    /* state is in them so that a walk need not look at the rows. */
+    "CREATE INDEX outbox_queue ON outbox(sink, class, due_at_ms, occurrence, token, state)"
     "  WHERE state = 0;"
-    "CREATE INDEX outbox_parked ON outbox(token, class, occurrence) WHERE state = 4;"
+    "CREATE INDEX outbox_parked ON outbox(token, class, occurrence, sink, state) WHERE state = 4;"
     "CREATE INDEX outbox_trouble ON outbox(tried_ms) WHERE state <> 1 AND reason <> '';"
 
     /* The sums of the outbox. The CHECK is the promise: nothing is lost uncounted. */

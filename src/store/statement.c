@@ -34,12 +34,16 @@ static const char *const SQL[TB_N_STATEMENTS] = {
         " WHERE sink = ?1 AND token = ?2",
     [TB_SQL_COUNT] = "INSERT INTO counters(name, value) VALUES(?1, ?2)"
                      " ON CONFLICT(name) DO UPDATE SET value = value + ?2",
+    /* Which rows comes from the index alone; only those are then looked up. */
     [TB_SQL_DUE] =
-        "SELECT c.uuid, t.token, o.class, o.attempts, c.data FROM outbox o"
+        "SELECT c.uuid, t.token, o.class, o.attempts, c.data FROM"
+        " (SELECT occurrence, due_at_ms FROM outbox WHERE state = 0 AND sink = ?1 AND class = ?2"
+        "  AND due_at_ms <= ?3 AND token NOT IN"
+        "  (SELECT id FROM tokens WHERE sink = ?1 AND until_ms > ?3)"
+        "  ORDER BY due_at_ms, occurrence LIMIT ?4) q"
+        " CROSS JOIN outbox o ON o.occurrence = q.occurrence AND o.sink = ?1"
         " CROSS JOIN tokens t ON t.id = o.token CROSS JOIN occurrences c ON c.seq = o.occurrence"
-        " WHERE o.state = 0 AND o.sink = ?1 AND o.class = ?2 AND o.due_at_ms <= ?3"
-        " AND o.token NOT IN (SELECT id FROM tokens WHERE sink = ?1 AND until_ms > ?3)"
-        " ORDER BY o.due_at_ms, o.occurrence LIMIT ?4",
+        " ORDER BY q.due_at_ms, q.occurrence",
     [TB_SQL_NEXT_DUE] =
         "SELECT min(at) FROM (SELECT (SELECT min(o.due_at_ms) FROM outbox o WHERE o.state = 0"
         " AND o.sink = ?1 AND o.class = k.column1 AND o.due_at_ms > ?2) AS at"
