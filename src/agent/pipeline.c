@@ -83,19 +83,20 @@ void tb_pipeline_free(struct tb_pipeline *p)
 
 /* ---- the snapshot ---- */
 
-/* What the reader met is said once, when it grows. */
-static void tell_damage(const struct tb_spool_stats *before, const struct tb_spool_stats *now)
+/* What the reader met is said once, when it grows; n_said of the quarantined were said already. */
+static void tell_damage(const struct tb_spool_stats *before, const struct tb_spool_stats *now,
+                        uint64_t n_said)
 {
     if (now->n_damaged > before->n_damaged)
         tb_log(TB_LOG_WARNING,
                "the spool is damaged: %llu frames or files failed their checksum and "
                "were passed over",
                (unsigned long long)(now->n_damaged - before->n_damaged));
-    if (now->n_quarantined > before->n_quarantined)
+    if (now->n_quarantined > before->n_quarantined + n_said)
         tb_log(TB_LOG_WARNING,
                "%llu files or records of the spool went to quarantine; they are kept "
                "in agent/quarantine, with the reason",
-               (unsigned long long)(now->n_quarantined - before->n_quarantined));
+               (unsigned long long)(now->n_quarantined - before->n_quarantined - n_said));
     if (now->n_refused > before->n_refused)
         tb_log(TB_LOG_WARNING, "%llu foreign files lie in the spool and are left alone",
                (unsigned long long)(now->n_refused - before->n_refused));
@@ -109,7 +110,8 @@ static void publish(struct tb_pipeline *p, int n_stored, int n_refused)
     struct tb_spool_stats spool;
     struct tb_store_counts store;
     tb_spool_stats(p->options.spool, &spool);
-    tell_damage(&p->snapshot.spool, &spool); /* only this thread writes it */
+    tell_damage(&p->snapshot.spool, &spool, p->n_quarantined); /* only this thread writes it */
+    p->n_quarantined = 0;
     int err = tb_store_counts(p->options.store, &store);
     pthread_mutex_lock(&p->lock);
     p->snapshot.spool = spool;
@@ -150,6 +152,7 @@ static int quarantine(struct tb_pipeline *p, const struct tb_spool_record *recor
     else
         tb_log(TB_LOG_WARNING, "record %s of uid %u went to quarantine: %s", uuid,
                (unsigned)record->uid, why);
+    p->n_quarantined += err == 0;
     return err;
 }
 
@@ -261,8 +264,7 @@ static int fail(struct tb_pipeline *p, int err)
     snprintf(text, sizeof(text), "cannot store: %s",
              err == -ENOMEM ? "out of memory" : (why[0] != '\0' ? why : strerror(-err)));
     if (!p->is_failing)
-        tb_log(TB_LOG_ERROR, "%s; reports stay in the spool, trying again every %d ms", text,
-               TB_PIPELINE_BACKOFF_MS);
+        tb_log(TB_LOG_ERROR, "%s; trying again every %d ms", text, TB_PIPELINE_BACKOFF_MS);
     p->is_failing = 1;
     p->n_single = TB_PIPELINE_BATCH;
     set_trouble(p, text);

@@ -1,0 +1,522 @@
+/* From a real spool into a real database; this program is also the symbolizer that is started. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <sqlite3.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <sys/eventfd.h>
+#include <cmocka.h>
+
+#include "agent/meaning.h"
+#include "agent/pipeline.h"
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/id.h"
+#include "folder.h"
+#include "item/write.h"
+#include "record/crash.h"
+#include "record/process.h"
+#include "spool/slot.h"
+#include "spool/writer.h"
+#include "symbol/worker.h"
+
+struct fixture {
+    struct tb_config config;
+    struct tb_spool *spool;
+    struct tb_store *store;
+    struct tb_symbolizer *symbolizer;
+    struct tb_pipeline *pipeline;
+    int in_fd;
+    int n_stored_calls;
+};
+
+static void count_call(void *arg)
+{
+    struct fixture *f = arg;
+    f->n_stored_calls++;
+}
+
+static void open_pipeline(struct fixture *f, const char *worker)
+{
+    char why[TB_SPOOL_WHY];
+    const struct tb_symbolizer_options symbolizer = {.program = worker, .config = &f->config};
+    assert_int_equal(tb_spool_open(in_folder("spool"), TB_SPOOL_CREATE, &f->spool, why), 0);
+    assert_int_equal(tb_store_open(in_folder("state"), TB_STORE_WRITE, &f->store, why), 0);
+    assert_int_equal(tb_symbolizer_new(&symbolizer, &f->symbolizer), 0);
+    const struct tb_pipeline_options options = {.config = &f->config,
+                                                .spool = f->spool,
+                                                .store = f->store,
+                                                .symbolizer = f->symbolizer,
+                                                .stored = count_call,
+                                                .arg = f};
+    assert_int_equal(tb_pipeline_new(&options, &f->pipeline), 0);
+}
+
+static void close_pipeline(struct fixture *f)
+{
+    tb_pipeline_free(f->pipeline);
+    tb_symbolizer_free(f->symbolizer);
+    tb_store_close(f->store);
+    tb_spool_close(f->spool);
+}
+
+static int begin(void **state)
+{
+    static const char *const flags[] = {"ROLLBAR_ACCESS_TOKEN", "ROLLBAR_ENVIRONMENT"};
+    static struct fixture f;
+    char why[TB_CONFIG_WHY];
+    memset(&f, 0, sizeof(f));
+    for (size_t i = 0; i < 2; i++)
+        unsetenv(flags[i]);
+    if (make_test_folder(state) != 0)
+        return -1;
+    const struct tb_config_flags config = {.file = put_file("towbard.yaml", "environment: test\n")};
+    if (tb_config_load(&config, &f.config, why) != 0)
+        return -1;
+    open_pipeline(&f, NULL);
+    f.in_fd = tb_spool_dir_open(in_folder("spool"), 0, why);
+    *state = &f;
+    return f.in_fd < 0;
+}
+
+static int end(void **state)
+{
+    struct fixture *f = *state;
+    close_pipeline(f);
+    tb_fd_close(&f->in_fd);
+    tb_config_done(&f->config);
+    return remove_test_folder(state);
+}
+
+/* ---- producers ---- */
+
+static void append(struct fixture *f, struct tb_writer *writer, int kind, const char *text)
+{
+    uint8_t uuid[16];
+    (void)f;
+    tb_id_uuid(uuid);
+    const struct tb_append record = {.kind = kind,
+                                     .uuid = uuid,
+                                     .time_ns = tb_clock_wall_ns(),
+                                     .data = text,
+                                     .len = strlen(text)};
+    assert_int_equal(tb_writer_append(writer, &record), 0);
+}
+
+static void spool_items(struct fixture *f, const char *const *texts, size_t n)
+{
+    struct tb_writer writer;
+    tb_writer_init(&writer, TB_CLASS_ERROR, f->in_fd);
+    for (size_t i = 0; i < n; i++)
+        append(f, &writer, TB_KIND_ITEM, texts[i]);
+    tb_writer_close(&writer);
+}
+
+#define MESSAGE(uuid, text)                                                                        \
+    "{\"data\":{\"uuid\":\"" uuid "\",\"environment\":\"prod\",\"level\":\"error\",\"body\":{"     \
+    "\"message\":{\"body\":\"" text "\"}}}}"
+
+static size_t pack_process(uint8_t *mem, size_t cap)
+{
+    static struct tb_module modules[] = {{.lo = 0x400000,
+                                          .hi = 0x500000,
+                                          .bias = 0x400000,
+                                          .flags = TB_MODULE_MAIN,
+                                          .path = "/nowhere/feedd"}};
+    const struct tb_process process = {.generation = 1,
+                                       .pid = 77,
+                                       .exe = "/nowhere/feedd",
+                                       .host = "web-1",
+                                       .service = "feedd",
+                                       .environment = "staging",
+                                       .version = "1.2.3",
+                                       .root = "",
+                                       .modules = modules,
+                                       .n_modules = 1};
+    return tb_process_pack(&process, mem, cap);
+}
+
+static void put_chunk(struct tb_slot *slot, uint16_t tag, const void *data, size_t len)
+{
+    static const uint8_t zeros[8];
+    uint8_t head[TB_CHUNK_HEADER_BYTES];
+    tb_chunk_header(tag, len, head);
+    assert_int_equal(tb_slot_write(slot, head, sizeof(head)), 0);
+    assert_int_equal(tb_slot_write(slot, data, len), 0);
+    assert_int_equal(tb_slot_write(slot, zeros, (8 - len % 8) % 8), 0);
+}
+
+/* A process that died: its slot, complete, its lock gone. */
+static void spool_crash(struct fixture *f)
+{
+    struct tb_slot slot;
+    uint8_t mem[4096];
+    uint8_t uuid[16];
+    uint8_t boot[16] = {0};
+    struct tb_crash_fixed fixed = {.signo = SIGSEGV,
+                                   .code = SEGV_MAPERR,
+                                   .pid = 77,
+                                   .tid = 77,
+                                   .fault_address = 0x18,
+                                   .wall_ns = 1700000002987000000,
+                                   .generation = 1,
+                                   .trap = 14,
+                                   .trap_err = 4};
+    fixed.regs[TB_RIP] = 0x401234;
+    memset(&slot, 0, sizeof(slot));
+    assert_int_equal(tb_slot_open(&slot, f->in_fd, boot, 1), 0);
+    assert_int_equal(tb_slot_context(&slot, 1, mem, pack_process(mem, sizeof(mem))), 0);
+    tb_slot_state(&slot, TB_SLOT_WRITING, 77);
+    tb_id_uuid(uuid);
+    tb_slot_begin(&slot, uuid, fixed.wall_ns);
+    tb_crash_fixed_pack(&fixed, mem);
+    put_chunk(&slot, TB_CRASH_FIXED, mem, TB_CRASH_FIXED_BYTES);
+    memset(mem, 0, 16);
+    put_chunk(&slot, TB_CRASH_END, mem, 16);
+    tb_slot_end(&slot);
+    tb_slot_state(&slot, TB_SLOT_COMPLETE, 77);
+    tb_slot_close(&slot, 0);
+}
+
+static void spool_report(struct fixture *f, const char *message)
+{
+    static const uint64_t addresses[] = {0x401010, 0x402020};
+    char item[8192];
+    uint8_t process[4096];
+    uint8_t uuid[16];
+    struct tb_writer writer;
+    struct tb_append record = {.kind = TB_KIND_NATIVE,
+                               .uuid = uuid,
+                               .time_ns = tb_clock_wall_ns(),
+                               .data = item,
+                               .context = process,
+                               .context_len = pack_process(process, sizeof(process)),
+                               .generation = 1};
+    tb_id_uuid(uuid);
+    const struct tb_item_facts facts = {.uuid = uuid,
+                                        .wall_ns = record.time_ns,
+                                        .level = 3,
+                                        .class_ = "error",
+                                        .message = message,
+                                        .format = "%s",
+                                        .addresses = addresses,
+                                        .n_addresses = 2,
+                                        .generation = 1,
+                                        .pid = 77};
+    assert_int_equal(tb_item_write(&facts, item, sizeof(item), &record.len), 0);
+    tb_writer_init(&writer, TB_CLASS_ERROR, f->in_fd);
+    assert_int_equal(tb_writer_append(&writer, &record), 0);
+    tb_writer_close(&writer);
+}
+
+/* ---- what came of it ---- */
+
+struct found {
+    int n;
+    char titles[8][128];
+    char data[16384];
+};
+
+static int find(void *arg, const struct tb_occurrence_row *row)
+{
+    struct found *found = arg;
+    if (found->n < 8)
+        snprintf(found->titles[found->n], sizeof(found->titles[0]), "%s", row->title);
+    snprintf(found->data, sizeof(found->data), "%.*s", (int)row->data_len, row->data);
+    found->n++;
+    return 0;
+}
+
+static void occurrences(struct fixture *f, struct found *out)
+{
+    const struct tb_occurrence_filter filter = {.max = 1000};
+    memset(out, 0, sizeof(*out));
+    assert_int_equal(tb_store_occurrences(f->store, &filter, find, out), 0);
+}
+
+static unsigned files_in(const char *name)
+{
+    char command[600];
+    unsigned n = 0;
+    snprintf(command, sizeof(command), "%s", in_folder(name));
+    int fd = open(command, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    assert_true(fd >= 0);
+    DIR *folder = fdopendir(fd);
+    assert_non_null(folder);
+    for (const struct dirent *e = readdir(folder); e != NULL; e = readdir(folder))
+        n += e->d_name[0] != '.';
+    closedir(folder);
+    return n;
+}
+
+static void drain(struct fixture *f)
+{
+    while (tb_pipeline_batch(f->pipeline) > 0)
+        ;
+}
+
+/* ---- the tests ---- */
+
+static void a_crash_a_report_and_an_item_arrive(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const items[] = {MESSAGE("u-1", "token=abc hello")};
+    struct found found;
+    spool_items(f, items, 1);
+    spool_report(f, "cannot open feed");
+    spool_crash(f);
+    assert_int_equal(tb_pipeline_batch(f->pipeline), 3);
+    assert_int_equal(tb_pipeline_batch(f->pipeline), 0);
+    occurrences(f, &found);
+    assert_int_equal(found.n, 3);
+    /* The crash was first, whatever its age. */
+    assert_string_equal(found.titles[0], "SIGSEGV in feedd");
+    struct tb_store_counts counts;
+    assert_int_equal(tb_store_counts(f->store, &counts), 0);
+    assert_int_equal(counts.items, 3);
+    assert_int_equal(counts.received, 0); /* no token: nothing is to be sent */
+    assert_int_equal(f->n_stored_calls, 0);
+}
+
+static void what_is_stored_is_scrubbed_and_complete(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const items[] = {
+        "{\"access_token\":\"t0ken\",\"data\":{\"body\":{\"message\":{\"body\":\"hi\","
+        "\"password\":\"hunter2\"}},\"request\":{\"headers\":{\"traceparent\":"
+        "\"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01\"}},\"n\":9007199254740993}}"};
+    struct found found;
+    spool_items(f, items, 1);
+    drain(f);
+    occurrences(f, &found);
+    assert_int_equal(found.n, 1);
+    assert_null(strstr(found.data, "hunter2"));
+    assert_null(strstr(found.data, "t0ken"));
+    assert_non_null(strstr(found.data, "9007199254740993"));
+    assert_non_null(strstr(found.data, "\"environment\":\"test\""));
+    assert_non_null(strstr(found.data, "\"uuid\":\""));
+    assert_non_null(
+        strstr(found.data, "\"trace_id\",\"value\":\"4bf92f3577b34da6a3ce929d0e0e4736\""));
+    /* Its own token makes it an item to send. */
+    struct tb_store_counts counts;
+    assert_int_equal(tb_store_counts(f->store, &counts), 0);
+    assert_int_equal(counts.queued, 1);
+    assert_int_equal(f->n_stored_calls, 1);
+}
+
+static void occurrences_of_one_bug_are_one_item(void **state)
+{
+    struct fixture *f = *state;
+    struct tb_store_counts counts;
+    spool_report(f, "first");
+    spool_report(f, "second");
+    spool_crash(f);
+    spool_crash(f);
+    drain(f);
+    assert_int_equal(tb_store_counts(f->store, &counts), 0);
+    assert_int_equal(counts.occurrences, 4);
+    assert_int_equal(counts.items, 2);
+}
+
+static void done_files_go_after_settling_and_not_before(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const items[] = {MESSAGE("u-1", "x")};
+    spool_items(f, items, 1);
+    assert_int_equal(files_in("spool/in"), 1);
+    assert_int_equal(tb_pipeline_batch(f->pipeline), 1);
+    assert_int_equal(files_in("spool/in"), 1);
+    assert_int_equal(tb_pipeline_settle(f->pipeline), 0);
+    assert_int_equal(files_in("spool/in"), 0);
+}
+
+static void what_was_stored_is_not_stored_again_after_a_restart(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const items[] = {MESSAGE("u-1", "x"), MESSAGE("u-2", "y")};
+    struct tb_store_counts counts;
+    spool_items(f, items, 2);
+    drain(f);
+    close_pipeline(f); /* without settling: as if it was killed here */
+    open_pipeline(f, NULL);
+    drain(f);
+    assert_int_equal(tb_store_counts(f->store, &counts), 0);
+    assert_int_equal(counts.occurrences, 2);
+    /* And when the acknowledgements were lost too: */
+    close_pipeline(f);
+    assert_int_equal(unlink(in_folder("spool/agent/ack.log")), 0);
+    open_pipeline(f, NULL);
+    drain(f);
+    assert_int_equal(tb_store_counts(f->store, &counts), 0);
+    assert_int_equal(counts.occurrences, 2);
+    assert_int_equal(counts.duplicates, 2);
+}
+
+static void what_is_no_item_goes_to_quarantine_alone(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const items[] = {
+        MESSAGE("u-1", "before"),
+        "not json",
+        "{\"data\":{}}",
+        "{\"data\":{\"body\":{}}}",
+        "{\"data\":{\"uuid\":\"0123456789012345678901234567890123456789\",\"body\":{\"message\":{"
+        "\"body\":\"x\"}}}}",
+        MESSAGE("u-2", "after")};
+    struct tb_pipeline_snapshot snapshot;
+    struct found found;
+    spool_items(f, items, 6);
+    assert_int_equal(tb_pipeline_batch(f->pipeline), 6);
+    assert_int_equal(tb_pipeline_settle(f->pipeline), 0);
+    occurrences(f, &found);
+    assert_int_equal(found.n, 2);
+    assert_int_equal(files_in("spool/in"), 0);
+    assert_true(files_in("spool/agent/quarantine") >= 4);
+    tb_pipeline_snapshot(f->pipeline, &snapshot);
+    assert_int_equal(snapshot.n_stored, 2);
+    assert_int_equal(snapshot.n_refused, 4);
+    assert_int_equal(snapshot.spool.n_quarantined, 4);
+}
+
+static void dropcounts_are_counted_and_odd_ones_refused(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const counts[] = {"{\"class\":1,\"count\":5,\"reason\":\"rate\"}",
+                                         "{\"class\":1,\"count\":2,\"reason\":\"../../x\"}",
+                                         "{\"class\":1,\"count\":-5,\"reason\":\"rate\"}",
+                                         "{\"class\":1,\"count\":1e300,\"reason\":\"rate\"}"};
+    struct tb_pipeline_snapshot snapshot;
+    struct tb_writer writer;
+    tb_writer_init(&writer, TB_CLASS_ERROR, f->in_fd);
+    for (size_t i = 0; i < 4; i++)
+        append(f, &writer, TB_KIND_DROPCOUNT, counts[i]);
+    tb_writer_close(&writer);
+    assert_int_equal(tb_pipeline_batch(f->pipeline), 4);
+    tb_pipeline_snapshot(f->pipeline, &snapshot);
+    assert_int_equal(snapshot.n_stored, 2);
+    assert_int_equal(snapshot.n_refused, 2);
+    assert_int_equal(snapshot.store.occurrences, 0);
+}
+
+static void a_dead_symbolizer_costs_names_only(void **state)
+{
+    struct fixture *f = *state;
+    struct found found;
+    close_pipeline(f);
+    open_pipeline(f, "/bin/false");
+    spool_crash(f);
+    assert_int_equal(tb_pipeline_batch(f->pipeline), 1);
+    occurrences(f, &found);
+    assert_int_equal(found.n, 1);
+    assert_non_null(strstr(found.data, "\"module_offset\":\"0x1234\""));
+    assert_non_null(strstr(found.data, "not symbolized: the symbolizer failed"));
+}
+
+static void a_failing_database_acknowledges_nothing(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const items[] = {MESSAGE("u-1", "x"), MESSAGE("u-2", "y")};
+    struct tb_pipeline_snapshot snapshot;
+    struct found found;
+    sqlite3 *other = NULL;
+    spool_items(f, items, 2);
+    /* The database refuses whatever is to be stored. */
+    assert_int_equal(sqlite3_open(in_folder("state/towbar.db"), &other), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(other,
+                                  "CREATE TRIGGER no BEFORE INSERT ON occurrences BEGIN SELECT "
+                                  "RAISE(ABORT, 'the disk is full'); END",
+                                  NULL, NULL, NULL),
+                     SQLITE_OK);
+    for (int i = 0; i < 3; i++) {
+        assert_true(tb_pipeline_batch(f->pipeline) < 0);
+        tb_pipeline_snapshot(f->pipeline, &snapshot);
+        assert_non_null(strstr(snapshot.trouble, "the disk is full"));
+        assert_int_equal(tb_pipeline_settle(f->pipeline), 0);
+        assert_int_equal(files_in("spool/in"), 1);
+    }
+    assert_int_equal(sqlite3_exec(other, "DROP TRIGGER no", NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_close(other), SQLITE_OK);
+    drain(f);
+    occurrences(f, &found);
+    assert_int_equal(found.n, 2);
+    tb_pipeline_snapshot(f->pipeline, &snapshot);
+    assert_string_equal(snapshot.trouble, "");
+}
+
+static void *run(void *arg)
+{
+    void **args = arg;
+    tb_pipeline_run(args[0], *(int *)args[1]);
+    return NULL;
+}
+
+static void the_thread_takes_what_comes_until_it_is_stopped(void **state)
+{
+    struct fixture *f = *state;
+    int stop_fd = eventfd(0, EFD_CLOEXEC);
+    void *args[] = {f->pipeline, &stop_fd};
+    struct tb_pipeline_snapshot snapshot;
+    pthread_t thread;
+    uint64_t one = 1;
+    assert_int_equal(pthread_create(&thread, NULL, run, args), 0);
+    for (int i = 1; i <= 3; i++) {
+        spool_report(f, "again");
+        uint64_t limit_ns = tb_clock_mono_ns() + 20ULL * TB_NS_PER_S;
+        do {
+            (void)poll(NULL, 0, 2);
+            tb_pipeline_snapshot(f->pipeline, &snapshot);
+        } while (snapshot.n_stored < i && tb_clock_mono_ns() < limit_ns);
+        assert_int_equal(snapshot.n_stored, i);
+    }
+    assert_int_equal(write(stop_fd, &one, sizeof(one)), sizeof(one));
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_int_equal(files_in("spool/in"), 0);
+    close(stop_fd);
+}
+
+static void more_than_one_batch_arrives_whole(void **state)
+{
+    enum { MANY = 3 * TB_PIPELINE_BATCH + 7 };
+    struct fixture *f = *state;
+    static char texts[MANY][160];
+    static const char *items[MANY];
+    struct tb_store_counts counts;
+    for (int i = 0; i < MANY; i++) {
+        snprintf(texts[i], sizeof(texts[i]),
+                 "{\"data\":{\"uuid\":\"u-%d\",\"body\":{\"message\":{\"body\":\"m\"}}}}", i);
+        items[i] = texts[i];
+    }
+    spool_items(f, items, MANY);
+    assert_int_equal(tb_pipeline_batch(f->pipeline), TB_PIPELINE_BATCH);
+    drain(f);
+    assert_int_equal(tb_store_counts(f->store, &counts), 0);
+    assert_int_equal(counts.occurrences, MANY);
+    assert_int_equal(counts.items, 1);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
+
+int main(int argc, char **argv)
+{
+    if (argc > 1 && strcmp(argv[1], "--symbol-worker") == 0)
+        return tb_symbol_worker(TB_SYMBOL_FD);
+    const struct CMUnitTest tests[] = {
+        TEST(a_crash_a_report_and_an_item_arrive),
+        TEST(what_is_stored_is_scrubbed_and_complete),
+        TEST(occurrences_of_one_bug_are_one_item),
+        TEST(done_files_go_after_settling_and_not_before),
+        TEST(what_was_stored_is_not_stored_again_after_a_restart),
+        TEST(what_is_no_item_goes_to_quarantine_alone),
+        TEST(dropcounts_are_counted_and_odd_ones_refused),
+        TEST(a_dead_symbolizer_costs_names_only),
+        TEST(a_failing_database_acknowledges_nothing),
+        TEST(the_thread_takes_what_comes_until_it_is_stopped),
+        TEST(more_than_one_batch_arrives_whole),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
