@@ -125,7 +125,7 @@ static void show_notes(const cJSON *data, uint64_t occurred_ns)
     {
         const cJSON *at = cJSON_GetObjectItemCaseSensitive(note, "timestamp_ms");
         const char *text = tb_json_text(note, "body.message");
-        double ms = cJSON_IsNumber(at) ? at->valuedouble - (double)(occurred_ns / 1000) / 1e3 : 0;
+        double ms = cJSON_IsNumber(at) ? at->valuedouble - (double)occurred_ns / 1e6 : 0;
         if (ms > -1000)
             printf("  %8.0f ms  ", ms);
         else
