@@ -173,8 +173,10 @@ int tb_cmd_test(struct tb_cli *cli)
                 config.socket, agent.why);
     } else {
         uint64_t start_ns = tb_clock_mono_ns();
-        if (append(&config, level, uuid, text) == 0)
-            code = say(cli, wait_for(&config, text), text, tb_clock_mono_ns() - start_ns);
+        if (append(&config, level, uuid, text) == 0) {
+            int64_t number = wait_for(&config, text);
+            code = say(cli, number, text, tb_clock_mono_ns() - start_ns);
+        }
     }
     tb_agent_answer_done(&agent);
     tb_config_done(&config);

@@ -294,7 +294,7 @@ static int agent_knows_all(struct tb_demo *demo)
 static void verify_agent(struct verifier *v)
 {
     static const char *const nothing[] = {"spool.damaged", "spool.lost", "spool.quarantined",
-                                          "spool.refused", "pipeline.quarantined"};
+                                          "spool.refused"};
     struct tb_agent_answer answer;
     v->subject = "towbard's /status";
     if (tb_demo_wait(v->demo, agent_knows_all) < 0)

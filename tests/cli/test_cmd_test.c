@@ -47,6 +47,8 @@ static void the_item_is_a_whole_rollbar_item(void **state)
     const cJSON *uuid = cJSON_GetObjectItemCaseSensitive(said, "uuid");
     assert_true(cJSON_IsString(uuid));
     assert_true(cJSON_IsNumber(cJSON_GetObjectItemCaseSensitive(said, "number")));
+    /* The fake agent looks at the spool every 10 ms, the tool at the database every 50. */
+    assert_true(cJSON_GetObjectItemCaseSensitive(said, "ms")->valueint >= 1);
     assert_int_equal(run_here(run, "occurrences", "--json"), 0);
     cJSON *item = cJSON_Parse(run->out);
     const cJSON *data = cJSON_GetObjectItemCaseSensitive(item, "data");
