@@ -53,7 +53,7 @@ static int bind_and_listen(const struct addrinfo *at)
 
 static void name_address(int fd, char address[TB_LISTEN_ADDRESS])
 {
-    struct sockaddr_storage bound;
+    struct sockaddr_storage bound = {.ss_family = AF_UNSPEC};
     socklen_t len = sizeof(bound);
     char host[INET6_ADDRSTRLEN] = "";
     address[0] = '\0';

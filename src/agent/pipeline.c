@@ -35,6 +35,7 @@ struct tb_pipeline {
                           then stands alone */
     int is_dirty;      /* something was committed and not yet synced */
     int is_failing;    /* the last commit failed, and that was said */
+    uint64_t n_quarantined; /* records since the last look; each was said */
     pthread_mutex_t lock;
     struct tb_pipeline_snapshot snapshot; /* under lock */
 };

@@ -165,7 +165,7 @@ static size_t value_end(const char *text, size_t at, size_t len)
     while (end < len) {
         if (quote != '\0' && text[end] == '\\' && end + 1 < len)
             end++;
-        else if (quote != '\0' ? text[end] == quote : memchr(" \t\r\n&\"'", text[end], 7) != NULL)
+        else if (quote != '\0' ? text[end] == quote : strchr(" \t\r\n&\"'", text[end]) != NULL)
             break;
         end++;
     }
@@ -388,7 +388,7 @@ static int scrub_string(const struct tb_scrub *scrub, struct tb_doc *item, int n
     struct tb_buf text;
     struct tb_buf clean;
     tb_buf_init(&text, TB_DOC_BYTES);
-    tb_buf_init(&clean, 2 * TB_DOC_BYTES);
+    tb_buf_init(&clean, (size_t)2 * TB_DOC_BYTES);
     int err = 0;
     tb_doc_string(item, node, &text);
     size_t found = tb_scrub_text(scrub, tb_buf_str(&text), text.len, &clean);

@@ -65,9 +65,12 @@ static int find_origin(const struct tb_stage_tools *tools, const struct tb_spool
     memcpy(out->bytes, data, len);
     out->len = len;
     int err = tb_process_unpack(out->bytes, len, &out->process);
-    if (err == -ENOMEM)
-        return err;
     out->is_known = err == 0;
+    if (err == -ENOMEM) {
+        free(out->bytes);
+        out->bytes = NULL;
+        return err;
+    }
     return 0;
 }
 
