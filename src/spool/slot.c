@@ -1,7 +1,7 @@
 /* slot.c - see slot.h. The layout is that of docs/spool-format.md 7.
  *
- * A frame's header is stored after its payload, behind a fence: a process that is killed between
- * the two leaves a frame that does not count, never one that lies. */
+ * The first word of a frame, its magic, is stored last and with release order: a process that is
+ * killed in the middle leaves a frame that does not count, never one that lies. */
 #include "spool/slot.h"
 
 #include <stdatomic.h>
@@ -98,15 +98,23 @@ out:
     return err;
 }
 
+/* All stores before it are visible to whoever sees this one. */
+static void store_word(uint8_t *at, uint32_t value)
+{
+    uint32_t bytes;
+    tb_put32(&bytes, value);
+    _Atomic uint32_t *word = (void *)at; /* a multiple of 8 in a mapping */
+    atomic_store_explicit(word, bytes, memory_order_release);
+}
+
 static void store_frame(struct tb_slot *slot, uint32_t at, struct tb_frame *frame)
 {
     uint8_t header[TB_FRAME_HEADER_BYTES];
     frame->offset = at;
     frame->seq = slot->seq++;
     tb_frame_pack(frame, slot->salt, slot->map + at + TB_FRAME_HEADER_BYTES, header);
-    atomic_thread_fence(memory_order_release);
-    memcpy(slot->map + at, header, sizeof(header));
-    atomic_thread_fence(memory_order_release);
+    memcpy(slot->map + at + 4, header + 4, sizeof(header) - 4);
+    store_word(slot->map + at, tb_get32(header));
 }
 
 int tb_slot_context(struct tb_slot *slot, uint64_t generation, const void *data, size_t len)
@@ -116,8 +124,8 @@ int tb_slot_context(struct tb_slot *slot, uint64_t generation, const void *data,
     if (len > TB_SLOT_CONTEXT_MAX)
         return -EMSGSIZE;
     uint32_t at = slot->context_at == TB_SLOT_AREA_A ? TB_SLOT_AREA_B : TB_SLOT_AREA_A;
-    memset(slot->map + at, 0, TB_FRAME_HEADER_BYTES);
-    atomic_thread_fence(memory_order_release);
+    store_word(slot->map + at, 0);
+    atomic_signal_fence(memory_order_seq_cst); /* the old frame ends before the new one begins */
     memcpy(slot->map + at + TB_FRAME_HEADER_BYTES, data, len);
     struct tb_frame frame = {.len = (uint32_t)len,
                              .type = TB_FRAME_FULL,
@@ -135,9 +143,7 @@ void tb_slot_state(struct tb_slot *slot, enum tb_slot_state state, uint32_t tid)
     if (!slot->map)
         return;
     tb_put32(slot->map + TB_SLOT_STATE_AT + 4, tid);
-    atomic_thread_fence(memory_order_release);
-    tb_put32(slot->map + TB_SLOT_STATE_AT, state);
-    atomic_thread_fence(memory_order_release);
+    store_word(slot->map + TB_SLOT_STATE_AT, state);
 }
 
 void tb_slot_begin(struct tb_slot *slot, const uint8_t uuid[16], uint64_t time_ns)
