@@ -53,20 +53,23 @@ static int bind_and_listen(const struct addrinfo *at)
 
 static void name_address(int fd, char address[TB_LISTEN_ADDRESS])
 {
-    struct sockaddr_storage bound = {.ss_family = AF_UNSPEC};
+    union {
+        struct sockaddr any;
+        struct sockaddr_in in;
+        struct sockaddr_in6 in6;
+    } bound;
     socklen_t len = sizeof(bound);
     char host[INET6_ADDRSTRLEN] = "";
     address[0] = '\0';
-    if (getsockname(fd, (struct sockaddr *)&bound, &len) < 0)
+    memset(&bound, 0, sizeof(bound));
+    if (getsockname(fd, &bound.any, &len) < 0)
         return;
-    if (bound.ss_family == AF_INET6) {
-        const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)&bound;
-        inet_ntop(AF_INET6, &in6->sin6_addr, host, sizeof(host));
-        snprintf(address, TB_LISTEN_ADDRESS, "[%s]:%u", host, ntohs(in6->sin6_port));
+    if (bound.any.sa_family == AF_INET6) {
+        inet_ntop(AF_INET6, &bound.in6.sin6_addr, host, sizeof(host));
+        snprintf(address, TB_LISTEN_ADDRESS, "[%s]:%u", host, ntohs(bound.in6.sin6_port));
     } else {
-        const struct sockaddr_in *in = (const struct sockaddr_in *)&bound;
-        inet_ntop(AF_INET, &in->sin_addr, host, sizeof(host));
-        snprintf(address, TB_LISTEN_ADDRESS, "%s:%u", host, ntohs(in->sin_port));
+        inet_ntop(AF_INET, &bound.in.sin_addr, host, sizeof(host));
+        snprintf(address, TB_LISTEN_ADDRESS, "%s:%u", host, ntohs(bound.in.sin_port));
     }
 }
 

@@ -59,18 +59,18 @@ static int find_origin(const struct tb_stage_tools *tools, const struct tb_spool
     memset(out, 0, sizeof(*out));
     if (tb_spool_context(tools->spool, record, generation, &data, &len) != 0 || len == 0)
         return 0;
-    out->bytes = malloc(len);
-    if (out->bytes == NULL)
+    uint8_t *bytes = malloc(len);
+    if (bytes == NULL)
         return -ENOMEM;
-    memcpy(out->bytes, data, len);
-    out->len = len;
-    int err = tb_process_unpack(out->bytes, len, &out->process);
-    out->is_known = err == 0;
+    memcpy(bytes, data, len);
+    int err = tb_process_unpack(bytes, len, &out->process);
     if (err == -ENOMEM) {
-        free(out->bytes);
-        out->bytes = NULL;
+        free(bytes);
         return err;
     }
+    out->is_known = err == 0;
+    out->bytes = bytes;
+    out->len = len;
     return 0;
 }
 
