@@ -295,7 +295,7 @@ static void nonsense_in_a_record_is_only_nonsense_in_the_answer(void **state)
     unsigned seed = 1;
     (void)state;
     die(write_null, &crash);
-    for (int round = 0; round < 200; round++) {
+    for (int round = 0; round < 60; round++) {
         struct tb_crash bad = crash;
         uint8_t *stack = malloc(crash.stack_len);
         assert_non_null(stack);

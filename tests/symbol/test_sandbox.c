@@ -1,0 +1,160 @@
+/* test_sandbox.c - what is left to a process after tb_symbol_sandbox. */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/landlock.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "symbol/sandbox.h"
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED 1
+#else
+#define SANITIZED 0
+#endif
+
+/* Runs check in a child that is limited. Its result is the child's exit code; -signal when killed.
+ */
+static int in_sandbox(int (*check)(void))
+{
+    int status;
+    int pipe_fds[2];
+    assert_int_equal(pipe(pipe_fds), 0);
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(tb_symbol_sandbox(pipe_fds[1]) == 0 && write(pipe_fds[1], "x", 1) == 1 ? check()
+                                                                                     : 100);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    close(pipe_fds[0]);
+    close(pipe_fds[1]);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+}
+
+static int try_reading(void)
+{
+    char byte;
+    struct stat st;
+    int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+    void *memory = malloc(32 << 20);
+    int is_ok = fd >= 0 && read(fd, &byte, 1) == 1 && stat("/", &st) == 0 && memory;
+    free(memory);
+    return is_ok ? 0 : 1;
+}
+
+static int try_socket(void)
+{
+    return socket(AF_INET, SOCK_STREAM, 0) == -1 && errno == EPERM ? 0 : 1;
+}
+
+static int try_exec(void)
+{
+    static char *const argv[] = {(char[]){"true"}, NULL};
+    execve("/bin/true", argv, NULL);
+    return errno == EPERM ? 0 : 1;
+}
+
+static int try_fork(void)
+{
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(0);
+    return pid == -1 && errno == EPERM ? 0 : 1;
+}
+
+static int try_kill(void)
+{
+    return kill(getppid(), 0) == -1 && errno == EPERM ? 0 : 1;
+}
+
+static int try_write_elsewhere(void)
+{
+    return write(2, "", 0) == -1 && errno == EPERM ? 0 : 1;
+}
+
+static int try_new_file(void)
+{
+    int fd = open("/tmp/towbar-sandbox-test", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd >= 0)
+        unlink("/tmp/towbar-sandbox-test"); /* refused too, where open was not */
+    return fd == -1 ? 0 : 1;
+}
+
+static int try_limits_of_another(void)
+{
+    struct rlimit limit = {0};
+    return prlimit(getppid(), RLIMIT_CPU, &limit, NULL) == -1 && errno == EPERM ? 0 : 1;
+}
+
+static int spin(void)
+{
+    struct rlimit limit = {.rlim_cur = 1, .rlim_max = 60};
+    /* What renew grants is too long for a test: it must have set the same limit. */
+    if (tb_symbol_sandbox_renew() != 0 || getrlimit(RLIMIT_CPU, &limit) != 0 ||
+        limit.rlim_cur > TB_SYMBOL_CPU_S_MAX + 2)
+        return 1;
+    limit.rlim_cur = 1;
+    if (setrlimit(RLIMIT_CPU, &limit) != 0)
+        return 2;
+    for (volatile unsigned i = 0;; i++) {
+    }
+}
+
+static void files_can_be_read(void **state)
+{
+    (void)state;
+    assert_int_equal(in_sandbox(try_reading), 0);
+}
+
+static void nothing_else_can_be_done(void **state)
+{
+    static int (*const checks[])(void) = {
+        try_socket, try_exec, try_fork, try_kill, try_write_elsewhere, try_limits_of_another};
+    (void)state;
+    if (SANITIZED)
+        skip();
+    for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++)
+        assert_int_equal(in_sandbox(checks[i]), 0);
+}
+
+/* Asked of the kernel as landlock(7) says. */
+static int has_landlock(void)
+{
+    return syscall(SYS_landlock_create_ruleset, NULL, (size_t)0, LANDLOCK_CREATE_RULESET_VERSION) >
+           0;
+}
+
+static void no_file_can_be_made(void **state)
+{
+    (void)state;
+    if (SANITIZED || !has_landlock())
+        skip();
+    assert_int_equal(in_sandbox(try_new_file), 0);
+}
+
+static void answer_that_takes_too_long_is_ended_by_the_kernel(void **state)
+{
+    (void)state;
+    assert_int_equal(in_sandbox(spin), -SIGXCPU);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(files_can_be_read),
+        cmocka_unit_test(nothing_else_can_be_done),
+        cmocka_unit_test(no_file_can_be_made),
+        cmocka_unit_test(answer_that_takes_too_long_is_ended_by_the_kernel),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
