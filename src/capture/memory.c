@@ -108,13 +108,15 @@ size_t tb_memory_copy(uint64_t address, void *out, size_t len)
 
 static const uint8_t *find_page(struct tb_memory *memory, uint64_t page)
 {
+    if (page == 0) /* never mapped, and the mark of an empty place */
+        return NULL;
     for (int i = 0; i < TB_MEMORY_PAGES; i++) {
         if (memory->pages[i].address == page)
             return memory->pages[i].bytes;
     }
     unsigned i = memory->next++ % TB_MEMORY_PAGES;
     memory->pages[i].address = 0;
-    if (page == 0 || tb_memory_copy(page, memory->pages[i].bytes, TB_MEMORY_PAGE) != TB_MEMORY_PAGE)
+    if (tb_memory_copy(page, memory->pages[i].bytes, TB_MEMORY_PAGE) != TB_MEMORY_PAGE)
         return NULL;
     memory->pages[i].address = page;
     return memory->pages[i].bytes;

@@ -26,38 +26,19 @@ static int join(char out[TB_LIB_PATH], const char *folder, const char *rest)
     return n < 0 || n >= TB_LIB_PATH ? -ENAMETOOLONG : 0;
 }
 
-/* The folders above the last one, made for this user alone; whatever fails here fails again, with
- * a better text, when the spool is opened. */
-static void make_parents(const char *path)
-{
-    char part[TB_LIB_PATH];
-    for (const char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
-        size_t len = (size_t)(slash - path);
-        memcpy(part, path, len);
-        part[len] = '\0';
-        (void)mkdir(part, 0700);
-    }
-}
-
 /* The state folder of this user (XDG Base Directory Specification). */
 static int choose_own(char why[TB_LIB_WHY])
 {
     const char *state = secure_getenv("XDG_STATE_HOME");
     const char *home = secure_getenv("HOME");
-    int err;
-    if (state && state[0] == '/') {
-        err = join(tb_lib.spool, state, "/towbar/spool");
-    } else if (home && home[0] == '/') {
-        err = join(tb_lib.spool, home, "/.local/state/towbar/spool");
-    } else {
-        (void)snprintf(why, TB_LIB_WHY,
-                       "no spool: there is no " SYSTEM_SPOOL "/in, and neither XDG_STATE_HOME nor "
-                       "HOME is set; start towbard as a system service, or set TOWBAR_SPOOL");
-        return -ENOENT;
-    }
-    if (err == 0)
-        make_parents(tb_lib.spool);
-    return err;
+    if (state && state[0] == '/')
+        return join(tb_lib.spool, state, "/towbar/spool");
+    if (home && home[0] == '/')
+        return join(tb_lib.spool, home, "/.local/state/towbar/spool");
+    (void)snprintf(why, TB_LIB_WHY,
+                   "no spool: there is no " SYSTEM_SPOOL "/in, and neither XDG_STATE_HOME nor HOME "
+                   "is set; start towbard as a system service, or set TOWBAR_SPOOL");
+    return -ENOENT;
 }
 
 int tb_lib_open_spool(const char *wanted, char why[TB_LIB_WHY])

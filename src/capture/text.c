@@ -10,7 +10,7 @@ size_t tb_text_copy(char *out, size_t cap, const char *text)
 {
     if (!text)
         text = "";
-    size_t len = strnlen(text, cap);
+    size_t len = strnlen(text, cap + 3); /* to see whole the last character that may be cut */
     size_t cut = len < cap ? len : tb_utf8_cut(text, len, cap - 1);
     memcpy(out, text, cut);
     out[cut] = '\0';

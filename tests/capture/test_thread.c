@@ -1,0 +1,157 @@
+/* Tags and alternate stacks of threads. */
+#include "rig.h"
+
+#include <pthread.h>
+#include <sys/prctl.h>
+
+#include "capture/thread.h"
+#include "towbar/towbar.h"
+
+static void assert_scopes(const char *expected, size_t len)
+{
+    char text[TB_SCOPES_BYTES];
+    assert_int_equal(tb_thread_scopes(text, sizeof(text)), len);
+    assert_memory_equal(text, expected, len);
+}
+
+static void tags_form_a_stack(void **state)
+{
+    (void)state;
+    assert_scopes("", 0);
+    int before = towbar_scope_push("a", "%d", 1);
+    assert_int_equal(before, 0);
+    assert_int_equal(towbar_scope_push("b", "%s", "two"), 1);
+    assert_scopes("a\0001\0b\0two", 10);
+    {
+        TOWBAR_SCOPE("c", "3");
+        assert_scopes("a\0001\0b\0two\0c\0003", 14);
+    }
+    assert_scopes("a\0001\0b\0two", 10);
+    towbar_scope_pop(1);
+    assert_scopes("a\0001", 4);
+    towbar_scope_pop(before);
+    assert_scopes("", 0);
+    towbar_scope_pop(7); /* deeper than it is: nothing */
+    assert_scopes("", 0);
+}
+
+static void seventeenth_tag_is_counted_but_not_kept(void **state)
+{
+    (void)state;
+    char text[TB_SCOPES_BYTES];
+    for (int i = 0; i < 20; i++)
+        assert_int_equal(towbar_scope_push("k", "%d", i), i);
+    assert_int_equal(tb_thread_scopes(text, sizeof(text)), 10 * 4 + 6 * 5);
+    towbar_scope_pop(17);
+    assert_int_equal(tb_thread_scopes(text, sizeof(text)), 10 * 4 + 6 * 5);
+    towbar_scope_pop(2);
+    assert_scopes("k\0000\0k\0001", 8);
+    towbar_scope_pop(0);
+}
+
+static void long_tag_is_cut_between_characters(void **state)
+{
+    (void)state;
+    char text[TB_SCOPES_BYTES];
+    char value[301];
+    for (size_t i = 0; i < 300; i += 3)
+        memcpy(value + i, "\xe2\x82\xac", 3); /* euro sign */
+    value[300] = '\0';
+    TOWBAR_SCOPE("k", "%s", value);
+    size_t len = tb_thread_scopes(text, sizeof(text));
+    assert_int_equal(len, 2 + 198 + 1);
+    assert_memory_equal(text + 2, value, 198);
+    assert_int_equal(text[len - 1], '\0');
+}
+
+static void too_little_room_leaves_whole_tags(void **state)
+{
+    (void)state;
+    char text[8];
+    TOWBAR_SCOPE("a", "1");
+    TOWBAR_SCOPE("b", "234");
+    assert_int_equal(tb_thread_scopes(text, sizeof(text)), 4);
+}
+
+static void *enter(void *arg)
+{
+    char name[16];
+    stack_t now;
+    int *bad = arg;
+    *bad += towbar_thread_enter("worker-%d of many", 3) != 0;
+    prctl(PR_GET_NAME, name);
+    *bad += strcmp(name, "worker-3 of man") != 0;
+    *bad += sigaltstack(NULL, &now) != 0 || (now.ss_flags & SS_DISABLE) || now.ss_size < (64 << 10);
+    memset(now.ss_sp, 1, now.ss_size);      /* all of it is there */
+    *bad += towbar_thread_enter(NULL) != 0; /* again: the same stack */
+    stack_t again;
+    *bad += sigaltstack(NULL, &again) != 0 || again.ss_sp != now.ss_sp;
+    towbar_scope_push("k", "v");
+    return NULL;
+}
+
+static size_t count_mappings(void)
+{
+    size_t n = 0;
+    FILE *file = fopen("/proc/self/maps", "r");
+    assert_non_null(file);
+    for (int c = getc(file); c != EOF; c = getc(file))
+        n += c == '\n';
+    fclose(file);
+    return n;
+}
+
+static void run_thread(void)
+{
+    pthread_t thread;
+    int bad = 0;
+    assert_int_equal(pthread_create(&thread, NULL, enter, &bad), 0);
+    pthread_join(thread, NULL);
+    assert_int_equal(bad, 0);
+}
+
+static void thread_gets_a_name_and_a_stack_and_leaves_nothing(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 3; i++)
+        run_thread(); /* the C library keeps a stack of its own for the next thread */
+    size_t before = count_mappings();
+    for (int i = 0; i < 50; i++)
+        run_thread();
+    assert_in_range(count_mappings(), before - 20, before + 20);
+}
+
+static void *enter_with_own_stack(void *arg)
+{
+    static char own[1 << 16];
+    int *bad = arg;
+    stack_t stack = {.ss_sp = own, .ss_size = sizeof(own)};
+    stack_t now;
+    *bad += sigaltstack(&stack, NULL) != 0;
+    *bad += towbar_thread_enter(NULL) != 0;
+    *bad += sigaltstack(NULL, &now) != 0 || now.ss_sp != own;
+    return NULL;
+}
+
+static void stack_that_the_host_set_stays(void **state)
+{
+    (void)state;
+    pthread_t thread;
+    int bad = 0;
+    assert_int_equal(pthread_create(&thread, NULL, enter_with_own_stack, &bad), 0);
+    pthread_join(thread, NULL);
+    assert_int_equal(bad, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(tags_form_a_stack),
+        cmocka_unit_test(seventeenth_tag_is_counted_but_not_kept),
+        cmocka_unit_test(long_tag_is_cut_between_characters),
+        cmocka_unit_test(too_little_room_leaves_whole_tags),
+        cmocka_unit_test(thread_gets_a_name_and_a_stack_and_leaves_nothing),
+        cmocka_unit_test(stack_that_the_host_set_stays),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
