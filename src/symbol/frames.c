@@ -29,6 +29,8 @@ static int add_frame(struct tb_symbol_frames *frames, const struct tb_symbol_fra
 
 static void drop_frames(struct tb_symbol_frames *frames, size_t from, size_t n)
 {
+    if (n == 0)
+        return;
     for (size_t i = from; i < from + n; i++) {
         free(frames->items[i].method);
         free(frames->items[i].file);
@@ -42,8 +44,7 @@ void tb_symbol_frames_done(struct tb_symbol_frames *frames)
 {
     if (!frames)
         return;
-    if (frames->items)
-        drop_frames(frames, 0, frames->n);
+    drop_frames(frames, 0, frames->n);
     free(frames->items);
     *frames = (struct tb_symbol_frames){0};
 }

@@ -63,12 +63,14 @@ static void on_fault(int signo, siginfo_t *info, void *arg)
     struct tb_crash_fixed fixed = {.signo = signo, .fault_address = (uint64_t)(uintptr_t)info};
     uint8_t packed[TB_CRASH_FIXED_BYTES];
     uint8_t end[16] = {0};
-    for (size_t i = 0; i < TB_CRASH_N_REGS; i++)
-        fixed.regs[i] = (uint64_t)context->uc_mcontext.gregs[i];
+    struct tb_unwind_regs regs = live_regs(context);
+    fixed.regs[16] = regs.ip; /* where gregset_t of x86-64 has them */
+    fixed.regs[15] = regs.sp;
+    fixed.regs[10] = regs.bp;
     tb_crash_fixed_pack(&fixed, packed);
     add_chunk(TB_CRASH_FIXED, packed, sizeof(packed));
     add_frames(context);
-    add_stack(live_regs(context).sp - RED_ZONE);
+    add_stack(regs.sp - RED_ZONE);
     add_chunk(TB_CRASH_END, end, sizeof(end));
     _exit(0);
 }

@@ -59,7 +59,8 @@ static int try_socket(void)
 
 static int try_exec(void)
 {
-    static char *const argv[] = {(char[]){"true"}, NULL};
+    char name[] = "true";
+    char *const argv[] = {name, NULL};
     execve("/bin/true", argv, NULL);
     return errno == EPERM ? 0 : 1;
 }

@@ -104,12 +104,20 @@ static inline void live_init(struct live *live)
     live->ops = (struct tb_unwind_ops){live, live_read, live_row, live_step, live_is_code};
 }
 
+#if defined(__x86_64__)
 static inline struct tb_unwind_regs live_regs(const ucontext_t *context)
 {
     const greg_t *regs = context->uc_mcontext.gregs;
     return (struct tb_unwind_regs){(uint64_t)regs[REG_RIP], (uint64_t)regs[REG_RSP],
                                    (uint64_t)regs[REG_RBP]};
 }
+#else
+static inline struct tb_unwind_regs live_regs(const ucontext_t *context)
+{
+    const mcontext_t *regs = &context->uc_mcontext;
+    return (struct tb_unwind_regs){regs->pc, regs->sp, regs->regs[29]};
+}
+#endif
 
 static inline long live_resident_pages(void)
 {
