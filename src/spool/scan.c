@@ -48,8 +48,9 @@ int tb_scan_frame(struct tb_scan *scan, uint64_t offset, struct tb_frame *out,
 {
     const uint8_t *bytes;
     int err = tb_scan_bytes(scan, offset, TB_FRAME_HEADER_BYTES, &bytes);
-    if (err == 0)
-        err = tb_frame_unpack(bytes, scan->salt, offset, out);
+    if (err < 0)
+        return err;
+    err = tb_frame_unpack(bytes, scan->salt, offset, out);
     if (err < 0)
         return err;
     err = tb_scan_bytes(scan, offset, TB_FRAME_HEADER_BYTES + (size_t)out->len, &bytes);

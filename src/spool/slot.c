@@ -184,7 +184,7 @@ int tb_slot_write(struct tb_slot *slot, const void *data, size_t len)
     while (len > 0) {
         if (slot->page == TB_SLOT_N_PAGES)
             return -ENOSPC;
-        uint8_t *page = slot->map + TB_SLOT_CRASH_AT + slot->page * TB_SLOT_PAGE;
+        uint8_t *page = slot->map + TB_SLOT_CRASH_AT + (size_t)slot->page * TB_SLOT_PAGE;
         size_t part = TB_SLOT_FRAGMENT_MAX - slot->filled;
         part = part < len ? part : len;
         memcpy(page + TB_FRAME_HEADER_BYTES + slot->filled, from, part);

@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "base/crc.c"
+#include "base/crc.c" /* NOLINT(bugprone-suspicious-include): see above */
 
 static void published_values_come_out(void **state)
 {
@@ -49,9 +49,10 @@ static void the_table_agrees_with_the_instruction(void **state)
 static void a_sum_continues_from_the_one_before(void **state)
 {
     (void)state;
+    static const char digits[] = "123456789";
     for (size_t cut = 0; cut <= 9; cut++) {
-        uint32_t first = tb_crc32c(0, "123456789", cut);
-        assert_int_equal(tb_crc32c(first, "123456789" + cut, 9 - cut), 0xe3069283);
+        uint32_t first = tb_crc32c(0, digits, cut);
+        assert_int_equal(tb_crc32c(first, &digits[cut], 9 - cut), 0xe3069283);
     }
 }
 

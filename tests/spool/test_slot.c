@@ -343,7 +343,7 @@ static void damage_in_a_later_fragment_leaves_the_prefix(void **state)
     slot.map[TB_SLOT_CRASH_AT + 2 * TB_SLOT_PAGE + 1000] ^= 1;
     tb_slot_close(&slot, 0);
     open_spool(fixture);
-    assert_crash(fixture, 2 * TB_SLOT_FRAGMENT_MAX, TB_FRAME_TRUNCATED, &record);
+    assert_crash(fixture, (size_t)2 * TB_SLOT_FRAGMENT_MAX, TB_FRAME_TRUNCATED, &record);
     assert_int_equal(stats_of(fixture).n_damaged, 1);
 }
 
