@@ -12,8 +12,12 @@ include(CheckCCompilerFlag)
 check_c_compiler_flag(-mtls-dialect=gnu2 TOWBAR_HAS_TLSDESC)
 if(TOWBAR_HAS_TLSDESC)
   # The thread context of OpenTelemetry is read from outside through a TLS descriptor.
-  set_source_files_properties(capture/context.c PROPERTIES COMPILE_OPTIONS -mtls-dialect=gnu2)
+  set(tls_model -mtls-dialect=gnu2)
+else()
+  # Not the default, whose accesses call the loader, which may allocate: handlers read it too.
+  set(tls_model -ftls-model=initial-exec)
 endif()
+set_source_files_properties(capture/context.c PROPERTIES COMPILE_OPTIONS ${tls_model})
 
 add_library(towbar_objects OBJECT ${library_sources})
 target_link_libraries(towbar_objects PRIVATE tb_flags)

@@ -61,7 +61,6 @@ struct wish {
     const struct towbar_site *site;
     int level;
     int error_number;
-    const char *format;
     struct tb_unwind_regs caller;
     int caller_errno; /* for %m */
 };
@@ -108,12 +107,13 @@ static void add_error_text(struct work *work, size_t len, int error_number)
     memcpy(work->message + len, text, text_len + 1);
 }
 
-static void put_message(struct work *work, const struct wish *wish, va_list args)
+__attribute__((format(printf, 3, 0))) static void
+put_message(struct work *work, const struct wish *wish, const char *format, va_list args)
 {
     errno = wish->caller_errno;
-    size_t len = tb_text_format(work->message, sizeof(work->message), wish->format, args);
+    size_t len = tb_text_format(work->message, sizeof(work->message), format, args);
     work->facts.message = work->message;
-    work->facts.format = wish->format;
+    work->facts.format = format;
     work->facts.class_ = tb_level_name(wish->level);
     if (wish->error_number == 0)
         return;
@@ -237,7 +237,8 @@ static int store(struct work *work, const struct tb_modules *modules)
 }
 
 /* The caller is inside (tb_lib_enter), and the site has let it pass. */
-static int make_report(struct tb_site *site, const struct wish *wish, va_list args)
+__attribute__((format(printf, 3, 0))) static int
+make_report(struct tb_site *site, const struct wish *wish, const char *format, va_list args)
 {
     enum tb_spool_class class_ = class_of(wish->level);
     struct work *work = claim_work();
@@ -252,7 +253,7 @@ static int make_report(struct tb_site *site, const struct wish *wish, va_list ar
     memset(&work->facts, 0, sizeof(work->facts));
     memset(&work->trace, 0, sizeof(work->trace));
     work->facts.n_suppressed = n_suppressed;
-    put_message(work, wish, args);
+    put_message(work, wish, format, args);
     put_frames(work, modules, wish->caller);
     put_surroundings(work, wish);
     int err = store(work, modules);
@@ -267,7 +268,8 @@ static int make_report(struct tb_site *site, const struct wish *wish, va_list ar
     return err;
 }
 
-static int report(struct wish *wish, va_list args)
+__attribute__((format(printf, 2, 0))) static int report(struct wish *wish, const char *format,
+                                                        va_list args)
 {
     if (wish->level < TOWBAR_DEBUG || wish->level > TOWBAR_CRITICAL)
         wish->level = TOWBAR_ERROR;
@@ -276,10 +278,10 @@ static int report(struct wish *wish, va_list args)
     int err = tb_lib_enter();
     if (err)
         return err;
-    struct tb_site *site = tb_site_find(wish->site, wish->format);
+    struct tb_site *site = tb_site_find(wish->site, format);
     err = tb_site_take(site, tb_clock_mono_ns());
     if (err == 0)
-        err = make_report(site, wish, args);
+        err = make_report(site, wish, format, args);
     tb_lib_leave();
     return err;
 }
@@ -293,10 +295,9 @@ __attribute__((noinline)) int towbar_vreport_at(const struct towbar_site *site,
     struct wish wish = {.site = site,
                         .level = (int)level,
                         .error_number = error_number,
-                        .format = format,
                         .caller = tb_stack_caller(),
                         .caller_errno = errno};
-    int err = report(&wish, args);
+    int err = report(&wish, format, args);
     errno = wish.caller_errno;
     return err;
 }
@@ -308,12 +309,11 @@ __attribute__((noinline)) int towbar_report_at(const struct towbar_site *site,
     struct wish wish = {.site = site,
                         .level = (int)level,
                         .error_number = error_number,
-                        .format = format,
                         .caller = tb_stack_caller(),
                         .caller_errno = errno};
     va_list args;
     va_start(args, format);
-    int err = report(&wish, args);
+    int err = report(&wish, format, args);
     va_end(args);
     errno = wish.caller_errno;
     return err;
@@ -325,12 +325,11 @@ __attribute__((noinline)) int towbar_perror_at(const struct towbar_site *site, c
     struct wish wish = {.site = site,
                         .level = TOWBAR_ERROR,
                         .error_number = errno,
-                        .format = format,
                         .caller = tb_stack_caller(),
                         .caller_errno = errno};
     va_list args;
     va_start(args, format);
-    int err = report(&wish, args);
+    int err = report(&wish, format, args);
     va_end(args);
     errno = wish.caller_errno;
     return err;

@@ -12,7 +12,6 @@
 /* What a compiler would warn of is tested too, so it may not look. */
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
 #pragma GCC diagnostic ignored "-Wmissing-format-attribute"
-#pragma GCC diagnostic ignored "-Wsuggest-attribute=format"
 
 static size_t format(char *out, size_t cap, const char *text, ...)
 {

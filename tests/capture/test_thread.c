@@ -7,6 +7,13 @@
 #include "capture/thread.h"
 #include "towbar/towbar.h"
 
+/* AddressSanitizer would give every thread an alternate stack of its own. */
+__attribute__((visibility("default"))) const char *__asan_default_options(void);
+const char *__asan_default_options(void)
+{
+    return "use_sigaltstack=0";
+}
+
 static void assert_scopes(const char *expected, size_t len)
 {
     char text[TB_SCOPES_BYTES];
