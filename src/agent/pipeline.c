@@ -288,7 +288,7 @@ static void recover(struct tb_pipeline *p)
  */
 static int is_poison(const struct tb_pipeline *p, int err)
 {
-    return p->n_single > 0 && (err == -EINVAL || err == -EBADMSG || err == -EMSGSIZE);
+    return p->n_single > 0 && (err == -EINVAL || err == -EMSGSIZE);
 }
 
 int tb_pipeline_batch(struct tb_pipeline *p)

@@ -124,9 +124,12 @@ static void what_does_not_fit_one_record_gets_413(void **state)
     struct tb_ingest_reply reply;
     (void)state;
     assert_non_null(body);
-    int len = sprintf(body, "{\"data\":{\"environment\":\"e\",\"body\":{\"message\":{\"body\":\"");
-    memset(body + len, 'x', HUGE);
-    strcpy(body + len + HUGE, "\"}}}}");
+    static const char head[] =
+        "{\"data\":{\"environment\":\"e\",\"body\":{\"message\":{\"body\":\"";
+    size_t len = sizeof(head) - 1 + HUGE;
+    memset(body, 'x', HUGE + 200);
+    memcpy(body, head, sizeof(head) - 1);
+    snprintf(body + len, 200 - (sizeof(head) - 1), "\"}}}}");
     take(body, NULL, &reply);
     assert_int_equal(reply.status, 413);
     free(body);

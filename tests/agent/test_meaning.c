@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 #include <cmocka.h>
 
@@ -111,7 +112,8 @@ static void a_write_far_from_the_stack_pointer_is_no_overflow(void **state)
 
 static void abort_texts_of_any_length_fit(void **state)
 {
-    static char text[4096];
+    static char text[2048];
+    static char whole[4096];
     char meaning[TB_MEANING_BYTES];
     struct tb_crash crash;
     const struct death death = {.signo = SIGABRT, .code = SI_TKILL};
@@ -121,10 +123,10 @@ static void abort_texts_of_any_length_fit(void **state)
         for (size_t len = 0; len < 1200; len += 7) {
             make(&death, &crash);
             memset(text, 'x', sizeof(text));
-            memcpy(text, heads[h], strlen(heads[h]));
-            memcpy(text + len + strlen(heads[h]), "' failed.", 9);
-            crash.abort_text = text;
-            crash.abort_len = len + strlen(heads[h]) + 9;
+            text[len] = '\0';
+            snprintf(whole, sizeof(whole), "%s%s' failed.", heads[h], text);
+            crash.abort_text = whole;
+            crash.abort_len = strlen(whole);
             tb_crash_meaning(&crash, meaning);
             assert_true(strlen(meaning) < TB_MEANING_BYTES);
             assert_true(meaning[0] != '\0');

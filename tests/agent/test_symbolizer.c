@@ -17,8 +17,6 @@
 #include "base/fd.h"
 #include "base/pack.h"
 
-extern char **environ;
-
 /* ---- the worker ---- */
 
 static int read_all(int fd, void *data, size_t len)
@@ -46,11 +44,13 @@ static void reply(int err, const char *text, uint32_t len)
 static unsigned open_files(void)
 {
     unsigned n = 0;
+    char own[16];
     DIR *folder = opendir("/proc/self/fd");
     if (folder == NULL)
         return 0;
+    snprintf(own, sizeof(own), "%d", dirfd(folder));
     for (const struct dirent *e = readdir(folder); e != NULL; e = readdir(folder))
-        n += e->d_name[0] != '.' && atoi(e->d_name) != dirfd(folder);
+        n += e->d_name[0] != '.' && strcmp(e->d_name, own) != 0;
     closedir(folder);
     return n;
 }
