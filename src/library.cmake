@@ -59,6 +59,10 @@ install(EXPORT towbar NAMESPACE towbar:: FILE towbarConfig.cmake
   DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/towbar)
 include(CMakePackageConfigHelpers)
 write_basic_package_version_file(towbarConfigVersion.cmake COMPATIBILITY SameMinorVersion)
+# The paths in towbar.pc are found from where it lies, so that cmake --install --prefix may move it.
+file(RELATIVE_PATH PC_TO_LIB ${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig ${CMAKE_INSTALL_FULL_LIBDIR})
+file(RELATIVE_PATH PC_TO_INCLUDE ${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig
+  ${CMAKE_INSTALL_FULL_INCLUDEDIR})
 configure_file(dist/towbar.pc.in towbar.pc @ONLY)
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/towbarConfigVersion.cmake
   DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/towbar)
