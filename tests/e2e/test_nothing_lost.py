@@ -1,6 +1,5 @@
 """What was acknowledged arrives, once, whatever happens to the agent and to Rollbar."""
 
-import contextlib
 import os
 import random
 import subprocess
@@ -13,10 +12,12 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import towbar  # noqa: E402
 from fake_rollbar import FakeRollbar  # noqa: E402
 
-N_KILLS = 15
+N_KILLS = 45
 N_KILLS_MIN = 5  # on a machine so slow that KILLS_MAX_S are over before
 KILLS_MAX_S = 15
 SEED = 20261122
+SLOWER = 3 if towbar.SANITIZE else 1
+SHORT_WAITS = "rollbar:\n  retry_min_ms: 20\n  retry_max_ms: 200\n  timeout_ms: 5000\n"
 
 
 class NothingLostTest(towbar.Case):
@@ -53,8 +54,10 @@ class NothingLostTest(towbar.Case):
 
     # ---- kill -9 ----
 
-    def test_fifteen_kills_lose_and_double_nothing(self):
+    def test_kills_lose_and_double_nothing(self):
         dice = random.Random(SEED)
+        # Without the debug files of libc a record takes little time, and more can go wrong.
+        self.write_config(SHORT_WAITS + "symbols:\n  debug_dirs: [/nonexistent]\n")
         reporter = self.start(self.many, "100000", "paced", stdin=subprocess.PIPE)
         acknowledged = []
         end = time.monotonic() + KILLS_MAX_S
@@ -65,13 +68,10 @@ class NothingLostTest(towbar.Case):
             cuts = [{"cut": "before-reply"}, {"status": 500}, {"cut": "mid-reply"}, {}, {}, {}]
             self.fake.script(dice.sample(cuts, 6))
             agent = self.agent(self.fake)
-            n = dice.randrange(2, 7)
-            acknowledged += self.step(reporter, n)
-            seen = len(self.fake.requests) + dice.randrange(1, n + 1)
-            patience = dice.uniform(0.01, 0.8)
-            with contextlib.suppress(TimeoutError):  # It is killed all the same, elsewhere.
-                self.fake.wait_for(lambda fake, n=seen: len(fake.requests) >= n, patience)
+            acknowledged += self.step(reporter, dice.randrange(2, 13))
+            time.sleep(SLOWER * dice.uniform(0.01, 0.1))  # Waits for nothing: at any moment.
             agent.kill9()
+        self.assertTrue(self.fake.requests, "no agent lived long enough to send anything")
         acknowledged += self.step(reporter, 5)
         reporter.stdin.close()
         self.assertEqual(reporter.wait(towbar.DEADLINE_S), 0)

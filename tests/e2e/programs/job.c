@@ -61,22 +61,27 @@ __attribute__((noinline)) static int give_up(void)
     return 0;
 }
 
+static int is(const char *mode, const char *name)
+{
+    return strcmp(mode, name) == 0;
+}
+
 __attribute__((noinline)) static int handle_request(const char *mode, int times)
 {
     TOWBAR_TRACE(getenv("TRACE"));
     TOWBAR_SCOPE("user", "%s", "andrew");
     towbar_note(TOWBAR_INFO, "handling %s", mode);
     int err = 0;
-    for (int i = 0; i < times && (!strcmp(mode, "error") || !strcmp(mode, "both")); i++)
+    for (int i = 0; i < times && (is(mode, "error") || is(mode, "both")); i++)
         err += read_feed("andrew", i); /* here: call error */
-    if (!strcmp(mode, "perror"))
+    if (is(mode, "perror"))
         err += open_feed("andrew"); /* here: call perror */
     fflush(stdout);
-    if (!strcmp(mode, "crash") || !strcmp(mode, "both"))
+    if (is(mode, "crash") || is(mode, "both"))
         err += push(nowhere); /* here: call crash */
-    if (!strcmp(mode, "inlined"))
+    if (is(mode, "inlined"))
         err += push_inlined(nowhere); /* here: call inlined */
-    if (!strcmp(mode, "abort"))
+    if (is(mode, "abort"))
         err += give_up(); /* here: call abort */
     return err;
 }
@@ -88,6 +93,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "%d %s\n", err, towbar_status());
         return 3;
     }
-    err = handle_request(argc > 1 ? argv[1] : "", argc > 2 ? atoi(argv[2]) : 1); /* here: main */
+    int times = argc > 2 ? (int)strtoul(argv[2], NULL, 10) : 1;
+    err = handle_request(argc > 1 ? argv[1] : "", times); /* here: main */
     return err == 0 ? 0 : 4;
 }

@@ -1,8 +1,8 @@
-/* many.c - reports errors without end, or N of them, and says which of them were acknowledged.
+/* many.c - reports N errors and says which of them were acknowledged.
  *
- *   many N      prints "ok I" for each report whose call returned 0, else "no I ERR"
- * Each report has a site of its own, so that no limit for one place in the source holds it back.
- * With a pipe as input a line is read before each report: the test sets the pace. */
+ *   many N           prints "ok I" for each report whose call returned 0, else "no I ERR"
+ *   many N paced     reads a line of its input before each report
+ * Each report has a site of its own, so that no limit for one place in the source holds it back. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -25,7 +25,7 @@ __attribute__((noinline)) static int report(int i)
 
 int main(int argc, char **argv)
 {
-    int n = argc > 1 ? atoi(argv[1]) : 1;
+    int n = argc > 1 ? (int)strtoul(argv[1], NULL, 10) : 1;
     int err = towbar_init(NULL);
     if (err < 0 || (sites = calloc((size_t)n, sizeof(*sites))) == NULL) {
         fprintf(stderr, "%d %s\n", err, towbar_status());
