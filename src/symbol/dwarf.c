@@ -124,6 +124,12 @@ static const char *function_name(Dwarf_Die *die)
     return NULL;
 }
 
+static void set_folder(struct tb_symbol_unit *unit, struct tb_symbol_place *out)
+{
+    Dwarf_Attribute attribute;
+    out->folder = dwarf_formstring(dwarf_attr(&unit->die, DW_AT_comp_dir, &attribute));
+}
+
 static void find_line(struct tb_symbol_unit *unit, Dwarf_Addr address, struct tb_symbol_place *out)
 {
     Dwarf_Line *line = dwarf_getsrc_die(&unit->die, address);
@@ -131,6 +137,7 @@ static void find_line(struct tb_symbol_unit *unit, Dwarf_Addr address, struct tb
     if (!line)
         return;
     out->file = dwarf_linesrc(line, NULL, NULL);
+    set_folder(unit, out);
     if (dwarf_lineno(line, &number) == 0 && number > 0)
         out->line = (uint32_t)number;
 }
@@ -145,6 +152,7 @@ static void find_call(struct tb_symbol_unit *unit, Dwarf_Die *die, struct tb_sym
     if (dwarf_formudata(dwarf_attr(die, DW_AT_call_file, &attribute), &number) == 0 &&
         dwarf_getsrcfiles(&unit->die, &files, &n_files) == 0 && number < n_files)
         out->file = dwarf_filesrc(files, (size_t)number, NULL, NULL);
+    set_folder(unit, out);
     if (dwarf_formudata(dwarf_attr(die, DW_AT_call_line, &attribute), &number) == 0 &&
         number <= INT32_MAX)
         out->line = (uint32_t)number;

@@ -18,6 +18,7 @@ enum { TB_SYMBOL_PLACES_MAX = 64 }; /* depth of inlining that is shown */
 struct tb_symbol_place {
     const char *function; /* linkage name or name, as in the data; NULL unknown */
     const char *file;     /* NULL unknown */
+    const char *folder;   /* where the compiler ran, which a relative file starts from; or NULL */
     uint32_t line;        /* 0 unknown */
     bool inlined;
 };

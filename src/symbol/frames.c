@@ -2,6 +2,7 @@
 #include "symbol/frames.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -80,10 +81,16 @@ static bool is_in_app(const struct tb_symbol_module *module)
     return (module->info->flags & TB_MODULE_MAIN) || !is_system(module);
 }
 
-static void set_file(struct tb_symbol_frame *frame, const char *file)
+static void set_file(struct tb_symbol_frame *frame, const struct tb_symbol_place *place)
 {
+    char joined[PATH_BYTES_MAX];
     char path[PATH_BYTES_MAX];
-    frame->file_is_whole = tb_symbol_path_normalise(file, path, sizeof(path));
+    bool is_relative = place->file[0] != '/' && place->folder && place->folder[0] != '\0';
+    int len = snprintf(joined, sizeof(joined), "%s%s%s", is_relative ? place->folder : "",
+                       is_relative ? "/" : "", place->file);
+    bool fits = len >= 0 && (size_t)len < sizeof(joined);
+    frame->file_is_whole =
+        tb_symbol_path_normalise(fits ? joined : place->file, path, sizeof(path)) && fits;
     frame->file = strdup(path);
 }
 
@@ -105,7 +112,7 @@ static int add_places(struct tb_symbol_frames *frames, const struct tb_symbol_fr
         struct tb_symbol_frame frame = *model;
         frame.method = clean_name(&places[i], entry);
         if (places[i].file) {
-            set_file(&frame, places[i].file);
+            set_file(&frame, &places[i]);
             frame.line = places[i].line;
         }
         frame.inlined = places[i].inlined;

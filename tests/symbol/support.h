@@ -22,6 +22,9 @@
 #include "symbol/worker.h"
 
 #define DATA TEST_SOURCE "/tests/symbol/data"
+#define PROBE_C (DATA "/probe.c")
+#define CHAIN_C (DATA "/chain.c")
+#define SHAPES_CC (DATA "/shapes.cc")
 
 enum { SUBJECT_MODULES_MAX = 32, SUBJECT_ADDRESSES_MAX = 64, REPLY_BYTES = TB_SYMBOL_REPLY_MAX };
 

@@ -8,8 +8,8 @@ static void build_chain(const char *name, const char *option, const char *option
 {
     char path[512];
     char probe[512];
-    RUN(c_compiler(), "-c", DATA "/probe.c", "-o", in_folder(probe, "probe.o"));
-    RUN(c_compiler(), "-g", option, option2, DATA "/chain.c", probe, "-o", in_folder(path, name),
+    RUN(c_compiler(), "-c", PROBE_C, "-o", in_folder(probe, "probe.o"));
+    RUN(c_compiler(), "-g", option, option2, CHAIN_C, probe, "-o", in_folder(path, name),
         "-Wl,--build-id=sha1");
     run_subject(path, out);
 }
@@ -18,7 +18,7 @@ static void expect_frame(const cJSON *answer, int i, const char *method, int inl
 {
     const cJSON *frame = frame_at(answer, i);
     assert_string_equal(text_of(frame, "method"), method);
-    assert_string_equal(text_of(frame, "filename"), DATA "/chain.c");
+    assert_string_equal(text_of(frame, "filename"), CHAIN_C);
     assert_int_equal(number_of(frame, "lineno"), line_of("chain.c", method));
     assert_int_equal(is_set(frame, "inlined"), inlined);
     assert_true(is_set(frame, "in_app"));
@@ -85,6 +85,24 @@ static void root_of_the_process_is_cut_from_file_names(void **state)
     cJSON_Delete(answer);
 }
 
+/* As reproducible builds have them. */
+static void names_without_a_folder_are_found_below_the_source_root(void **state)
+{
+    struct subject s;
+    char here[512];
+    char map[600];
+    (void)state;
+    assert_non_null(getcwd(here, sizeof(here)));
+    (void)snprintf(map, sizeof(map), "-fdebug-prefix-map=%s=.", here);
+    build_chain("mapped", map, "-fdebug-prefix-map=" DATA "=.", &s);
+    cJSON *answer = ask(&config, &s);
+    assert_int_equal(n_frames_of(answer), 5);
+    for (int i = 0; i < 5; i++)
+        assert_string_equal(text_of(frame_at(answer, i), "filename"), "chain.c");
+    assert_non_null(strstr(text_of(frame_at(answer, 0), "code"), "mark: innermost"));
+    cJSON_Delete(answer);
+}
+
 static void stripped_program_has_its_exported_names_only(void **state)
 {
     struct subject s;
@@ -144,8 +162,8 @@ static void debug_link_with_a_wrong_checksum_is_refused(void **state)
     char probe[512];
     char link[600];
     (void)state;
-    RUN(c_compiler(), "-c", DATA "/probe.c", "-o", in_folder(probe, "probe.o"));
-    RUN(c_compiler(), "-g", "-O2", DATA "/chain.c", probe, "-o", in_folder(path, "crc"),
+    RUN(c_compiler(), "-c", PROBE_C, "-o", in_folder(probe, "probe.o"));
+    RUN(c_compiler(), "-g", "-O2", CHAIN_C, probe, "-o", in_folder(path, "crc"),
         "-Wl,--build-id=none");
     RUN("objcopy", "--only-keep-debug", path, in_folder(debug, "crc.dbg"));
     RUN("objcopy", "--strip-all", path);
@@ -224,8 +242,8 @@ static void cxx_names_are_readable(void **state)
     (void)state;
     if (!is_installed("c++"))
         skip();
-    RUN(c_compiler(), "-c", DATA "/probe.c", "-o", in_folder(probe, "probe.o"));
-    RUN("c++", "-g", "-O1", DATA "/shapes.cc", probe, "-o", in_folder(path, "shapes"));
+    RUN(c_compiler(), "-c", PROBE_C, "-o", in_folder(probe, "probe.o"));
+    RUN("c++", "-g", "-O1", SHAPES_CC, probe, "-o", in_folder(path, "shapes"));
     for (int round = 0; round < 2; round++) {
         run_subject(path, &s);
         cJSON *answer = ask(&config, &s);
@@ -283,6 +301,7 @@ int main(void)
         cmocka_unit_test(frames_have_function_file_and_line_at_every_level_of_optimisation),
         cmocka_unit_test(frames_tell_module_offset_and_build_id),
         cmocka_unit_test(root_of_the_process_is_cut_from_file_names),
+        cmocka_unit_test(names_without_a_folder_are_found_below_the_source_root),
         cmocka_unit_test(stripped_program_has_its_exported_names_only),
         cmocka_unit_test(program_without_debug_data_has_its_symbol_table),
         cmocka_unit_test(separate_debug_file_is_found_by_its_link),

@@ -144,8 +144,8 @@ static int set_up(void **state)
     if (make_folder(state) != 0)
         return -1;
     default_config(&config);
-    RUN(c_compiler(), "-c", DATA "/probe.c", "-o", in_folder(probe, "probe.o"));
-    RUN(c_compiler(), "-g", "-O2", DATA "/chain.c", probe, "-o", in_folder(path, "victim"));
+    RUN(c_compiler(), "-c", PROBE_C, "-o", in_folder(probe, "probe.o"));
+    RUN(c_compiler(), "-g", "-O2", CHAIN_C, probe, "-o", in_folder(path, "victim"));
     run_subject(path, &subject);
     /* Only the program: the others are not touched. */
     for (size_t i = 0; i < subject.process.n_modules; i++) {

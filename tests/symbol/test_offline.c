@@ -23,6 +23,7 @@ static struct tb_module modules[LIVE_MODULES_MAX];
 static char names[LIVE_MODULES_MAX][512];
 static struct tb_symbol_config config;
 static volatile int sink;
+static volatile uintptr_t zero;
 
 static void add_chunk(uint16_t tag, const void *data, size_t len)
 {
@@ -84,7 +85,7 @@ static void write_null(void)
 
 static void call_null(void)
 {
-    void (*volatile nothing)(void) = NULL;
+    void (*nothing)(void) = (void (*)(void))(uintptr_t)zero;
     nothing();
     sink = 1;
 }
@@ -273,12 +274,9 @@ static void list_of_the_process_is_taken_when_the_program_was_replaced(void **st
     struct tb_crash crash;
     (void)state;
     die(write_null, &crash);
-    struct tb_module *program = NULL;
-    for (size_t i = 0; i < process.n_modules; i++) {
-        if (process.modules[i].flags & TB_MODULE_MAIN)
-            program = &process.modules[i];
-    }
-    assert_non_null(program);
+    struct tb_module *program = process.modules;
+    while (!(program->flags & TB_MODULE_MAIN))
+        program++;
     if (program->build_id_len == 0)
         program->build_id_len = 20; /* a linker that gives none */
     program->build_id[0] ^= 1;

@@ -73,7 +73,7 @@ static void long_lines_are_cut_between_characters(void **state)
     char text[1024] = "x";
     (void)state;
     for (size_t i = 1; i + 2 < sizeof(text); i += 2)
-        memcpy(text + i, "\xc3\xa4", 2);
+        (void)snprintf(text + i, 3, "\xc3\xa4");
     write_file("long.c", text, strlen(text), 0644);
     assert_int_equal(tb_symbol_source_lines(&sources, in_folder(path, "long.c"), 1, 0, &lines), 0);
     assert_int_equal(lines.line.len, 199);
@@ -224,7 +224,7 @@ static void line_directive_to_a_secret_file_shows_nothing(void **state)
                      "#line 3 \"/etc/shadow\"\nreturn 0;}\n",
                      folder);
     write_file("evil.c", text, (size_t)n, 0644);
-    RUN(c_compiler(), "-c", DATA "/probe.c", "-o", in_folder(probe, "probe.o"));
+    RUN(c_compiler(), "-c", PROBE_C, "-o", in_folder(probe, "probe.o"));
     RUN(c_compiler(), "-g", in_folder(path, "evil.c"), probe, "-o", in_folder(program, "evil"));
     run_subject(program, &s);
     s.process.root = folder;

@@ -226,8 +226,8 @@ static int set_up(void **state)
     char probe[512];
     if (make_folder(state) != 0)
         return -1;
-    RUN(c_compiler(), "-c", DATA "/probe.c", "-o", in_folder(probe, "probe.o"));
-    RUN(c_compiler(), "-g", "-O2", DATA "/chain.c", probe, "-o", in_folder(path, "chain"));
+    RUN(c_compiler(), "-c", PROBE_C, "-o", in_folder(probe, "probe.o"));
+    RUN(c_compiler(), "-g", "-O2", CHAIN_C, probe, "-o", in_folder(path, "chain"));
     run_subject(path, &subject);
     record_len = tb_process_pack(&subject.process, record, sizeof(record));
     return 0;

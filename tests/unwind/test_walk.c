@@ -204,6 +204,7 @@ static size_t n_found;
 static sigjmp_buf after_fault;
 static void *truth[3]; /* return addresses of the three callers */
 static volatile int sink;
+static volatile uintptr_t zero;
 
 static void on_fault(int signo, siginfo_t *info, void *context)
 {
@@ -315,7 +316,7 @@ __asm__(".text\n"
 
 static void call_null(void)
 {
-    void (*volatile nothing)(void) = NULL;
+    void (*nothing)(void) = (void (*)(void))zero;
     nothing();
     sink = 4;
 }
@@ -363,7 +364,7 @@ static void call_of_null_keeps_the_caller(void **state)
 static void null_handed_to_a_caller_keeps_it(void **state)
 {
     (void)state;
-    unwind_from(NULL);
+    unwind_from((void (*)(void))zero);
     assert_int_equal(expect_callers(), 1);
 }
 
