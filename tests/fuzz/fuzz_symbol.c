@@ -1,0 +1,105 @@
+/* fuzz_symbol.c - what the symbolizer reads of strangers, by the first byte of the input: '0' its
+ * configuration, '1' a file name of debug data, '2' a symbol's name, '3' an ELF file, '4' a crash
+ * record. libdw is left to the worker's limits: its faults are not ours to find here. */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "symbol/elf.h"
+#include "symbol/name.h"
+#include "symbol/path.h"
+#include "symbol/table.h"
+#include "symbol/worker.h"
+
+enum { ADDRESSES = 64, REPLY_BYTES = 64 << 10 };
+
+static volatile uint8_t sink;
+
+static void fuzz_config(const char *text, size_t len)
+{
+    struct tb_symbol_config config;
+    if (tb_symbol_config_read(text, len, &config) == 0)
+        tb_symbol_config_done(&config);
+}
+
+static void fuzz_path(const char *text, size_t len)
+{
+    char out[128];
+    char *path = strndup(len > 0 ? text : "", len);
+    if (!path)
+        return;
+    bool is_whole = tb_symbol_path_normalise(path, out, sizeof(out));
+    if (out[0] == '\0' || (is_whole && out[0] == '/' && !tb_symbol_path_is_plain(out)))
+        abort();
+    (void)tb_symbol_path_below(out, "/root");
+    free(path);
+}
+
+static void fuzz_name(const char *text, size_t len)
+{
+    char *name = strndup(len > 0 ? text : "", len);
+    char *clean = name ? tb_symbol_name_clean(name) : NULL;
+    if (clean && clean[0] == '\0')
+        abort();
+    free(clean);
+    free(name);
+}
+
+static void fuzz_elf(const char *data, size_t len)
+{
+    struct tb_symbol_elf elf;
+    struct tb_symbol_table table = {0};
+    uint8_t word[8];
+    int fd = memfd_create("elf", MFD_CLOEXEC);
+    if (fd < 0)
+        return;
+    if (tb_fd_write_all(fd, data, len) != 0) {
+        close(fd);
+        return;
+    }
+    if (tb_symbol_elf_open(fd, &elf) != 0)
+        return;
+    (void)tb_symbol_table_add(&table, elf.elf, SHT_SYMTAB);
+    (void)tb_symbol_table_add(&table, elf.elf, SHT_DYNSYM);
+    tb_symbol_table_sort(&table);
+    for (uint64_t i = 0; i < ADDRESSES; i++) {
+        uint64_t address = elf.entry + i * 61;
+        const struct tb_symbol_entry *entry = tb_symbol_table_find(&table, address);
+        if (entry)
+            sink ^= (uint8_t)strlen(entry->name);
+        if (tb_symbol_elf_read(&elf, address, word, sizeof(word)) == 0)
+            sink ^= word[0];
+        sink ^= (uint8_t)tb_symbol_elf_is_code(&elf, address);
+    }
+    tb_symbol_table_done(&table);
+    tb_symbol_elf_done(&elf);
+}
+
+static void fuzz_crash(const char *data, size_t len)
+{
+    static char reply[REPLY_BYTES];
+    static struct tb_module module = {.hi = UINT64_MAX, .path = "nowhere"};
+    const struct tb_symbol_config config = {.context_lines = 3};
+    const struct tb_process process = {.root = "", .modules = &module, .n_modules = 1};
+    struct tb_crash crash;
+    struct tb_json json;
+    if (tb_crash_unpack((const uint8_t *)data, len, &crash) != 0)
+        return;
+    tb_json_init(&json, reply, sizeof(reply));
+    (void)tb_symbol_crash(&config, &process, &crash, &json);
+    (void)tb_json_finish(&json);
+    tb_crash_done(&crash);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static void (*const targets[])(const char *, size_t) = {fuzz_config, fuzz_path, fuzz_name,
+                                                            fuzz_elf, fuzz_crash};
+    if (size == 0)
+        return 0;
+    targets[(unsigned)(data[0] - '0') % (sizeof(targets) / sizeof(targets[0]))](
+        (const char *)data + 1, size - 1);
+    return 0;
+}
