@@ -41,7 +41,7 @@ FOREIGN = ("TOWBAR_", "ROLLBAR_", "XDG_", "OTEL_", "HONEYCOMB_", "AWS_", "SANITI
 # A sanitizer must leave the signals to the program under test.
 LEAVE_SIGNALS = ":".join(
     [f"handle_{name}=0" for name in ("segv", "sigbus", "abort", "sigfpe", "sigill", "sigtrap")]
-    + ["use_sigaltstack=0", "detect_leaks=0"]
+    + ["use_sigaltstack=0"]
 )
 
 
@@ -99,7 +99,10 @@ class Agent:
     def __enter__(self):
         return self.wait_ready()
 
-    def __exit__(self, *unused):
+    def __exit__(self, kind, *unused):
+        """Ends it as an operator would; that must go well if the test did."""
+        if kind is None and self.process.poll() is None and self.stop() != 0:
+            raise RuntimeError(f"towbard ended with {self.process.returncode}:\n{self.log}")
         self.kill9()
 
     def _read(self):
@@ -209,7 +212,8 @@ class Case(unittest.TestCase):
         env.update(
             TOWBAR_SPOOL=self.spool, TOWBAR_SOCKET=self.socket, TOWBAR_SERVICE="job",
             TOWBAR_ENVIRONMENT="test", TOWBAR_ROOT=self.path("src"),
-            ASAN_OPTIONS=LEAVE_SIGNALS, UBSAN_OPTIONS="print_stacktrace=1",
+            ASAN_OPTIONS=LEAVE_SIGNALS + ":detect_leaks=0",
+            UBSAN_OPTIONS=LEAVE_SIGNALS, TSAN_OPTIONS=LEAVE_SIGNALS,
         )  # fmt: skip
         env.update(more)
         return env
@@ -265,6 +269,7 @@ class Case(unittest.TestCase):
         """A running agent, to be used with "with", or with .kill9() and .stop()."""
         argv = self.agent_argv("--socket", self.socket, "--listen", "127.0.0.1:0", *flags)
         agent = Agent(argv, self.agent_env(fake, token, **env), self.socket)
+        self.addCleanup(lambda: self.assertNotIn("Sanitizer:", agent.log))
         self.addCleanup(agent.kill9)
         return agent
 
