@@ -184,9 +184,12 @@ int tb_spool_compact(struct tb_spool *spool)
     for (size_t i = 0; i < spool->n_sources; i++) {
         const struct tb_source *source = spool->sources[i];
         for (size_t k = 0; source->state == TB_SOURCE_READY && k < source->n_marks; k++) {
-            if (!(source->marks[k] & TB_MARK_ACKED))
+            uint32_t mark = source->marks[k];
+            if (!(mark & TB_MARK_ACKED))
                 continue;
-            struct tb_ack ack = {source->id, source->marks[k] & TB_MARK_OFF8, TB_ACK_STORED};
+            struct tb_ack ack = {source->id, mark & TB_MARK_OFF8, TB_ACK_STORED};
+            if (mark & TB_MARK_QUARANTINED)
+                ack.status = TB_ACK_QUARANTINED;
             tb_acklog_pack(&entries, &ack);
         }
     }

@@ -179,6 +179,8 @@ void tb_spool_ack(struct tb_spool *spool, uint64_t file_id, uint32_t off8, enum 
     if (!mark || !(*mark & TB_MARK_RECORD) || (*mark & TB_MARK_ACKED))
         return;
     *mark |= TB_MARK_ACKED;
+    if (how == TB_ACK_QUARANTINED)
+        *mark |= TB_MARK_QUARANTINED;
     source->n_pending--;
     struct tb_ack ack = {file_id, off8, (uint8_t)how};
     tb_acklog_note(&spool->acks, &ack);

@@ -86,6 +86,7 @@ int tb_slot_open(struct tb_slot *slot, int dirfd, const uint8_t boot_id[16], uin
         goto out;
     slot->dev = st.st_dev;
     slot->ino = st.st_ino;
+    tb_sys_share(slot->fd);
     /* Locked before the header is there: a file with a header and no lock has lost its owner. */
     if ((err = tb_sys_lock(slot->fd)) || (err = fill(slot->fd, slot->header)) || (err = map(slot)))
         goto out;

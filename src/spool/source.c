@@ -238,6 +238,8 @@ int tb_source_load(struct tb_source *source, const struct tb_ack *acks, size_t n
         if (!mark)
             return -ENOMEM;
         *mark |= TB_MARK_ACKED;
+        if (acks[i].status == TB_ACK_QUARANTINED)
+            *mark |= TB_MARK_QUARANTINED;
     }
     return 0;
 }

@@ -31,6 +31,7 @@ enum {
     TB_MARK_RECORD = 1 << 27,  /* it was delivered */
     TB_MARK_CONTEXT = 1 << 28, /* it is a process record */
     TB_MARK_ACKED = 1 << 29,
+    TB_MARK_QUARANTINED = 1 << 30, /* acknowledged as such */
 };
 
 struct tb_source {

@@ -36,6 +36,12 @@ static inline int tb_sys_fstat(int fd, struct stat *out)
     return syscall(SYS_fstat, fd, out) < 0 ? -errno : 0;
 }
 
+/* Lets the group read, which is the agent's in a shared spool, whatever the host's umask is. */
+static inline void tb_sys_share(int fd)
+{
+    (void)syscall(SYS_fchmod, fd, 0640); /* an agent of the same user reads it anyway */
+}
+
 /* The bytes written; fewer than asked for when the disk is full. */
 static inline long tb_sys_pwritev(int fd, const struct iovec *parts, int n_parts, uint64_t offset)
 {
@@ -70,6 +76,12 @@ static inline uint64_t tb_sys_file_limit(void)
 static inline int tb_sys_gettid(void)
 {
     return (int)syscall(SYS_gettid);
+}
+
+static inline int64_t tb_sys_seek(int fd, int64_t offset, int whence)
+{
+    long at = syscall(SYS_lseek, fd, (off_t)offset, whence);
+    return at < 0 ? -errno : at;
 }
 
 /* Is fd still the file that was opened as it? A host may have closed it and opened its own. */

@@ -30,6 +30,7 @@ struct tb_writer_file {
     atomic_int refs;
     int fd;
     uint64_t dev, ino; /* of what was opened as fd; ino 0: nothing */
+    int64_t mark; /* random file position that tells fd from a stranger's; 0: none could be set */
     uint32_t salt;
     uint64_t limit;              /* where the last record ends at the latest; a SEAL fits behind */
     _Atomic uint64_t cursor;     /* next offset << 24 | next seq; bit 63: sealed */

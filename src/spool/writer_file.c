@@ -18,6 +18,8 @@ enum {
     SEQ_BITS = 24,          /* more than the 75000 smallest frames of a segment */
 };
 #define SEALED (UINT64_C(1) << 63)
+#define MARK_MASK ((UINT64_C(1) << 40) - 1)
+#define MARK_LEAST (UINT64_C(1) << 32)
 static const uint8_t ZEROS[16]; /* padding, and the uuid of records that have none */
 
 struct place {
@@ -25,6 +27,25 @@ struct place {
     uint64_t room; /* bytes */
     unsigned n_frames;
 };
+
+/* Is the descriptor still ours? We never read or write at the file position, so a random one set at
+ * the start is a name that costs half of what fstat does. (On kernels with fine-grained times fstat
+ * even makes the next write update the inode.) */
+static int is_ours(const struct tb_writer_file *file)
+{
+    if (file->mark != 0)
+        return tb_sys_seek(file->fd, 0, SEEK_CUR) == file->mark;
+    return tb_sys_is_same(file->fd, file->dev, file->ino);
+}
+
+static void set_mark(struct tb_writer_file *file)
+{
+    uint64_t random;
+    tb_id_random(&random, sizeof(random));
+    /* Far behind any place in use, below what every file system can seek to. */
+    int64_t mark = (int64_t)((random & MARK_MASK) | MARK_LEAST);
+    file->mark = tb_sys_seek(file->fd, mark, SEEK_SET) == mark ? mark : 0;
+}
 
 /* 0, or -EXFULL; the one who meets the end seals. */
 static int reserve(struct tb_writer_file *file, struct place *place)
@@ -145,7 +166,7 @@ static void raise_generation(struct tb_writer_file *file, uint64_t to)
 
 int tb_writer_file_append(struct tb_writer_file *file, int class_, const struct tb_append *record)
 {
-    if (!tb_sys_is_same(file->fd, file->dev, file->ino))
+    if (!is_ours(file))
         return -EBADF;
     int needs_context = record->context && atomic_load(&file->generation) < record->generation + 1;
     uint64_t context_room = needs_context ? tb_frame_room(record->context_len) : 0;
@@ -180,8 +201,7 @@ void tb_writer_file_seal(struct tb_writer_file *file)
                              .time_ns = tb_clock_wall_ns()};
     tb_frame_pack(&frame, file->salt, "", header);
     struct iovec part = {.iov_base = header, .iov_len = sizeof(header)};
-    if (frame.offset + sizeof(header) > tb_sys_file_limit() ||
-        !tb_sys_is_same(file->fd, file->dev, file->ino))
+    if (frame.offset + sizeof(header) > tb_sys_file_limit() || !is_ours(file))
         return;
     (void)tb_sys_pwritev(file->fd, &part, 1, frame.offset); /* a file without it is as readable */
 }
@@ -266,6 +286,8 @@ int tb_writer_file_open(struct tb_writer_file *file, struct tb_writer *writer,
     file->dev = st.st_dev;
     file->ino = st.st_ino;
     file->limit = (uint64_t)size - TB_FRAME_HEADER_BYTES;
+    set_mark(file);
+    tb_sys_share(file->fd);
     tb_id_random(&file->salt, sizeof(file->salt));
     atomic_store(&file->allocated, 0);
     /* Locked before the header is there: a file with a header and no lock has lost its owner. */
