@@ -135,7 +135,7 @@ static size_t run_for(struct fixture *fixture, uint64_t ns, int read, uint8_t *s
 static void killed_writers_lose_no_acknowledged_record(void **state)
 {
     struct fixture *fixture = *state;
-    enum { N_KILLS = 30, N_KILLS_LONG = 1500, MAX_RECORDS = 200000 };
+    enum { N_KILLS = 30, N_KILLS_LONG = 500, MAX_RECORDS = 200000 };
     unsigned n_kills = getenv("TOWBAR_LONG") ? N_KILLS_LONG : N_KILLS;
     struct promise *promise =
         mmap(NULL, sizeof(*promise), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
