@@ -87,5 +87,4 @@ void tb_context_forked(void)
 {
     if (self.image[VALID_AT] == 1)
         self.image[INHERITED_AT] = 1;
-    self.in_loader = 0;
 }

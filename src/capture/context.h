@@ -17,7 +17,6 @@ struct tb_context {
     unsigned char image[TB_TRACE_IMAGE_BYTES]; /* docs/spool-format.md section 8 */
     struct tb_thread *thread;                  /* owned by thread.c; NULL until needed */
     uint64_t stack_low, stack_high;            /* of the thread's stack: known to be readable */
-    int in_loader; /* inside dl_iterate_phdr on our behalf: a handler must not enter it again */
 };
 
 /* This thread's. Signal-safe. */

@@ -14,7 +14,6 @@
 #include "base/id.h"
 #include "base/pack.h"
 #include "capture/context.h"
-#include "capture/late.h"
 #include "capture/machine.h"
 #include "capture/modules.h"
 #include "capture/notes.h"
@@ -48,7 +47,6 @@ static struct crash {
     size_t stack_len;
     uint8_t stack[STACK_BYTES];
     struct tb_stack walker;
-    struct tb_late late;
     struct tb_unwind_frame frames[TB_CRASH_FRAMES_MAX];
     uint8_t packed[TB_CRASH_FRAMES_MAX * FRAME_BYTES];
     char scope[TB_SCOPES_BYTES];
@@ -167,11 +165,7 @@ static void write_frames(void)
 {
     struct tb_stack *walker = &crash.walker;
     int cut = 0;
-    walker->modules = crash.modules;
-    walker->late = &crash.late;
-    walker->last = 0;
-    tb_memory_reset(&walker->memory);
-    crash.late.n = 0;
+    tb_stack_reset(walker, crash.modules);
     walker->memory.copy = crash.stack;
     walker->memory.copy_address = crash.stack_address;
     walker->memory.copy_len = crash.stack_len;
@@ -253,11 +247,11 @@ static void write_end(void)
  * end: the frames of the stream must follow each other without a gap. */
 static void write_late_modules(void)
 {
-    if (crash.late.n == 0 || !crash.modules)
+    if (crash.walker.late.n == 0 || !crash.modules)
         return;
     uint64_t generation = tb_modules_next_generation();
-    size_t len = tb_late_pack(&crash.late, crash.modules, crash.pid, generation, crash.context,
-                              sizeof(crash.context));
+    size_t len = tb_late_pack(&crash.walker.late, crash.modules, crash.pid, generation,
+                              crash.context, sizeof(crash.context));
     (void)tb_slot_context(crash.slot, generation, crash.context, len);
 }
 
@@ -289,7 +283,7 @@ void tb_crash_record(struct tb_slot *slot, const struct tb_signal *signal, uint3
     crash.n_nested = 0;
     crash.end_flags = 0;
     crash.stack_len = 0;
-    crash.late.n = 0;
+    crash.walker.late.n = 0;
     crash.modules = tb_modules_take();
     tb_slot_state(slot, TB_SLOT_WRITING, tid);
     tb_id_uuid(uuid);
@@ -319,9 +313,9 @@ void tb_crash_record_context(struct tb_slot *slot, uint32_t pid)
     if (!modules)
         return;
     uint64_t generation = modules->process.generation;
-    crash.late.n = 0;
-    size_t len =
-        tb_late_pack(&crash.late, modules, pid, generation, crash.context, sizeof(crash.context));
+    crash.walker.late.n = 0;
+    size_t len = tb_late_pack(&crash.walker.late, modules, pid, generation, crash.context,
+                              sizeof(crash.context));
     (void)tb_slot_context(slot, generation, crash.context, len);
     tb_modules_give(modules);
 }

@@ -14,6 +14,7 @@
 #include "capture/lib.h"
 #include "capture/modules.h"
 #include "capture/report.h"
+#include "capture/stack.h"
 
 enum { ORPHAN = 1, WAIT_STEPS = 100, WAIT_STEP_NS = 100 * 1000 };
 
@@ -26,6 +27,7 @@ void tb_fork_forget(void)
     if (unwiped)
         atomic_store(unwiped, 1);
     tb_context_forked();
+    tb_stack_forked();
     if (state == TB_LIB_OFF)
         return;
     for (int i = 0; i < TB_N_CLASSES; i++) {
@@ -55,8 +57,8 @@ static void adopt(void)
     tb_lib_check_dir();
     tb_lib_describe();
     tb_lib_init_writers();
-    int err = tb_modules_refresh(&tb_lib.about, 1);
-    if (err >= 0 && !tb_lib.slot.map) /* its crash handler may have made one */
+    int err = tb_modules_extend(&tb_lib.about, NULL, NULL, 0);
+    if (err == 0 && !tb_lib.slot.map) /* its crash handler may have made one */
         err = tb_lib_open_slot();
     tb_lib.why[0] = '\0';
     if (err < 0)

@@ -93,7 +93,7 @@ static int open_files(const towbar_options *options)
     atomic_store(&tb_lib.is_orphan, 0);
     tb_lib_describe();
     tb_lib_init_writers();
-    err = tb_modules_refresh(&tb_lib.about, 1);
+    err = tb_modules_load(&tb_lib.about);
     if (err < 0)
         return fail(err, "no table of the loaded modules");
     err = tb_lib_open_slot();

@@ -3,12 +3,23 @@
 
 #include <dlfcn.h>
 #include <elf.h>
+#include <errno.h>
 #include <link.h>
 #include <string.h>
 
 #include "capture/text.h"
 
 enum { SEGMENTS_MAX = 64, NOTES_BYTES = 1024 };
+
+/* A library rebuilt and loaded again into the same place differs in its build ID alone. */
+static int is_same_build(const struct tb_module *known, const struct tb_code *code,
+                         struct tb_memory *memory)
+{
+    uint8_t now[TB_BUILD_ID_BYTES];
+    return code->build_id_at == 0 ||
+           (tb_memory_read(memory, code->build_id_at, now, known->build_id_len) == 0 &&
+            memcmp(now, known->build_id, known->build_id_len) == 0);
+}
 
 static int is_same(const struct tb_module *known, const struct dl_find_object *found)
 {
@@ -32,19 +43,24 @@ static void read_headers(struct tb_memory *memory, struct tb_module *module, str
         if (tb_memory_read(memory, at, &segment, sizeof(segment)) != 0)
             return;
         uint64_t low = module->bias + segment.p_vaddr;
-        if (segment.p_type == PT_LOAD && (segment.p_flags & PF_X))
-            *code = (struct tb_code){.low = low, .high = low + segment.p_memsz};
+        if (segment.p_type == PT_LOAD && (segment.p_flags & PF_X)) {
+            code->low = low;
+            code->high = low + segment.p_memsz;
+        }
         size_t len = segment.p_memsz < sizeof(notes) ? segment.p_memsz : sizeof(notes);
-        if (segment.p_type == PT_NOTE && module->build_id_len == 0 &&
-            tb_memory_read(memory, low, notes, len) == 0)
-            tb_modules_build_id(notes, len, module);
+        if (segment.p_type != PT_NOTE || module->build_id_len > 0 ||
+            tb_memory_read(memory, low, notes, len) != 0)
+            continue;
+        size_t id_at = tb_modules_build_id(notes, len, module);
+        code->build_id_at = id_at > 0 ? low + id_at : 0;
     }
 }
 
-static long add(struct tb_late *late, struct tb_memory *memory, const struct dl_find_object *found)
+static int add(struct tb_late *late, struct tb_memory *memory, const struct dl_find_object *found,
+               size_t *place)
 {
     if (late->n == TB_LATE_MAX)
-        return -1;
+        return -ENOENT;
     size_t i = late->n;
     struct tb_module *module = &late->modules[i];
     (void)tb_text_copy(late->paths[i], TB_LATE_PATH, found->dlfo_link_map->l_name);
@@ -58,33 +74,34 @@ static long add(struct tb_late *late, struct tb_memory *memory, const struct dl_
     late->code[i] = (struct tb_code){.low = module->lo, .high = module->hi};
     read_headers(memory, module, &late->code[i]);
     late->n++;
-    return (long)i;
+    *place = i;
+    return 0;
 }
 
-long tb_late_find(struct tb_late *late, const struct tb_modules *modules, struct tb_memory *memory,
-                  uint64_t address)
+int tb_late_find(struct tb_late *late, const struct tb_modules *modules, struct tb_memory *memory,
+                 uint64_t address, size_t *place)
 {
     struct dl_find_object found;
     for (size_t i = 0; i < late->n; i++) {
-        if (address >= late->modules[i].lo && address < late->modules[i].hi)
-            return (long)i;
+        if (address >= late->modules[i].lo && address < late->modules[i].hi) {
+            *place = i;
+            return 0;
+        }
     }
-    if (_dl_find_object((void *)(uintptr_t)address, &found) != 0 || !found.dlfo_link_map ||
-        !found.dlfo_link_map->l_name)
-        return -1;
     long known = tb_modules_find(modules, address);
-    if (known >= 0 && is_same(&modules->process.modules[known], &found))
-        return -1;
-    return add(late, memory, &found);
-}
-
-static int overlaps(const struct tb_late *late, const struct tb_module *module)
-{
-    for (size_t i = 0; i < late->n; i++) {
-        if (module->lo < late->modules[i].hi && late->modules[i].lo < module->hi)
-            return 1;
+    const struct tb_module *module = known >= 0 ? &modules->process.modules[known] : NULL;
+    if (_dl_find_object((void *)(uintptr_t)address, &found) != 0 || !found.dlfo_link_map ||
+        !found.dlfo_link_map->l_name) {
+        if (!module || module->path[0] == '/')
+            return -ENOENT;     /* unloaded since */
+        *place = (size_t)known; /* the kernel's own, which the index may not have */
+        return 1;
     }
-    return 0;
+    if (!module || !is_same(module, &found) ||
+        !is_same_build(module, &modules->code[known], memory))
+        return add(late, memory, &found, place);
+    *place = (size_t)known;
+    return 1;
 }
 
 size_t tb_late_pack(const struct tb_late *late, const struct tb_modules *modules, uint32_t pid,
@@ -100,8 +117,9 @@ size_t tb_late_pack(const struct tb_late *late, const struct tb_modules *modules
         for (size_t i = 0; i < late->n; i++)
             process.modules[process.n_modules++] = late->modules[i];
         for (size_t i = 0; i < modules->process.n_modules; i++) {
-            if (!overlaps(late, &modules->process.modules[i]))
-                process.modules[process.n_modules++] = modules->process.modules[i];
+            const struct tb_module *module = &modules->process.modules[i];
+            if (!tb_modules_overlap(module, late->modules, late->n))
+                process.modules[process.n_modules++] = *module;
         }
     }
     return tb_process_pack(&process, mem, cap);

@@ -1,7 +1,8 @@
-/* late.h - modules that were loaded after the table was made, found from within a crash handler.
+/* late.h - modules that were loaded after the table was made, found when a stack leads into them.
  *
  * The loader's own lock-free index (_dl_find_object) is asked, never its list: so this is
- * signal-safe, and a plugin that crashes in its constructor is named. */
+ * signal-safe, a plugin that crashes in its constructor is named, and one that took the place of
+ * another is told apart by its name, its unwind data or its build ID. */
 #ifndef TB_CAPTURE_LATE_H
 #define TB_CAPTURE_LATE_H
 
@@ -20,12 +21,12 @@ struct tb_late {
     size_t n;
 };
 
-/* Is there a module at address that the table does not know, or knows as another one? Then its
- * place in late, where it is kept; else -1. Signal-safe. */
-long tb_late_find(struct tb_late *late, const struct tb_modules *modules, struct tb_memory *memory,
-                  uint64_t address);
-/* Packs the process record of modules with the late ones in it, for the process pid. Returns the
- * length. Signal-safe. */
+/* Who has the address now: 0 with its place in late, where it is kept; 1 with its place in the
+ * table; -ENOENT when no module has it. Signal-safe. */
+int tb_late_find(struct tb_late *late, const struct tb_modules *modules, struct tb_memory *memory,
+                 uint64_t address, size_t *place);
+/* Packs the process record of modules with the late ones in it, for the process pid, without
+ * making a table. Returns the length. Signal-safe. */
 size_t tb_late_pack(const struct tb_late *late, const struct tb_modules *modules, uint32_t pid,
                     uint64_t generation, uint8_t *mem, size_t cap);
 

@@ -152,7 +152,7 @@ int tb_lib_open_slot(void)
 void tb_lib_store_modules(void)
 {
     if (atomic_flag_test_and_set(&tb_lib.storing))
-        return; /* the other one's table is as new, or the next refresh brings it */
+        return; /* the other one's table is as new, or the next one brings it */
     struct tb_modules *modules = tb_modules_take();
     if (modules && tb_lib.slot.map)
         (void)tb_slot_context(&tb_lib.slot, modules->process.generation, modules->record,

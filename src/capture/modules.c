@@ -1,25 +1,21 @@
 /* modules.c - see modules.h.
  *
- * There are N_TABLES places for tables. A refresh writes into one that is not current and has no
+ * There are N_TABLES places for tables. A new one is made in one that is not current and has no
  * users; one who has just read the pointer to it counts itself in, sees that it is not current any
  * more, and goes. When all are in use the table of before serves on until the next call. */
 #include "capture/modules.h"
 
 #include <elf.h>
 #include <errno.h>
-#include <limits.h>
 #include <link.h>
 #include <string.h>
 #include <sys/mman.h>
-
-#include "capture/context.h"
 
 enum { N_TABLES = 4, PATH_BYTES = 512, NAME_OF_NOTE = 4 };
 
 static struct tb_modules tables[N_TABLES];
 static _Atomic(struct tb_modules *) current;
-static atomic_flag refreshing = ATOMIC_FLAG_INIT;
-static _Atomic uint64_t seen_changes; /* of the loader, when current was made */
+static atomic_flag making = ATOMIC_FLAG_INIT;
 static _Atomic uint64_t n_generations;
 
 /* ---- use ---- */
@@ -58,27 +54,126 @@ void tb_modules_forked(void)
 {
     for (int i = 0; i < N_TABLES; i++)
         atomic_store(&tables[i].n_users, 0);
-    atomic_flag_clear(&refreshing);
+    atomic_flag_clear(&making);
 }
 
-/* ---- ask the loader ---- */
+int tb_modules_overlap(const struct tb_module *module, const struct tb_module *others, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (module->lo < others[i].hi && others[i].lo < module->hi)
+            return 1;
+    }
+    return 0;
+}
+
+size_t tb_modules_build_id(const uint8_t *notes, size_t len, struct tb_module *out)
+{
+    size_t at = 0;
+    ElfW(Nhdr) note;
+    while (len - at >= sizeof(note)) {
+        memcpy(&note, notes + at, sizeof(note));
+        size_t name_at = at + sizeof(note);
+        if (note.n_namesz > len || note.n_descsz > len)
+            return 0;
+        size_t id_at = name_at + ((note.n_namesz + 3) & ~(size_t)3);
+        size_t next = id_at + ((note.n_descsz + 3) & ~(size_t)3);
+        if (next > len)
+            return 0;
+        if (note.n_type == NT_GNU_BUILD_ID && note.n_namesz == NAME_OF_NOTE &&
+            memcmp(notes + name_at, "GNU", NAME_OF_NOTE) == 0 && note.n_descsz > 0 &&
+            note.n_descsz <= TB_BUILD_ID_BYTES) {
+            out->build_id_len = note.n_descsz;
+            memcpy(out->build_id, notes + id_at, note.n_descsz);
+            return id_at;
+        }
+        at = next;
+    }
+    return 0;
+}
+
+/* ---- make: the caller holds making ---- */
+
+static struct tb_modules *find_free(void)
+{
+    struct tb_modules *now = atomic_load(&current);
+    for (int i = 0; i < N_TABLES; i++) {
+        if (&tables[i] != now && atomic_load(&tables[i].n_users) == 0)
+            return &tables[i];
+    }
+    return NULL;
+}
+
+static size_t aligned(size_t bytes)
+{
+    return (bytes + 63) & ~(size_t)63;
+}
+
+/* One mapping for n modules: they, code, spare, texts, record. */
+static int make_room(struct tb_modules *table, const struct tb_process *about, size_t n,
+                     size_t text_bytes)
+{
+    size_t code_at = aligned(n * sizeof(struct tb_module));
+    size_t spare_at = code_at + aligned(n * sizeof(struct tb_code));
+    size_t text_at = spare_at + aligned((n + TB_LATE_MAX) * sizeof(struct tb_module));
+    size_t record_at = text_at + aligned(text_bytes);
+    size_t bytes = record_at + TB_PROCESS_RECORD_MAX;
+    char *map = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (map == MAP_FAILED)
+        return -errno;
+    /* A child forked in the middle of this must not unmap what is not there any more. */
+    void *old = atomic_exchange(&table->map, NULL);
+    if (old)
+        (void)munmap(old, table->map_bytes);
+    table->map_bytes = bytes;
+    atomic_store(&table->map, map);
+    table->process = *about;
+    table->process.modules = (struct tb_module *)(void *)map;
+    table->process.n_modules = 0;
+    table->process.text = NULL;
+    table->process.generation = tb_modules_next_generation();
+    table->code = (struct tb_code *)(void *)(map + code_at);
+    table->spare = (struct tb_module *)(void *)(map + spare_at);
+    table->text = map + text_at;
+    table->text_left = text_bytes;
+    table->record = (uint8_t *)map + record_at;
+    return 0;
+}
+
+/* Kept sorted: what comes is nearly sorted, one way or the other, and short. */
+static void insert(struct tb_modules *table, const struct tb_module *module,
+                   const struct tb_code *code)
+{
+    struct tb_process *process = &table->process;
+    size_t path_len = strnlen(module->path, PATH_BYTES - 1);
+    if (module->lo >= module->hi || path_len + 1 > table->text_left)
+        return;
+    size_t place = process->n_modules++;
+    for (; place > 0 && process->modules[place - 1].lo > module->lo; place--) {
+        process->modules[place] = process->modules[place - 1];
+        table->code[place] = table->code[place - 1];
+    }
+    process->modules[place] = *module;
+    process->modules[place].path = table->text;
+    table->code[place] = *code;
+    memcpy(table->text, module->path, path_len);
+    table->text[path_len] = '\0';
+    table->text += path_len + 1;
+    table->text_left -= path_len + 1;
+}
+
+static void publish(struct tb_modules *table)
+{
+    table->record_len = tb_process_pack(&table->process, table->record, TB_PROCESS_RECORD_MAX);
+    atomic_store(&current, table);
+}
+
+/* ---- of the loader's list ---- */
 
 struct gathering {
     struct tb_modules *table; /* NULL: count only */
     const char *exe;
-    char *text; /* where the next path goes */
-    size_t text_left;
     size_t n, n_max, text_bytes;
-    uint64_t changes;
 };
-
-static int gather_changes(struct dl_phdr_info *info, size_t size, void *arg)
-{
-    uint64_t *changes = arg;
-    if (size >= offsetof(struct dl_phdr_info, dlpi_tls_modid))
-        *changes = (uint64_t)info->dlpi_adds + info->dlpi_subs;
-    return 1;
-}
 
 static const char *path_of(const struct gathering *g, const struct dl_phdr_info *info)
 {
@@ -87,30 +182,6 @@ static const char *path_of(const struct gathering *g, const struct dl_phdr_info 
     if (!info->dlpi_name || info->dlpi_name[0] == '\0')
         return "[unnamed]";
     return info->dlpi_name;
-}
-
-void tb_modules_build_id(const uint8_t *notes, size_t len, struct tb_module *out)
-{
-    size_t at = 0;
-    ElfW(Nhdr) note;
-    while (len - at >= sizeof(note)) {
-        memcpy(&note, notes + at, sizeof(note));
-        size_t name_at = at + sizeof(note);
-        if (note.n_namesz > len || note.n_descsz > len)
-            return;
-        size_t id_at = name_at + ((note.n_namesz + 3) & ~(size_t)3);
-        size_t next = id_at + ((note.n_descsz + 3) & ~(size_t)3);
-        if (next > len)
-            return;
-        if (note.n_type == NT_GNU_BUILD_ID && note.n_namesz == NAME_OF_NOTE &&
-            memcmp(notes + name_at, "GNU", NAME_OF_NOTE) == 0 && note.n_descsz > 0 &&
-            note.n_descsz <= TB_BUILD_ID_BYTES) {
-            out->build_id_len = note.n_descsz;
-            memcpy(out->build_id, notes + id_at, note.n_descsz);
-            return;
-        }
-        at = next;
-    }
 }
 
 static void read_segments(const struct dl_phdr_info *info, struct tb_module *out,
@@ -133,133 +204,92 @@ static void read_segments(const struct dl_phdr_info *info, struct tb_module *out
         if (segment->p_type == PT_GNU_EH_FRAME)
             out->eh_frame_hdr = low;
         if (segment->p_type == PT_NOTE && out->build_id_len == 0)
-            tb_modules_build_id((const uint8_t *)(uintptr_t)low, segment->p_memsz, out);
+            (void)tb_modules_build_id((const uint8_t *)(uintptr_t)low, segment->p_memsz, out);
     }
 }
 
 static int gather(struct dl_phdr_info *info, size_t size, void *arg)
 {
     struct gathering *g = arg;
+    struct tb_module module;
+    struct tb_code code;
+    (void)size;
     const char *path = path_of(g, info);
-    size_t path_len = strnlen(path, PATH_BYTES - 1);
-    if (g->n == 0)
-        (void)gather_changes(info, size, &g->changes);
-    if (g->table && (g->n == g->n_max || path_len + 1 > g->text_left))
-        return 1; /* grew since it was counted: the next check sees that */
-    g->text_bytes += path_len + 1;
+    g->text_bytes += strnlen(path, PATH_BYTES - 1) + 1;
     g->n++;
     if (!g->table)
         return g->n == TB_MODULES_MAX;
-    struct tb_module module;
-    struct tb_code code;
     read_segments(info, &module, &code);
-    if (module.lo >= module.hi)
-        return 0;
-    memcpy(g->text, path, path_len);
-    g->text[path_len] = '\0';
-    module.path = g->text;
+    module.path = path;
     module.flags = path == g->exe ? TB_MODULE_MAIN : 0;
-    g->text += path_len + 1;
-    g->text_left -= path_len + 1;
-    /* Kept sorted: the loader's order is nearly the reverse of it, and the list is short. */
-    struct tb_process *process = &g->table->process;
-    size_t place = process->n_modules++;
-    for (; place > 0 && process->modules[place - 1].lo > module.lo; place--) {
-        process->modules[place] = process->modules[place - 1];
-        g->table->code[place] = g->table->code[place - 1];
-    }
-    process->modules[place] = module;
-    g->table->code[place] = code;
-    return 0;
+    insert(g->table, &module, &code);
+    return g->n == g->n_max; /* more than were counted: they are noticed later */
 }
 
-static void ask_loader(int (*callback)(struct dl_phdr_info *, size_t, void *), void *arg)
+static int make_loaded(const struct tb_process *about)
 {
-    struct tb_context *context = tb_context();
-    context->in_loader = 1;
-    (void)dl_iterate_phdr(callback, arg);
-    context->in_loader = 0;
-}
-
-/* ---- make ---- */
-
-static size_t aligned(size_t bytes)
-{
-    return (bytes + 63) & ~(size_t)63;
-}
-
-/* One mapping: modules, code, spare, texts, record. */
-static int make_room(struct tb_modules *table, size_t n, size_t text_bytes, char **text)
-{
-    size_t module_bytes = aligned(n * sizeof(struct tb_module));
-    size_t code_bytes = aligned(n * sizeof(struct tb_code));
-    size_t spare_bytes = aligned((n + TB_LATE_MAX) * sizeof(struct tb_module));
-    size_t bytes = module_bytes + code_bytes + spare_bytes + aligned(text_bytes);
-    size_t record_at = bytes;
-    bytes += TB_PROCESS_RECORD_MAX;
-    char *map = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (map == MAP_FAILED)
-        return -errno;
-    if (table->map)
-        (void)munmap(table->map, table->map_bytes);
-    table->map = map;
-    table->map_bytes = bytes;
-    table->process.modules = (struct tb_module *)(void *)map;
-    table->code = (struct tb_code *)(void *)(map + module_bytes);
-    table->spare = (struct tb_module *)(void *)(map + module_bytes + code_bytes);
-    *text = map + module_bytes + code_bytes + spare_bytes;
-    table->record = (uint8_t *)map + record_at;
-    return 0;
-}
-
-static struct tb_modules *find_free(void)
-{
-    struct tb_modules *now = atomic_load(&current);
-    for (int i = 0; i < N_TABLES; i++) {
-        if (&tables[i] != now && atomic_load(&tables[i].n_users) == 0)
-            return &tables[i];
-    }
-    return NULL;
-}
-
-/* The caller holds refreshing. */
-static int make_table(const struct tb_process *about)
-{
-    struct tb_modules *table = find_free();
     struct gathering count = {.exe = about->exe};
-    if (!table)
+    struct gathering fill = {.table = find_free(), .exe = about->exe};
+    if (!fill.table)
         return -EAGAIN;
-    ask_loader(gather, &count);
-    struct gathering fill = {.table = table, .exe = about->exe, .n_max = count.n};
-    fill.text_left = count.text_bytes;
-    int err = make_room(table, count.n, count.text_bytes, &fill.text);
+    (void)dl_iterate_phdr(gather, &count);
+    int err = make_room(fill.table, about, count.n, count.text_bytes);
     if (err)
         return err;
-    struct tb_module *modules = table->process.modules;
-    table->process = *about;
-    table->process.modules = modules;
-    table->process.n_modules = 0;
-    table->process.text = NULL;
-    table->process.generation = tb_modules_next_generation();
-    ask_loader(gather, &fill);
-    table->record_len = tb_process_pack(&table->process, table->record, TB_PROCESS_RECORD_MAX);
-    atomic_store(&seen_changes, fill.changes);
-    atomic_store(&current, table);
-    return 1;
+    fill.n_max = count.n;
+    (void)dl_iterate_phdr(gather, &fill);
+    publish(fill.table);
+    return 0;
 }
 
-int tb_modules_refresh(const struct tb_process *about, int force)
+int tb_modules_load(const struct tb_process *about)
 {
-    uint64_t changes = 0;
-    /* A handler that interrupted our own visit to the loader must not wait for its lock. */
-    if (tb_context()->in_loader)
-        return 0;
-    ask_loader(gather_changes, &changes);
-    if (!force && changes == atomic_load(&seen_changes))
-        return 0;
-    if (atomic_flag_test_and_set(&refreshing))
-        return 0; /* another thread, or the one this handler interrupted, is at it */
-    int err = make_table(about);
-    atomic_flag_clear(&refreshing);
+    if (atomic_flag_test_and_set(&making))
+        return -EAGAIN;
+    int err = make_loaded(about);
+    atomic_flag_clear(&making);
+    return err;
+}
+
+/* ---- of the table of before ---- */
+
+static size_t text_bytes_of(const struct tb_module *modules, size_t n)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < n; i++)
+        bytes += strnlen(modules[i].path, PATH_BYTES - 1) + 1;
+    return bytes;
+}
+
+static int make_extended(const struct tb_process *about, const struct tb_modules *before,
+                         const struct tb_module *added, const struct tb_code *code, size_t n)
+{
+    const struct tb_process *known = &before->process;
+    struct tb_modules *table = find_free();
+    if (!table)
+        return -EAGAIN;
+    int err = make_room(table, about, known->n_modules + n,
+                        text_bytes_of(known->modules, known->n_modules) + text_bytes_of(added, n));
+    if (err)
+        return err;
+    for (size_t i = 0; i < known->n_modules; i++) {
+        if (!tb_modules_overlap(&known->modules[i], added, n))
+            insert(table, &known->modules[i], &before->code[i]);
+    }
+    for (size_t i = 0; i < n; i++)
+        insert(table, &added[i], &code[i]);
+    publish(table);
+    return 0;
+}
+
+int tb_modules_extend(const struct tb_process *about, const struct tb_module *added,
+                      const struct tb_code *code, size_t n)
+{
+    if (atomic_flag_test_and_set(&making))
+        return -EAGAIN; /* another thread, or the one that this handler interrupted, is at it */
+    struct tb_modules *before = tb_modules_take();
+    int err = before ? make_extended(about, before, added, code, n) : -ENOENT;
+    tb_modules_give(before);
+    atomic_flag_clear(&making);
     return err;
 }

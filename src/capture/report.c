@@ -133,7 +133,19 @@ static void put_frames(struct work *work, const struct tb_modules *modules,
         work->addresses[i] = work->frames[i].ip;
     work->facts.addresses = work->addresses;
     work->facts.n_addresses = n;
+}
+
+/* The stack led into modules that the table does not know: the report refers to a new one. */
+static struct tb_modules *renew_modules(struct work *work, struct tb_modules *modules)
+{
+    const struct tb_late *late = &work->stack.late;
+    if (late->n > 0 && tb_modules_extend(&tb_lib.about, late->modules, late->code, late->n) == 0) {
+        tb_lib_store_modules();
+        tb_modules_give(modules);
+        modules = tb_modules_take();
+    }
     work->facts.generation = modules ? modules->process.generation : 0;
+    return modules;
 }
 
 static void put_notes(struct work *work)
@@ -246,8 +258,6 @@ make_report(struct tb_site *site, const struct wish *wish, const char *format, v
         note_loss(class_, -EAGAIN);
         return -EAGAIN;
     }
-    if (tb_modules_refresh(&tb_lib.about, 0) == 1)
-        tb_lib_store_modules();
     struct tb_modules *modules = tb_modules_take();
     uint64_t n_suppressed = atomic_exchange(&site->n_suppressed, 0);
     memset(&work->facts, 0, sizeof(work->facts));
@@ -255,6 +265,7 @@ make_report(struct tb_site *site, const struct wish *wish, const char *format, v
     work->facts.n_suppressed = n_suppressed;
     put_message(work, wish, format, args);
     put_frames(work, modules, wish->caller);
+    modules = renew_modules(work, modules);
     put_surroundings(work, wish);
     int err = store(work, modules);
     tb_modules_give(modules);

@@ -9,6 +9,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "capture/context.h"
 #include "capture/rowcache.h"
@@ -17,12 +18,23 @@
 enum { PROVEN_MAX_BYTES = 1 << 20 };
 
 static uint64_t first_thread_top;
+/* Threads inside libunwind, whose memory pool has a mutex: a child that is forked meanwhile
+ * inherits that locked, for good, and has to do with the rows it knows and the fix-ups of the walk.
+ */
+static atomic_int n_in_libunwind;
+static atomic_int is_libunwind_locked;
 
 void tb_stack_setup(void)
 {
     void *const *end = dlsym(RTLD_DEFAULT, "__libc_stack_end");
     if (end && *end)
         first_thread_top = ((uint64_t)(uintptr_t)*end | (TB_MEMORY_PAGE - 1)) + 1;
+}
+
+void tb_stack_forked(void)
+{
+    if (atomic_exchange(&n_in_libunwind, 0) > 0)
+        atomic_store(&is_libunwind_locked, 1);
 }
 
 /* ---- what may be loaded directly ---- */
@@ -46,14 +58,19 @@ static int prove(struct tb_context *context, uint64_t sp)
     return 0;
 }
 
+void tb_stack_reset(struct tb_stack *stack, const struct tb_modules *modules)
+{
+    stack->modules = modules;
+    stack->last = NULL;
+    stack->late.n = 0;
+    tb_memory_reset(&stack->memory);
+}
+
 void tb_stack_begin(struct tb_stack *stack, const struct tb_modules *modules, uint64_t sp)
 {
     int kept = errno;
     struct tb_context *context = tb_context();
-    stack->modules = modules;
-    stack->last = 0;
-    stack->late = NULL;
-    tb_memory_reset(&stack->memory);
+    tb_stack_reset(stack, modules);
     if ((sp >= context->stack_low && sp < context->stack_high) || prove(context, sp)) {
         stack->memory.low = sp;
         stack->memory.high = context->stack_high;
@@ -63,37 +80,21 @@ void tb_stack_begin(struct tb_stack *stack, const struct tb_modules *modules, ui
 
 /* ---- the callbacks ---- */
 
-struct place {
-    const struct tb_module *module;
-    const struct tb_code *code;
-    int is_late;
-};
-
-static int is_in(const struct tb_module *module, uint64_t address)
+/* Makes last the module that holds address: 0 or -ENOENT. */
+static int find_place(struct tb_stack *stack, uint64_t address)
 {
-    return address >= module->lo && address < module->hi;
-}
-
-static int find_place(struct tb_stack *stack, uint64_t address, struct place *out)
-{
-    const struct tb_modules *modules = stack->modules;
-    if (!modules)
+    size_t place;
+    if (stack->last && address >= stack->last->lo && address < stack->last->hi)
+        return 0;
+    if (!stack->modules)
         return -ENOENT;
-    if (stack->late) {
-        long i = tb_late_find(stack->late, modules, &stack->memory, address);
-        if (i >= 0) {
-            *out = (struct place){&stack->late->modules[i], &stack->late->code[i], 1};
-            return 0;
-        }
-    }
-    if (stack->last >= modules->process.n_modules ||
-        !is_in(&modules->process.modules[stack->last], address)) {
-        long i = tb_modules_find(modules, address);
-        if (i < 0)
-            return -ENOENT;
-        stack->last = (size_t)i;
-    }
-    *out = (struct place){&modules->process.modules[stack->last], &modules->code[stack->last], 0};
+    int where = tb_late_find(&stack->late, stack->modules, &stack->memory, address, &place);
+    if (where < 0)
+        return where;
+    stack->last_is_late = where == 0;
+    stack->last =
+        where == 0 ? &stack->late.modules[place] : &stack->modules->process.modules[place];
+    stack->last_code = where == 0 ? &stack->late.code[place] : &stack->modules->code[place];
     return 0;
 }
 
@@ -105,19 +106,19 @@ static int read_memory(void *arg, uint64_t address, void *out, size_t len)
 
 static int is_code(void *arg, uint64_t address)
 {
-    struct place place;
-    return find_place(arg, address, &place) == 0 && address >= place.code->low &&
-           address < place.code->high;
+    struct tb_stack *stack = arg;
+    return find_place(stack, address) == 0 && address >= stack->last_code->low &&
+           address < stack->last_code->high;
 }
 
 static int find_module(void *arg, uint64_t address, struct tb_rows_module *out)
 {
-    struct place place;
-    int err = find_place(arg, address, &place);
+    struct tb_stack *stack = arg;
+    int err = find_place(stack, address);
     if (err)
         return err;
     *out = (struct tb_rows_module){
-        .lo = place.module->lo, .hi = place.module->hi, .eh_frame_hdr = place.module->eh_frame_hdr};
+        .lo = stack->last->lo, .hi = stack->last->hi, .eh_frame_hdr = stack->last->eh_frame_hdr};
     return 0;
 }
 
@@ -126,20 +127,30 @@ static struct tb_rows_source source_of(struct tb_stack *stack)
     return (struct tb_rows_source){.arg = stack, .module = find_module, .read = read_memory};
 }
 
+static int make_row(struct tb_stack *stack, uint64_t pc, struct tb_unwind_row *out)
+{
+    struct tb_rows_source source = source_of(stack);
+    if (atomic_load_explicit(&is_libunwind_locked, memory_order_relaxed))
+        return -EDEADLK;
+    atomic_fetch_add(&n_in_libunwind, 1);
+    int err = tb_rows_make(&source, pc, out);
+    atomic_fetch_sub(&n_in_libunwind, 1);
+    return err;
+}
+
 static int find_row(void *arg, uint64_t pc, struct tb_unwind_row *out)
 {
     struct tb_stack *stack = arg;
-    struct tb_rows_source source = source_of(stack);
-    struct place place;
-    if (!stack->modules)
-        return -ENOENT;
+    int err = find_place(stack, pc);
+    if (err)
+        return err;
+    if (stack->last_is_late) /* what is cached may be of the one before it */
+        return make_row(stack, pc, out);
     uint64_t generation = stack->modules->process.generation;
-    if (stack->late && find_place(stack, pc, &place) == 0 && place.is_late)
-        return tb_rows_make(&source, pc, out); /* what is cached may be of the one before it */
-    int err = tb_rowcache_get(generation, pc, out);
+    err = tb_rowcache_get(generation, pc, out);
     if (err != -EAGAIN)
         return err;
-    err = tb_rows_make(&source, pc, out);
+    err = make_row(stack, pc, out);
     if (err == 0 || err == -ENOENT)
         tb_rowcache_put(generation, pc, err == 0 ? out : NULL);
     return err;
@@ -148,7 +159,12 @@ static int find_row(void *arg, uint64_t pc, struct tb_unwind_row *out)
 static int step(void *arg, uint64_t pc, struct tb_unwind_regs *regs)
 {
     struct tb_rows_source source = source_of(arg);
-    return tb_rows_step(&source, read_memory, pc, regs);
+    if (atomic_load_explicit(&is_libunwind_locked, memory_order_relaxed))
+        return -EDEADLK;
+    atomic_fetch_add(&n_in_libunwind, 1);
+    int err = tb_rows_step(&source, read_memory, pc, regs);
+    atomic_fetch_sub(&n_in_libunwind, 1);
+    return err;
 }
 
 size_t tb_stack_walk(struct tb_stack *stack, struct tb_unwind_regs regs, int at_fault,

@@ -14,8 +14,10 @@
 /* What one walk works with. Too large for a stack; zeroed is ready. */
 struct tb_stack {
     const struct tb_modules *modules; /* taken by the caller; NULL: nothing is code */
-    struct tb_late *late;             /* in a crash handler; else NULL */
-    size_t last;                      /* module found last */
+    struct tb_late late;              /* what the walk met that modules does not know */
+    const struct tb_module *last;     /* found last: in modules, or in late; or NULL */
+    const struct tb_code *last_code;
+    int last_is_late;
     struct tb_memory memory;
 };
 
@@ -28,12 +30,16 @@ __attribute__((always_inline)) static inline struct tb_unwind_regs tb_stack_call
         .ip = frame[1], .sp = (uint64_t)(uintptr_t)(frame + 2), .bp = frame[0]};
 }
 
-/* Prepares for a walk of the running thread from sp: what of its stack may be loaded directly. */
+/* Prepares for a walk, with nothing to be loaded directly. */
+void tb_stack_reset(struct tb_stack *stack, const struct tb_modules *modules);
+/* The same for a walk of the running thread from sp: what of its stack may be loaded directly. */
 void tb_stack_begin(struct tb_stack *stack, const struct tb_modules *modules, uint64_t sp);
 /* See tb_unwind_walk. */
 size_t tb_stack_walk(struct tb_stack *stack, struct tb_unwind_regs regs, int at_fault,
                      struct tb_unwind_frame *frames, size_t max, int *cut);
 /* To be called once by init: finds the top of the first thread's stack. Not signal-safe. */
 void tb_stack_setup(void);
+/* In a fork child. Signal-safe. */
+void tb_stack_forked(void);
 
 #endif

@@ -1,6 +1,15 @@
 /* Children: by fork, daemon style, raw clone, vfork. */
 #include "rig.h"
 
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "capture/lib.h"
+#include "capture/modules.h"
+#include "capture/site.h"
+#include "capture/stack.h"
+#include "towbar/towbar.h"
+
 static const struct rig_record *find(struct rig *rig, int kind, pid_t pid)
 {
     for (size_t i = 0; i < rig->n_records; i++) {
@@ -112,6 +121,77 @@ static void child_that_exits_leaves_the_parents_slot_alone(void **state)
     assert_int_equal(rig->stats.n_vanished, 0);
 }
 
+static atomic_int stop;
+
+__attribute__((noinline)) static size_t walk_once(struct tb_stack *walker)
+{
+    struct tb_unwind_frame frames[32];
+    struct tb_unwind_regs regs = tb_stack_caller();
+    struct tb_modules *modules = tb_modules_take();
+    tb_stack_begin(walker, modules, regs.sp);
+    size_t n = tb_stack_walk(walker, regs, 0, frames, 32, NULL);
+    tb_modules_give(modules);
+    return n;
+}
+
+/* Every round makes all rows anew, so that this thread is inside libunwind most of the time. */
+static void *walk_cold(void *walker)
+{
+    const struct towbar_site site = {"cold.c", 1, "walk_cold"};
+    size_t n = 0;
+    while (!atomic_load(&stop)) {
+        (void)tb_modules_extend(&tb_lib.about, NULL, NULL, 0);
+        n += walk_once(walker);
+        atomic_store(&tb_site_find(&site, NULL)->empty_ns, 0); /* no limit for this one */
+        (void)towbar_report_at(&site, TOWBAR_INFO, 0, "cold");
+    }
+    return n > 0 ? walker : NULL;
+}
+
+static int fork_in_a_storm(struct rig *rig)
+{
+    enum { N_CHILDREN = 150 };
+    static struct tb_stack walkers[2];
+    pthread_t threads[2];
+    int bad = 0;
+    alarm(100);               /* a child that hangs for ever is what this looks for */
+    signal(SIGSEGV, SIG_DFL); /* cmocka's would take it for the test's own end */
+    if (towbar_init(TOWBAR_OPTIONS(.spool = rig->spool)) != 0)
+        return 90;
+    for (int i = 0; i < 2; i++)
+        (void)pthread_create(&threads[i], NULL, walk_cold, &walkers[i]);
+    for (int i = 0; i < N_CHILDREN; i++) {
+        int status = 0;
+        pid_t pid = fork();
+        if (pid == 0) {
+            alarm(20);
+            struct towbar_site site = {"child.c", i, "child"};
+            int err = towbar_report_at(&site, TOWBAR_ERROR, 0, "from child %d", i);
+            if (err != 0)
+                print_error("child %d: %s\n", i, strerror(-err));
+            _exit(err == 0 ? 0 : 1);
+        }
+        waitpid(pid, &status, 0);
+        if (status != 0)
+            print_error("child %d: status %#x\n", i, status);
+        bad += status != 0;
+    }
+    atomic_store(&stop, 1);
+    for (int i = 0; i < 2; i++)
+        pthread_join(threads[i], NULL);
+    return bad < 90 ? bad : 89;
+}
+
+static void child_forked_beside_busy_threads_reports(void **state)
+{
+    int status = 0;
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(fork_in_a_storm(*state));
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
@@ -122,6 +202,7 @@ int main(void)
         CASE(child_by_raw_clone_is_reported_and_the_parent_goes_on),
         CASE(child_by_vfork_is_reported_and_the_parent_goes_on),
         CASE(child_that_exits_leaves_the_parents_slot_alone),
+        CASE(child_forked_beside_busy_threads_reports),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,6 +4,7 @@
 #include <dlfcn.h>
 #include <pthread.h>
 
+#include "capture/late.h"
 #include "capture/modules.h"
 #include "capture/stack.h"
 #include "unwind/rows.h"
@@ -22,7 +23,7 @@ static void table_knows_code_from_data(void **state)
     (void)state;
     static int data;
     int local;
-    assert_true(tb_modules_refresh(&about, 1) == 1);
+    assert_int_equal(tb_modules_load(&about), 0);
     struct tb_modules *modules = tb_modules_take();
     assert_non_null(modules);
     assert_true(is_code(modules, (const void *)(uintptr_t)table_knows_code_from_data));
@@ -42,34 +43,107 @@ static void table_knows_code_from_data(void **state)
     tb_modules_give(modules);
 }
 
-static void table_is_made_anew_when_modules_come_and_go(void **state)
+/* Asks for address as a walk would. */
+static int find_late(struct tb_late *late, const struct tb_modules *modules, const void *pointer)
+{
+    static struct tb_memory memory;
+    size_t place = 99;
+    tb_memory_reset(&memory);
+    return tb_late_find(late, modules, &memory, (uint64_t)(uintptr_t)pointer, &place);
+}
+
+static void module_that_comes_later_is_noticed_and_added(void **state)
 {
     (void)state;
+    static struct tb_late late;
     char plugin[512];
+    int local;
     snprintf(plugin, sizeof(plugin), "%s/tests/programs/plugin.so", TEST_BIN);
-    (void)tb_modules_refresh(&about, 1);
-    assert_int_equal(tb_modules_refresh(&about, 0), 0);
+    assert_int_equal(tb_modules_load(&about), 0);
     struct tb_modules *old = tb_modules_take();
-    uint64_t generation = old->process.generation;
+    size_t n_before = old->process.n_modules;
     void *handle = dlopen(plugin, RTLD_NOW);
     assert_non_null(handle);
     const void *function = dlsym(handle, "plugin_crash");
-    assert_false(is_code(old, function));
-    assert_int_equal(tb_modules_refresh(&about, 0), 1);
-    assert_int_equal(tb_modules_refresh(&about, 0), 0);
+    late.n = 0;
+    assert_int_equal(find_late(&late, old, function), 0);
+    assert_int_equal(find_late(&late, old, function), 0);
+    assert_int_equal(late.n, 1);
+    assert_int_equal(find_late(&late, old, &about), 1);
+    assert_int_equal(find_late(&late, old, &local), -ENOENT);
+    assert_int_equal(find_late(&late, old, NULL), -ENOENT);
+    assert_string_equal(late.modules[0].path, plugin);
+    assert_true(late.modules[0].build_id_len >= 8);
+    assert_true(late.modules[0].eh_frame_hdr > late.modules[0].lo);
+    assert_int_equal(tb_modules_extend(&about, late.modules, late.code, late.n), 0);
     struct tb_modules *now = tb_modules_take();
-    assert_true(now->process.generation > generation);
+    assert_true(now->process.generation > old->process.generation);
+    assert_int_equal(now->process.n_modules, n_before + 1);
     assert_true(is_code(now, function));
+    late.n = 0;
+    assert_int_equal(find_late(&late, now, function), 1);
     /* The old one stays as it was for who holds it. */
-    assert_int_equal(old->process.generation, generation);
+    assert_int_equal(old->process.n_modules, n_before);
     assert_false(is_code(old, function));
     tb_modules_give(old);
-    tb_modules_give(now);
     dlclose(handle);
-    assert_int_equal(tb_modules_refresh(&about, 0), 1);
-    now = tb_modules_take();
-    assert_false(is_code(now, function));
+    assert_int_equal(find_late(&late, now, function), -ENOENT);
     tb_modules_give(now);
+}
+
+static void library_rebuilt_in_the_same_place_is_another_one(void **state)
+{
+    (void)state;
+    static struct tb_late late;
+    struct tb_modules *modules;
+    char plugin[512];
+    snprintf(plugin, sizeof(plugin), "%s/tests/programs/plugin.so", TEST_BIN);
+    assert_int_equal(tb_modules_load(&about), 0);
+    void *handle = dlopen(plugin, RTLD_NOW);
+    assert_non_null(handle);
+    const void *function = dlsym(handle, "plugin_crash");
+    modules = tb_modules_take();
+    late.n = 0;
+    assert_int_equal(find_late(&late, modules, function), 0);
+    tb_modules_give(modules);
+    /* As if what was there before had had another build ID: nothing else tells them apart. */
+    late.modules[0].build_id[0] ^= 1;
+    assert_int_equal(tb_modules_extend(&about, late.modules, late.code, 1), 0);
+    modules = tb_modules_take();
+    late.n = 0;
+    assert_int_equal(find_late(&late, modules, function), 0);
+    assert_int_equal(tb_modules_extend(&about, late.modules, late.code, 1), 0);
+    tb_modules_give(modules);
+    modules = tb_modules_take();
+    late.n = 0;
+    assert_int_equal(find_late(&late, modules, function), 1);
+    tb_modules_give(modules);
+    dlclose(handle);
+}
+
+static void crash_record_has_the_late_modules_too(void **state)
+{
+    (void)state;
+    static struct tb_late late;
+    static uint8_t record[TB_PROCESS_RECORD_MAX];
+    struct tb_process process;
+    char plugin[512];
+    snprintf(plugin, sizeof(plugin), "%s/tests/programs/plugin.so", TEST_BIN);
+    assert_int_equal(tb_modules_load(&about), 0);
+    void *handle = dlopen(plugin, RTLD_NOW);
+    const void *function = dlsym(handle, "plugin_crash");
+    struct tb_modules *modules = tb_modules_take();
+    late.n = 0;
+    assert_int_equal(find_late(&late, modules, function), 0);
+    size_t len = tb_late_pack(&late, modules, 4711, 99, record, sizeof(record));
+    assert_int_equal(tb_process_unpack(record, len, &process), 0);
+    assert_int_equal(process.pid, 4711);
+    assert_int_equal(process.generation, 99);
+    assert_int_equal(process.n_modules, modules->process.n_modules + 1);
+    assert_string_equal(tb_process_module(&process, (uint64_t)(uintptr_t)function)->path, plugin);
+    tb_process_done(&process);
+    tb_modules_give(modules);
+    dlclose(handle);
 }
 
 static void tables_in_use_are_never_taken_away(void **state)
@@ -78,17 +152,18 @@ static void tables_in_use_are_never_taken_away(void **state)
     enum { N = 4 };
     struct tb_modules *held[N];
     for (int i = 0; i < N; i++) {
-        assert_int_equal(tb_modules_refresh(&about, 1), 1);
+        assert_int_equal(tb_modules_load(&about), 0);
         held[i] = tb_modules_take();
     }
-    assert_int_equal(tb_modules_refresh(&about, 1), -EAGAIN);
+    assert_int_equal(tb_modules_load(&about), -EAGAIN);
+    assert_int_equal(tb_modules_extend(&about, NULL, NULL, 0), -EAGAIN);
     for (int i = 0; i < N; i++) {
         assert_true(is_code(held[i], (const void *)(uintptr_t)tables_in_use_are_never_taken_away));
         for (int k = 0; k < i; k++)
             assert_ptr_not_equal(held[i], held[k]);
     }
     tb_modules_give(held[0]);
-    assert_int_equal(tb_modules_refresh(&about, 1), 1);
+    assert_int_equal(tb_modules_load(&about), 0);
     for (int i = 1; i < N; i++)
         tb_modules_give(held[i]);
 }
@@ -112,12 +187,12 @@ static void readers_beside_a_refresh_see_whole_tables(void **state)
     (void)state;
     pthread_t threads[2];
     int n_wrong[2] = {0};
-    (void)tb_modules_refresh(&about, 1);
+    (void)tb_modules_load(&about);
     atomic_store(&stop, 0);
     for (int i = 0; i < 2; i++)
         assert_int_equal(pthread_create(&threads[i], NULL, take_and_look, &n_wrong[i]), 0);
     for (int i = 0; i < 2000; i++)
-        (void)tb_modules_refresh(&about, 1);
+        (void)tb_modules_extend(&about, NULL, NULL, 0);
     atomic_store(&stop, 1);
     for (int i = 0; i < 2; i++) {
         pthread_join(threads[i], NULL);
@@ -165,7 +240,7 @@ static void walk_finds_every_caller_and_loads_from_the_stack(void **state)
     (void)state;
     assert_int_equal(tb_rows_load(), 0);
     tb_stack_setup();
-    (void)tb_modules_refresh(&about, 1);
+    (void)tb_modules_load(&about);
     assert_walk(20);
     assert_true(walker.memory.high > walker.memory.low); /* bounds were found and proven */
     assert_walk(3);
@@ -182,7 +257,7 @@ static void walk_in_a_thread_knows_its_stack(void **state)
 {
     (void)state;
     pthread_t thread;
-    (void)tb_modules_refresh(&about, 1);
+    (void)tb_modules_load(&about);
     assert_int_equal(pthread_create(&thread, NULL, walk_in_thread, NULL), 0);
     pthread_join(thread, NULL);
     assert_true(n_frames > 20);
@@ -192,7 +267,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(table_knows_code_from_data),
-        cmocka_unit_test(table_is_made_anew_when_modules_come_and_go),
+        cmocka_unit_test(module_that_comes_later_is_noticed_and_added),
+        cmocka_unit_test(library_rebuilt_in_the_same_place_is_another_one),
+        cmocka_unit_test(crash_record_has_the_late_modules_too),
         cmocka_unit_test(tables_in_use_are_never_taken_away),
         cmocka_unit_test(readers_beside_a_refresh_see_whole_tables),
         cmocka_unit_test(walk_finds_every_caller_and_loads_from_the_stack),
