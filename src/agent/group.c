@@ -223,7 +223,7 @@ static int write_inputs(struct tb_group *out, const char *by, const char *class_
             tb_json_str(&j, found->names[i]);
         tb_json_end(&j);
     }
-    tb_json_kopt(&j, "format", format);
+    tb_json_kopt(&j, "text", format);
     tb_json_end(&j);
     (void)tb_json_finish(&j); /* what was cut is still valid, and for people only */
     tb_buf_adds(&out->inputs, mem);
@@ -246,7 +246,9 @@ static int group_native(const struct tb_doc *item, struct tb_group *out)
     struct tb_buf text;
     tb_buf_init(&text, INPUTS_BYTES);
     class_of(item, class_, sizeof(class_));
-    (void)tb_doc_copy(item, tb_doc_find(item, 0, "custom.native.format"), format, sizeof(format));
+    if (!tb_doc_copy(item, tb_doc_find(item, 0, "custom.native.format"), format, sizeof(format)))
+        (void)tb_doc_copy(item, tb_doc_find(item, 0, "custom.native.assertion"), format,
+                          sizeof(format));
     find_functions(item, TB_GROUP_FUNCTIONS, &found);
     if (found.n == 0) { /* no frame at all: at least the services stay apart */
         (void)tb_doc_copy(item, tb_doc_find(item, 0, "custom.service"), found.names[0], NAME_BYTES);

@@ -148,7 +148,7 @@ const char *tb_crash_class(const struct tb_crash *crash, char buf[16])
 
 /* glibc: "prog: file.c:41: function: Assertion `n <= cap' failed." The function may itself hold
  * ": " in C++, so the place is cut from both ends of what stands before " Assertion". */
-static void say_assert(const char *text, size_t len, char out[TB_MEANING_BYTES])
+static void say_assert(const char *text, size_t len, int with_place, char out[TB_MEANING_BYTES])
 {
     char copy[TB_MEANING_BYTES - 32]; /* room for what is said before it */
     snprintf(copy, sizeof(copy), "%.*s", (int)(len < sizeof(copy) ? len : sizeof(copy) - 1), text);
@@ -170,17 +170,20 @@ static void say_assert(const char *text, size_t len, char out[TB_MEANING_BYTES])
         return;
     }
     *function = '\0';
-    snprintf(out, TB_MEANING_BYTES, "assertion failed: %s in %s (%s)", expression, function + 2,
-             file + 2);
+    const char *slash = strrchr(file, '/');
+    const char *place = slash != NULL ? slash + 1 : file + 2;
+    int n = snprintf(out, TB_MEANING_BYTES, "assertion failed: %s in %s", expression, function + 2);
+    if (with_place && n > 0 && n < TB_MEANING_BYTES)
+        snprintf(out + n, TB_MEANING_BYTES - (size_t)n, " (%s)", place);
 }
 
 /* The first line of what the C library said before it aborted, without its asterisks. */
-static void say_abort(const struct tb_crash *crash, char out[TB_MEANING_BYTES])
+static void say_abort(const struct tb_crash *crash, int with_place, char out[TB_MEANING_BYTES])
 {
     const char *text = crash->abort_text;
     size_t len = crash->abort_len;
     if (tb_abort_is_assert(text, len)) {
-        say_assert(text, len, out);
+        say_assert(text, len, with_place, out);
         return;
     }
     while (len > 0 && (*text == '*' || *text == ' ')) {
@@ -276,13 +279,28 @@ static void say_sent(const struct tb_crash_fixed *fixed, char out[TB_MEANING_BYT
              fixed->sender_uid, fixed->code == SI_QUEUE ? "sigqueue" : "kill");
 }
 
+static int has_text(const struct tb_crash *crash)
+{
+    return crash->fixed.signo == SIGABRT && crash->abort_text != NULL && crash->abort_len > 0;
+}
+
+void tb_crash_title(const struct tb_crash *crash, const char *culprit, char out[TB_MEANING_BYTES])
+{
+    char name[16];
+    if (has_text(crash))
+        say_abort(crash, 0, out);
+    else
+        snprintf(out, TB_MEANING_BYTES, "%s%s%.160s", tb_crash_class(crash, name),
+                 culprit[0] != '\0' ? " in " : "", culprit);
+}
+
 void tb_crash_meaning(const struct tb_crash *crash, char out[TB_MEANING_BYTES])
 {
     const struct tb_crash_fixed *fixed = &crash->fixed;
     const char *text = look_up(code_meanings, N(code_meanings), fixed->signo, fixed->code);
     char name[16];
-    if (fixed->signo == SIGABRT && crash->abort_text != NULL && crash->abort_len > 0)
-        say_abort(crash, out);
+    if (has_text(crash))
+        say_abort(crash, 1, out);
     else if (tb_crash_is_sent(fixed))
         say_sent(fixed, out);
     else if (fixed->signo == SIGSEGV)

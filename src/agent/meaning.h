@@ -54,5 +54,8 @@ const char *tb_crash_class(const struct tb_crash *crash, char buf[16]);
 
 /* The sentence, always NUL-terminated, valid UTF-8 if the abort text is. */
 void tb_crash_meaning(const struct tb_crash *crash, char out[TB_MEANING_BYTES]);
+/* What all occurrences of the bug share, for titles: "SIGSEGV in queue_push", "assertion failed: n
+ * <= cap in ring_write". No place and no address. culprit may be "". */
+void tb_crash_title(const struct tb_crash *crash, const char *culprit, char out[TB_MEANING_BYTES]);
 
 #endif

@@ -120,6 +120,22 @@ static void without_frames_of_the_program_others_count(void **state)
     assert_int_equal(strlen(fingerprint(item("SIGSEGV", "", ""), 1)), 40);
 }
 
+static void two_assertions_in_one_function_are_two_bugs(void **state)
+{
+    static const char *const texts[] = {"x in g", "y in g"};
+    char prints[2][TB_FINGERPRINT_TEXT];
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        char json[1024];
+        snprintf(json, sizeof(json),
+                 "{\"body\":{\"trace\":{\"frames\":[" BASE "],\"exception\":{\"class\":"
+                 "\"assert\"}}},\"custom\":{\"native\":{\"assertion\":\"%s\"}}}",
+                 texts[i]);
+        memcpy(prints[i], fingerprint(json, 1), TB_FINGERPRINT_TEXT);
+    }
+    assert_string_not_equal(prints[0], prints[1]);
+}
+
 static void the_inputs_say_why(void **state)
 {
     struct tb_group out;
@@ -127,7 +143,7 @@ static void the_inputs_say_why(void **state)
     group(item("SIGSEGV", BASE, "n is %d"), 1, &out);
     assert_string_equal(tb_buf_str(&out.inputs),
                         "{\"by\":\"functions\",\"class\":\"SIGSEGV\",\"functions\":"
-                        "[\"push\",\"handle\",\"serve\"],\"format\":\"n is %d\"}");
+                        "[\"push\",\"handle\",\"serve\"],\"text\":\"n is %d\"}");
     tb_group_done(&out);
 }
 
@@ -223,6 +239,7 @@ int main(void)
         cmocka_unit_test(what_makes_another_bug_counts),
         cmocka_unit_test(a_frame_without_a_name_counts_by_its_module),
         cmocka_unit_test(without_frames_of_the_program_others_count),
+        cmocka_unit_test(two_assertions_in_one_function_are_two_bugs),
         cmocka_unit_test(the_inputs_say_why),
         cmocka_unit_test(the_culprit_is_the_first_function_that_counts),
         cmocka_unit_test(forwarded_items_keep_their_fingerprint),

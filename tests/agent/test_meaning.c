@@ -54,7 +54,7 @@ static const struct death deaths[] = {
      "assertion failed: n <= cap in ring_write (queue.c:41)"},
     {SIGABRT, SI_TKILL, 0, 0, 0, 0, 1, 0,
      "p: src/a.cc:7: void ns::f(int): Assertion `s != \"' failed\"' failed.", 55,
-     "assertion failed: s != \"' failed\" in void ns::f(int) (src/a.cc:7)"},
+     "assertion failed: s != \"' failed\" in void ns::f(int) (a.cc:7)"},
     {SIGABRT, SI_TKILL, 0, 0, 0, 0, 1, 0, "free(): double free detected in tcache 2\n", 55,
      "free(): double free detected in tcache 2"},
     {SIGABRT, SI_TKILL, 0, 0, 0, 0, 1, 0, "*** stack smashing detected ***: terminated\n", 55,
@@ -148,6 +148,27 @@ static void classes_tell_asserts_from_other_aborts(void **state)
     assert_string_equal(tb_crash_class(&crash, name), "SIGABRT");
 }
 
+static void titles_hold_neither_place_nor_address(void **state)
+{
+    static const struct {
+        struct death death;
+        const char *title;
+    } cases[] = {
+        {{.signo = SIGSEGV, .code = SEGV_MAPERR, .address = 0x18}, "SIGSEGV in queue_push"},
+        {{.signo = SIGABRT, .abort_text = "p: /a/f.c:1: g: Assertion `x' failed."},
+         "assertion failed: x in g"},
+        {{.signo = SIGABRT, .abort_text = "free(): invalid pointer"}, "free(): invalid pointer"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct tb_crash crash;
+        char title[TB_MEANING_BYTES];
+        make(&cases[i].death, &crash);
+        tb_crash_title(&crash, "queue_push", title);
+        assert_string_equal(title, cases[i].title);
+    }
+}
+
 static void access_is_known_for_page_faults_only(void **state)
 {
     struct tb_crash_fixed fixed = {.signo = SIGSEGV, .code = SEGV_MAPERR, .trap = TRAP_PAGE};
@@ -184,6 +205,7 @@ int main(void)
         cmocka_unit_test(a_write_far_from_the_stack_pointer_is_no_overflow),
         cmocka_unit_test(abort_texts_of_any_length_fit),
         cmocka_unit_test(classes_tell_asserts_from_other_aborts),
+        cmocka_unit_test(titles_hold_neither_place_nor_address),
         cmocka_unit_test(access_is_known_for_page_faults_only),
         cmocka_unit_test(codes_and_registers_have_names),
     };
