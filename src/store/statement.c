@@ -102,6 +102,9 @@ static int to_errno(struct tb_store *store, int rc)
         return -ENOMEM;
     case SQLITE_TOOBIG:
         return -EMSGSIZE;
+    case SQLITE_CONSTRAINT:
+    case SQLITE_MISMATCH:
+        return -EINVAL; /* this row's fault, not the database's: the others go on without it */
     case SQLITE_READONLY:
         return -EROFS;
     case SQLITE_CANTOPEN:
@@ -124,8 +127,7 @@ static const char *way_out(int err)
                "it?); end that program";
     case -EBADMSG:
         return "it is damaged: move it aside together with its -wal and -shm files, towbard makes "
-               "a "
-               "new one; the spool keeps what comes meanwhile";
+               "a new one; the spool keeps what comes meanwhile";
     case -EACCES:
     case -EPERM:
     case -EROFS:
