@@ -1,6 +1,8 @@
 /* What becomes of the signal after the report: the same as without the library. */
 #include "rig.h"
 
+#include <sched.h>
+
 static int run_bare(struct rig *rig, const char *way)
 {
     rig->env[0] = "VICTIM_BARE=1";
@@ -207,6 +209,48 @@ static void core_shows_the_place_of_the_signal(void **state)
     }
 }
 
+/* Runs way as the first process of a namespace: its exit status, 100 + signal, or -1. */
+static int run_as_init(struct rig *rig, const char *way)
+{
+    int status = 0;
+    rig->pid = fork();
+    if (rig->pid == 0) {
+        if (unshare(CLONE_NEWPID) != 0)
+            _exit(99);
+        rig_start(rig, way);
+        waitpid(rig->pid, &status, 0);
+        _exit(WIFSIGNALED(status) ? 100 + WTERMSIG(status) : WEXITSTATUS(status));
+    }
+    waitpid(rig->pid, &status, 0);
+    return WEXITSTATUS(status) == 99 ? -1 : WEXITSTATUS(status);
+}
+
+/* The kernel lets no signal by default kill the first process of a namespace, but faults do. */
+static void first_process_of_a_namespace_dies_all_the_same(void **state)
+{
+    static const struct {
+        const char *way;
+        int signo, status;
+    } rows[] = {{"null", SIGSEGV, 100 + SIGSEGV},
+                {"abort", SIGABRT, 128 + SIGABRT},
+                {"raise", SIGSEGV, 128 + SIGSEGV},
+                {"int3", SIGTRAP, 128 + SIGTRAP}};
+    struct rig *rig = *state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        snprintf(rig->spool, sizeof(rig->spool), "%s/spool-%zu", rig->folder, i);
+        int status = run_as_init(rig, rows[i].way);
+        if (status < 0) {
+            print_message("no namespace to be had: skipped\n");
+            skip();
+        }
+        assert_int_equal(status, rows[i].status);
+        struct tb_crash crash = rig_crash(rig);
+        assert_int_equal(crash.fixed.signo, rows[i].signo);
+        assert_int_equal(crash.fixed.pid, 1);
+        tb_crash_done(&crash);
+    }
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
@@ -223,6 +267,7 @@ int main(void)
         CASE(ignored_signals_stay_ignored),
         CASE(fault_is_reported_though_its_signal_is_ignored),
         CASE(core_shows_the_place_of_the_signal),
+        CASE(first_process_of_a_namespace_dies_all_the_same),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -338,6 +338,32 @@ static void clean_exit_leaves_no_death_to_count(void **state)
     assert_int_equal(rig->stats.n_vanished, 1);
 }
 
+/* No /proc, no libraries: as early in a boot, or in a jail. */
+static int in_a_jail(struct rig *rig)
+{
+    if (chroot(rig->folder) != 0 || chdir("/") != 0)
+        return 99;
+    int bad = towbar_init(TOWBAR_OPTIONS(.spool = "/spool")) != 0;
+    bad += check_status("no libunwind");
+    bad += towbar_error("from the jail") != 0;
+    return bad;
+}
+
+static void jail_without_proc_and_libunwind_still_reports(void **state)
+{
+    struct rig *rig = *state;
+    int bad = in_child(in_a_jail, rig);
+    if (bad == 99) {
+        print_message("chroot is not allowed: skipped\n");
+        skip();
+    }
+    assert_int_equal(bad, 0);
+    const struct rig_record *record = rig_only(rig, TB_KIND_NATIVE);
+    rig_assert_has(record->data, "\"from the jail\"");
+    rig_assert_has(record->data, "\"address\":\"0x");
+    rig_assert_has(record->process.exe, "test_init");
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
@@ -352,6 +378,7 @@ int main(void)
         CASE(handlers_are_set_and_given_back),
         CASE(library_makes_no_thread_and_no_socket),
         CASE(clean_exit_leaves_no_death_to_count),
+        CASE(jail_without_proc_and_libunwind_still_reports),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
