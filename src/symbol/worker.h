@@ -5,10 +5,18 @@
  * a time. Question, little-endian: magic u32 "TBW1", op u32, process_len u32, body_len u32, then
  * the process record and the body. Answer: err i32, len u32, then len bytes of JSON:
  *   {"frames":[...],"unwound_by":"agent"|"process","cut":false,
- *    "modules":[{"name","build_id","symbols":"debug"|"symtab"|"none"|"unreadable"|"changed"}]}
+ *    "modules":[{"name","path","build_id",
+ *                "symbols":"debug"|"symtab"|"none"|"unreadable"|"changed"}]}
  * frames are Rollbar frames, oldest first, with the private keys of docs/design.md ("Items"):
  * filename, lineno, method, code, context{pre,post}, address, module, module_offset, build_id,
- * inlined, trust, in_app. */
+ * inlined, trust, in_app. What is not known is left out, but filename and method are always there
+ * ("<unknown>"); inlined is there when true, trust in the frames of a crash. modules are those that
+ * a frame is in; "none" means exported names at most, "unreadable" that there is no file or that
+ * the reporter may not read it, "changed" that it is not the one that ran.
+ *
+ * The uid in the process record decides what may be read: the agent must put the owner of the spool
+ * file there. After an answer with err -EBADMSG or -EMSGSIZE to what is no question the worker
+ * ends; it also ends when one question takes too much memory or time. */
 #ifndef TB_SYMBOL_WORKER_H
 #define TB_SYMBOL_WORKER_H
 
