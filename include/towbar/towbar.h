@@ -60,7 +60,10 @@ struct towbar_site {
 
 #define TOWBAR_HERE (&(const struct towbar_site){__FILE__, __LINE__, __func__})
 
-/* A message in printf form, with the stack and the place. */
+/* A message in printf form, with the stack and the place. The calls below return 0 when the report
+ * is in the spool; -ENOTCONN before towbar_init and after towbar_shutdown; -EAGAIN when this place
+ * has reported too often (ten at once, then ten a minute), which is counted and told with its next
+ * report; or why it could not be kept. */
 #define towbar_error(...) towbar_report(TOWBAR_ERROR, __VA_ARGS__)
 #define towbar_warning(...) towbar_report(TOWBAR_WARNING, __VA_ARGS__)
 #define towbar_report(level, ...) towbar_report_at(TOWBAR_HERE, (level), 0, __VA_ARGS__)

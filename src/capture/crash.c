@@ -146,7 +146,7 @@ static void handle(const struct tb_signal *signal)
 void tb_crash_handle(int signo, siginfo_t *info, void *context)
 {
     int kept = errno;
-    struct tb_signal signal = {.signo = signo, .info = info, .context = context};
+    struct tb_signal signal = {.signo = signo, .info = info, .context = context, .err = kept};
     handle(&signal);
     errno = kept;
 }

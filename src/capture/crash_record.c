@@ -95,7 +95,7 @@ static void write_fixed(void)
     memset(&fixed, 0, sizeof(fixed));
     fixed.signo = crash.signal.signo;
     fixed.code = info->si_code;
-    fixed.err = info->si_errno;
+    fixed.err = crash.signal.err;
     fixed.tid = crash.tid;
     fixed.pid = crash.pid;
     if (is_sent(info)) {

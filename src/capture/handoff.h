@@ -16,6 +16,7 @@ struct tb_signal {
     int signo;
     siginfo_t *info;
     void *context; /* ucontext_t */
+    int err;       /* errno of the thread at that moment */
 };
 
 enum tb_handoff_way {
