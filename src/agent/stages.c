@@ -50,7 +50,23 @@ struct origin {
     size_t len;
 };
 
-/* Copies the record: what the spool gives is borrowed until its next call. */
+enum { FIXED_BYTES = 64 }; /* what packing may add: the fixed chunk, where the record had none */
+
+/* The symbolizer shows what the record's uid may read, so that has to be the file's owner, whatever
+ * the record claims. Packing it anew also leaves nothing in it that two readers could read in two
+ * ways. */
+static int own_origin(struct origin *origin, uid_t owner, size_t len)
+{
+    origin->process.uid = owner;
+    origin->bytes = malloc(len + FIXED_BYTES);
+    if (origin->bytes == NULL)
+        return -ENOMEM;
+    origin->len = tb_process_pack(&origin->process, origin->bytes, len + FIXED_BYTES);
+    origin->is_known = 1;
+    return 0;
+}
+
+/* Unpacking copies: what the spool gives is borrowed until its next call. */
 static int find_origin(const struct tb_stage_tools *tools, const struct tb_spool_record *record,
                        uint64_t generation, struct origin *out)
 {
@@ -59,19 +75,12 @@ static int find_origin(const struct tb_stage_tools *tools, const struct tb_spool
     memset(out, 0, sizeof(*out));
     if (tb_spool_context(tools->spool, record, generation, &data, &len) != 0 || len == 0)
         return 0;
-    uint8_t *bytes = malloc(len);
-    if (bytes == NULL)
-        return -ENOMEM;
-    memcpy(bytes, data, len);
-    int err = tb_process_unpack(bytes, len, &out->process);
-    if (err == -ENOMEM) {
-        free(bytes);
+    int err = tb_process_unpack(data, len, &out->process);
+    if (err == -ENOMEM)
         return err;
-    }
-    out->is_known = err == 0;
-    out->bytes = bytes;
-    out->len = len;
-    return 0;
+    if (!err && (err = own_origin(out, record->uid, len)) < 0)
+        tb_process_done(&out->process);
+    return err == -ENOMEM ? err : 0;
 }
 
 static void forget_origin(struct origin *origin)

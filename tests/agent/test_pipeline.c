@@ -121,13 +121,15 @@ static void spool_items(struct fixture *f, const char *const *texts, size_t n)
     "{\"data\":{\"uuid\":\"" uuid "\",\"environment\":\"prod\",\"level\":\"error\",\"body\":{"     \
     "\"message\":{\"body\":\"" text "\"}}}}"
 
+static const char *module_path = "/nowhere/feedd";
+
 static size_t pack_process(uint8_t *mem, size_t cap)
 {
-    static struct tb_module modules[] = {{.lo = 0x400000,
-                                          .hi = 0x500000,
-                                          .bias = 0x400000,
-                                          .flags = TB_MODULE_MAIN,
-                                          .path = "/nowhere/feedd"}};
+    struct tb_module modules[] = {{.lo = 0x400000,
+                                   .hi = 0x500000,
+                                   .bias = 0x400000,
+                                   .flags = TB_MODULE_MAIN,
+                                   .path = module_path}};
     const struct tb_process process = {.generation = 1,
                                        .pid = 77,
                                        .exe = "/nowhere/feedd",
@@ -212,6 +214,21 @@ static void spool_report(struct fixture *f, const char *message)
     tb_writer_init(&writer, TB_CLASS_ERROR, f->in_fd);
     assert_int_equal(tb_writer_append(&writer, &record), 0);
     tb_writer_close(&writer);
+}
+
+/* Makes uid the owner of every segment that is there. */
+static void give_segments(struct fixture *f, uid_t uid)
+{
+    int fd = dup(f->in_fd);
+    int listed = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *folder = fdopendir(listed);
+    assert_non_null(folder);
+    for (struct dirent *entry = readdir(folder); entry; entry = readdir(folder)) {
+        if (strstr(entry->d_name, ".seg") != NULL)
+            assert_int_equal(fchownat(fd, entry->d_name, uid, (gid_t)-1, 0), 0);
+    }
+    closedir(folder);
+    close(fd);
 }
 
 /* ---- what came of it ---- */
@@ -501,6 +518,35 @@ static void more_than_one_batch_arrives_whole(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
+/* The record says uid 0; the file belongs to nobody. Only the file's owner counts. */
+static void a_reporter_reads_no_more_by_claiming_to_be_root(void **state)
+{
+    enum { NOBODY = 65534 };
+    struct fixture *f = *state;
+    struct found found;
+    char path[256];
+    struct tb_buf program;
+    if (geteuid() != 0)
+        skip(); /* only root can give a file away */
+    snprintf(path, sizeof(path), "%s", in_folder("program"));
+    tb_buf_init(&program, 64 << 20);
+    assert_int_equal(tb_fd_slurp(AT_FDCWD, "/proc/self/exe", &program), 0);
+    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0700);
+    assert_int_equal(tb_fd_write_all(fd, program.data, program.len), 0);
+    tb_fd_close(&fd);
+    tb_buf_done(&program);
+    module_path = path;
+    for (int owner = 0; owner <= NOBODY; owner += NOBODY) {
+        spool_report(f, owner == 0 ? "by root" : "by nobody");
+        give_segments(f, (uid_t)owner);
+        drain(f);
+        occurrences(f, &found);
+        int is_unreadable = strstr(found.data, "\"symbols\":\"unreadable\"") != NULL;
+        assert_int_equal(is_unreadable, owner == NOBODY);
+    }
+    module_path = "/nowhere/feedd";
+}
+
 int main(int argc, char **argv)
 {
     if (argc > 1 && strcmp(argv[1], "--symbol-worker") == 0)
@@ -517,6 +563,7 @@ int main(int argc, char **argv)
         TEST(a_failing_database_acknowledges_nothing),
         TEST(the_thread_takes_what_comes_until_it_is_stopped),
         TEST(more_than_one_batch_arrives_whole),
+        TEST(a_reporter_reads_no_more_by_claiming_to_be_root),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
