@@ -104,7 +104,8 @@ static int to_errno(struct tb_store *store, int rc)
         return -EMSGSIZE;
     case SQLITE_CONSTRAINT:
     case SQLITE_MISMATCH:
-        return -EINVAL; /* this row's fault, not the database's: the others go on without it */
+        /* The row's own fault: the others go on without it. A trigger that refuses is another's. */
+        return sqlite3_extended_errcode(store->db) == SQLITE_CONSTRAINT_TRIGGER ? -EIO : -EINVAL;
     case SQLITE_READONLY:
         return -EROFS;
     case SQLITE_CANTOPEN:
