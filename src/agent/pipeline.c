@@ -96,7 +96,7 @@ static void tell_damage(const struct tb_spool_stats *before, const struct tb_spo
     if (now->n_quarantined > before->n_quarantined + n_said)
         tb_log(TB_LOG_WARNING,
                "%llu files or records of the spool went to quarantine; they are kept "
-               "in agent/quarantine, with the reason",
+               "in the spool's folder agent/quarantine, with the reason",
                (unsigned long long)(now->n_quarantined - before->n_quarantined - n_said));
     if (now->n_refused > before->n_refused)
         tb_log(TB_LOG_WARNING, "%llu foreign files lie in the spool and are left alone",

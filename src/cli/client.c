@@ -57,8 +57,10 @@ int tb_client_get(const struct tb_client_request *request, struct tb_buf *body,
         long os_errno = 0;
         err = to_errno(code, body);
         curl_easy_getinfo(curl, CURLINFO_OS_ERRNO, &os_errno);
-        if (code == CURLE_COULDNT_CONNECT && os_errno != 0)
-            snprintf(why, TB_CLIENT_WHY, "%s", strerror((int)os_errno));
+        /* curl's own text would speak of the host name in the URL, which is never asked. */
+        if (code == CURLE_COULDNT_CONNECT)
+            snprintf(why, TB_CLIENT_WHY, "%s",
+                     os_errno != 0 ? strerror((int)os_errno) : "nobody listens there");
         else
             snprintf(why, TB_CLIENT_WHY, "%s",
                      *message != '\0' ? message : curl_easy_strerror(code));

@@ -1,4 +1,5 @@
-/* cmd_test.c - one item through everything: spool, agent, database. */
+/* cmd_test.c - one item through everything: spool, agent, database, and Rollbar when the agent has
+ * a token. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -13,6 +14,7 @@
 #include "cli/agent.h"
 #include "cli/print.h"
 #include "cli/verb.h"
+#include "sink/sink.h"
 #include "spool/dir.h"
 #include "spool/writer.h"
 
@@ -99,40 +101,63 @@ static int append(const struct tb_config *config, const char *level, const uint8
     return err;
 }
 
+/* How far the item has come. */
+struct progress {
+    int64_t number; /* of its item; 0: not stored yet */
+    int has_outbox; /* the agent means to send it */
+    struct tb_store_outcome outcome;
+};
+
 static int found(void *arg, const struct tb_occurrence_row *occurrence)
 {
-    *(int64_t *)arg = occurrence->item;
+    ((struct progress *)arg)->number = occurrence->item;
     return 0;
 }
 
-/* The item's number once the agent has stored that uuid; 0 when it did not in time. */
-static int64_t wait_for(const struct tb_config *config, const char *uuid)
+/* 1 when there is nothing more to wait for. */
+static int look(struct tb_store *store, const char *uuid, struct progress *out)
 {
     const struct tb_occurrence_filter filter = {.uuid = uuid, .max = 1};
+    int err = tb_store_occurrences(store, &filter, found, out);
+    if (err < 0 || out->number == 0)
+        return err < 0;
+    err = tb_store_outcome(store, uuid, tb_sink_rollbar.name, &out->outcome);
+    out->has_outbox = err == 0;
+    return err < 0 || out->outcome.state != TB_OUT_QUEUED || out->outcome.attempts > 0;
+}
+
+static void wait_for(const struct tb_config *config, const char *uuid, struct progress *out)
+{
     const struct timespec step = {.tv_nsec = (long)STEP_MS * TB_NS_PER_MS};
     const uint64_t end_ns = tb_clock_mono_ns() + (uint64_t)WAIT_MS * TB_NS_PER_MS;
     struct tb_store *store = NULL;
-    int64_t number = 0;
-    int err = 0;
+    memset(out, 0, sizeof(*out));
     do {
-        if (store == NULL)
-            err = tb_cli_store(config, &store);
-        if (store != NULL)
-            err = tb_store_occurrences(store, &filter, found, &number);
-        if (number != 0 || (err < 0 && err != -ENOENT))
+        int err = store == NULL ? tb_cli_store(config, &store) : 0;
+        if ((err < 0 && err != -ENOENT) || (store != NULL && look(store, uuid, out)))
             break;
         nanosleep(&step, NULL);
     } while (tb_clock_mono_ns() < end_ns);
     tb_store_close(store);
-    return number;
 }
 
-static int say(const struct tb_cli *cli, int64_t number, const char *uuid, uint64_t took_ns)
+/* What became of it at Rollbar, in words; NULL when nothing is wrong. */
+static const char *trouble(const struct progress *progress)
+{
+    if (!progress->has_outbox || progress->outcome.state == TB_OUT_SENT)
+        return NULL;
+    return progress->outcome.reason[0] != '\0' ? progress->outcome.reason
+                                               : "no answer from Rollbar yet";
+}
+
+static int say(const struct tb_cli *cli, const struct progress *progress, const char *uuid,
+               uint64_t took_ns)
 {
     char command[TB_CLI_COMMAND];
     char verb[32];
-    snprintf(verb, sizeof(verb), "item %" PRId64, number);
-    if (number == 0) {
+    const char *wrong = trouble(progress);
+    snprintf(verb, sizeof(verb), "item %" PRId64, progress->number);
+    if (progress->number == 0) {
         fprintf(stderr,
                 "towbar: the item %s is in the spool, but the agent did not store it within %d s;"
                 " its log says why, '%s status' what it holds\n",
@@ -140,12 +165,22 @@ static int say(const struct tb_cli *cli, int64_t number, const char *uuid, uint6
         return TB_EXIT_WRONG;
     }
     if (cli->json)
-        printf("{\"number\":%" PRId64 ",\"uuid\":\"%s\",\"ms\":%" PRIu64 "}\n", number, uuid,
-               took_ns / TB_NS_PER_MS);
+        printf("{\"number\":%" PRId64 ",\"uuid\":\"%s\",\"ms\":%" PRIu64 ",\"sent\":%s}\n",
+               progress->number, uuid, took_ns / TB_NS_PER_MS,
+               progress->has_outbox && wrong == NULL ? "true" : "false");
     else
-        printf("Stored as item %" PRId64 " after %" PRIu64 " ms, uuid %s.\nLook at it: %s\n",
-               number, took_ns / TB_NS_PER_MS, uuid, tb_cli_command(cli, verb, command));
-    return TB_EXIT_WELL;
+        printf("Stored as item %" PRId64 "%s after %" PRIu64 " ms, uuid %s.\nLook at it: %s\n",
+               progress->number, progress->has_outbox && wrong == NULL ? ", taken by Rollbar" : "",
+               took_ns / TB_NS_PER_MS, uuid, tb_cli_command(cli, verb, command));
+    if (wrong == NULL)
+        return TB_EXIT_WELL;
+    fprintf(stderr, "towbar: Rollbar has not taken it: %s%s; '%s status' says more\n", wrong,
+            progress->outcome.state == TB_OUT_PARKED
+                ? "; give the agent a token that it takes, in ROLLBAR_ACCESS_TOKEN or in"
+                  " rollbar.token_file"
+                : "",
+            cli->self);
+    return TB_EXIT_WRONG;
 }
 
 int tb_cmd_test(struct tb_cli *cli)
@@ -174,8 +209,9 @@ int tb_cmd_test(struct tb_cli *cli)
     } else {
         uint64_t start_ns = tb_clock_mono_ns();
         if (append(&config, level, uuid, text) == 0) {
-            int64_t number = wait_for(&config, text);
-            code = say(cli, number, text, tb_clock_mono_ns() - start_ns);
+            struct progress progress;
+            wait_for(&config, text, &progress);
+            code = say(cli, &progress, text, tb_clock_mono_ns() - start_ns);
         }
     }
     tb_agent_answer_done(&agent);

@@ -229,3 +229,29 @@ int tb_store_occurrences(struct tb_store *store, const struct tb_occurrence_filt
     tb_buf_done(&sql);
     return err;
 }
+
+int tb_store_outcome(struct tb_store *store, const char *uuid, const char *sink,
+                     struct tb_store_outcome *out)
+{
+    sqlite3_stmt *statement = NULL;
+    int err = prepare(store,
+                      "SELECT o.state, o.attempts, o.http_status, o.reason FROM outbox o"
+                      " WHERE o.occurrence = (SELECT seq FROM occurrences WHERE uuid = ?1)"
+                      " AND o.sink = ?2",
+                      &statement);
+    if (err < 0)
+        return err;
+    sqlite3_bind_text(statement, 1, uuid, -1, SQLITE_STATIC);
+    sqlite3_bind_text(statement, 2, sink, -1, SQLITE_STATIC);
+    int rc = sqlite3_step(statement);
+    if (rc == SQLITE_ROW) {
+        out->state = (enum tb_outbox_state)sqlite3_column_int(statement, 0);
+        out->attempts = sqlite3_column_int(statement, 1);
+        out->http_status = sqlite3_column_int(statement, 2);
+        (void)snprintf(out->reason, sizeof(out->reason), "%s", text(statement, 3));
+    } else {
+        err = rc == SQLITE_DONE ? -ENOENT : tb_store_fail(store, rc);
+    }
+    sqlite3_finalize(statement);
+    return err;
+}

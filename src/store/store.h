@@ -170,4 +170,14 @@ int tb_store_occurrences(struct tb_store *store, const struct tb_occurrence_filt
                          int (*row)(void *arg, const struct tb_occurrence_row *occurrence),
                          void *arg);
 
+/* Where one occurrence stands with one sink. */
+struct tb_store_outcome {
+    enum tb_outbox_state state;
+    int attempts, http_status;
+    char reason[256];
+};
+/* 0; -ENOENT when there is no outbox row, as when the agent has no token. */
+int tb_store_outcome(struct tb_store *store, const char *uuid, const char *sink,
+                     struct tb_store_outcome *out);
+
 #endif

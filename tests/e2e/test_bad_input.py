@@ -283,7 +283,8 @@ class BadInputTest(towbar.Case):
 
     def test_the_tool_shows_that_the_token_is_wrong(self):
         with self.agent(self.fake, "f" * 32):
-            self.towbar("test", *self.places())
+            done = self.towbar("test", *self.places(), check=1)
+            self.assert_said(done.stdout + done.stderr, "403", "ROLLBAR_ACCESS_TOKEN")
             self.wait_status(lambda status: status["parked"] == 1)
             shown = self.towbar("status", *self.places(), check=1)
         self.assert_said(shown.stdout, "token", "403", "ROLLBAR_ACCESS_TOKEN")

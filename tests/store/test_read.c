@@ -169,12 +169,34 @@ static void occurrences_are_found_by_item_uuid_and_either_trace(void **state)
 
 #define PLACED(name) cmocka_unit_test_setup_teardown(name, make_place, drop_place)
 
+static void an_outcome_is_that_of_one_sink(void **state)
+{
+    const struct place *place = *state;
+    struct tb_store *store = open_store(place, TB_STORE_WRITE);
+    struct tb_store_outcome outcome;
+    add_one(store, "a", 1, "");
+    assert_int_equal(tb_store_outcome(store, "a", "rollbar", &outcome), 0);
+    assert_int_equal(outcome.state, TB_OUT_QUEUED);
+    assert_int_equal(outcome.attempts, 0);
+    assert_int_equal(tb_store_verdict(store, "a", "rollbar", TB_OUT_QUARANTINED, 0, 422, "no body"),
+                     0);
+    assert_int_equal(tb_store_outcome(store, "a", "rollbar", &outcome), 0);
+    assert_int_equal(outcome.state, TB_OUT_QUARANTINED);
+    assert_int_equal(outcome.attempts, 1);
+    assert_int_equal(outcome.http_status, 422);
+    assert_string_equal(outcome.reason, "no body");
+    assert_int_equal(tb_store_outcome(store, "a", "xray", &outcome), -ENOENT);
+    assert_int_equal(tb_store_outcome(store, "b", "rollbar", &outcome), -ENOENT);
+    tb_store_close(store);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         PLACED(one_bug_is_one_item_in_each_environment),
         PLACED(an_item_keeps_its_first_title_and_its_span_of_time),
         PLACED(an_occurrence_comes_back_as_it_was),
+        PLACED(an_outcome_is_that_of_one_sink),
         PLACED(occurrences_are_found_by_item_uuid_and_either_trace),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
