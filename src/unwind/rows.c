@@ -27,10 +27,19 @@ static const uint64_t FAKE_WORD = 0x4000400000000000;
 
 enum {
     READS_MAX = 32,      /* addresses of stack words remembered in one step */
+    LINE_BYTES = 64,     /* of a module, read at once */
+    N_LINES = 4,         /* the table, the row's entry, and what the entry refers to */
     HEADER_BYTES = 12,   /* .eh_frame_hdr up to its table */
     CFA_BELOW = 1 << 24, /* offsets outside of these are no frame */
     CFA_ABOVE = 1 << 28,
     BP_OFFSET_MAX = 32000, /* of the saved bp from the cfa */
+};
+
+/* Bytes of a module: libunwind reads its tables by the byte, and asks for a whole word each time,
+ * some 200 times for one row. */
+struct line {
+    uint64_t address; /* 0: none */
+    uint8_t bytes[LINE_BYTES];
 };
 
 /* One question to libunwind: the argument of all accessors. */
@@ -41,6 +50,8 @@ struct query {
     struct tb_unwind_regs regs;
     uint64_t reads[READS_MAX];
     size_t n_reads;
+    struct line lines[N_LINES];
+    size_t next_line; /* the one to be replaced */
 };
 
 static struct {
@@ -109,6 +120,35 @@ static int no_dynamic_list(unw_addr_space_t space, unw_word_t *list, void *arg)
     return -UNW_ENOINFO;
 }
 
+/* A line that lies in module as a whole; else, and where it cannot be read, NULL. */
+static const struct line *find_line(struct query *q, const struct tb_rows_module *module,
+                                    uint64_t address)
+{
+    uint64_t start = address - address % LINE_BYTES;
+    for (size_t i = 0; i < N_LINES; i++) {
+        if (q->lines[i].address == start && start != 0)
+            return &q->lines[i];
+    }
+    if (start < module->lo || module->hi - start < LINE_BYTES)
+        return NULL;
+    struct line *line = &q->lines[q->next_line++ % N_LINES];
+    line->address = 0;
+    if (q->source->read(q->source->arg, start, line->bytes, LINE_BYTES) != 0)
+        return NULL;
+    line->address = start;
+    return line;
+}
+
+static int read_module(struct query *q, const struct tb_rows_module *module, uint64_t address,
+                       unw_word_t *out)
+{
+    const struct line *line = address % sizeof(*out) == 0 ? find_line(q, module, address) : NULL;
+    if (!line)
+        return q->source->read(q->source->arg, address, out, sizeof(*out)) ? -UNW_EINVAL : 0;
+    memcpy(out, line->bytes + address % LINE_BYTES, sizeof(*out));
+    return 0;
+}
+
 static int access_memory(unw_addr_space_t space, unw_word_t address, unw_word_t *value, int write,
                          void *arg)
 {
@@ -118,7 +158,7 @@ static int access_memory(unw_addr_space_t space, unw_word_t address, unw_word_t 
     if (write)
         return -UNW_EINVAL;
     if (q->source->module(q->source->arg, address, &module) == 0)
-        return q->source->read(q->source->arg, address, value, sizeof(*value)) ? -UNW_EINVAL : 0;
+        return read_module(q, &module, address, value);
     if (q->memory)
         return q->memory(q->source->arg, address, value, sizeof(*value)) ? -UNW_EINVAL : 0;
     if (q->n_reads < READS_MAX)
