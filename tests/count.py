@@ -9,7 +9,7 @@ import sys
 
 def count(log):
     passed = failed = 0
-    for block in re.split(r"^\d+/\d+ Test(?:ing)?: ", log, flags=re.M)[1:]:
+    for block in re.split(r"^\d+/\d+ Testing: ", log, flags=re.M)[1:]:
         name = block.split("\n", 1)[0]
         ok = bool(re.search(r"^Test Passed\.", block, re.M))
         good = sum(map(int, re.findall(r"^\[  PASSED  \] (\d+) test", block, re.M)))
