@@ -1,4 +1,6 @@
 /* answer.c - the answers of the symbolizer as JSON (see worker.h). */
+#include "symbol/answer.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,12 +11,12 @@
 #include "symbol/offline.h"
 #include "symbol/path.h"
 #include "symbol/source.h"
-#include "symbol/worker.h"
 #include "unwind/walk.h"
 
 enum { FILENAME_BYTES_MAX = 1024 };
 
 struct answer {
+    struct tb_symbol_cache *cache;
     const struct tb_symbol_config *config;
     const struct tb_process *process;
     struct tb_symbol_modules modules;
@@ -169,13 +171,13 @@ static int write_what_fits(struct tb_json *j, struct answer *a)
     return j->err;
 }
 
-static int answer_init(struct answer *a, const struct tb_symbol_config *config,
-                       const struct tb_process *process)
+static int answer_init(struct answer *a, struct tb_symbol_cache *cache,
+                       const struct tb_symbol_config *config, const struct tb_process *process)
 {
-    *a = (struct answer){.config = config, .process = process};
+    *a = (struct answer){.cache = cache, .config = config, .process = process};
     a->sources.config = config;
     a->sources.process = process;
-    return tb_symbol_modules_init(config, process, &a->modules);
+    return tb_symbol_modules_init(cache, config, process, &a->modules);
 }
 
 static void answer_done(struct answer *a)
@@ -183,14 +185,16 @@ static void answer_done(struct answer *a)
     tb_symbol_frames_done(&a->frames);
     tb_symbol_sources_done(&a->sources);
     tb_symbol_modules_done(&a->modules);
+    tb_symbol_cache_trim(a->cache);
 }
 
-int tb_symbol_addresses(const struct tb_symbol_config *config, const struct tb_process *process,
-                        const uint64_t *addresses, size_t n, struct tb_json *out)
+int tb_symbol_answer_addresses(struct tb_symbol_cache *cache, const struct tb_symbol_config *config,
+                               const struct tb_process *process, const uint64_t *addresses,
+                               size_t n, struct tb_json *out)
 {
     struct answer a;
     struct tb_symbol_raw *raw = calloc(n + 1, sizeof(*raw));
-    int err = raw ? answer_init(&a, config, process) : -ENOMEM;
+    int err = raw ? answer_init(&a, cache, config, process) : -ENOMEM;
     if (err) {
         free(raw);
         return err;
@@ -206,12 +210,13 @@ int tb_symbol_addresses(const struct tb_symbol_config *config, const struct tb_p
     return err;
 }
 
-int tb_symbol_crash(const struct tb_symbol_config *config, const struct tb_process *process,
-                    const struct tb_crash *crash, struct tb_json *out)
+int tb_symbol_answer_crash(struct tb_symbol_cache *cache, const struct tb_symbol_config *config,
+                           const struct tb_process *process, const struct tb_crash *crash,
+                           struct tb_json *out)
 {
     struct answer a;
     struct tb_symbol_stack_found found;
-    int err = answer_init(&a, config, process);
+    int err = answer_init(&a, cache, config, process);
     if (err)
         return err;
     tb_symbol_offline_unwind(&a.modules, crash, &found);
@@ -223,5 +228,25 @@ int tb_symbol_crash(const struct tb_symbol_config *config, const struct tb_proce
         err = write_what_fits(out, &a);
     }
     answer_done(&a);
+    return err;
+}
+
+int tb_symbol_addresses(const struct tb_symbol_config *config, const struct tb_process *process,
+                        const uint64_t *addresses, size_t n, struct tb_json *out)
+{
+    struct tb_symbol_cache cache;
+    tb_symbol_cache_init(&cache);
+    int err = tb_symbol_answer_addresses(&cache, config, process, addresses, n, out);
+    tb_symbol_cache_done(&cache);
+    return err;
+}
+
+int tb_symbol_crash(const struct tb_symbol_config *config, const struct tb_process *process,
+                    const struct tb_crash *crash, struct tb_json *out)
+{
+    struct tb_symbol_cache cache;
+    tb_symbol_cache_init(&cache);
+    int err = tb_symbol_answer_crash(&cache, config, process, crash, out);
+    tb_symbol_cache_done(&cache);
     return err;
 }

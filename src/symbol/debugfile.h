@@ -5,14 +5,14 @@
 
 #include <stdint.h>
 
-#include "symbol/elf.h"
+#include "symbol/cache.h"
 #include "symbol/worker.h"
 
-/* Opens the debug file that belongs to module, whose path is absolute and which uid has named. It
- * is only taken when the build ids are the same, or, where there are none, the checksum in the link
- * is right. 0, or -ENOENT. */
-int tb_symbol_debugfile_open(const struct tb_symbol_config *config,
-                             const struct tb_symbol_elf *module, const char *path, uint32_t uid,
-                             struct tb_symbol_elf *out);
+/* The debug file that belongs to module, which uid has named. It is only taken when the build ids
+ * are the same, or, where there are none, the checksum in the link is right. 0, or -ENOENT. Give it
+ * back to the cache. */
+int tb_symbol_debugfile_get(struct tb_symbol_cache *cache, const struct tb_symbol_config *config,
+                            const struct tb_symbol_image *module, uint32_t uid,
+                            struct tb_symbol_image **out);
 
 #endif

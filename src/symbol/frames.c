@@ -125,10 +125,12 @@ static int add_places(struct tb_symbol_frames *frames, const struct tb_symbol_fr
     return 0;
 }
 
+/* The frames of one address. in_short: its function's name alone will do, which spares inflating
+ * the debug data of a library. */
 static int add_address(struct tb_symbol_modules *modules, const struct tb_symbol_raw *raw,
-                       struct tb_symbol_frames *frames)
+                       bool in_short, struct tb_symbol_frames *frames)
 {
-    struct tb_symbol_place places[TB_SYMBOL_PLACES_MAX];
+    struct tb_symbol_place places[TB_SYMBOL_PLACES_MAX] = {0};
     const struct tb_symbol_entry *entry = NULL;
     uint64_t pc = raw->ip - (raw->is_exact ? 0 : 1);
     struct tb_symbol_module *module = tb_symbol_modules_find(modules, pc);
@@ -137,15 +139,14 @@ static int add_address(struct tb_symbol_modules *modules, const struct tb_symbol
     size_t n = 0;
     if (module) {
         uint64_t address = pc - module->info->bias;
-        tb_symbol_module_load_names(modules, module);
-        n = tb_symbol_dwarf_find(&module->dwarf, address, places);
-        entry = tb_symbol_table_find(&module->table, address);
+        tb_symbol_module_load_table(modules, module);
+        entry = module->table ? tb_symbol_table_find(module->table, address) : NULL;
+        if (!in_short)
+            tb_symbol_module_load_dwarf(modules, module);
+        if (!in_short && module->dwarf)
+            n = tb_symbol_dwarf_find(module->dwarf, address, places);
     }
-    if (n == 0) {
-        places[0] = (struct tb_symbol_place){0};
-        n = 1;
-    }
-    return add_places(frames, &model, places, n, entry ? entry->name : NULL);
+    return add_places(frames, &model, places, n > 0 ? n : 1, entry ? entry->name : NULL);
 }
 
 /* ---- what is left out ---- */
@@ -197,6 +198,13 @@ static bool is_named_start(const struct tb_symbol_frame *frame)
     return is_named(frame, names, sizeof(names) / sizeof(names[0]));
 }
 
+static bool is_at_entry(const struct tb_symbol_frame *frame)
+{
+    uint64_t entry = frame->module->image ? frame->module->image->elf.entry : 0;
+    uint64_t address = frame->ip - frame->module->info->bias;
+    return entry != 0 && address >= entry && address - entry < START_BYTES;
+}
+
 /* The same, names or not: the C library exports few of them. */
 static bool is_start(const struct tb_symbol_frame *frame)
 {
@@ -208,9 +216,7 @@ static bool is_start(const struct tb_symbol_frame *frame)
     if (starts_with(name, "libc.so") || starts_with(name, "libc-") ||
         starts_with(name, "libpthread") || starts_with(name, "ld-linux"))
         return true;
-    uint64_t address = frame->ip - frame->module->info->bias;
-    uint64_t entry = frame->module->elf.entry;
-    return entry != 0 && address >= entry && address - entry < START_BYTES;
+    return is_at_entry(frame);
 }
 
 static void drop_starts(struct tb_symbol_frames *frames)
@@ -236,18 +242,62 @@ static void keep_both_ends(struct tb_symbol_frames *frames)
     frames->cut = true;
 }
 
+/* ---- all of them ---- */
+
+/* How many of the innermost addresses drop_own drops wherever they are in the library. */
+static size_t count_own(struct tb_symbol_modules *modules, const struct tb_symbol_raw *raw,
+                        size_t n_raw, enum tb_symbol_stack stack)
+{
+    size_t n = 0;
+    while (stack == TB_SYMBOL_STACK_REPORT && n < n_raw && n < TB_SYMBOL_RAW_MAX &&
+           is_towbar(tb_symbol_modules_find(modules, raw[n].ip - (raw[n].is_exact ? 0 : 1))))
+        n++;
+    return n;
+}
+
+/* A frame made in short that would be dropped as a start, or gain nothing, were it made in full. */
+static bool is_enough(const struct tb_symbol_frame *frame)
+{
+    if (frame->method)
+        return is_named_start(frame);
+    return !frame->module || !frame->module->image || is_at_entry(frame);
+}
+
+/* Where the outermost addresses begin that need not be made in full. */
+static int find_starts(struct tb_symbol_modules *modules, const struct tb_symbol_raw *raw,
+                       size_t n_raw, size_t *out)
+{
+    size_t n = n_raw;
+    while (n > 0 && n_raw - n < TB_SYMBOL_RAW_MAX) {
+        struct tb_symbol_frames one = {0};
+        int err = add_address(modules, &raw[n - 1], true, &one);
+        bool is_end = err == 0 && !is_enough(&one.items[0]);
+        tb_symbol_frames_done(&one);
+        if (err)
+            return err;
+        if (is_end)
+            break;
+        n--;
+    }
+    *out = n;
+    return 0;
+}
+
 int tb_symbol_frames_make(struct tb_symbol_modules *modules, const struct tb_symbol_raw *raw,
                           size_t n_raw, enum tb_symbol_stack stack, struct tb_symbol_frames *out)
 {
     struct tb_symbol_frames frames = {.cut = n_raw > TB_SYMBOL_RAW_MAX};
-    for (size_t i = 0; i < n_raw; i++) {
+    size_t n_own = count_own(modules, raw, n_raw, stack);
+    size_t starts = n_raw;
+    int err = find_starts(modules, raw, n_raw, &starts);
+    for (size_t i = 0; err == 0 && i < n_raw; i++) {
         if (n_raw > TB_SYMBOL_RAW_MAX && i == TB_SYMBOL_RAW_MAX / 2)
             i = n_raw - TB_SYMBOL_RAW_MAX / 2;
-        int err = add_address(modules, &raw[i], &frames);
-        if (err) {
-            tb_symbol_frames_done(&frames);
-            return err;
-        }
+        err = add_address(modules, &raw[i], i < n_own || i >= starts, &frames);
+    }
+    if (err) {
+        tb_symbol_frames_done(&frames);
+        return err;
     }
     drop_own(&frames, stack);
     drop_starts(&frames);

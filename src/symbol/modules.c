@@ -4,18 +4,15 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "symbol/debugfile.h"
-#include "symbol/file.h"
 #include "symbol/path.h"
 
-int tb_symbol_modules_init(const struct tb_symbol_config *config, const struct tb_process *process,
-                           struct tb_symbol_modules *out)
+int tb_symbol_modules_init(struct tb_symbol_cache *cache, const struct tb_symbol_config *config,
+                           const struct tb_process *process, struct tb_symbol_modules *out)
 {
-    struct tb_symbol_modules modules = {.config = config, .process = process};
+    struct tb_symbol_modules modules = {.cache = cache, .config = config, .process = process};
     modules.items = calloc(process->n_modules + 1, sizeof(*modules.items));
     if (!modules.items)
         return -ENOMEM;
@@ -25,55 +22,45 @@ int tb_symbol_modules_init(const struct tb_symbol_config *config, const struct t
     return 0;
 }
 
-static void close_module(struct tb_symbol_module *module)
-{
-    tb_symbol_dwarf_done(&module->dwarf);
-    tb_symbol_table_done(&module->table);
-    tb_symbol_elf_done(&module->debug);
-    tb_symbol_elf_done(&module->elf);
-}
-
 void tb_symbol_modules_done(struct tb_symbol_modules *modules)
 {
     if (!modules || !modules->items)
         return;
-    for (size_t i = 0; i < modules->process->n_modules; i++)
-        close_module(&modules->items[i]);
+    for (size_t i = 0; i < modules->process->n_modules; i++) {
+        tb_symbol_cache_put(modules->cache, modules->items[i].debug);
+        tb_symbol_cache_put(modules->cache, modules->items[i].image);
+    }
     free(modules->items);
     modules->items = NULL;
 }
 
-static bool is_same_file(const struct tb_symbol_modules *modules,
-                         const struct tb_symbol_module *module, uint64_t changed_ns)
+static bool is_same_file(const struct tb_symbol_modules *modules, const struct tb_module *info,
+                         const struct tb_symbol_image *image)
 {
-    const struct tb_module *info = module->info;
-    if (info->build_id_len > 0 || module->elf.build_id_len > 0)
-        return info->build_id_len == module->elf.build_id_len &&
-               memcmp(info->build_id, module->elf.build_id, info->build_id_len) == 0;
+    const struct tb_symbol_elf *elf = &image->elf;
+    if (info->build_id_len > 0 || elf->build_id_len > 0)
+        return info->build_id_len == elf->build_id_len &&
+               memcmp(info->build_id, elf->build_id, info->build_id_len) == 0;
+    const struct timespec *changed = &image->stat.st_mtim;
+    uint64_t changed_ns = (uint64_t)changed->tv_sec * TB_NS_PER_S + (uint64_t)changed->tv_nsec;
     return modules->process->start_wall_ns == 0 || changed_ns <= modules->process->start_wall_ns;
 }
 
 static void open_module(const struct tb_symbol_modules *modules, struct tb_symbol_module *module)
 {
-    struct stat st;
+    struct tb_symbol_image *image;
     module->status = TB_SYMBOLS_UNREADABLE;
-    if (!tb_symbol_path_is_plain(module->info->path))
+    if (!tb_symbol_path_is_plain(module->info->path) ||
+        tb_symbol_cache_get(modules->cache, module->info->path, &modules->process->uid, &image) !=
+            0)
         return;
-    int fd = tb_symbol_file_open(module->info->path, TB_SYMBOL_MODULE_BYTES_MAX);
-    if (fd < 0)
-        return;
-    if (!tb_symbol_file_may_read(fd, modules->process->uid) || fstat(fd, &st) < 0) {
-        close(fd);
-        return;
-    }
-    if (tb_symbol_elf_open(fd, &module->elf) != 0)
-        return;
-    module->status = TB_SYMBOLS_NONE;
-    uint64_t changed_ns = (uint64_t)st.st_mtim.tv_sec * TB_NS_PER_S + (uint64_t)st.st_mtim.tv_nsec;
-    if (!is_same_file(modules, module, changed_ns)) {
+    if (!is_same_file(modules, module->info, image)) {
         module->status = TB_SYMBOLS_CHANGED;
-        tb_symbol_elf_done(&module->elf);
+        tb_symbol_cache_put(modules->cache, image);
+        return;
     }
+    module->status = TB_SYMBOLS_NONE;
+    module->image = image;
 }
 
 struct tb_symbol_module *tb_symbol_modules_find(struct tb_symbol_modules *modules, uint64_t address)
@@ -87,32 +74,44 @@ struct tb_symbol_module *tb_symbol_modules_find(struct tb_symbol_modules *module
     return module;
 }
 
-/* Names from the first of the tables that has any: the module's own, that of its debug file, and
- * what it exports. */
-static void load_table(struct tb_symbol_module *module)
+/* The separate debug file, or NULL. */
+static struct tb_symbol_image *debug_of(const struct tb_symbol_modules *modules,
+                                        struct tb_symbol_module *module)
 {
-    if (tb_symbol_table_add(&module->table, module->elf.elf, SHT_SYMTAB) == 0 ||
-        (module->debug.elf &&
-         tb_symbol_table_add(&module->table, module->debug.elf, SHT_SYMTAB) == 0))
-        module->status = TB_SYMBOLS_SYMTAB;
-    else
-        (void)tb_symbol_table_add(&module->table, module->elf.elf, SHT_DYNSYM);
-    tb_symbol_table_sort(&module->table);
+    if (!module->has_debug)
+        (void)tb_symbol_debugfile_get(modules->cache, modules->config, module->image,
+                                      modules->process->uid, &module->debug);
+    module->has_debug = true;
+    return module->debug;
 }
 
-void tb_symbol_module_load_names(const struct tb_symbol_modules *modules,
+/* Names from the first of the tables that has any: the module's own, that of its debug file, and
+ * what it exports. */
+void tb_symbol_module_load_table(const struct tb_symbol_modules *modules,
                                  struct tb_symbol_module *module)
 {
-    if (module->has_names || !module->elf.elf)
+    if (module->has_table || !module->image)
         return;
-    module->has_names = true;
-    bool has_own = tb_symbol_dwarf_open(module->elf.elf, &module->dwarf) == 0;
-    if (!has_own)
-        (void)tb_symbol_debugfile_open(modules->config, &module->elf, module->info->path,
-                                       modules->process->uid, &module->debug);
-    load_table(module);
-    if (has_own ||
-        (module->debug.elf && tb_symbol_dwarf_open(module->debug.elf, &module->dwarf) == 0))
+    module->has_table = true;
+    module->table = tb_symbol_image_table(module->image, TB_SYMBOL_SYMTAB);
+    if (!module->table && debug_of(modules, module))
+        module->table = tb_symbol_image_table(module->debug, TB_SYMBOL_SYMTAB);
+    if (module->table && module->status == TB_SYMBOLS_NONE)
+        module->status = TB_SYMBOLS_SYMTAB;
+    if (!module->table)
+        module->table = tb_symbol_image_table(module->image, TB_SYMBOL_DYNSYM);
+}
+
+void tb_symbol_module_load_dwarf(const struct tb_symbol_modules *modules,
+                                 struct tb_symbol_module *module)
+{
+    if (module->has_dwarf || !module->image)
+        return;
+    module->has_dwarf = true;
+    module->dwarf = tb_symbol_image_dwarf(module->image);
+    if (!module->dwarf && debug_of(modules, module))
+        module->dwarf = tb_symbol_image_dwarf(module->debug);
+    if (module->dwarf)
         module->status = TB_SYMBOLS_DEBUG;
 }
 

@@ -1,4 +1,5 @@
-/* modules.h - the modules of a process, opened when they are first needed and kept for one answer.
+/* modules.h - the modules of a process, opened when they are first needed. What was worked out from
+ * their files stays in the cache; who may read them is asked anew for each answer.
  *
  * A module is taken from disk only when the file is the one that ran: the same build id; where
  * neither has one, not changed after the process was started. */
@@ -10,9 +11,7 @@
 #include <stdint.h>
 
 #include "record/process.h"
-#include "symbol/dwarf.h"
-#include "symbol/elf.h"
-#include "symbol/table.h"
+#include "symbol/cache.h"
 #include "symbol/worker.h"
 
 enum tb_symbol_status {
@@ -27,28 +26,34 @@ enum tb_symbol_status {
 struct tb_symbol_module {
     const struct tb_module *info; /* borrowed from the process */
     enum tb_symbol_status status;
-    bool has_names; /* debug, dwarf and table were looked for */
-    struct tb_symbol_elf elf;
-    struct tb_symbol_elf debug; /* the separate debug file, where there is one */
-    struct tb_symbol_dwarf dwarf;
-    struct tb_symbol_table table;
+    struct tb_symbol_image *image; /* the file, held in the cache; NULL: not to be had */
+    bool has_table;                /* looked for, as below */
+    bool has_dwarf;
+    bool has_debug;
+    struct tb_symbol_image *debug;       /* the separate debug file, where one was needed */
+    const struct tb_symbol_table *table; /* NULL: none */
+    struct tb_symbol_dwarf *dwarf;       /* NULL: none */
 };
 
 struct tb_symbol_modules {
+    struct tb_symbol_cache *cache;
     const struct tb_symbol_config *config;
     const struct tb_process *process;
     struct tb_symbol_module *items; /* one for each of the process, in its order */
 };
 
-/* Borrows both arguments. 0 or -ENOMEM. */
-int tb_symbol_modules_init(const struct tb_symbol_config *config, const struct tb_process *process,
-                           struct tb_symbol_modules *out);
+/* Borrows its arguments. 0 or -ENOMEM. */
+int tb_symbol_modules_init(struct tb_symbol_cache *cache, const struct tb_symbol_config *config,
+                           const struct tb_process *process, struct tb_symbol_modules *out);
 void tb_symbol_modules_done(struct tb_symbol_modules *modules);
 /* The module that holds address, with its ELF file open if it can be had; or NULL. */
 struct tb_symbol_module *tb_symbol_modules_find(struct tb_symbol_modules *modules,
                                                 uint64_t address);
-/* Makes the names of a module ready: dwarf and table. */
-void tb_symbol_module_load_names(const struct tb_symbol_modules *modules,
+/* Makes the names of a module ready. Its table costs little, its DWARF data may have to be
+ * inflated. */
+void tb_symbol_module_load_table(const struct tb_symbol_modules *modules,
+                                 struct tb_symbol_module *module);
+void tb_symbol_module_load_dwarf(const struct tb_symbol_modules *modules,
                                  struct tb_symbol_module *module);
 /* The word for the status that answers have. */
 const char *tb_symbol_status_word(enum tb_symbol_status status);

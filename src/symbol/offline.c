@@ -29,9 +29,9 @@ static int read_module(void *arg, uint64_t address, void *out, size_t len)
 {
     const struct memory *m = arg;
     const struct tb_symbol_module *module = tb_symbol_modules_find(m->modules, address);
-    if (!module || !module->elf.elf)
+    if (!module || !module->image)
         return -EFAULT;
-    return tb_symbol_elf_read(&module->elf, address - module->info->bias, out, len);
+    return tb_symbol_elf_read(&module->image->elf, address - module->info->bias, out, len);
 }
 
 static int read_any(void *arg, uint64_t address, void *out, size_t len)
@@ -48,7 +48,7 @@ static int find_module(void *arg, uint64_t address, struct tb_rows_module *out)
 {
     const struct memory *m = arg;
     const struct tb_symbol_module *module = tb_symbol_modules_find(m->modules, address);
-    if (!module || !module->elf.elf)
+    if (!module || !module->image)
         return -ENOENT;
     *out = (struct tb_rows_module){
         .lo = module->info->lo, .hi = module->info->hi, .eh_frame_hdr = module->info->eh_frame_hdr};
@@ -74,7 +74,8 @@ static int is_code(void *arg, uint64_t address)
     if (!module)
         return 0;
     /* Without the file all of a module may be code. */
-    return !module->elf.elf || tb_symbol_elf_is_code(&module->elf, address - module->info->bias);
+    return !module->image ||
+           tb_symbol_elf_is_code(&module->image->elf, address - module->info->bias);
 }
 
 static size_t walk(struct tb_symbol_modules *modules, const struct tb_crash *crash,

@@ -22,6 +22,12 @@ static Elf_Scn *find_section(Elf *elf, uint32_t type, GElf_Shdr *header)
     return NULL;
 }
 
+static bool is_compressed(Elf *elf, size_t section)
+{
+    GElf_Shdr header;
+    return gelf_getshdr(elf_getscn(elf, section), &header) && (header.sh_flags & SHF_COMPRESSED);
+}
+
 static bool is_function(const GElf_Sym *symbol)
 {
     unsigned type = GELF_ST_TYPE(symbol->st_info);
@@ -68,6 +74,8 @@ int tb_symbol_table_add(struct tb_symbol_table *table, Elf *elf, uint32_t sectio
     Elf_Data *data = section ? elf_getdata(section, NULL) : NULL;
     size_t before = table->n;
     if (!data || header.sh_entsize == 0)
+        return -ENOENT;
+    if (is_compressed(elf, header.sh_link)) /* libdw moves what it inflates, names are borrowed */
         return -ENOENT;
     size_t n = (size_t)(header.sh_size / header.sh_entsize);
     for (size_t i = 1; i < n && i < ENTRIES_MAX; i++) {

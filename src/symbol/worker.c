@@ -1,6 +1,7 @@
 /* worker.c - the symbolizer's process: see worker.h for what is said on its socket.
  *
- * One question is read whole, answered, and forgotten; nothing of it stays but a configuration.
+ * One question is read whole, answered, and forgotten; nothing of it stays but a configuration and
+ * the files of its modules (see cache.h), which the next one may need as well.
  * What cannot be a question ends the worker, since the stream has no place to start again. */
 #include "symbol/worker.h"
 
@@ -11,6 +12,7 @@
 
 #include "base/fd.h"
 #include "base/pack.h"
+#include "symbol/answer.h"
 #include "symbol/sandbox.h"
 #include "unwind/rows.h"
 
@@ -24,6 +26,7 @@ struct question {
 struct worker {
     int fd;
     struct tb_symbol_config config;
+    struct tb_symbol_cache cache;
     char *reply; /* header and JSON; TB_SYMBOL_REPLY_MAX bytes of JSON at most */
 };
 
@@ -81,7 +84,7 @@ static int answer_addresses(struct worker *w, const struct tb_process *process, 
         return -ENOMEM;
     for (size_t i = 0; i < n; i++)
         addresses[i] = tb_get64(body + i * sizeof(uint64_t));
-    int err = tb_symbol_addresses(&w->config, process, addresses, n, out);
+    int err = tb_symbol_answer_addresses(&w->cache, &w->config, process, addresses, n, out);
     free(addresses);
     return err;
 }
@@ -93,7 +96,7 @@ static int answer_crash(struct worker *w, const struct tb_process *process, cons
     int err = tb_crash_unpack(body, body_len, &crash);
     if (err)
         return err;
-    err = tb_symbol_crash(&w->config, process, &crash, out);
+    err = tb_symbol_answer_crash(&w->cache, &w->config, process, &crash, out);
     tb_crash_done(&crash);
     return err;
 }
@@ -128,6 +131,21 @@ static int answer_question(struct worker *w, const struct question *q, struct tb
     return err;
 }
 
+/* What is kept must cost no answer anything: where memory was short, the question is answered again
+ * with nothing kept. */
+static int answer_with_room(struct worker *w, const struct question *q, struct tb_json *out)
+{
+    size_t n_kept = w->cache.n;
+    w->cache.was_short = false;
+    tb_json_init(out, w->reply + ANSWER_HEADER_BYTES, TB_SYMBOL_REPLY_MAX);
+    int err = answer_question(w, q, out);
+    if (n_kept == 0 || !(w->cache.was_short || err == -ENOMEM))
+        return err;
+    tb_symbol_cache_drop(&w->cache);
+    tb_json_init(out, w->reply + ANSWER_HEADER_BYTES, TB_SYMBOL_REPLY_MAX);
+    return answer_question(w, q, out);
+}
+
 /* 0; -ENODATA when there are no more questions; else the worker cannot go on. */
 static int serve_one(struct worker *w)
 {
@@ -141,8 +159,7 @@ static int serve_one(struct worker *w)
         return err;
     }
     (void)tb_symbol_sandbox_renew();
-    tb_json_init(&json, w->reply + ANSWER_HEADER_BYTES, TB_SYMBOL_REPLY_MAX);
-    err = answer_question(w, &q, &json);
+    err = answer_with_room(w, &q, &json);
     free(q.data);
     if (err == 0 && q.op != TB_SYMBOL_CONFIG)
         err = tb_json_finish(&json);
@@ -153,12 +170,14 @@ int tb_symbol_worker(int fd)
 {
     struct worker w = {.fd = fd, .reply = malloc(ANSWER_HEADER_BYTES + TB_SYMBOL_REPLY_MAX)};
     int err = w.reply ? tb_symbol_config_read("", 0, &w.config) : -ENOMEM;
+    tb_symbol_cache_init(&w.cache);
     if (err == 0) {
         (void)tb_rows_load(); /* while libraries can still be opened */
         err = tb_symbol_sandbox(fd);
     }
     while (err == 0)
         err = serve_one(&w);
+    tb_symbol_cache_done(&w.cache);
     tb_symbol_config_done(&w.config);
     free(w.reply);
     return err == -ENODATA ? 0 : 1;

@@ -201,10 +201,12 @@ static void offline_frames_equal_those_found_in_the_process(void **state)
     (void)state;
     for (size_t k = 0; k < sizeof(faults) / sizeof(faults[0]); k++) {
         struct tb_crash crash;
+        struct tb_symbol_cache cache;
         struct tb_symbol_modules opened;
         struct tb_symbol_stack_found found;
         die(faults[k], &crash);
-        assert_int_equal(tb_symbol_modules_init(&config, &process, &opened), 0);
+        tb_symbol_cache_init(&cache);
+        assert_int_equal(tb_symbol_modules_init(&cache, &config, &process, &opened), 0);
         tb_symbol_offline_unwind(&opened, &crash, &found);
         assert_false(found.by_process);
         assert_false(found.cut);
@@ -215,6 +217,7 @@ static void offline_frames_equal_those_found_in_the_process(void **state)
             assert_int_equal(found.frames[i].trust, crash.frames[i].trust);
         }
         tb_symbol_modules_done(&opened);
+        tb_symbol_cache_done(&cache);
         tb_crash_done(&crash);
     }
 }
