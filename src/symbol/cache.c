@@ -62,11 +62,18 @@ static size_t heap_bytes(void)
     return info.uordblks + info.hblkhd;
 }
 
+/* Would len more bytes be too many? */
+static bool is_over(const struct tb_symbol_cache *cache, size_t len)
+{
+    return cache->mapped_bytes + heap_bytes() + len > cache->bytes_max;
+}
+
 void tb_symbol_cache_trim(struct tb_symbol_cache *cache)
 {
     struct tb_symbol_image **oldest;
-    while ((cache->n > cache->n_max || cache->mapped_bytes + heap_bytes() > cache->bytes_max) &&
-           (oldest = find_oldest(cache)))
+    if (is_over(cache, 0))
+        tb_symbol_cache_drop(cache);
+    while (cache->n > cache->n_max && (oldest = find_oldest(cache)))
         remove_at(cache, oldest);
 }
 
@@ -110,6 +117,8 @@ int tb_symbol_cache_get(struct tb_symbol_cache *cache, const char *path, const u
     if (image) {
         tb_fd_close(&fd);
     } else {
+        if (is_over(cache, (size_t)st.st_size))
+            tb_symbol_cache_drop(cache);
         if ((err = tb_symbol_image_open(fd, path, &st, &image)))
             return err;
         cache->n++;
@@ -123,13 +132,7 @@ int tb_symbol_cache_get(struct tb_symbol_cache *cache, const char *path, const u
 
 void tb_symbol_cache_put(struct tb_symbol_cache *cache, struct tb_symbol_image *image)
 {
-    if (!image || --image->n_users > 0 || !tb_symbol_image_is_short(image))
-        return;
-    cache->was_short = true;
-    for (struct tb_symbol_image **at = &cache->first; *at; at = &(*at)->next) {
-        if (*at == image) {
-            remove_at(cache, at);
-            return;
-        }
-    }
+    (void)cache; /* it stays there until it is trimmed */
+    if (image)
+        image->n_users--;
 }

@@ -4,9 +4,10 @@
  * 1. Each tb_symbol_cache_get opens the file anew and asks whether the reporter may read it; only
  *    what was worked out before is taken from the cache, when path, inode, size and times are the
  *    same. A file that was replaced is noticed, a permission that was taken away too.
- * 2. After tb_symbol_cache_trim no more than n_max files are kept, and their mapped bytes and the
- *    heap of the process are at most bytes_max; the one unused for longest goes first. One question
- *    may have more open: what is in use is never closed.
+ * 2. After tb_symbol_cache_trim at most n_max files are kept, those that were used last. When their
+ *    mapped bytes and the heap of the process are more than bytes_max, none are: so each question
+ *    has almost all the memory that the sandbox grants, and what was worked out while memory was
+ *    short, and is perhaps not whole, is of no later answer. What is in use is never closed.
  * 3. No descriptor is kept: files are mapped. */
 #ifndef TB_SYMBOL_CACHE_H
 #define TB_SYMBOL_CACHE_H
@@ -19,14 +20,13 @@
 
 enum {
     TB_SYMBOL_CACHE_FILES = 64,
-    TB_SYMBOL_CACHE_BYTES = 512 << 20 /* a quarter of what the sandbox grants */
+    TB_SYMBOL_CACHE_BYTES = 256 << 20 /* an eighth of what the sandbox grants */
 };
 
 struct tb_symbol_cache {
     struct tb_symbol_image *first; /* most recently used */
     size_t n, n_max;
     size_t mapped_bytes, bytes_max;
-    bool was_short; /* a file was put back that memory was too short for; the caller clears it */
 };
 
 void tb_symbol_cache_init(struct tb_symbol_cache *cache);

@@ -41,7 +41,6 @@ struct tb_symbol_dwarf {
     size_t n_units, cap_units;
     struct tb_symbol_unit_span *spans;
     size_t n_spans, cap_spans;
-    bool is_short; /* of memory: not all functions of a unit are known */
 };
 
 /* From an open ELF file, which must live longer. 0; -ENOENT when it has no DWARF data that can be

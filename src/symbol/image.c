@@ -64,8 +64,7 @@ const struct tb_symbol_table *tb_symbol_image_table(struct tb_symbol_image *imag
     struct tb_symbol_table *table = &image->tables[kind].table;
     if (!image->tables[kind].is_read) {
         image->tables[kind].is_read = true;
-        if (tb_symbol_table_add(table, image->elf.elf, types[kind]) == -ENOMEM)
-            image->is_short = true;
+        (void)tb_symbol_table_add(table, image->elf.elf, types[kind]); /* what is there will do */
         tb_symbol_table_sort(table);
     }
     return table->n > 0 ? table : NULL;
@@ -75,8 +74,7 @@ struct tb_symbol_dwarf *tb_symbol_image_dwarf(struct tb_symbol_image *image)
 {
     if (!image->has_dwarf_read) {
         image->has_dwarf_read = true;
-        if (tb_symbol_dwarf_open(image->elf.elf, &image->dwarf) == -ENOMEM)
-            image->is_short = true;
+        (void)tb_symbol_dwarf_open(image->elf.elf, &image->dwarf);
     }
     return image->dwarf.dwarf ? &image->dwarf : NULL;
 }
@@ -104,9 +102,4 @@ uint32_t tb_symbol_image_crc(struct tb_symbol_image *image)
         image->has_crc = true;
     }
     return image->crc;
-}
-
-bool tb_symbol_image_is_short(const struct tb_symbol_image *image)
-{
-    return image->is_short || image->dwarf.is_short;
 }

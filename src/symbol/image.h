@@ -35,7 +35,6 @@ struct tb_symbol_image {
     struct tb_symbol_dwarf dwarf;
     bool has_crc;
     uint32_t crc;
-    bool is_short; /* of memory: something in the file was not read for want of it */
 };
 
 /* Consumes fd; st is what fstat said of it. 0; -EBADMSG when it is no ELF file; -ENOMEM. */
@@ -53,7 +52,5 @@ const struct tb_symbol_table *tb_symbol_image_table(struct tb_symbol_image *imag
 struct tb_symbol_dwarf *tb_symbol_image_dwarf(struct tb_symbol_image *image);
 /* CRC-32 of the whole file, as .gnu_debuglink has it. */
 uint32_t tb_symbol_image_crc(struct tb_symbol_image *image);
-/* Memory was short while something was read from it, so it must be read again. */
-bool tb_symbol_image_is_short(const struct tb_symbol_image *image);
 
 #endif

@@ -131,21 +131,6 @@ static int answer_question(struct worker *w, const struct question *q, struct tb
     return err;
 }
 
-/* What is kept must cost no answer anything: where memory was short, the question is answered again
- * with nothing kept. */
-static int answer_with_room(struct worker *w, const struct question *q, struct tb_json *out)
-{
-    size_t n_kept = w->cache.n;
-    w->cache.was_short = false;
-    tb_json_init(out, w->reply + ANSWER_HEADER_BYTES, TB_SYMBOL_REPLY_MAX);
-    int err = answer_question(w, q, out);
-    if (n_kept == 0 || !(w->cache.was_short || err == -ENOMEM))
-        return err;
-    tb_symbol_cache_drop(&w->cache);
-    tb_json_init(out, w->reply + ANSWER_HEADER_BYTES, TB_SYMBOL_REPLY_MAX);
-    return answer_question(w, q, out);
-}
-
 /* 0; -ENODATA when there are no more questions; else the worker cannot go on. */
 static int serve_one(struct worker *w)
 {
@@ -159,7 +144,8 @@ static int serve_one(struct worker *w)
         return err;
     }
     (void)tb_symbol_sandbox_renew();
-    err = answer_with_room(w, &q, &json);
+    tb_json_init(&json, w->reply + ANSWER_HEADER_BYTES, TB_SYMBOL_REPLY_MAX);
+    err = answer_question(w, &q, &json);
     free(q.data);
     if (err == 0 && q.op != TB_SYMBOL_CONFIG)
         err = tb_json_finish(&json);

@@ -193,6 +193,36 @@ static void more_addresses_than_a_stack_has_are_cut(void **state)
     assert_int_equal(stop_worker(&peer), 0);
 }
 
+/* What the answer says of the symbols of the subject. */
+static void expect_symbols(const struct peer *peer, const char *symbols)
+{
+    uint8_t body[8];
+    tb_put64(body, subject.addresses[0]);
+    assert_int_equal(ask_worker(peer, TB_SYMBOL_ADDRESSES, record, record_len, body, sizeof(body)),
+                     0);
+    cJSON *answer = cJSON_Parse(reply);
+    assert_string_equal(symbols_of(answer, "chain"), symbols);
+    cJSON_Delete(answer);
+}
+
+static void file_replaced_between_questions_is_noticed(void **state)
+{
+    struct peer peer = start_worker();
+    char path[512];
+    char kept[512];
+    char probe[512];
+    (void)state;
+    expect_names(&peer, false);
+    assert_int_equal(rename(in_folder(path, "chain"), in_folder(kept, "kept")), 0);
+    expect_symbols(&peer, "unreadable");
+    RUN(c_compiler(), "-g", "-O0", CHAIN_C, in_folder(probe, "probe.o"), "-o", path);
+    expect_symbols(&peer, "changed");
+    assert_int_equal(rename(kept, path), 0);
+    expect_symbols(&peer, "debug");
+    expect_names(&peer, false);
+    assert_int_equal(stop_worker(&peer), 0);
+}
+
 /* Seen from outside, in /proc: the limits hold. */
 static void worker_has_no_more_than_it_needs(void **state)
 {
@@ -240,6 +270,7 @@ int main(void)
         cmocka_unit_test(bad_questions_get_an_error_and_the_next_one_its_answer),
         cmocka_unit_test(what_is_no_question_ends_the_worker),
         cmocka_unit_test(more_addresses_than_a_stack_has_are_cut),
+        cmocka_unit_test(file_replaced_between_questions_is_noticed),
         cmocka_unit_test(worker_has_no_more_than_it_needs),
     };
     return cmocka_run_group_tests(tests, set_up, remove_folder);
