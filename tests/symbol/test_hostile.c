@@ -7,6 +7,7 @@
 
 #include "base/buf.h"
 #include "base/fd.h"
+#include "symbol/answer.h"
 
 enum { CUTS = 60, FLIPPED_FILES = 300, CPU_S_MAX = 10 };
 
@@ -16,7 +17,7 @@ static struct tb_buf original;
 static int n_ended_early;
 
 /* A stack on which the addresses of the subject lie, to be walked with its unwind data. */
-static int answer_crash(struct tb_json *json)
+static int answer_crash(struct tb_symbol_cache *cache, struct tb_json *json)
 {
     static uint8_t stack[4096];
     struct tb_crash crash = {.stack = stack, .stack_len = sizeof(stack), .stack_address = 0x10000};
@@ -25,26 +26,32 @@ static int answer_crash(struct tb_json *json)
     crash.fixed.regs[16] = subject.addresses[0];
     crash.fixed.regs[15] = 0x10000;
     crash.fixed.regs[10] = 0x10100;
-    return tb_symbol_crash(&config, &subject.process, &crash, json);
+    return tb_symbol_answer_crash(cache, &config, &subject.process, &crash, json);
 }
 
-static int answer_both(void)
+/* Addresses, the crash, and the addresses again, from files that stay open: the last answer is the
+ * first one. */
+static int answer_all(void)
 {
-    static char reply[REPLY_BYTES];
+    static char replies[3][REPLY_BYTES];
+    struct tb_symbol_cache cache;
     struct tb_json json;
-    for (int round = 0; round < 2; round++) {
-        tb_json_init(&json, reply, sizeof(reply));
-        int err = round == 0 ? tb_symbol_addresses(&config, &subject.process, subject.addresses,
-                                                   subject.n_addresses, &json)
-                             : answer_crash(&json);
+    tb_symbol_cache_init(&cache);
+    for (int round = 0; round < 3; round++) {
+        tb_json_init(&json, replies[round], sizeof(replies[round]));
+        int err = round == 1
+                      ? answer_crash(&cache, &json)
+                      : tb_symbol_answer_addresses(&cache, &config, &subject.process,
+                                                   subject.addresses, subject.n_addresses, &json);
         if (err != 0 || tb_json_finish(&json) != 0)
             return 3;
-        cJSON *answer = cJSON_Parse(reply);
+        cJSON *answer = cJSON_Parse(replies[round]);
         if (!answer || n_frames_of(answer) == 0)
             return 4;
         cJSON_Delete(answer);
     }
-    return 0;
+    tb_symbol_cache_done(&cache);
+    return strcmp(replies[0], replies[2]) == 0 ? 0 : 5;
 }
 
 /* Ends by itself, or by a fault; never by the clock. */
@@ -61,7 +68,7 @@ static void read_in_a_child(const char *data, size_t len)
         int null_fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
         dup2(null_fd, 2); /* what a sanitizer has to say about libdw */
         setrlimit(RLIMIT_CPU, &cpu);
-        _exit(answer_both());
+        _exit(answer_all());
     }
     assert_int_equal(waitpid(pid, &status, 0), pid);
     if (WIFSIGNALED(status)) {
@@ -71,6 +78,7 @@ static void read_in_a_child(const char *data, size_t len)
     } else if (WEXITSTATUS(status) != 0) {
         assert_int_not_equal(WEXITSTATUS(status), 3);
         assert_int_not_equal(WEXITSTATUS(status), 4);
+        assert_int_not_equal(WEXITSTATUS(status), 5);
         n_ended_early++;
     }
 }
