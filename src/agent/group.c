@@ -207,23 +207,30 @@ static int sha1(const struct tb_buf *text, char out[TB_FINGERPRINT_TEXT])
     return 0;
 }
 
-static int write_inputs(struct tb_group *out, const char *by, const char *class_,
-                        const struct functions *found, const char *format)
+/* What a fingerprint was made from; NULL where it had no part. */
+struct inputs {
+    const char *by, *service, *class_;
+    const struct functions *functions;
+    const char *text;
+};
+
+static int write_inputs(struct tb_group *out, const struct inputs *in)
 {
     char mem[INPUTS_BYTES];
     struct tb_json j;
     tb_json_init(&j, mem, sizeof(mem));
     tb_json_object(&j);
-    tb_json_kstr(&j, "by", by);
-    tb_json_kopt(&j, "class", class_);
-    if (found != NULL) {
+    tb_json_kstr(&j, "by", in->by);
+    tb_json_kopt(&j, "service", in->service);
+    tb_json_kopt(&j, "class", in->class_);
+    if (in->functions != NULL) {
         tb_json_key(&j, "functions");
         tb_json_array(&j);
-        for (size_t i = 0; i < found->n; i++)
-            tb_json_str(&j, found->names[i]);
+        for (size_t i = 0; i < in->functions->n; i++)
+            tb_json_str(&j, in->functions->names[i]);
         tb_json_end(&j);
     }
-    tb_json_kopt(&j, "text", format);
+    tb_json_kopt(&j, "text", in->text);
     tb_json_end(&j);
     (void)tb_json_finish(&j); /* what was cut is still valid, and for people only */
     tb_buf_adds(&out->inputs, mem);
@@ -241,6 +248,7 @@ static void class_of(const struct tb_doc *item, char *out, size_t cap)
 static int group_native(const struct tb_doc *item, struct tb_group *out)
 {
     char class_[NAME_BYTES];
+    char service[NAME_BYTES];
     char format[TEXT_BYTES];
     struct functions found;
     struct tb_buf text;
@@ -250,17 +258,20 @@ static int group_native(const struct tb_doc *item, struct tb_group *out)
         (void)tb_doc_copy(item, tb_doc_find(item, 0, "custom.native.assertion"), format,
                           sizeof(format));
     find_functions(item, TB_GROUP_FUNCTIONS, &found);
-    if (found.n == 0) { /* no frame at all: at least the services stay apart */
-        (void)tb_doc_copy(item, tb_doc_find(item, 0, "custom.service"), found.names[0], NAME_BYTES);
-        found.n = 1;
-    }
-    tb_buf_addf(&text, "towbar 1\n%s\n", class_);
+    (void)tb_doc_copy(item, tb_doc_find(item, 0, "custom.service"), service, sizeof(service));
+    tb_buf_addf(&text, "towbar 1\n%s\n%s\n", service, class_);
     for (size_t i = 0; i < found.n; i++)
         tb_buf_addf(&text, "%s\n", found.names[i]);
     tb_buf_addf(&text, "%s", format);
     int err = sha1(&text, out->fingerprint);
     tb_buf_done(&text);
-    return err ? err : write_inputs(out, "functions", class_, &found, format);
+    if (err)
+        return err;
+    return write_inputs(out, &(struct inputs){.by = "functions",
+                                              .service = service,
+                                              .class_ = class_,
+                                              .functions = &found,
+                                              .text = format});
 }
 
 /* ---- forwarded items ---- */
@@ -340,7 +351,7 @@ static int group_forwarded(const struct tb_doc *item, struct tb_group *out)
     else
         err = sha1(&text, out->fingerprint);
     tb_buf_done(&text);
-    return err ? err : write_inputs(out, by, class_, NULL, NULL);
+    return err ? err : write_inputs(out, &(struct inputs){.by = by, .class_ = class_});
 }
 
 int tb_group_item(const struct tb_doc *item, int is_native, struct tb_group *out)

@@ -136,14 +136,27 @@ static void two_assertions_in_one_function_are_two_bugs(void **state)
     assert_string_not_equal(prints[0], prints[1]);
 }
 
+static void two_programs_with_a_function_of_one_name_are_two_bugs(void **state)
+{
+    char one[TB_FINGERPRINT_TEXT];
+    char other[ITEM_BYTES];
+    (void)state;
+    const char *text = item("SIGSEGV", BASE, "");
+    memcpy(one, fingerprint(text, 1), sizeof(one));
+    const char *at = strstr(text, "feedd");
+    snprintf(other, sizeof(other), "%.*sapid%s", (int)(at - text), text, at + strlen("feedd"));
+    assert_string_not_equal(one, fingerprint(other, 1));
+}
+
 static void the_inputs_say_why(void **state)
 {
     struct tb_group out;
     (void)state;
     group(item("SIGSEGV", BASE, "n is %d"), 1, &out);
-    assert_string_equal(tb_buf_str(&out.inputs),
-                        "{\"by\":\"functions\",\"class\":\"SIGSEGV\",\"functions\":"
-                        "[\"push\",\"handle\",\"serve\"],\"text\":\"n is %d\"}");
+    assert_string_equal(
+        tb_buf_str(&out.inputs),
+        "{\"by\":\"functions\",\"service\":\"feedd\",\"class\":\"SIGSEGV\",\"functions\":"
+        "[\"push\",\"handle\",\"serve\"],\"text\":\"n is %d\"}");
     tb_group_done(&out);
 }
 
@@ -240,6 +253,7 @@ int main(void)
         cmocka_unit_test(a_frame_without_a_name_counts_by_its_module),
         cmocka_unit_test(without_frames_of_the_program_others_count),
         cmocka_unit_test(two_assertions_in_one_function_are_two_bugs),
+        cmocka_unit_test(two_programs_with_a_function_of_one_name_are_two_bugs),
         cmocka_unit_test(the_inputs_say_why),
         cmocka_unit_test(the_culprit_is_the_first_function_that_counts),
         cmocka_unit_test(forwarded_items_keep_their_fingerprint),
