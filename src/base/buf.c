@@ -68,17 +68,18 @@ void tb_buf_addf(struct tb_buf *buf, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
-    va_list again;
-    va_copy(again, args);
     int len = vsnprintf(NULL, 0, format, args);
     va_end(args);
     if (len < 0) {
         buf->err = buf->err ? buf->err : -EINVAL;
-    } else if (reserve(buf, (size_t)len) == 0) {
-        (void)vsnprintf(buf->data + buf->len, (size_t)len + 1, format, again);
-        buf->len += (size_t)len;
+        return;
     }
-    va_end(again);
+    if (reserve(buf, (size_t)len) < 0)
+        return;
+    va_start(args, format);
+    (void)vsnprintf(buf->data + buf->len, (size_t)len + 1, format, args);
+    va_end(args);
+    buf->len += (size_t)len;
 }
 
 const char *tb_buf_str(const struct tb_buf *buf)
