@@ -101,10 +101,12 @@ static void print_spool(const struct status *status)
                   {"spool.quarantined", "unusable and put into quarantine"},
                   {"spool.refused", "files refused"},
                   {"spool.vanished", "processes died unseen"}};
-    printf("  spool     %s", status->config.spool);
+    const char *drained = tb_json_text(status->agent.json, "spool.path");
+    printf("  spool     %s", *drained != '\0' ? drained : status->config.spool);
     if (status->agent.is_up)
-        printf(", %" PRId64 " files, %" PRId64 " records to read",
-               agent_number(status, "spool.files"), agent_number(status, "spool.pending"));
+        printf(", %" PRId64 " file%s, %" PRId64 " to read", agent_number(status, "spool.files"),
+               agent_number(status, "spool.files") == 1 ? "" : "s",
+               agent_number(status, "spool.pending"));
     for (size_t i = 0; i < sizeof(losses) / sizeof(losses[0]); i++)
         if (agent_number(status, losses[i].path) > 0)
             printf(", %" PRId64 " %s", agent_number(status, losses[i].path), losses[i].text);
@@ -162,7 +164,7 @@ static void print_cures(const struct status *status)
 {
     const struct tb_store_counts *c = &status->counts;
     if (!status->agent.is_up)
-        printf("\n  Start the agent: towbard    (as a service: systemctl start towbard)\n"
+        printf("\n  Start the agent: towbard\n"
                "  Meanwhile reports are kept in the spool.\n");
     if (c->parked > 0)
         printf(
@@ -184,8 +186,6 @@ static int show(struct tb_cli *cli, int is_home)
         return TB_EXIT_WRONG;
     int code = is_well(&status) ? TB_EXIT_WELL : TB_EXIT_WRONG;
     if (cli->json) {
-        /* A program reads the facts; only not being able to tell them is an error. */
-        code = status.store_err == 0 ? TB_EXIT_WELL : TB_EXIT_WRONG;
         print_json(&status);
         status_done(&status);
         return code;

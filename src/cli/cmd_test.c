@@ -203,8 +203,7 @@ int tb_cmd_test(struct tb_cli *cli)
     tb_agent_ask(&config, &agent);
     if (!agent.is_up) {
         fprintf(stderr,
-                "towbar: no agent answers at %s (%s), so nothing was sent; start it: towbard"
-                "    (as a service: systemctl start towbard)\n",
+                "towbar: no agent answers at %s (%s), so nothing was sent; start it: towbard\n",
                 config.socket, agent.why);
     } else {
         uint64_t start_ns = tb_clock_mono_ns();

@@ -27,15 +27,18 @@ void tb_show_empty(const struct tb_cli *cli, const struct tb_config *config)
 
 int tb_show_trace_id(const char *typed, char out[TB_SHOW_ID_TEXT])
 {
-    uint8_t id[16];
-    if (tb_trace_parse_id(typed, id) < 0) {
+    struct tb_trace trace;
+    memset(&trace, 0, sizeof(trace));
+    /* A whole header, as it stands in a log, is as good as the id in it. */
+    if (tb_trace_parse_id(typed, trace.trace_id) < 0 &&
+        tb_trace_parse(typed, strlen(typed), &trace) < 0) {
         fprintf(stderr,
-                "towbar: '%s' is no trace id: 32 hex digits, or X-Ray's form 1-5759e988-bd862e3fe"
-                "1be46a994272793\n",
+                "towbar: '%s' is no trace id: 32 hex digits, X-Ray's form 1-5759e988-bd862e3fe1be4"
+                "6a994272793, or the value of a traceparent or X-Amzn-Trace-Id header\n",
                 typed);
         return -EINVAL;
     }
-    tb_trace_id_text(id, out);
+    tb_trace_id_text(trace.trace_id, out);
     return 0;
 }
 

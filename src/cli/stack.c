@@ -4,7 +4,7 @@
 
 #include "cli/print.h"
 
-enum { PLACE_MAX = 512, SHORT_FRAMES = 8 };
+enum { PLACE_MAX = 512, SHORT_FRAMES = 8, RECURSION_LEAST = 4 };
 
 /* The part of the body that holds class, message and frames: a trace, or the last link of a chain
  * (Rollbar puts the error that was seen first). */
@@ -132,6 +132,51 @@ static void print_source(const cJSON *frame, int is_blamed, const char *indent)
         print_context(tb_json_at(frame, "context.post"), line + 1, indent);
 }
 
+/* How many frames from number i on, innermost first, are the same call again. */
+static int same_run(const cJSON *frames, int n, int i)
+{
+    const cJSON *frame = cJSON_GetArrayItem(frames, n - 1 - i);
+    int run = 1;
+    for (; i + run < n; run++) {
+        const cJSON *next = cJSON_GetArrayItem(frames, n - 1 - i - run);
+        if (strcmp(tb_json_text(frame, "method"), tb_json_text(next, "method")) != 0 ||
+            strcmp(tb_json_text(frame, "filename"), tb_json_text(next, "filename")) != 0 ||
+            line_of(frame) != line_of(next))
+            break;
+    }
+    return run;
+}
+
+/* Says how often the frame before number i comes again, if that is often; returns how many frames
+ * that was. */
+static int fold_recursion(const cJSON *frames, int n, int i, const char *indent)
+{
+    char name[128];
+    int run = i > 0 ? same_run(frames, n, i - 1) - 1 : 0;
+    if (run < RECURSION_LEAST)
+        return 0;
+    printf("%s%s>  %d more frames of %s%s\n", indent, tb_ink(TB_INK_DIM), run,
+           method(cJSON_GetArrayItem(frames, n - 1 - i), name, sizeof(name)), tb_ink(TB_INK_NONE));
+    return run;
+}
+
+/* Where no frame has its source line: that it can be had, and how. */
+static void print_hint(const cJSON *frames, const char *indent)
+{
+    const cJSON *frame;
+    int n_lines = 0;
+    cJSON_ArrayForEach(frame, frames)
+    {
+        if (*tb_json_text(frame, "code") != '\0')
+            return;
+        n_lines += line_of(frame) > 0;
+    }
+    if (n_lines > 0)
+        printf("%s%sno source lines: start the program with TOWBAR_ROOT (or .root), or the agent "
+               "with symbols.source_roots, set to the folder of the sources%s\n",
+               indent, tb_ink(TB_INK_DIM), tb_ink(TB_INK_NONE));
+}
+
 static void print_full(const cJSON *frames, const char *indent)
 {
     const cJSON *blamed = tb_print_blamed(frames);
@@ -140,6 +185,11 @@ static void print_full(const cJSON *frames, const char *indent)
     int n = cJSON_GetArraySize(frames);
     for (int i = 0; i < n; i++) {
         const cJSON *frame = cJSON_GetArrayItem(frames, n - 1 - i);
+        int run = fold_recursion(frames, n, i, indent);
+        if (run > 0) {
+            i += run - 1;
+            continue;
+        }
         printf("%s#%-2d %s%-16s%s  %s%s%s\n", indent, i, frame == blamed ? tb_ink(TB_INK_BOLD) : "",
                method(frame, name, sizeof(name)), frame == blamed ? tb_ink(TB_INK_NONE) : "",
                place(frame, where), frame == blamed ? "   (here)" : "",
@@ -147,6 +197,7 @@ static void print_full(const cJSON *frames, const char *indent)
                                                                                 : "");
         print_source(frame, frame == blamed, indent);
     }
+    print_hint(frames, indent);
 }
 
 /* Counts the library frames from number i on, innermost first, and says which library. */

@@ -143,7 +143,7 @@ static void two_programs_with_a_function_of_one_name_are_two_bugs(void **state)
     (void)state;
     const char *text = item("SIGSEGV", BASE, "");
     memcpy(one, fingerprint(text, 1), sizeof(one));
-    const char *at = strstr(text, "feedd");
+    const char *at = strstr(text, "feedd\",\"native");
     snprintf(other, sizeof(other), "%.*sapid%s", (int)(at - text), text, at + strlen("feedd"));
     assert_string_not_equal(one, fingerprint(other, 1));
 }

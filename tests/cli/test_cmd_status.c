@@ -6,9 +6,9 @@
 static const char reply[] =
     "{\"program\":\"towbard\",\"listen\":\"127.0.0.1:7171\",\"version\":\"9.9\"}";
 
-static cJSON *status_json(struct run *run)
+static cJSON *status_json(struct run *run, int code)
 {
-    assert_int_equal(run_here(run, "status", "--json"), 0);
+    assert_int_equal(run_here(run, "status", "--json"), code);
     assert_ptr_equal(strchr(run->out, '\n'), run->out + strlen(run->out) - 1);
     cJSON *json = cJSON_Parse(run->out);
     assert_true(cJSON_IsObject(json));
@@ -73,7 +73,7 @@ static void json_holds_the_counts(void **state)
 {
     struct run *run = *state;
     run_fill(run);
-    cJSON *json = status_json(run);
+    cJSON *json = status_json(run, 1);
     assert_string_equal(text_of(json, "agent"), "down");
     assert_int_equal(number_of(json, "items"), 2);
     assert_int_equal(number_of(json, "occurrences"), 3);
@@ -90,7 +90,7 @@ static void json_says_where_the_agent_listens(void **state)
 {
     struct run *run = *state;
     pid_t agent = fake_start(run, reply, 0);
-    cJSON *json = status_json(run);
+    cJSON *json = status_json(run, 0);
     fake_end(agent);
     assert_string_equal(text_of(json, "agent"), "up");
     assert_string_equal(text_of(json, "listen"), "127.0.0.1:7171");

@@ -55,6 +55,16 @@ static void an_unknown_trace_is_said(void **state)
     assert_string_equal(run->out, "");
 }
 
+static void a_whole_header_is_as_good_as_the_id_in_it(void **state)
+{
+    struct run *run = *state;
+    run_fill(run);
+    assert_int_equal(run_here(run, "trace", "00-" TRACE_ID "-00f067aa0ba902b7-01"), 0);
+    run_has(run->out, TRACE_ID);
+    assert_int_equal(run_here(run, "trace", "Root=" OTHER_XRAY ";Sampled=1"), 0);
+    run_has(run->out, "SIGSEGV in queue_push");
+}
+
 static void what_is_no_trace_id_is_wrong_use(void **state)
 {
     static const char *const bad[] = {"", "1-2-3", "4bf92f3577b34da6a3ce929d0e0e473",
@@ -63,7 +73,7 @@ static void what_is_no_trace_id_is_wrong_use(void **state)
     struct run *run = *state;
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         assert_int_equal(run_here(run, "trace", bad[i]), 2);
-        run_has(run->err, "is no trace id: 32 hex digits, or X-Ray's form");
+        run_has(run->err, "is no trace id: 32 hex digits, X-Ray's form");
     }
 }
 
@@ -75,6 +85,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_trace_as_json_is_a_line_for_each_error, run_setup,
                                         run_teardown),
         cmocka_unit_test_setup_teardown(an_unknown_trace_is_said, run_setup, run_teardown),
+        cmocka_unit_test_setup_teardown(a_whole_header_is_as_good_as_the_id_in_it, run_setup,
+                                        run_teardown),
         cmocka_unit_test_setup_teardown(what_is_no_trace_id_is_wrong_use, run_setup, run_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
