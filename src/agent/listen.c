@@ -100,16 +100,16 @@ int tb_listen_tcp(const char *where, char address[TB_LISTEN_ADDRESS], char why[T
 
 /* ---- the Unix socket ---- */
 
-static int is_answered(const struct sockaddr_un *at)
+/* Only a refused connection says that nobody is there: EAGAIN is a full backlog, and what is not
+ * known is not taken away. */
+static int is_dead(const struct sockaddr_un *at)
 {
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
-        return 1; /* not known: then nothing is taken away */
-    /* EAGAIN is a full backlog: somebody is there. */
-    int answered = connect(fd, (const struct sockaddr *)at, sizeof(*at)) == 0 ||
-                   (errno != ECONNREFUSED && errno != ENOENT);
+        return 0;
+    int dead = connect(fd, (const struct sockaddr *)at, sizeof(*at)) < 0 && errno == ECONNREFUSED;
     close(fd);
-    return answered;
+    return dead;
 }
 
 static void make_folder(const char *path, int shared)
@@ -133,15 +133,44 @@ static int bind_unix(const struct sockaddr_un *at, int shared)
     mode_t mask = umask(shared ? 0111 : 0177);
     int err = bind(fd, (const struct sockaddr *)at, sizeof(*at)) < 0 ? -errno : 0;
     umask(mask);
-    if (!err && listen(fd, BACKLOG) < 0)
+    if (!err && listen(fd, BACKLOG) < 0) {
         err = -errno;
+        (void)unlink(at->sun_path);
+    }
     if (!err)
         return fd;
     close(fd);
     return err;
 }
 
-int tb_listen_unix(const char *path, int shared, char why[TB_LISTEN_WHY])
+/* Makes room for the socket's file: only what a killed agent left behind goes. */
+static int clear_place(const struct sockaddr_un *at, char why[TB_LISTEN_WHY])
+{
+    const char *path = at->sun_path;
+    struct stat st;
+    if (lstat(path, &st) < 0)
+        return 0; /* bind says what is wrong, if anything is */
+    if (!S_ISSOCK(st.st_mode)) {
+        snprintf(why, TB_LISTEN_WHY,
+                 "%s exists and is not a socket: move it away if it is not needed, or choose "
+                 "another path with --socket",
+                 path);
+        return -EEXIST;
+    }
+    if (!is_dead(at)) {
+        snprintf(why, TB_LISTEN_WHY,
+                 "another towbard answers on %s: stop it, or choose another "
+                 "socket with --socket",
+                 path);
+        return -EADDRINUSE;
+    }
+    struct tb_listen_file dead = {.is_bound = 1, .dev = st.st_dev, .ino = st.st_ino};
+    tb_listen_remove(path, &dead);
+    return 0;
+}
+
+int tb_listen_unix(const char *path, int shared, struct tb_listen_file *file,
+                   char why[TB_LISTEN_WHY])
 {
     struct sockaddr_un at = {.sun_family = AF_UNIX};
     struct stat st;
@@ -154,19 +183,23 @@ int tb_listen_unix(const char *path, int shared, char why[TB_LISTEN_WHY])
     }
     memcpy(at.sun_path, path, strlen(path) + 1);
     make_folder(path, shared);
-    if (lstat(path, &st) == 0 && S_ISSOCK(st.st_mode)) {
-        if (is_answered(&at)) {
-            snprintf(why, TB_LISTEN_WHY,
-                     "another towbard answers on %s: stop it, or choose another "
-                     "socket with --socket",
-                     path);
-            return -EADDRINUSE;
-        }
-        (void)unlink(path); /* left by one that was killed */
-    }
+    int err = clear_place(&at, why);
+    if (err)
+        return err;
     int fd = bind_unix(&at, shared);
     if (fd < 0)
         snprintf(why, TB_LISTEN_WHY, "cannot make the socket %s (--socket): %s", path,
                  strerror(-fd));
+    else if (lstat(path, &st) == 0)
+        *file = (struct tb_listen_file){.is_bound = 1, .dev = st.st_dev, .ino = st.st_ino};
     return fd;
+}
+
+void tb_listen_remove(const char *path, struct tb_listen_file *file)
+{
+    struct stat st;
+    if (file->is_bound && lstat(path, &st) == 0 && S_ISSOCK(st.st_mode) && st.st_dev == file->dev &&
+        st.st_ino == file->ino)
+        (void)unlink(path);
+    file->is_bound = 0;
 }

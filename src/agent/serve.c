@@ -22,7 +22,8 @@ enum { STATUS_BYTES = 64 << 10, REPLY_BYTES = 256 };
 struct tb_serve {
     const struct tb_config *config;
     struct tb_serve_options options; /* from tb_serve_run */
-    int tcp_fd, unix_fd;             /* -1 once they are libevent's */
+    int tcp_fd, unix_fd;             /* -1 once they are libevent's, and when there is none */
+    struct tb_listen_file unix_file; /* ours as long as is_bound says so */
     char address[TB_LISTEN_ADDRESS];
     struct tb_ingest ingest;
     int has_ingest;
@@ -145,12 +146,14 @@ int tb_serve_open(const struct tb_config *config, struct tb_serve **out, char wh
     serve->started_ms = now_ms();
     int err = 0;
     if (strcmp(config->listen, "off") != 0) {
-        serve->tcp_fd = tb_listen_tcp(config->listen, serve->address, why);
-        err = serve->tcp_fd < 0 ? serve->tcp_fd : 0;
+        int fd = tb_listen_tcp(config->listen, serve->address, why);
+        serve->tcp_fd = fd < 0 ? -1 : fd;
+        err = fd < 0 ? fd : 0;
     }
     if (!err) {
-        serve->unix_fd = tb_listen_unix(config->socket, config->shared_spool, why);
-        err = serve->unix_fd < 0 ? serve->unix_fd : 0;
+        int fd = tb_listen_unix(config->socket, config->shared_spool, &serve->unix_file, why);
+        serve->unix_fd = fd < 0 ? -1 : fd;
+        err = fd < 0 ? fd : 0;
     }
     if (!err) {
         err = tb_ingest_open(&serve->ingest, config->spool, why);
@@ -179,7 +182,7 @@ static void stop_loop(evutil_socket_t signo, short events, void *arg)
 static int take_sockets(struct tb_serve *serve, struct tb_http *http)
 {
     int err = tb_http_serve(http, serve->unix_fd, 0);
-    serve->unix_fd = err ? -1 : -2; /* libevent's now, or closed; the file is still ours */
+    serve->unix_fd = -1; /* libevent's now, or closed; the file is still ours */
     if (!err && serve->tcp_fd >= 0) {
         err = tb_http_serve(http, serve->tcp_fd, 1);
         serve->tcp_fd = -1;
@@ -219,10 +222,8 @@ void tb_serve_close(struct tb_serve *serve)
 {
     if (serve == NULL)
         return;
-    if (serve->unix_fd != -1)
-        (void)unlink(serve->config->socket);
-    if (serve->unix_fd >= 0)
-        close(serve->unix_fd);
+    tb_listen_remove(serve->config->socket, &serve->unix_file);
+    tb_fd_close(&serve->unix_fd);
     tb_fd_close(&serve->tcp_fd);
     if (serve->has_ingest)
         tb_ingest_close(&serve->ingest);

@@ -22,7 +22,7 @@ int tb_serve_open(const struct tb_config *config, struct tb_serve **out, char wh
 const char *tb_serve_address(const struct tb_serve *serve);
 /* Answers until SIGTERM or SIGINT. 0, or a negative errno. */
 int tb_serve_run(struct tb_serve *serve, const struct tb_serve_options *options);
-/* Closes the sockets and removes the Unix socket's file. */
+/* Closes the sockets and removes the Unix socket's file, if it is still the one that was bound. */
 void tb_serve_close(struct tb_serve *serve);
 
 #endif

@@ -10,6 +10,8 @@
 #include "agent/listen.h"
 #include "folder.h"
 
+static struct tb_listen_file bound;
+
 static int connect_to(const char *path)
 {
     struct sockaddr_un at = {.sun_family = AF_UNIX};
@@ -56,15 +58,15 @@ static void a_socket_left_behind_is_replaced_a_living_one_is_not(void **state)
     char why[TB_LISTEN_WHY];
     const char *path = in_folder("run/towbard.sock");
     (void)state;
-    int first = tb_listen_unix(path, 0, why);
+    int first = tb_listen_unix(path, 0, &bound, why);
     assert_true(first >= 0);
-    assert_int_equal(tb_listen_unix(path, 0, why), -EADDRINUSE);
+    assert_int_equal(tb_listen_unix(path, 0, &bound, why), -EADDRINUSE);
     assert_non_null(strstr(why, path));
     int client = connect_to(path);
     assert_true(client >= 0); /* the refused one did not take its name away */
     close(client);
     close(first);
-    first = tb_listen_unix(path, 0, why);
+    first = tb_listen_unix(path, 0, &bound, why);
     assert_true(first >= 0);
     client = connect_to(path);
     assert_true(client >= 0);
@@ -77,11 +79,11 @@ static void the_mode_says_who_may_connect(void **state)
     char why[TB_LISTEN_WHY];
     struct stat st;
     (void)state;
-    int fd = tb_listen_unix(in_folder("own.sock"), 0, why);
+    int fd = tb_listen_unix(in_folder("own.sock"), 0, &bound, why);
     assert_int_equal(stat(in_folder("own.sock"), &st), 0);
     assert_int_equal(st.st_mode & 0777, 0600);
     close(fd);
-    fd = tb_listen_unix(in_folder("all.sock"), 1, why);
+    fd = tb_listen_unix(in_folder("all.sock"), 1, &bound, why);
     assert_int_equal(stat(in_folder("all.sock"), &st), 0);
     assert_int_equal(st.st_mode & 0777, 0666);
     close(fd);
@@ -95,14 +97,58 @@ static void paths_that_cannot_be_are_named(void **state)
     memset(path, 'x', sizeof(path));
     path[0] = '/';
     path[200] = '\0';
-    assert_int_equal(tb_listen_unix(path, 0, why), -ENAMETOOLONG);
+    assert_int_equal(tb_listen_unix(path, 0, &bound, why), -ENAMETOOLONG);
     assert_non_null(strstr(why, "--socket"));
-    assert_true(tb_listen_unix("/proc/none/x.sock", 0, why) < 0);
+    assert_true(tb_listen_unix("/proc/none/x.sock", 0, &bound, why) < 0);
     assert_non_null(strstr(why, "/proc/none/x.sock"));
-    /* Not a socket: left alone. */
+}
+
+static void what_is_not_a_socket_is_named_and_left_alone(void **state)
+{
+    char why[TB_LISTEN_WHY];
+    struct stat st;
+    (void)state;
     const char *file = put_file("file", "precious");
-    assert_int_equal(tb_listen_unix(file, 0, why), -EADDRINUSE);
-    assert_int_equal(access(file, F_OK), 0);
+    const char *link = in_folder("link");
+    assert_int_equal(symlink(file, link), 0);
+    assert_int_equal(mkdir(in_folder("folder"), 0700), 0);
+    const char *const taken[] = {file, link, in_folder("folder")};
+    for (size_t i = 0; i < sizeof(taken) / sizeof(taken[0]); i++) {
+        bound = (struct tb_listen_file){0};
+        assert_int_equal(tb_listen_unix(taken[i], 0, &bound, why), -EEXIST);
+        assert_int_equal(bound.is_bound, 0);
+        assert_non_null(strstr(why, "exists and is not a socket"));
+        assert_non_null(strstr(why, taken[i]));
+        assert_non_null(strstr(why, "--socket"));
+        assert_int_equal(lstat(taken[i], &st), 0);
+    }
+    assert_int_equal(stat(file, &st), 0);
+    assert_int_equal(st.st_size, 8);
+}
+
+static void only_the_file_that_was_bound_is_removed(void **state)
+{
+    char why[TB_LISTEN_WHY];
+    struct tb_listen_file first = {0};
+    struct tb_listen_file second = {0};
+    const char *path = in_folder("s.sock");
+    (void)state;
+    tb_listen_remove(path, &first); /* nothing was bound: nothing to do */
+    int fd = tb_listen_unix(path, 0, &first, why);
+    assert_true(fd >= 0);
+    /* Others put their own there, while the first is still open so that its inode stays its own. */
+    assert_int_equal(unlink(path), 0);
+    int other = tb_listen_unix(path, 0, &second, why);
+    assert_true(other >= 0);
+    tb_listen_remove(path, &first);
+    assert_int_equal(access(path, F_OK), 0);
+    tb_listen_remove(path, &second);
+    assert_int_equal(access(path, F_OK), -1);
+    put_file("s.sock", "a file now");
+    tb_listen_remove(path, &second);
+    assert_int_equal(access(path, F_OK), 0);
+    close(fd);
+    close(other);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make_test_folder, remove_test_folder)
@@ -115,6 +161,8 @@ int main(void)
         TEST(a_socket_left_behind_is_replaced_a_living_one_is_not),
         TEST(the_mode_says_who_may_connect),
         TEST(paths_that_cannot_be_are_named),
+        TEST(what_is_not_a_socket_is_named_and_left_alone),
+        TEST(only_the_file_that_was_bound_is_removed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -174,6 +174,34 @@ class BadInputTest(towbar.Case):
 
     # ---- the agent's start ----
 
+    def test_a_file_where_the_socket_should_be_is_left_alone(self):
+        precious = self.path("precious")
+        with open(precious, "w", encoding="utf-8") as file:
+            file.write("precious")
+        done = self.start(("--socket", precious))
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assert_said(done.stderr, precious, "is not a socket", "--socket")
+        with open(precious, encoding="utf-8") as file:
+            self.assertEqual(file.read(), "precious")
+
+    def test_a_second_agent_leaves_the_socket_of_the_first_alone(self):
+        with self.agent(self.fake) as first:
+            other = ("--spool", self.path("other-spool"), "--state-dir", self.path("other"))
+            done = self.start(("--socket", self.socket, *other))
+            self.assertEqual(done.returncode, 1, done.stderr)
+            self.assert_said(done.stderr, self.socket, "another")
+            self.assertEqual(first.get("/healthz")[0], 200)
+            self.assertEqual(first.stop(), 0)
+        self.assertFalse(os.path.exists(self.socket))
+
+    def start(self, flags, env=None, cwd=None):
+        """An agent that cannot start: what it said."""
+        argv = self.agent_argv("--listen", "off", *flags)
+        return subprocess.run(
+            argv, env=env or self.agent_env(self.fake), cwd=cwd, capture_output=True, text=True,
+            timeout=towbar.DEADLINE_S, check=False,
+        )  # fmt: skip
+
     def test_a_port_in_use_is_named(self):
         self.assertEqual(self.report(2).returncode, 0)
         with socket.create_server(("127.0.0.1", 0)) as taken:
