@@ -9,10 +9,22 @@
 
 #include "agent/serve.h"
 #include "folder.h"
+#include "spool/dir.h"
 
 static char spool[128];
 static char socket_path[100];
 static char off[] = "off";
+
+static int begin(void **state)
+{
+    char why[TB_SPOOL_WHY];
+    if (make_test_folder(state) != 0)
+        return -1;
+    int fd = tb_spool_dir_open(in_folder("spool"), 1, why);
+    if (fd >= 0)
+        close(fd);
+    return fd < 0 ? -1 : 0;
+}
 
 static struct tb_config settings(const char *name)
 {
@@ -71,7 +83,7 @@ static void a_second_one_leaves_the_firsts_socket_alone(void **state)
     tb_serve_close(first);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, make_test_folder, remove_test_folder)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, remove_test_folder)
 
 int main(void)
 {
