@@ -4,7 +4,7 @@
  * a spool on disk, and the agent towbard sends it. Calls return 0 or a negative errno and are
  * always safe to ignore. Every call is valid before towbar_init, after towbar_shutdown, in a forked
  * child, and with NULL: then it does what can be done, or nothing. Strings are UTF-8, copied before
- * the call returns, cut as docs/limits.md says. */
+ * the call returns, cut as docs/limits.md says. C99 and later, C++11 and later. */
 #ifndef TOWBAR_TOWBAR_H
 #define TOWBAR_TOWBAR_H
 
@@ -18,6 +18,20 @@ extern "C" {
 
 #define TOWBAR_API __attribute__((visibility("default")))
 
+/* C++ has no compound literals: there the macros below make a temporary, which lives to the end of
+ * the statement, and ask it where it is. */
+#ifdef __cplusplus
+#define TOWBAR_DEFAULT_(value) = value
+#define TOWBAR_SELF_(type)                                                                         \
+    const type *self_() const                                                                      \
+    {                                                                                              \
+        return this;                                                                               \
+    }
+#else
+#define TOWBAR_DEFAULT_(value)
+#define TOWBAR_SELF_(type)
+#endif
+
 enum towbar_level { TOWBAR_DEBUG, TOWBAR_INFO, TOWBAR_WARNING, TOWBAR_ERROR, TOWBAR_CRITICAL };
 
 /* ---- start and stop ---------------------------------------------------- */
@@ -25,16 +39,30 @@ enum towbar_level { TOWBAR_DEBUG, TOWBAR_INFO, TOWBAR_WARNING, TOWBAR_ERROR, TOW
 /* What NULL or 0 means is said for each; the environment variable in brackets is asked before that.
  */
 typedef struct towbar_options {
-    size_t size;             /* sizeof(towbar_options): lets it grow; TOWBAR_OPTIONS sets it */
-    const char *service;     /* [TOWBAR_SERVICE] the program's name */
-    const char *environment; /* [TOWBAR_ENVIRONMENT] the agent's own */
-    const char *version;  /* [TOWBAR_VERSION] left out; a git hash or a release, up to 40 bytes */
-    const char *spool;    /* [TOWBAR_SPOOL] /var/spool/towbar, else the user's state folder */
-    const char *root;     /* [TOWBAR_ROOT] left out; folder of the source tree, cut from paths */
-    int no_crash_handler; /* 1: report errors only, leave the signals alone */
+    /* sizeof(towbar_options): lets it grow. TOWBAR_OPTIONS sets it, and so does C++. */
+    size_t size TOWBAR_DEFAULT_(sizeof(towbar_options));
+    /* [TOWBAR_SERVICE] the program's name */
+    const char *service TOWBAR_DEFAULT_(nullptr);
+    /* [TOWBAR_ENVIRONMENT] the agent's own */
+    const char *environment TOWBAR_DEFAULT_(nullptr);
+    /* [TOWBAR_VERSION] left out; a git hash or a release, up to 40 bytes */
+    const char *version TOWBAR_DEFAULT_(nullptr);
+    /* [TOWBAR_SPOOL] /var/spool/towbar, else the user's state folder */
+    const char *spool TOWBAR_DEFAULT_(nullptr);
+    /* [TOWBAR_ROOT] left out; folder of the source tree, cut from paths */
+    const char *root TOWBAR_DEFAULT_(nullptr);
+    /* 1: report errors only, leave the signals alone */
+    int no_crash_handler TOWBAR_DEFAULT_(0);
+    TOWBAR_SELF_(towbar_options)
 } towbar_options;
 
+/* towbar_init(TOWBAR_OPTIONS(.service = "feedd", .version = "1.2")). In C++ since C++20, and in the
+ * order of the struct; before that: towbar_options options; options.service = "feedd"; ... */
+#ifndef __cplusplus
 #define TOWBAR_OPTIONS(...) (&(towbar_options){.size = sizeof(towbar_options), __VA_ARGS__})
+#elif __cplusplus >= 202002L
+#define TOWBAR_OPTIONS(...) (towbar_options{__VA_ARGS__}.self_())
+#endif
 
 /* Opens the spool and catches SEGV, BUS, FPE, ILL, ABRT, TRAP and SYS. Call it early and once, best
  * after your own signal handlers are set: they still run, after the report. NULL takes everything
@@ -56,9 +84,14 @@ struct towbar_site {
     const char *file;
     int line;
     const char *function;
+    TOWBAR_SELF_(towbar_site)
 };
 
+#ifdef __cplusplus
+#define TOWBAR_HERE (towbar_site{__FILE__, __LINE__, __func__}.self_())
+#else
 #define TOWBAR_HERE (&(const struct towbar_site){__FILE__, __LINE__, __func__})
+#endif
 
 /* A message in printf form, with the stack and the place. The calls below return 0 when the report
  * is in the spool; -ENOTCONN before towbar_init and after towbar_shutdown; -EAGAIN when this place
