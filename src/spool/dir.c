@@ -127,7 +127,32 @@ out:
     return err < 0 ? err : fd;
 }
 
-/* Opens SPOOL/name, making it with exactly mode when it is missing. */
+/* Is it as tb_spool_dir_open makes it, for a program of this user that came before the agent? Any
+ * other mode is somebody's wish. The setgid bit may come from the folder above. */
+static int is_private(int fd)
+{
+    struct stat st;
+    return fstat(fd, &st) == 0 && st.st_uid == geteuid() &&
+           (st.st_mode & (07777 & ~(mode_t)S_ISGID)) == 0700;
+}
+
+/* Makes SPOOL itself when it is missing. Producers of other users must be able to walk through a
+ * shared one, whatever the umask. */
+static int make_spool(const char *spool, int shared)
+{
+    int err = access(spool, F_OK) < 0 ? make_path(spool, shared ? 0755 : 0700) : 0;
+    if (err < 0 || !shared)
+        return err;
+    int fd = open(spool, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return 0; /* one that may be walked through, but not listed */
+    if (is_private(fd) && fchmod(fd, 0755) < 0)
+        err = -errno;
+    tb_fd_close(&fd);
+    return err;
+}
+
+/* Opens SPOOL/name, making it with exactly mode when it is missing. A private one gets it too. */
 static int open_or_make(const char *spool, const char *name, mode_t mode, int *out,
                         char why[TB_SPOOL_WHY])
 {
@@ -142,7 +167,7 @@ static int open_or_make(const char *spool, const char *name, mode_t mode, int *o
     if (fd < 0)
         return refuse(why, path, -errno, agent_remedy(-errno));
     /* fchmod: mkdir's mode is cut by the umask and drops the setgid bit. */
-    if (made && fchmod(fd, mode) < 0)
+    if ((made || is_private(fd)) && fchmod(fd, mode) < 0)
         err = refuse(why, path, -errno, agent_remedy(-errno));
     if (err == 0 && faccessat(AT_FDCWD, path, W_OK | X_OK, AT_EACCESS) < 0)
         err = refuse(why, path, -errno, agent_remedy(-errno));
@@ -160,8 +185,7 @@ int tb_spool_dir_agent(const char *spool, int shared, int *in_fd, int *agent_fd,
 {
     int in = -1;
     int agent = -1;
-    /* Producers of other users must be able to walk through a shared spool's folder. */
-    int err = access(spool, F_OK) < 0 ? make_path(spool, shared ? 0755 : 0700) : 0;
+    int err = make_spool(spool, shared);
     if (err < 0)
         return refuse(why, spool, err, agent_remedy(err));
     if ((err = open_or_make(spool, "in", shared ? 03733 : 0700, &in, why)) < 0 ||

@@ -12,8 +12,9 @@ enum { TB_SPOOL_WHY = 512, TB_SPOOL_NAME = 64 };
  * path and how to mend it. Refuses network file systems (-EREMOTEIO). */
 int tb_spool_dir_open(const char *spool, int create, char why[TB_SPOOL_WHY]);
 
-/* The agent's side: makes what is missing (shared: in/ gets mode 3733, else 0700; agent/ 0700; a
- * folder that is there keeps its mode), opens both folders. 0, or a negative errno with why. */
+/* The agent's side: makes what is missing (shared: in/ gets mode 3733, else 0700; agent/ 0700) and
+ * opens both folders. A folder that is there keeps its mode, but a private one (0700, of this user)
+ * is opened to all when the spool is shared. 0, or a negative errno with why. */
 int tb_spool_dir_agent(const char *spool, int shared, int *in_fd, int *agent_fd,
                        char why[TB_SPOOL_WHY]);
 

@@ -72,12 +72,61 @@ static void a_shared_spool_has_a_write_only_drop_box(void **state)
     close(in_fd);
     close(agent_fd);
     assert_int_equal(mode_of(path, "in"), 03733);
+    assert_int_equal(mode_of(path, "."), 0755);
     assert_int_equal(mode_of(path, "agent"), 0700);
     (void)snprintf(path, sizeof(path), "%s/own", (char *)*state);
     assert_int_equal(tb_spool_dir_agent(path, 0, &in_fd, &agent_fd, why), 0);
     close(in_fd);
     close(agent_fd);
     assert_int_equal(mode_of(path, "in"), 0700);
+}
+
+/* As a program of root leaves it that ran before the agent was installed. */
+static void what_a_program_made_first_is_opened_by_a_shared_agent(void **state)
+{
+    char why[TB_SPOOL_WHY] = "";
+    char path[96];
+    int in_fd = -1;
+    int agent_fd = -1;
+    (void)snprintf(path, sizeof(path), "%s/first", (char *)*state);
+    int fd = tb_spool_dir_open(path, 1, why);
+    assert_true(fd >= 0);
+    assert_int_equal(tb_spool_dir_agent(path, 0, &in_fd, &agent_fd, why), 0);
+    close(in_fd);
+    close(agent_fd);
+    assert_int_equal(mode_of(path, "in"), 0700); /* an agent of one user leaves it so */
+    assert_int_equal(mode_of(path, "."), 0700);
+    assert_int_equal(tb_spool_dir_agent(path, 1, &in_fd, &agent_fd, why), 0);
+    close(in_fd);
+    close(agent_fd);
+    assert_int_equal(mode_of(path, "in"), 03733);
+    assert_int_equal(mode_of(path, "."), 0755);
+    assert_int_equal(mode_of(path, "agent"), 0700);
+    /* The program goes on in the folder that it has. */
+    int file = openat(fd, "made-later", O_CREAT | O_EXCL | O_WRONLY, 0600);
+    assert_true(file >= 0);
+    close(file);
+    close(fd);
+}
+
+static void a_mode_that_somebody_chose_is_kept(void **state)
+{
+    char why[TB_SPOOL_WHY] = "";
+    char path[96];
+    char in[128];
+    int in_fd = -1;
+    int agent_fd = -1;
+    (void)snprintf(path, sizeof(path), "%s/chosen", (char *)*state);
+    (void)snprintf(in, sizeof(in), "%s/in", path);
+    assert_int_equal(mkdir(path, 0700), 0);
+    assert_int_equal(mkdir(in, 0700), 0);
+    assert_int_equal(chmod(path, 0750), 0);
+    assert_int_equal(chmod(in, 0730), 0);
+    assert_int_equal(tb_spool_dir_agent(path, 1, &in_fd, &agent_fd, why), 0);
+    close(in_fd);
+    close(agent_fd);
+    assert_int_equal(mode_of(path, "in"), 0730);
+    assert_int_equal(mode_of(path, "."), 0750);
 }
 
 /* Runs check as an ordinary user, in a child; skips the rest where the test is one already. */
@@ -156,6 +205,30 @@ static void another_user_can_write_into_a_shared_spool(void **state)
     as_nobody(may_write_but_not_list, path);
     assert_int_equal(tb_spool_next(spool, &record), 0);
     assert_int_equal(record.uid, geteuid() == 0 ? 65534 : geteuid());
+    tb_spool_close(spool);
+}
+
+/* Root's program first, the agent later, the other users after that: nobody is shut out. */
+static void another_user_can_write_where_a_program_was_first(void **state)
+{
+    char why[TB_SPOOL_WHY] = "";
+    char path[96];
+    struct tb_writer writer;
+    struct tb_spool *spool = NULL;
+    struct tb_spool_record record;
+    (void)snprintf(path, sizeof(path), "%s/first", (char *)*state);
+    int dirfd = tb_spool_dir_open(path, 1, why);
+    assert_true(dirfd >= 0);
+    tb_writer_init(&writer, TB_CLASS_ERROR, dirfd);
+    assert_true(append(&writer, 0) >= 0);
+    assert_int_equal(tb_spool_open(path, TB_SPOOL_CREATE | TB_SPOOL_SHARED, &spool, why), 0);
+    chmod(*state, 0755);
+    as_nobody(may_write_but_not_list, path);
+    assert_true(append(&writer, 0) >= 0);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(tb_spool_next(spool, &record), 0);
+    tb_writer_close(&writer);
+    close(dirfd);
     tb_spool_close(spool);
 }
 
@@ -250,6 +323,12 @@ int main(void)
                                         tear_down_path),
         cmocka_unit_test_setup_teardown(a_shared_spool_has_a_write_only_drop_box, set_up_path,
                                         tear_down_path),
+        cmocka_unit_test_setup_teardown(what_a_program_made_first_is_opened_by_a_shared_agent,
+                                        set_up_path, tear_down_path),
+        cmocka_unit_test_setup_teardown(a_mode_that_somebody_chose_is_kept, set_up_path,
+                                        tear_down_path),
+        cmocka_unit_test_setup_teardown(another_user_can_write_where_a_program_was_first,
+                                        set_up_path, tear_down_path),
         cmocka_unit_test_setup_teardown(a_folder_of_another_user_is_refused_with_the_remedy,
                                         set_up_path, tear_down_path),
         cmocka_unit_test_setup_teardown(another_user_can_write_into_a_shared_spool, set_up_path,
