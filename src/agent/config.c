@@ -11,16 +11,14 @@
 #include <unistd.h>
 
 #include "agent/config_file.h"
+#include "agent/config_paths.h"
 #include "base/buf.h"
 #include "base/fd.h"
 
-#define SYSTEM_FILE "/etc/towbar/towbard.yaml"
-#define SYSTEM_STATE "/var/lib/towbar"
-#define SYSTEM_SOCKET "/run/towbar/towbard.sock"
 #define DEFAULT_LISTEN "127.0.0.1:7070"
 #define DEFAULT_ENDPOINT "https://api.rollbar.com/api/1/item/"
 
-enum { PATH_BYTES = 4096, TOKEN_FILE_MAX = 4096 };
+enum { TOKEN_FILE_MAX = 4096 };
 
 /* Out of memory at start: there is nothing to lose yet. */
 static char *copy(const char *text)
@@ -68,50 +66,6 @@ static void free_list(char **list, size_t n)
     free((void *)list);
 }
 
-/* The system's folders belong to root and to the user that owns the system's spool. */
-static int is_system_user(void)
-{
-    struct stat st;
-    return geteuid() == 0 || (stat(TB_CONFIG_SYSTEM_SPOOL, &st) == 0 && st.st_uid == geteuid());
-}
-
-static int is_folder(const char *path)
-{
-    struct stat st;
-    return path != NULL && path[0] == '/' && stat(path, &st) == 0 && S_ISDIR(st.st_mode);
-}
-
-/* "BASE/rest" by an XDG variable, else below $HOME, else in /tmp by user number. */
-static void user_path(const char *variable, const char *below_home, const char *rest,
-                      char out[PATH_BYTES])
-{
-    const char *base = getenv(variable);
-    const char *home = getenv("HOME");
-    if (base != NULL && base[0] == '/')
-        snprintf(out, PATH_BYTES, "%s/%s", base, rest);
-    else if (home != NULL && home[0] == '/')
-        snprintf(out, PATH_BYTES, "%s/%s/%s", home, below_home, rest);
-    else
-        snprintf(out, PATH_BYTES, "/tmp/towbar-%u/%s", (unsigned)geteuid(), rest);
-}
-
-static void default_paths(struct tb_config *c, char file[PATH_BYTES])
-{
-    char path[PATH_BYTES];
-    if (is_system_user()) {
-        set(&c->spool, TB_CONFIG_SYSTEM_SPOOL);
-        set(&c->state_dir, SYSTEM_STATE);
-        set(&c->socket, SYSTEM_SOCKET);
-        snprintf(file, PATH_BYTES, "%s", SYSTEM_FILE);
-        return;
-    }
-    user_path("XDG_STATE_HOME", ".local/state", "towbar", path);
-    set(&c->state_dir, path);
-    user_path("XDG_STATE_HOME", ".local/state", "towbar/spool", path);
-    set(&c->spool, path);
-    user_path("XDG_CONFIG_HOME", ".config", "towbar/towbard.yaml", file);
-}
-
 static void default_values(struct tb_config *c)
 {
     char **const texts[] = {&c->environment, &c->spool,  &c->state_dir,  &c->socket,
@@ -127,20 +81,6 @@ static void default_values(struct tb_config *c)
     c->retry_max_ms = 300000;
     c->connections = 8;
     c->context_lines = 3;
-}
-
-/* The socket's default follows the folders, wherever they were set. */
-static void default_socket(struct tb_config *c, int state_was_set)
-{
-    char path[PATH_BYTES];
-    const char *runtime = getenv("XDG_RUNTIME_DIR");
-    if (c->socket[0] != '\0' && !(state_was_set && strcmp(c->socket, SYSTEM_SOCKET) == 0))
-        return;
-    if (!state_was_set && is_folder(runtime))
-        snprintf(path, sizeof(path), "%s/towbar/towbard.sock", runtime);
-    else
-        snprintf(path, sizeof(path), "%s/towbard.sock", c->state_dir);
-    set(&c->socket, path);
 }
 
 /* ---- the token ---- */
@@ -171,7 +111,7 @@ static int read_token_file(struct tb_config *c, const char *path, char why[TB_CO
         }
     }
     if (!err && stat(path, &st) == 0 && (st.st_mode & S_IROTH) != 0) {
-        char text_out[PATH_BYTES + 64];
+        char text_out[TB_CONFIG_PATH + 64];
         snprintf(text_out, sizeof(text_out),
                  "%s holds the token and can be read by every user: "
                  "chmod 600 %s",
@@ -240,16 +180,63 @@ static void apply_file(struct tb_config *c, const struct tb_config_file *f)
     }
 }
 
-static void apply_environment_and_flags(struct tb_config *c, const struct tb_config_flags *flags)
+static int apply_environment_and_flags(struct tb_config *c, const struct tb_config_flags *flags,
+                                       char why[TB_CONFIG_WHY])
 {
+    const struct {
+        const char *name;
+        char **field;
+        const char *value;
+    } paths[] = {{"TOWBAR_SPOOL", &c->spool, getenv("TOWBAR_SPOOL")},
+                 {"TOWBAR_SOCKET", &c->socket, getenv("TOWBAR_SOCKET")},
+                 {"--spool", &c->spool, flags->spool},
+                 {"--state-dir", &c->state_dir, flags->state_dir},
+                 {"--socket", &c->socket, flags->socket}};
+    char path[TB_CONFIG_PATH];
     set_if(&c->environment, getenv("ROLLBAR_ENVIRONMENT"));
     set_if(&c->endpoint, getenv("ROLLBAR_ENDPOINT"));
-    set_if(&c->spool, getenv("TOWBAR_SPOOL"));
-    set_if(&c->socket, getenv("TOWBAR_SOCKET"));
-    set_if(&c->spool, flags->spool);
-    set_if(&c->state_dir, flags->state_dir);
-    set_if(&c->socket, flags->socket);
     set_if(&c->listen, flags->listen);
+    for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+        const char *value = paths[i].value;
+        if (value == NULL || value[0] == '\0')
+            continue;
+        int err = tb_config_absolute(value, path);
+        if (err) {
+            snprintf(why, TB_CONFIG_WHY, "%s \"%.300s\": %s", paths[i].name, value,
+                     err == -EINVAL ? tb_config_path_fault(value) : strerror(-err));
+            return err;
+        }
+        set(paths[i].field, path);
+    }
+    return 0;
+}
+
+/* What nobody has said, last. */
+static int apply_places(struct tb_config *c, const struct tb_config_places *places,
+                        char why[TB_CONFIG_WHY])
+{
+    char path[TB_CONFIG_PATH];
+    if (c->spool[0] == '\0')
+        set(&c->spool, places->spool);
+    if (c->state_dir[0] == '\0')
+        set(&c->state_dir, places->state_dir);
+    int no_spool = c->spool[0] == '\0';
+    int no_state = c->state_dir[0] == '\0';
+    if (no_spool || no_state) {
+        snprintf(why, TB_CONFIG_WHY,
+                 "neither XDG_STATE_HOME nor HOME is set: say where things are kept with%s%s%s",
+                 no_spool ? " --spool DIR (or TOWBAR_SPOOL)" : "",
+                 no_spool && no_state ? " and" : "", no_state ? " --state-dir DIR" : "");
+        return -ENOENT;
+    }
+    if (c->socket[0] == '\0') {
+        int state_was_set = strcmp(c->state_dir, places->state_dir) != 0;
+        tb_config_default_socket(c->state_dir, state_was_set, path);
+        set(&c->socket, path);
+    }
+    c->makes_socket_folder = tb_config_may_make_folder(c->socket);
+    c->shared_spool = strcmp(c->spool, TB_CONFIG_SYSTEM_SPOOL) == 0;
+    return 0;
 }
 
 /* ---- checks ---- */
@@ -335,24 +322,32 @@ static void name_file(const char *file, char why[TB_CONFIG_WHY])
         snprintf(why + len, TB_CONFIG_WHY - len, " (settings file: %s)", file);
 }
 
+/* 0 also when there is no file, as long as none was named. */
+static int read_file(const struct tb_config_flags *flags, const struct tb_config_places *places,
+                     struct tb_config *c, struct tb_config_file **file, char why[TB_CONFIG_WHY])
+{
+    const char *path = flags->file != NULL ? flags->file : places->file;
+    if (flags->file == NULL && path[0] == '\0')
+        return 0;
+    int err = tb_config_file_read(path, file, why);
+    if (err == -ENOENT && flags->file == NULL)
+        return 0;
+    if (!err)
+        set(&c->file, path);
+    return err;
+}
+
 static int layers(const struct tb_config_flags *flags, struct tb_config *c, char why[TB_CONFIG_WHY])
 {
-    char path[PATH_BYTES];
+    struct tb_config_places places;
     struct tb_config_file *file = NULL;
     default_values(c);
-    default_paths(c, path);
-    char *state_default = copy(c->state_dir);
-    int err = tb_config_file_read(flags->file != NULL ? flags->file : path, &file, why);
-    if (err == -ENOENT && flags->file == NULL)
-        err = 0; /* no file is needed */
-    else if (!err)
-        set(&c->file, flags->file != NULL ? flags->file : path);
+    tb_config_default_places(&places);
+    int err = read_file(flags, &places, c, &file, why);
     if (!err && file != NULL)
         apply_file(c, file);
-    if (!err) {
-        apply_environment_and_flags(c, flags);
-        default_socket(c, strcmp(state_default, c->state_dir) != 0);
-        c->shared_spool = strcmp(c->spool, TB_CONFIG_SYSTEM_SPOOL) == 0;
+    if (!err && !(err = apply_environment_and_flags(c, flags, why)) &&
+        !(err = apply_places(c, &places, why))) {
         err = take_token(c, file != NULL ? file->rollbar : NULL, why);
         if (!err)
             err = check(c, why);
@@ -360,7 +355,6 @@ static int layers(const struct tb_config_flags *flags, struct tb_config *c, char
             name_file(c->file, why);
     }
     tb_config_file_free(file);
-    free(state_default);
     return err;
 }
 

@@ -10,6 +10,8 @@
  *              retry_min_ms: 1000, retry_max_ms: 300000, connections: 8 }
  *   scrub: { keys: [more, keys] }
  *   symbols: { source_roots: [..], debug_dirs: [..], context_lines: 3 }
+ * Paths in the file are absolute; in flags and the environment they count from the current folder,
+ * and here they are always absolute.
  * An unknown key, a bad value and an unreadable file are errors that name file, key, line and cure.
  * docs/config.md says the same at length. */
 #ifndef TB_AGENT_CONFIG_H
@@ -36,9 +38,10 @@ struct tb_config {
     char **debug_dirs;
     size_t n_debug_dirs;
     unsigned context_lines;
-    int shared_spool; /* the spool serves every user of the host */
-    char *file;       /* the file that was read, or "" */
-    char *warning;    /* a sentence for the log, or "": the token's file can be read by others */
+    int shared_spool;        /* the spool serves every user of the host */
+    int makes_socket_folder; /* the socket is in a default place, whose folder may be made */
+    char *file;              /* the file that was read, or "" */
+    char *warning; /* a sentence for the log, or "": the token's file can be read by others */
 };
 
 /* What the command line said; NULL means nothing was said. */

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "agent/config_paths.h"
 #include "base/buf.h"
 #include "base/fd.h"
 
@@ -160,14 +161,30 @@ static unsigned line_of(const struct complaint *said)
     return line;
 }
 
-/* libcyaml knows only where the mapping with the unknown key begins: the first line from there on
- * that holds the key is the one. */
+/* Does the line, outside its comment, hold key as a key: a whole word with a colon after it? */
+static int holds_key(const char *line, size_t len, const char *key)
+{
+    size_t key_len = strlen(key);
+    for (size_t i = 0; i < len && line[i] != '#'; i++) {
+        if (i + key_len >= len || memcmp(line + i, key, key_len) != 0)
+            continue;
+        size_t after = i + key_len;
+        after += strspn(line + after, "'\" \t");
+        if (after < len && line[after] == ':' &&
+            (i == 0 || strchr(" \t{,'\"", line[i - 1]) != NULL))
+            return 1;
+    }
+    return 0;
+}
+
+/* libcyaml knows only where the mapping with the key begins: the first line from there on that
+ * holds the key is the one. */
 static unsigned key_line(const char *text, unsigned from, const char *key)
 {
     unsigned line = 1;
     for (const char *at = text; *at != '\0'; line++) {
         size_t len = strcspn(at, "\n");
-        if (line >= from && memmem(at, len, key, strlen(key)) != NULL)
+        if (line >= from && holds_key(at, len, key))
             return line;
         at += len + (at[len] == '\n');
     }
@@ -203,6 +220,30 @@ static void explain(const char *path, const char *text, const struct complaint *
              said->what[0] != '\0' ? said->what : cyaml_strerror(err));
 }
 
+/* A path of the file would count from wherever the agent was started. */
+static int check_paths(const char *path, const char *text, const struct tb_config_file *file,
+                       char why[TB_CONFIG_WHY])
+{
+    const struct {
+        const char *section, *key;
+        const char *value;
+    } paths[] = {
+        {"", "spool", file->spool},
+        {"", "state_dir", file->state_dir},
+        {"", "socket", file->socket},
+        {"rollbar.", "token_file", file->rollbar != NULL ? file->rollbar->token_file : NULL}};
+    for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+        const char *value = paths[i].value;
+        const char *fault = value != NULL && value[0] != '\0' ? tb_config_path_fault(value) : NULL;
+        if (fault == NULL)
+            continue;
+        snprintf(why, TB_CONFIG_WHY, "%s:%u: %s%s \"%.200s\": %s", path,
+                 key_line(text, 1, paths[i].key), paths[i].section, paths[i].key, value, fault);
+        return -EINVAL;
+    }
+    return 0;
+}
+
 static const cyaml_config_t *cyaml_for(struct complaint *said, cyaml_config_t *out)
 {
     *out = (cyaml_config_t){.log_fn = hear,
@@ -211,6 +252,14 @@ static const cyaml_config_t *cyaml_for(struct complaint *said, cyaml_config_t *o
                             .log_level = CYAML_LOG_ERROR,
                             .flags = CYAML_CFG_NO_ALIAS};
     return out;
+}
+
+void tb_config_file_free(struct tb_config_file *file)
+{
+    struct complaint said = {.n_places = 0};
+    cyaml_config_t cyaml;
+    if (file != NULL)
+        (void)cyaml_free(cyaml_for(&said, &cyaml), &top, file, 0);
 }
 
 int tb_config_file_read(const char *path, struct tb_config_file **out, char why[TB_CONFIG_WHY])
@@ -231,17 +280,13 @@ int tb_config_file_read(const char *path, struct tb_config_file **out, char why[
     if (bad != CYAML_OK) {
         explain(path, tb_buf_str(&text), &said, bad, why);
         err = -EINVAL;
-    } else {
-        *out = data;
+    } else if (data != NULL) {
+        err = check_paths(path, tb_buf_str(&text), data, why);
     }
+    if (!err)
+        *out = data;
+    else
+        tb_config_file_free(data);
     tb_buf_done(&text);
     return err;
-}
-
-void tb_config_file_free(struct tb_config_file *file)
-{
-    struct complaint said = {.n_places = 0};
-    cyaml_config_t cyaml;
-    if (file != NULL)
-        (void)cyaml_free(cyaml_for(&said, &cyaml), &top, file, 0);
 }

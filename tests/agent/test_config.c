@@ -132,6 +132,12 @@ static void the_socket_follows_the_state_folder(void **state)
     assert_int_equal(tb_config_load(&flags, &c, why), 0);
     assert_string_equal(c.socket, "/x/y/towbard.sock");
     tb_config_done(&c);
+    /* Unless it was said as well. */
+    const struct tb_config_flags both = {
+        .file = put_file("g.yaml", "socket: /run/towbar/towbard.sock\n"), .state_dir = "/x/y"};
+    assert_int_equal(tb_config_load(&both, &c, why), 0);
+    assert_string_equal(c.socket, "/run/towbar/towbard.sock");
+    tb_config_done(&c);
 }
 
 static void what_is_wrong_is_named_with_place_and_cure(void **state)
@@ -156,6 +162,10 @@ static void what_is_wrong_is_named_with_place_and_cure(void **state)
         {"rollbar: {endpoint: api.rollbar.com}\n", {"rollbar.endpoint", "URL"}},
         {"rollbar: {access_token: 'two words'}\n", {"token", "spaces"}},
         {"rollbar: {token_file: /nowhere/at/all}\n", {"/nowhere/at/all", "token_file", "0600"}},
+        {"# spool: here\n\nspool: spool\n", {":3:", "spool \"spool\"", "absolute"}},
+        {"environment: spool\nstate_dir: ~/state\n", {":2:", "state_dir", "~ is not expanded"}},
+        {"socket: ./s.sock\n", {":1:", "socket", "./s.sock", "absolute"}},
+        {"rollbar:\n  token_file: token\n", {":2:", "rollbar.token_file", "absolute"}},
         {"symbols: {source_roots: [src]}\n", {"source_roots", "src", "absolute"}},
         {"symbols: {context_lines: 21}\n", {"context_lines", "0 to 20"}},
     };

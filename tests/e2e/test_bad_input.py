@@ -194,6 +194,20 @@ class BadInputTest(towbar.Case):
             self.assertEqual(first.stop(), 0)
         self.assertFalse(os.path.exists(self.socket))
 
+    def test_without_a_home_the_folders_must_be_named(self):
+        if self.as_nobody("test", "-x", towbar.binary("towbard")).returncode:
+            self.skipTest("nobody may not read the build folder")
+        env = self.agent_env(self.fake)
+        del env["HOME"]
+        done = self.as_nobody(towbar.binary("towbard"), "--once", env=env)
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assert_said(done.stderr, "HOME", "--spool", "--state-dir")
+
+    def test_relative_folders_are_shown_from_the_root_on(self):
+        done = self.start(("--socket", "towbard.yaml"), cwd=self.folder)
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assert_said(done.stderr, self.config, "is not a socket")
+
     def start(self, flags, env=None, cwd=None):
         """An agent that cannot start: what it said."""
         argv = self.agent_argv("--listen", "off", *flags)
