@@ -40,7 +40,7 @@ struct tb_lib {
     char exe[TB_LIB_PATH];
     char host[TB_LIB_NAME], service[TB_LIB_NAME], environment[TB_LIB_NAME], version[TB_LIB_NAME];
     char root[TB_LIB_PATH];
-    char why[TB_LIB_WHY]; /* the reason why init failed, or why there is no crash slot; or "" */
+    char why[TB_LIB_WHY]; /* why init failed, or what is not as it should be since; or "" */
     int has_handler;      /* crash handler on */
     int has_rows;         /* libunwind found */
     _Atomic uint64_t n_lost[TB_N_CLASSES]; /* reports that did not get to the disk, by class */
@@ -71,7 +71,8 @@ int tb_lib_open_slot(void);
 /* Stores the current module table into the slot. Signal-safe. */
 void tb_lib_store_modules(void);
 /* Opens SPOOL/in and fills tb_lib.spool: wanted, or what docs/limits.md says when it is NULL or
- * empty. The descriptor, or a negative errno with a sentence in why. (spool.c) */
+ * empty. The descriptor, or a negative errno; what the user should know of it is then in why, and
+ * may be in the first case. (spool.c) */
 int tb_lib_open_spool(const char *wanted, char why[TB_LIB_WHY]);
 
 #endif

@@ -1,5 +1,5 @@
 /* spool.c - which spool the library writes to: what the host says, what the environment says, the
- * system's if there is one, else the user's own. */
+ * system's if this user may write there, else the user's own. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -13,10 +13,15 @@
 
 #define SYSTEM_SPOOL "/var/spool/towbar"
 
-static int is_folder(const char *path)
+/* May this user write into the system's spool? 0, or why not. */
+static int ask_system(void)
 {
     struct stat st;
-    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+    if (stat(SYSTEM_SPOOL "/in", &st) < 0)
+        return -errno;
+    if (!S_ISDIR(st.st_mode))
+        return -ENOTDIR;
+    return faccessat(AT_FDCWD, SYSTEM_SPOOL "/in", W_OK | X_OK, AT_EACCESS) < 0 ? -errno : 0;
 }
 
 /* 0, or -ENAMETOOLONG. */
@@ -26,19 +31,33 @@ static int join(char out[TB_LIB_PATH], const char *folder, const char *rest)
     return n < 0 || n >= TB_LIB_PATH ? -ENAMETOOLONG : 0;
 }
 
-/* The state folder of this user (XDG Base Directory Specification). */
-static int choose_own(char why[TB_LIB_WHY])
+/* The state folder of this user (XDG Base Directory Specification), since the system's spool could
+ * not be had: system_err. A system's spool that is there and closed is told of in why. */
+static int choose_own(int system_err, char why[TB_LIB_WHY])
 {
     const char *state = secure_getenv("XDG_STATE_HOME");
     const char *home = secure_getenv("HOME");
+    char closed[TB_LIB_WHY / 2] = "there is no " SYSTEM_SPOOL "/in";
+    if (system_err != -ENOENT)
+        (void)snprintf(closed, sizeof(closed),
+                       SYSTEM_SPOOL "/in cannot be written to by this user: %s",
+                       strerrordesc_np(-system_err));
+    if ((!state || state[0] != '/') && (!home || home[0] != '/')) {
+        (void)snprintf(why, TB_LIB_WHY,
+                       "no spool: %s, and neither XDG_STATE_HOME nor HOME is set; start towbard as "
+                       "root, which makes that folder and opens it to all users, or set "
+                       "TOWBAR_SPOOL",
+                       closed);
+        return system_err;
+    }
+    if (system_err != -ENOENT)
+        (void)snprintf(why, TB_LIB_WHY,
+                       "%s; start towbard as root, which opens it to all users, and then this "
+                       "program again, or start towbard as this user",
+                       closed);
     if (state && state[0] == '/')
         return join(tb_lib.spool, state, "/towbar/spool");
-    if (home && home[0] == '/')
-        return join(tb_lib.spool, home, "/.local/state/towbar/spool");
-    (void)snprintf(why, TB_LIB_WHY,
-                   "no spool: there is no " SYSTEM_SPOOL "/in, and neither XDG_STATE_HOME nor HOME "
-                   "is set; start towbard as a system service, or set TOWBAR_SPOOL");
-    return -ENOENT;
+    return join(tb_lib.spool, home, "/.local/state/towbar/spool");
 }
 
 int tb_lib_open_spool(const char *wanted, char why[TB_LIB_WHY])
@@ -46,12 +65,13 @@ int tb_lib_open_spool(const char *wanted, char why[TB_LIB_WHY])
     char reason[TB_SPOOL_WHY] = "";
     int create = 1;
     int err = 0;
+    int system_err = wanted && wanted[0] ? 0 : ask_system();
     if (wanted && wanted[0])
         err = join(tb_lib.spool, wanted, "");
-    else if (is_folder(SYSTEM_SPOOL "/in") || geteuid() == 0)
+    else if (system_err == 0 || geteuid() == 0)
         err = join(tb_lib.spool, SYSTEM_SPOOL, "");
     else
-        err = choose_own(why);
+        err = choose_own(system_err, why);
     if (err == -ENAMETOOLONG)
         (void)snprintf(why, TB_LIB_WHY, "the path of the spool is too long; set TOWBAR_SPOOL");
     if (err)

@@ -23,6 +23,7 @@
 #include "record/crash.h"
 #include "record/process.h"
 #include "spool/reader.h"
+#include "towbar/towbar.h"
 #include "unwind/walk.h"
 
 enum { RIG_TEXT = 1 << 16, RIG_RECORDS = 64, RIG_ENV = 16 };
@@ -260,6 +261,28 @@ static inline void rig_assert_has(const char *text, const char *part)
 {
     if (!strstr(text, part))
         fail_msg("no %s in: %s", part, text);
+}
+
+/* Runs in a child of its own, which ends with what body returns. */
+static inline int rig_in_child(int (*body)(struct rig *rig), struct rig *rig)
+{
+    int status = 0;
+    fflush(NULL);
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(body(rig));
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status));
+    return WEXITSTATUS(status);
+}
+
+/* 0, or 1 and a word on it when part is not in the status. */
+static inline int rig_check_status(const char *part)
+{
+    if (strstr(towbar_status(), part))
+        return 0;
+    print_error("no \"%s\" in: %s\n", part, towbar_status());
+    return 1;
 }
 
 #endif

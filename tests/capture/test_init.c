@@ -1,4 +1,4 @@
-/* Start, stop, spool choice, status; and every call out of season. */
+/* Start, stop, status; and every call out of season. */
 #include "rig.h"
 
 /* Formats that no compiler can check are what some of these tests are about. */
@@ -8,19 +8,6 @@
 #include <sys/prctl.h>
 
 #include "towbar/towbar.h"
-
-/* Runs in a child of its own, which ends with what body returns. */
-static int in_child(int (*body)(struct rig *rig), struct rig *rig)
-{
-    int status = 0;
-    fflush(NULL);
-    pid_t pid = fork();
-    if (pid == 0)
-        _exit(body(rig));
-    assert_int_equal(waitpid(pid, &status, 0), pid);
-    assert_true(WIFEXITED(status));
-    return WEXITSTATUS(status);
-}
 
 /* Each with an errno that must come through. Returns how many changed it. */
 static int call_everything(void)
@@ -86,38 +73,30 @@ static int all_seasons(struct rig *rig)
 
 static void every_call_is_valid_in_every_season_and_keeps_errno(void **state)
 {
-    assert_int_equal(in_child(all_seasons, *state), 0);
-}
-
-static int check_status(const char *part)
-{
-    if (strstr(towbar_status(), part))
-        return 0;
-    print_error("no \"%s\" in: %s\n", part, towbar_status());
-    return 1;
+    assert_int_equal(rig_in_child(all_seasons, *state), 0);
 }
 
 static int status_over_a_life(struct rig *rig)
 {
-    int bad = check_status("not reporting: towbar_init was not called");
+    int bad = rig_check_status("not reporting: towbar_init was not called");
     bad += towbar_init(TOWBAR_OPTIONS(.spool = rig->spool)) != 0;
-    bad += check_status("reporting to ");
-    bad += check_status(rig->spool);
-    bad += check_status("(crash handler on, libunwind)");
+    bad += rig_check_status("reporting to ");
+    bad += rig_check_status(rig->spool);
+    bad += rig_check_status("(crash handler on, libunwind)");
     bad += towbar_init(NULL) != -EALREADY;
     signal(SIGSEGV, SIG_DFL);
-    bad += check_status("replaced the handler of SIGSEGV");
+    bad += rig_check_status("replaced the handler of SIGSEGV");
     towbar_shutdown();
-    bad += check_status("not reporting: towbar_shutdown was called");
+    bad += rig_check_status("not reporting: towbar_shutdown was called");
     bad += towbar_init(TOWBAR_OPTIONS(.spool = rig->spool, .no_crash_handler = 1)) != 0;
-    bad += check_status("crash handler off");
+    bad += rig_check_status("crash handler off");
     bad += towbar_error("still works") != 0;
     return bad;
 }
 
 static void status_says_what_is_so(void **state)
 {
-    assert_int_equal(in_child(status_over_a_life, *state), 0);
+    assert_int_equal(rig_in_child(status_over_a_life, *state), 0);
     assert_int_equal(rig_read(*state), 1);
 }
 
@@ -128,14 +107,14 @@ static int bad_spools(struct rig *rig)
     snprintf(file, sizeof(file), "%s/file", rig->folder);
     close(open(file, O_WRONLY | O_CREAT, 0600));
     bad += towbar_init(TOWBAR_OPTIONS(.spool = "/proc/no/such")) >= 0;
-    bad += check_status("not reporting: ");
-    bad += check_status("/proc/no/such");
+    bad += rig_check_status("not reporting: ");
+    bad += rig_check_status("/proc/no/such");
     bad += towbar_error("goes nowhere") != -ENOTCONN;
     bad += towbar_init(TOWBAR_OPTIONS(.spool = file)) >= 0;
-    bad += check_status(file);
+    bad += rig_check_status(file);
     towbar_options empty = {.spool = rig->spool};
     bad += towbar_init(&empty) != -EINVAL;
-    bad += check_status("TOWBAR_OPTIONS");
+    bad += rig_check_status("TOWBAR_OPTIONS");
     /* Mended: the next init works. */
     bad += towbar_init(TOWBAR_OPTIONS(.spool = rig->spool)) != 0;
     return bad;
@@ -143,85 +122,7 @@ static int bad_spools(struct rig *rig)
 
 static void unusable_spool_is_named_and_can_be_mended(void **state)
 {
-    assert_int_equal(in_child(bad_spools, *state), 0);
-}
-
-/* Another user than the folder's owner. Needs root to become one. */
-static int unwritable_spool(struct rig *rig)
-{
-    if (geteuid() == 0 && (setresgid(65534, 65534, 65534) || setresuid(65534, 65534, 65534)))
-        return 99;
-    int bad = towbar_init(TOWBAR_OPTIONS(.spool = rig->spool)) != -EACCES;
-    bad += check_status(rig->spool);
-    bad += check_status("Permission denied");
-    return bad;
-}
-
-static void unwritable_spool_is_named(void **state)
-{
-    struct rig *rig = *state;
-    char in[128];
-    snprintf(in, sizeof(in), "%s/in", rig->spool);
-    assert_int_equal(mkdir(rig->spool, 0755), 0);
-    assert_int_equal(mkdir(in, geteuid() == 0 ? 0755 : 0555), 0);
-    chmod(rig->folder, 0755);
-    assert_int_equal(in_child(unwritable_spool, rig), 0);
-}
-
-static int from_environment(struct rig *rig)
-{
-    setenv("TOWBAR_SPOOL", rig->spool, 1);
-    int bad = towbar_init(NULL) != 0;
-    bad += check_status(rig->spool);
-    towbar_shutdown();
-    setenv("TOWBAR_SPOOL", "/proc/no/such", 1);
-    bad += towbar_init(TOWBAR_OPTIONS(.spool = rig->spool)) != 0;
-    return bad;
-}
-
-static void spool_comes_from_the_options_then_the_environment(void **state)
-{
-    assert_int_equal(in_child(from_environment, *state), 0);
-}
-
-static int as_ordinary_user(struct rig *rig)
-{
-    char state_folder[96];
-    struct stat st;
-    snprintf(state_folder, sizeof(state_folder), "%s/home", rig->folder);
-    mkdir(state_folder, 0700);
-    if (geteuid() == 0 && (chown(state_folder, 65534, 65534) || setresgid(65534, 65534, 65534) ||
-                           setresuid(65534, 65534, 65534)))
-        return 99;
-    unsetenv("TOWBAR_SPOOL");
-    unsetenv("XDG_STATE_HOME");
-    setenv("HOME", state_folder, 1);
-    int bad = towbar_init(NULL) != 0;
-    bad += check_status("/home/.local/state/towbar/spool");
-    towbar_shutdown();
-    setenv("XDG_STATE_HOME", state_folder, 1);
-    bad += towbar_init(NULL) != 0;
-    bad += check_status("/home/towbar/spool");
-    towbar_shutdown();
-    snprintf(state_folder, sizeof(state_folder), "%s/home/towbar/spool", rig->folder);
-    bad += stat(state_folder, &st) != 0 || (st.st_mode & 0777) != 0700;
-    unsetenv("XDG_STATE_HOME");
-    unsetenv("HOME");
-    bad += towbar_init(NULL) != -ENOENT;
-    bad += check_status("set TOWBAR_SPOOL");
-    return bad;
-}
-
-static void ordinary_user_has_a_spool_in_the_state_folder(void **state)
-{
-    struct rig *rig = *state;
-    struct stat st;
-    if (stat("/var/spool/towbar/in", &st) == 0) {
-        print_message("there is a system spool here: skipped\n");
-        skip();
-    }
-    chmod(rig->folder, 0755);
-    assert_int_equal(in_child(as_ordinary_user, rig), 0);
+    assert_int_equal(rig_in_child(bad_spools, *state), 0);
 }
 
 static int options_of_the_past(struct rig *rig)
@@ -233,14 +134,14 @@ static int options_of_the_past(struct rig *rig)
                               .root = "/not/there/then",
                               .no_crash_handler = 1};
     int bad = towbar_init(&options) != 0;
-    bad += check_status("crash handler on");
+    bad += rig_check_status("crash handler on");
     return bad + (towbar_error("text") != 0);
 }
 
 static void shorter_options_are_taken_as_far_as_they_go(void **state)
 {
     struct rig *rig = *state;
-    assert_int_equal(in_child(options_of_the_past, rig), 0);
+    assert_int_equal(rig_in_child(options_of_the_past, rig), 0);
     assert_int_equal(rig_read(rig), 1);
     assert_string_equal(rig->records[0].process.service, "old");
     assert_string_equal(rig->records[0].process.root, "");
@@ -273,7 +174,7 @@ static int with_default_signals(struct rig *rig)
 
 static void handlers_are_set_and_given_back(void **state)
 {
-    assert_int_equal(in_child(with_default_signals, *state), 0);
+    assert_int_equal(rig_in_child(with_default_signals, *state), 0);
 }
 
 static size_t count_entries(const char *folder)
@@ -309,7 +210,7 @@ static int no_thread_no_socket(struct rig *rig)
 
 static void library_makes_no_thread_and_no_socket(void **state)
 {
-    assert_int_equal(in_child(no_thread_no_socket, *state), 0);
+    assert_int_equal(rig_in_child(no_thread_no_socket, *state), 0);
 }
 
 /* A clean exit says so in the slot; the agent counts no death. */
@@ -330,10 +231,10 @@ static int exits_at_once(struct rig *rig)
 static void clean_exit_leaves_no_death_to_count(void **state)
 {
     struct rig *rig = *state;
-    assert_int_equal(in_child(exits, rig), 0);
+    assert_int_equal(rig_in_child(exits, rig), 0);
     assert_int_equal(rig_read(rig), 0);
     assert_int_equal(rig->stats.n_vanished, 0);
-    assert_int_equal(in_child(exits_at_once, rig), 0);
+    assert_int_equal(rig_in_child(exits_at_once, rig), 0);
     assert_int_equal(rig_read(rig), 0);
     assert_int_equal(rig->stats.n_vanished, 1);
 }
@@ -344,7 +245,7 @@ static int in_a_jail(struct rig *rig)
     if (chroot(rig->folder) != 0 || chdir("/") != 0)
         return 99;
     int bad = towbar_init(TOWBAR_OPTIONS(.spool = "/spool")) != 0;
-    bad += check_status("no libunwind");
+    bad += rig_check_status("no libunwind");
     bad += towbar_error("from the jail") != 0;
     return bad;
 }
@@ -352,7 +253,7 @@ static int in_a_jail(struct rig *rig)
 static void jail_without_proc_and_libunwind_still_reports(void **state)
 {
     struct rig *rig = *state;
-    int bad = in_child(in_a_jail, rig);
+    int bad = rig_in_child(in_a_jail, rig);
     if (bad == 99) {
         print_message("chroot is not allowed: skipped\n");
         skip();
@@ -371,9 +272,6 @@ int main(void)
         CASE(every_call_is_valid_in_every_season_and_keeps_errno),
         CASE(status_says_what_is_so),
         CASE(unusable_spool_is_named_and_can_be_mended),
-        CASE(unwritable_spool_is_named),
-        CASE(spool_comes_from_the_options_then_the_environment),
-        CASE(ordinary_user_has_a_spool_in_the_state_folder),
         CASE(shorter_options_are_taken_as_far_as_they_go),
         CASE(handlers_are_set_and_given_back),
         CASE(library_makes_no_thread_and_no_socket),
