@@ -257,8 +257,10 @@ const char *towbar_status(void)
         return state == TB_LIB_ON ? "reporting" : "not reporting";
     if (state == TB_LIB_ON)
         describe_on(thread->status);
-    else if (state != TB_LIB_OFF)
-        (void)add(thread->status, 0, "not reporting: another thread starts or stops it now");
+    else if (state == TB_LIB_STARTING)
+        (void)add(thread->status, 0, "not reporting: towbar_init has not returned yet");
+    else if (state == TB_LIB_STOPPING) /* for good, when a call in another thread never ends */
+        (void)add(thread->status, 0, "not reporting: towbar_shutdown was called");
     else
         (void)add(thread->status, 0, "not reporting: %s",
                   tb_lib.why[0] ? tb_lib.why : "towbar_init was not called");

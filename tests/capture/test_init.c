@@ -7,6 +7,7 @@
 #include <dirent.h>
 #include <sys/prctl.h>
 
+#include "capture/lib.h"
 #include "towbar/towbar.h"
 
 /* Each with an errno that must come through. Returns how many changed it. */
@@ -87,6 +88,7 @@ static int status_over_a_life(struct rig *rig)
     signal(SIGSEGV, SIG_DFL);
     bad += rig_check_status("replaced the handler of SIGSEGV");
     towbar_shutdown();
+    bad += towbar_error("refused") != -ENOTCONN;
     bad += rig_check_status("not reporting: towbar_shutdown was called");
     bad += towbar_init(TOWBAR_OPTIONS(.spool = rig->spool, .no_crash_handler = 1)) != 0;
     bad += rig_check_status("crash handler off");
@@ -98,6 +100,45 @@ static void status_says_what_is_so(void **state)
 {
     assert_int_equal(rig_in_child(status_over_a_life, *state), 0);
     assert_int_equal(rig_read(*state), 1);
+}
+
+/* A user who never leaves, as one does that writes to a disk that hangs. */
+static int stuck_user(struct rig *rig)
+{
+    int bad = towbar_init(TOWBAR_OPTIONS(.spool = rig->spool)) != 0;
+    bad += tb_lib_enter() != 0;
+    towbar_shutdown();
+    bad += towbar_error("refused") != -ENOTCONN;
+    bad += rig_check_status("not reporting: towbar_shutdown was called");
+    bad += towbar_init(NULL) != -EALREADY;
+    return bad;
+}
+
+static void shutdown_beside_a_stuck_call_is_told_as_such(void **state)
+{
+    assert_int_equal(rig_in_child(stuck_user, *state), 0);
+    assert_int_equal(rig_read(*state), 0);
+}
+
+static void report_too_late(void)
+{
+    if (towbar_error("refused") != -ENOTCONN ||
+        rig_check_status("not reporting: towbar_shutdown was called"))
+        _exit(7);
+}
+
+static int exits_after_shutdown(struct rig *rig)
+{
+    if (atexit(report_too_late) || towbar_init(TOWBAR_OPTIONS(.spool = rig->spool)))
+        return 1;
+    towbar_shutdown();
+    exit(0);
+}
+
+static void reports_of_exit_handlers_after_shutdown_are_refused_aloud(void **state)
+{
+    assert_int_equal(rig_in_child(exits_after_shutdown, *state), 0);
+    assert_int_equal(rig_read(*state), 0);
 }
 
 static int bad_spools(struct rig *rig)
@@ -271,6 +312,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(every_call_is_valid_in_every_season_and_keeps_errno),
         CASE(status_says_what_is_so),
+        CASE(shutdown_beside_a_stuck_call_is_told_as_such),
+        CASE(reports_of_exit_handlers_after_shutdown_are_refused_aloud),
         CASE(unusable_spool_is_named_and_can_be_mended),
         CASE(shorter_options_are_taken_as_far_as_they_go),
         CASE(handlers_are_set_and_given_back),
