@@ -22,7 +22,7 @@ enum option_code {
     OPT_SYMBOL_WORKER,
     OPT_VERBOSE,
     OPT_VERSION,
-    OPT_HELP
+    OPT_HELP = 'h' /* the only one with a letter too */
 };
 
 static const struct option options[] = {{"config", required_argument, NULL, OPT_CONFIG},
@@ -48,7 +48,8 @@ static const char usage[] =
     "  --listen ADDR     loopback address, 127.0.0.1:7070; port 0 takes a free one; off\n"
     "  --once            take in what is in the spool, deliver what can be delivered, end\n"
     "  --verbose         say more\n"
-    "  --version, --help\n"
+    "  --version\n"
+    "  -h, --help\n"
     "\n"
     "The token comes from ROLLBAR_ACCESS_TOKEN, rollbar.access_token or rollbar.token_file.\n"
     "Without one everything is kept here.\n";
@@ -103,7 +104,7 @@ static int parse(int argc, char **argv, struct command *out)
 {
     int code;
     memset(out, 0, sizeof(*out));
-    while ((code = getopt_long(argc, argv, "", options, NULL)) != -1) {
+    while ((code = getopt_long(argc, argv, "h", options, NULL)) != -1) {
         int end = take_option(code, out);
         if (end >= 0)
             return end;
