@@ -112,15 +112,13 @@ static int is_dead(const struct sockaddr_un *at)
     return dead;
 }
 
-static void make_folder(const char *path, int shared)
+/* "" for the current folder, which is there. */
+static void folder_of(const char *path, char out[sizeof(((struct sockaddr_un *)0)->sun_path)])
 {
-    char *folder = strdup(path);
-    char *slash = folder != NULL ? strrchr(folder, '/') : NULL;
-    if (slash != NULL && slash != folder) {
-        *slash = '\0';
-        (void)mkdir(folder, shared ? 0755 : 0700); /* bind says what is wrong with it */
-    }
-    free(folder);
+    const char *slash = strrchr(path, '/');
+    size_t len = slash != NULL ? (size_t)(slash - path) : 0;
+    memcpy(out, path, len);
+    out[len] = '\0';
 }
 
 static int bind_unix(const struct sockaddr_un *at, int shared)
@@ -169,10 +167,12 @@ static int clear_place(const struct sockaddr_un *at, char why[TB_LISTEN_WHY])
     return 0;
 }
 
-int tb_listen_unix(const char *path, int shared, struct tb_listen_file *file,
+int tb_listen_unix(const char *path, unsigned flags, struct tb_listen_file *file,
                    char why[TB_LISTEN_WHY])
 {
     struct sockaddr_un at = {.sun_family = AF_UNIX};
+    char folder[sizeof(at.sun_path)];
+    int shared = (flags & TB_LISTEN_SHARED) != 0;
     struct stat st;
     if (strlen(path) >= sizeof(at.sun_path)) {
         snprintf(why, TB_LISTEN_WHY,
@@ -182,12 +182,19 @@ int tb_listen_unix(const char *path, int shared, struct tb_listen_file *file,
         return -ENAMETOOLONG;
     }
     memcpy(at.sun_path, path, strlen(path) + 1);
-    make_folder(path, shared);
+    folder_of(path, folder);
+    if (folder[0] != '\0' && (flags & TB_LISTEN_MAKE_FOLDER) != 0)
+        (void)mkdir(folder, shared ? 0755 : 0700); /* bind says what is wrong with it */
     int err = clear_place(&at, why);
     if (err)
         return err;
     int fd = bind_unix(&at, shared);
-    if (fd < 0)
+    if (fd == -ENOENT)
+        snprintf(why, TB_LISTEN_WHY,
+                 "cannot make the socket %s: the folder %s is missing: make it, or choose another "
+                 "path with --socket",
+                 path, folder);
+    else if (fd < 0)
         snprintf(why, TB_LISTEN_WHY, "cannot make the socket %s (--socket): %s", path,
                  strerror(-fd));
     else if (lstat(path, &st) == 0)

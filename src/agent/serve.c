@@ -151,7 +151,10 @@ int tb_serve_open(const struct tb_config *config, struct tb_serve **out, char wh
         err = fd < 0 ? fd : 0;
     }
     if (!err) {
-        int fd = tb_listen_unix(config->socket, config->shared_spool, &serve->unix_file, why);
+        int fd = tb_listen_unix(config->socket,
+                                (config->shared_spool ? TB_LISTEN_SHARED : 0U) |
+                                    (config->makes_socket_folder ? TB_LISTEN_MAKE_FOLDER : 0U),
+                                &serve->unix_file, why);
         serve->unix_fd = fd < 0 ? -1 : fd;
         err = fd < 0 ? fd : 0;
     }

@@ -58,15 +58,15 @@ static void a_socket_left_behind_is_replaced_a_living_one_is_not(void **state)
     char why[TB_LISTEN_WHY];
     const char *path = in_folder("run/towbard.sock");
     (void)state;
-    int first = tb_listen_unix(path, 0, &bound, why);
+    int first = tb_listen_unix(path, TB_LISTEN_MAKE_FOLDER, &bound, why);
     assert_true(first >= 0);
-    assert_int_equal(tb_listen_unix(path, 0, &bound, why), -EADDRINUSE);
+    assert_int_equal(tb_listen_unix(path, TB_LISTEN_MAKE_FOLDER, &bound, why), -EADDRINUSE);
     assert_non_null(strstr(why, path));
     int client = connect_to(path);
     assert_true(client >= 0); /* the refused one did not take its name away */
     close(client);
     close(first);
-    first = tb_listen_unix(path, 0, &bound, why);
+    first = tb_listen_unix(path, TB_LISTEN_MAKE_FOLDER, &bound, why);
     assert_true(first >= 0);
     client = connect_to(path);
     assert_true(client >= 0);
@@ -83,7 +83,7 @@ static void the_mode_says_who_may_connect(void **state)
     assert_int_equal(stat(in_folder("own.sock"), &st), 0);
     assert_int_equal(st.st_mode & 0777, 0600);
     close(fd);
-    fd = tb_listen_unix(in_folder("all.sock"), 1, &bound, why);
+    fd = tb_listen_unix(in_folder("all.sock"), TB_LISTEN_SHARED, &bound, why);
     assert_int_equal(stat(in_folder("all.sock"), &st), 0);
     assert_int_equal(st.st_mode & 0777, 0666);
     close(fd);
@@ -101,6 +101,27 @@ static void paths_that_cannot_be_are_named(void **state)
     assert_non_null(strstr(why, "--socket"));
     assert_true(tb_listen_unix("/proc/none/x.sock", 0, &bound, why) < 0);
     assert_non_null(strstr(why, "/proc/none/x.sock"));
+}
+
+static void a_missing_folder_is_made_only_when_that_was_asked_for(void **state)
+{
+    char why[TB_LISTEN_WHY];
+    struct stat st;
+    (void)state;
+    assert_int_equal(tb_listen_unix(in_folder("none/s.sock"), 0, &bound, why), -ENOENT);
+    assert_non_null(strstr(why, in_folder("none ")));
+    assert_non_null(strstr(why, "is missing"));
+    assert_non_null(strstr(why, "--socket"));
+    assert_int_equal(stat(in_folder("none"), &st), -1);
+    int fd = tb_listen_unix(in_folder("none/s.sock"), TB_LISTEN_MAKE_FOLDER, &bound, why);
+    assert_true(fd >= 0);
+    assert_int_equal(stat(in_folder("none"), &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0700);
+    close(fd);
+    /* Only the last one. */
+    assert_int_equal(tb_listen_unix(in_folder("a/b/s.sock"), TB_LISTEN_MAKE_FOLDER, &bound, why),
+                     -ENOENT);
+    assert_int_equal(stat(in_folder("a"), &st), -1);
 }
 
 static void what_is_not_a_socket_is_named_and_left_alone(void **state)
@@ -161,6 +182,7 @@ int main(void)
         TEST(a_socket_left_behind_is_replaced_a_living_one_is_not),
         TEST(the_mode_says_who_may_connect),
         TEST(paths_that_cannot_be_are_named),
+        TEST(a_missing_folder_is_made_only_when_that_was_asked_for),
         TEST(what_is_not_a_socket_is_named_and_left_alone),
         TEST(only_the_file_that_was_bound_is_removed),
     };

@@ -208,6 +208,12 @@ class BadInputTest(towbar.Case):
         self.assertEqual(done.returncode, 1, done.stderr)
         self.assert_said(done.stderr, self.config, "is not a socket")
 
+    def test_the_folder_of_a_named_socket_is_not_made(self):
+        done = self.start(("--socket", self.path("none", "towbard.sock")))
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assert_said(done.stderr, self.path("none"), "is missing", "--socket")
+        self.assertFalse(os.path.exists(self.path("none")))
+
     def start(self, flags, env=None, cwd=None):
         """An agent that cannot start: what it said."""
         argv = self.agent_argv("--listen", "off", *flags)
@@ -254,6 +260,17 @@ class BadInputTest(towbar.Case):
         done = self.once(self.fake, check=None)
         self.assertIn(done.returncode, (1, 2), done.stderr)
         self.assert_said(done.stderr, self.config)
+
+    def test_help_is_no_wrong_use(self):
+        said = [
+            subprocess.run(
+                [towbar.binary("towbard"), flag], env=self.agent_env(), capture_output=True,
+                text=True, timeout=towbar.DEADLINE_S, check=True,
+            ).stdout
+            for flag in ("-h", "--help")
+        ]  # fmt: skip
+        self.assertEqual(said[0], said[1])
+        self.assert_said(said[0], "--spool", "-h")
 
     def test_wrong_use(self):
         for argv in (["--no-such-flag"], ["--spool"], ["extra"]):
