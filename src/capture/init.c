@@ -10,7 +10,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "base/fd.h"
 #include "capture/context.h"
 #include "capture/crash.h"
 #include "capture/fork.h"
@@ -78,7 +77,7 @@ static void close_all(int is_clean)
     for (int i = 0; i < TB_N_CLASSES; i++)
         tb_writer_close(&tb_lib.writers[i]);
     tb_slot_close(&tb_lib.slot, is_clean);
-    tb_fd_close(&tb_lib.dirfd);
+    tb_lib_close_dir();
 }
 
 static int open_files(const towbar_options *options)

@@ -10,13 +10,16 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/fd.h"
 #include "base/id.h"
 #include "capture/context.h"
 #include "capture/fork.h"
 #include "capture/modules.h"
 #include "capture/text.h"
+#include "spool/sys.h"
 
 enum { STAT_BYTES = 1024, START_TICKS_FIELD = 22 };
+enum { OPENER_STEPS = 100, OPENER_STEP_NS = 100 * 1000 };
 
 struct tb_lib tb_lib = {.dirfd = -1, .slot = {.fd = -1}};
 
@@ -117,18 +120,56 @@ void tb_lib_keep_dir(void)
     tb_lib.dir_ino = st.st_ino;
 }
 
-void tb_lib_check_dir(void)
+static int is_dir_ours(void)
 {
-    struct stat st;
+    return tb_lib.dir_ino != 0 && tb_sys_is_same(tb_lib.dirfd, tb_lib.dir_dev, tb_lib.dir_ino);
+}
+
+/* 0, or -EAGAIN when another thread, or the code that this handler interrupted, stays at it. */
+static int become_opener(void)
+{
+    const struct timespec step = {0, OPENER_STEP_NS};
+    int self = tb_sys_gettid();
+    for (int i = 0; i < OPENER_STEPS; i++) {
+        int holder = 0;
+        if (atomic_compare_exchange_strong(&tb_lib.opener, &holder, self))
+            return 0;
+        if (holder == self)
+            return -EAGAIN;
+        (void)syscall(SYS_nanosleep, &step, NULL);
+    }
+    return -EAGAIN;
+}
+
+/* The folder at the path of the old one; -1 when there is none. */
+static int open_dir(void)
+{
     char path[TB_LIB_PATH + 4];
-    if (fstat(tb_lib.dirfd, &st) == 0 && st.st_dev == tb_lib.dir_dev && st.st_ino == tb_lib.dir_ino)
-        return;
     size_t len = tb_text_copy(path, TB_LIB_PATH, tb_lib.spool);
     memcpy(path + len, "/in", 4);
-    /* What has the number now is the host's: left alone. */
-    tb_lib.dirfd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    for (int i = 0; i < TB_N_CLASSES; i++)
-        tb_lib.writers[i].dirfd = tb_lib.dirfd;
+    int fd = tb_sys_openat(AT_FDCWD, path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0);
+    return fd < 0 ? -1 : fd;
+}
+
+void tb_lib_check_dir(void)
+{
+    if (become_opener() != 0)
+        return;
+    if (!is_dir_ours()) {
+        tb_lib.dirfd = open_dir(); /* what has the old number now is the host's: left alone */
+        tb_lib_keep_dir();
+    }
+    for (int i = 0; i < TB_N_CLASSES; i++) /* one that is busy says -ESTALE again, and is next */
+        (void)tb_writer_move(&tb_lib.writers[i], tb_lib.dirfd);
+    atomic_store(&tb_lib.opener, 0);
+}
+
+void tb_lib_close_dir(void)
+{
+    if (is_dir_ours())
+        tb_fd_close(&tb_lib.dirfd);
+    tb_lib.dirfd = -1;
+    tb_lib.dir_ino = 0;
 }
 
 void tb_lib_init_writers(void)

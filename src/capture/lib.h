@@ -30,6 +30,7 @@ struct tb_lib {
     int dirfd;            /* SPOOL/in */
     dev_t dir_dev;        /* what dirfd was: a host that closes all descriptors reuses numbers */
     ino_t dir_ino;
+    atomic_int opener;   /* tid of the thread that opens dirfd anew, or 0 */
     atomic_flag storing; /* one at a time stores modules into the slot */
     struct tb_writer writers[TB_N_CLASSES];
     struct tb_slot slot;
@@ -58,10 +59,14 @@ void tb_lib_touch(void);
 
 /* Fills tb_lib.about for this process. Not signal-safe. */
 void tb_lib_describe(void);
-/* Remembers what dirfd is; opens it anew by its path when it is something else by now. check is
- * signal-safe. */
+/* Remembers what dirfd is. */
 void tb_lib_keep_dir(void);
+/* Opens it anew by its path when it is something else by now, and lets the writers use that: a
+ * folder that took the place of the old one is ours from then on. dirfd is -1 when there is none.
+ * Signal-safe; threads may race for it. */
 void tb_lib_check_dir(void);
+/* Closes dirfd, unless its number is the host's by now. */
+void tb_lib_close_dir(void);
 /* Makes the writers ready to write into dirfd as the process that describe saw. Nobody may use them
  * meanwhile. */
 void tb_lib_init_writers(void);

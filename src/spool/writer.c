@@ -18,16 +18,20 @@ enum {
     SLEEP_NS = 100000,
 };
 
-void tb_writer_init(struct tb_writer *writer, int class_, int dirfd)
+static void set_dir(struct tb_writer *writer, int dirfd)
 {
     struct stat st;
+    int is_known = tb_sys_fstat(dirfd, &st) == 0;
+    writer->dirfd = dirfd;
+    writer->dir_dev = is_known ? st.st_dev : 0;
+    writer->dir_ino = is_known ? st.st_ino : 0;
+}
+
+void tb_writer_init(struct tb_writer *writer, int class_, int dirfd)
+{
     memset(writer, 0, sizeof(*writer));
     writer->class_ = class_;
-    writer->dirfd = dirfd;
-    if (tb_sys_fstat(dirfd, &st) == 0) {
-        writer->dir_dev = st.st_dev;
-        writer->dir_ino = st.st_ino;
-    }
+    set_dir(writer, dirfd);
     for (int i = 0; i < TB_WRITER_FILES; i++)
         writer->files[i].fd = -1;
 }
@@ -112,6 +116,16 @@ static int rotate(struct tb_writer *writer, struct tb_writer_file *old,
         err = open_next(writer, old, record);
     atomic_store(&writer->rotating, 0);
     return err;
+}
+
+int tb_writer_move(struct tb_writer *writer, int dirfd)
+{
+    int err = lock_rotation(writer);
+    if (err < 0)
+        return err;
+    set_dir(writer, dirfd);
+    atomic_store(&writer->rotating, 0);
+    return 0;
 }
 
 int tb_writer_append(struct tb_writer *writer, const struct tb_append *record)

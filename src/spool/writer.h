@@ -68,9 +68,12 @@ struct tb_append {
 
 /* Prepares; opens nothing. dirfd stays the caller's and must outlive the writer. */
 void tb_writer_init(struct tb_writer *writer, int class_, int dirfd);
+/* Makes the next files in dirfd, which may be -1, from now on; appends may go on meanwhile. 0, or
+ * -EAGAIN while one of them opens a file. Signal-safe. */
+int tb_writer_move(struct tb_writer *writer, int dirfd);
 /* 0, -EMSGSIZE for more than TB_PAYLOAD_MAX_BYTES, -ESTALE when dirfd is no longer the folder that
- * tb_writer_init was given (the host closed it), -EFBIG over RLIMIT_FSIZE, or why else the record
- * is not on disk. Signal-safe. */
+ * tb_writer_init or tb_writer_move was given (the host closed it), -EFBIG over RLIMIT_FSIZE, or why
+ * else the record is not on disk. Signal-safe. */
 int tb_writer_append(struct tb_writer *writer, const struct tb_append *record);
 /* Seals and closes the current file, if any. Not signal-safe. */
 void tb_writer_close(struct tb_writer *writer);

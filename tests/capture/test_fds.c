@@ -1,0 +1,95 @@
+/* What the library does to the descriptors of its host: nothing that the host could tell. */
+#include "rig.h"
+
+#include <dirent.h>
+
+enum { N_FDS = 256, N_REPORTS = 100 };
+
+static int count_fds(void)
+{
+    int n = 0;
+    for (int fd = 0; fd < N_FDS; fd++)
+        n += fcntl(fd, F_GETFD) >= 0;
+    return n;
+}
+
+/* Each from a site of its own, so that none is suppressed. The result of the last. */
+static int report_often(void)
+{
+    int err = 0;
+    for (int i = 0; i < N_REPORTS; i++) {
+        struct towbar_site site = {__FILE__, 10000 + i, __func__};
+        err = towbar_report_at(&site, TOWBAR_ERROR, 0, "number %d", i);
+    }
+    return err;
+}
+
+/* As a daemon does that wants none of what it inherited; the test's own folder stays usable. */
+static void close_all_from(int first)
+{
+    for (int fd = first; fd < N_FDS; fd++)
+        (void)close(fd);
+}
+
+static int write_own_files(struct rig *rig)
+{
+    enum { N = 100 };
+    char path[96];
+    int fds[N];
+    int bad = towbar_init(TOWBAR_OPTIONS(.spool = rig->spool)) != 0;
+    bad += towbar_error("before") != 0;
+    close_all_from(3);
+    for (int i = 0; i < N; i++) {
+        snprintf(path, sizeof(path), "%s/own-%d", rig->folder, i);
+        fds[i] = open(path, O_WRONLY | O_CREAT, 0600);
+    }
+    towbar_shutdown();
+    for (int i = 0; i < N; i++)
+        bad += write(fds[i], "data", 4) != 4;
+    return bad;
+}
+
+static void shutdown_closes_no_descriptor_of_the_host(void **state)
+{
+    assert_int_equal(rig_in_child(write_own_files, *state), 0);
+}
+
+static int close_and_report(struct rig *rig)
+{
+    char in[96];
+    char old[96];
+    int bad = towbar_init(TOWBAR_OPTIONS(.spool = rig->spool)) != 0;
+    close_all_from(3);
+    snprintf(in, sizeof(in), "%s/in", rig->spool);
+    snprintf(old, sizeof(old), "%s/old", rig->spool);
+    bad += rename(in, old) != 0;
+    bad += towbar_error("there is no folder now") == 0;
+    int before = count_fds();
+    bad += report_often() == 0;
+    bad += count_fds() != before;
+    bad += mkdir(in, 0700) != 0;
+    bad += report_often() != 0;
+    bad += count_fds() != before + 2; /* the folder, and a segment */
+    bad += towbar_warning("of another class") != 0;
+    bad += count_fds() != before + 3;
+    towbar_shutdown();
+    return bad + (count_fds() != before);
+}
+
+static void a_folder_that_was_replaced_is_taken_and_nothing_leaks(void **state)
+{
+    struct rig *rig = *state;
+    assert_int_equal(rig_in_child(close_and_report, rig), 0);
+    assert_true(rig_read(rig) > 2);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(shutdown_closes_no_descriptor_of_the_host, rig_setup,
+                                        rig_teardown),
+        cmocka_unit_test_setup_teardown(a_folder_that_was_replaced_is_taken_and_nothing_leaks,
+                                        rig_setup, rig_teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
