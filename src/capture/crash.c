@@ -6,7 +6,11 @@
  *   free again  it handed the signal to a handler of the program, which may well carry on; where
  *               death is certain the claim is kept, and a second record cannot overwrite the first
  * Another thread that crashes meanwhile waits for at most WAIT_MS, and then has its signal handed
- * on without a record. */
+ * on without a record.
+ *
+ * It ends: handlers inside each other are counted before anything that may fail, and beyond
+ * DEPTH_MAX the default action is set. A call of ours that a filter of the program traps is no
+ * crash: it fails with ENOSYS, and the handler goes on without. */
 #include "capture/crash.h"
 
 #include <errno.h>
@@ -18,13 +22,19 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "capture/context.h"
 #include "capture/crash_record.h"
 #include "capture/fork.h"
 #include "capture/handoff.h"
 #include "capture/lib.h"
 #include "capture/machine.h"
 
-enum { WAIT_MS = 2000, WAIT_STEP_NS = 500 * 1000 };
+enum {
+    WAIT_MS = 2000,
+    WAIT_STEP_NS = 500 * 1000,
+    DEPTH_MAX = 6,   /* the stages may fault three times */
+    TRAPPED_CALL = 1 /* SYS_SECCOMP of the kernel's headers, si_code of a SIGSYS */
+};
 
 static atomic_int claim; /* thread id of the one that crashes, 0 for none */
 /* The thread whose crash was last handed to a handler of the program, until that returns. */
@@ -117,12 +127,13 @@ static int wait_for_claim(int tid)
     }
 }
 
-static void handle(const struct tb_signal *signal)
+static void handle(const struct tb_signal *signal, int depth)
 {
     int tid = (int)syscall(SYS_gettid);
     if (tb_handoff_way(signal) == TB_WAY_IGNORE)
         return;
-    if (atomic_load(&claim) == tid) {
+    /* Where even gettid is forbidden, only the depth tells this thread from the others. */
+    if (atomic_load(&claim) == tid && (tid > 0 || depth > 0)) {
         /* Sent from outside while this thread is dying already: too late to matter. */
         if (signal->info->si_code > 0 || signal->info->si_pid == (pid_t)now.pid) {
             if (now.slot)
@@ -147,6 +158,17 @@ void tb_crash_handle(int signo, siginfo_t *info, void *context)
 {
     int kept = errno;
     struct tb_signal signal = {.signo = signo, .info = info, .context = context, .err = kept};
-    handle(&signal);
+    struct tb_context *self = tb_context();
+    int depth = self->crash_depth;
+    if (depth > 0 && signo == SIGSYS && info->si_code == TRAPPED_CALL) {
+        tb_machine_set_result(context, -ENOSYS);
+        return;
+    }
+    self->crash_depth = depth + 1;
+    if (depth < DEPTH_MAX)
+        handle(&signal, depth);
+    else
+        tb_handoff_give_up(&signal);
+    self->crash_depth = depth;
     errno = kept;
 }

@@ -15,6 +15,8 @@
 #include <ucontext.h>
 #include <unistd.h>
 
+#include "capture/context.h"
+
 enum { KERNEL_SIGSET_BYTES = 8, EXIT_BY_SIGNAL = 128 };
 
 static struct caught {
@@ -56,9 +58,10 @@ static int install_one(struct caught *caught)
     if (sigaction(caught->signo, NULL, &caught->before) != 0)
         return -errno;
     ours.sa_sigaction = our_handler;
-    /* NODEFER: a second fault inside is to reach us, not to kill at once. A call that the signal
-     * interrupts is to end as it would have: EINTR only where the program's handler asked so. */
-    ours.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER;
+    /* NODEFER: a second fault inside, or a call of ours that is trapped, is to reach us, not to
+     * kill at once. A call that the signal interrupts is to end as it would have: EINTR only where
+     * the program's handler asked so. */
+    ours.sa_flags = SA_SIGINFO | SA_ONSTACK | (caught->signo == SIGTRAP ? 0 : SA_NODEFER);
     if (caught->before.sa_handler == SIG_DFL || caught->before.sa_handler == SIG_IGN ||
         (caught->before.sa_flags & SA_RESTART))
         ours.sa_flags |= SA_RESTART;
@@ -146,22 +149,27 @@ static void set_mask(const sigset_t *set)
     (void)syscall(SYS_rt_sigprocmask, SIG_SETMASK, set, NULL, KERNEL_SIGSET_BYTES);
 }
 
-static void die(const struct tb_signal *signal, int is_nested)
+void tb_handoff_give_up(const struct tb_signal *signal)
 {
     struct sigaction standard;
-    sigset_t all;
     ucontext_t *context = signal->context;
-    pid_t pid = (pid_t)syscall(SYS_getpid);
-    pid_t tid = (pid_t)syscall(SYS_gettid);
     memset(&standard, 0, sizeof(standard));
     standard.sa_handler = SIG_DFL;
     (void)sigaction(signal->signo, &standard, NULL);
+    sigdelset(&context->uc_sigmask, signal->signo);
+}
+
+static void die(const struct tb_signal *signal, int is_nested)
+{
+    sigset_t all;
+    pid_t pid = (pid_t)syscall(SYS_getpid);
+    pid_t tid = (pid_t)syscall(SYS_gettid);
+    /* Unblocked too: it may have come inside a ppoll that let it through for the moment. */
+    tb_handoff_give_up(signal);
     if (happens_again(signal) && !is_nested)
         return;
     sigfillset(&all);
     set_mask(&all);
-    /* It may have come inside a ppoll or sigsuspend that let it through for the moment. */
-    sigdelset(&context->uc_sigmask, signal->signo);
     if (pid != 1 && (syscall(SYS_rt_tgsigqueueinfo, pid, tid, signal->signo, signal->info) == 0 ||
                      syscall(SYS_tgkill, pid, tid, signal->signo) == 0))
         return;
@@ -181,6 +189,7 @@ static void call_handler(const struct tb_signal *signal)
         sigaddset(&mask, signal->signo);
     if (before.sa_flags & SA_RESETHAND)
         atomic_store(&caught->is_spent, 1);
+    tb_context()->crash_depth = 0; /* it may never come back here */
     set_mask(&mask);
     if (before.sa_flags & SA_SIGINFO)
         before.sa_sigaction(signal->signo, signal->info, signal->context);

@@ -38,5 +38,7 @@ enum tb_handoff_way tb_handoff_way(const struct tb_signal *signal);
  * that would be returned to is our own, at a faulting instruction, so that a fault must not be left
  * to happen again by itself. */
 void tb_handoff(const struct tb_signal *signal, int is_nested);
+/* The handler goes round in circles: the default action, from its return on. */
+void tb_handoff_give_up(const struct tb_signal *signal);
 
 #endif

@@ -26,6 +26,12 @@ static inline struct tb_unwind_regs tb_machine_start(const ucontext_t *context)
                                    .sp = (uint64_t)from[REG_RSP],
                                    .bp = (uint64_t)from[REG_RBP]};
 }
+
+/* A system call that a filter trapped (SIGSYS) returns this. */
+static inline void tb_machine_set_result(ucontext_t *context, long result)
+{
+    context->uc_mcontext.gregs[REG_RAX] = result;
+}
 #else
 /* aarch64: there is no place for 31 registers in the record yet; those of the walk are kept where
  * x86-64 has its own (bp 10, sp 15, ip 16). */
@@ -34,6 +40,11 @@ static inline struct tb_unwind_regs tb_machine_start(const ucontext_t *context)
     return (struct tb_unwind_regs){.ip = context->uc_mcontext.pc,
                                    .sp = context->uc_mcontext.sp,
                                    .bp = context->uc_mcontext.regs[29]};
+}
+
+static inline void tb_machine_set_result(ucontext_t *context, long result)
+{
+    context->uc_mcontext.regs[0] = (uint64_t)result;
 }
 
 static inline void tb_machine_registers(const ucontext_t *context, struct tb_crash_fixed *out)

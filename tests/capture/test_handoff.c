@@ -44,7 +44,8 @@ static void death_is_the_same_as_without_the_library(void **state)
                                        "recovers-then-dies",
                                        "ignores",
                                        "ignores-but-faults",
-                                       "earlier-faults"};
+                                       "earlier-faults",
+                                       "calls-trapped"};
     struct rig *rig = *state;
     for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
         int bare = run_bare(rig, ways[i]);
@@ -177,6 +178,16 @@ static void fault_is_reported_though_its_signal_is_ignored(void **state)
     assert_handed_on(rig, SIGSEGV);
 }
 
+static void crash_is_recorded_though_calls_of_the_handler_are_trapped(void **state)
+{
+    struct rig *rig = *state;
+    rig_run(rig, "calls-trapped");
+    assert_null(strstr(rig->out, "no filter"));
+    assert_true(WIFSIGNALED(rig->status));
+    assert_int_equal(WTERMSIG(rig->status), SIGSEGV);
+    assert_handed_on(rig, SIGSEGV);
+}
+
 /* gdb reads siginfo and the innermost frame from the core, where both can be had. */
 static void core_shows_the_place_of_the_signal(void **state)
 {
@@ -266,6 +277,7 @@ int main(void)
         CASE(crash_after_a_recovery_is_the_one_reported),
         CASE(ignored_signals_stay_ignored),
         CASE(fault_is_reported_though_its_signal_is_ignored),
+        CASE(crash_is_recorded_though_calls_of_the_handler_are_trapped),
         CASE(core_shows_the_place_of_the_signal),
         CASE(first_process_of_a_namespace_dies_all_the_same),
     };

@@ -6,6 +6,8 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <pthread.h>
 #include <sched.h>
 #include <setjmp.h>
@@ -14,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -530,6 +533,33 @@ static void file_size_limited(void)
     write_null(); /* nothing can be said any more: that would be SIGXFSZ */
 }
 
+/* From now on these calls raise SIGSYS, as a sandbox may have it. */
+static void trap_calls(void)
+{
+    static const unsigned calls[] = {SYS_gettid, SYS_process_vm_readv, SYS_prctl, SYS_fallocate,
+                                     SYS_rt_tgsigqueueinfo};
+    enum { N = sizeof(calls) / sizeof(calls[0]) };
+    struct sock_filter filter[2 * N + 2];
+    struct sock_fprog program = {2 * N + 2, filter};
+    filter[0] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0);
+    for (int i = 0; i < N; i++) {
+        filter[2 * i + 1] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, calls[i], 0, 1);
+        filter[2 * i + 2] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRAP);
+    }
+    filter[2 * N + 1] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+    if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0)
+        say("no filter\n");
+}
+
+static void calls_trapped(void)
+{
+    start();
+    alarm(20); /* a handler that goes round in circles is not to outlive the test */
+    trap_calls();
+    run(write_null);
+}
+
 static void plugin_crashes(void)
 {
     start();
@@ -660,6 +690,7 @@ static const struct {
     {"child-exits", child_exits},
     {"closed", descriptors_closed},
     {"file-size", file_size_limited},
+    {"calls-trapped", calls_trapped},
     {"plugin", plugin_crashes},
     {"handler-reports", handler_reports},
     {"no-malloc", dies_without_malloc},
