@@ -147,7 +147,7 @@ static int open_dir(void)
     char path[TB_LIB_PATH + 4];
     size_t len = tb_text_copy(path, TB_LIB_PATH, tb_lib.spool);
     memcpy(path + len, "/in", 4);
-    int fd = tb_sys_openat(AT_FDCWD, path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0);
+    int fd = tb_sys_open_high(AT_FDCWD, path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0);
     return fd < 0 ? -1 : fd;
 }
 

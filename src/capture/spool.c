@@ -60,6 +60,17 @@ static int choose_own(int system_err, char why[TB_LIB_WHY])
     return join(tb_lib.spool, home, "/.local/state/towbar/spool");
 }
 
+/* As an absolute path: the program may change its folder, and the spool's is opened again by it. */
+static int take_wanted(const char *wanted)
+{
+    char rest[TB_LIB_PATH];
+    char folder[TB_LIB_PATH];
+    if (wanted[0] == '/' || !getcwd(folder, sizeof(folder)) || folder[0] != '/')
+        return join(tb_lib.spool, wanted, "");
+    int n = snprintf(rest, sizeof(rest), "/%s", wanted);
+    return n < 0 || (size_t)n >= sizeof(rest) ? -ENAMETOOLONG : join(tb_lib.spool, folder, rest);
+}
+
 int tb_lib_open_spool(const char *wanted, char why[TB_LIB_WHY])
 {
     char reason[TB_SPOOL_WHY] = "";
@@ -67,7 +78,7 @@ int tb_lib_open_spool(const char *wanted, char why[TB_LIB_WHY])
     int err = 0;
     int system_err = wanted && wanted[0] ? 0 : ask_system();
     if (wanted && wanted[0])
-        err = join(tb_lib.spool, wanted, "");
+        err = take_wanted(wanted);
     else if (system_err == 0 || geteuid() == 0)
         err = join(tb_lib.spool, SYSTEM_SPOOL, "");
     else

@@ -13,6 +13,7 @@
 #include "base/fd.h"
 #include "base/id.h"
 #include "spool/frame.h"
+#include "spool/sys.h"
 
 static int refuse(char why[TB_SPOOL_WHY], const char *path, int err, const char *remedy)
 {
@@ -114,9 +115,9 @@ int tb_spool_dir_open(const char *spool, int create, char why[TB_SPOOL_WHY])
     if (create && access(in, F_OK) < 0 && (err = make_path(in, 0700)) < 0)
         return refuse(why, in, err, producer_remedy(err));
     /* O_PATH: a shared drop box may be written to but not read. */
-    int fd = open(in, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    int fd = tb_sys_open_high(AT_FDCWD, in, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0);
     if (fd < 0)
-        return refuse(why, in, -errno, producer_remedy(-errno));
+        return refuse(why, in, fd, producer_remedy(fd));
     if ((err = refuse_remote(fd, in, why)) < 0)
         goto out;
     if (faccessat(AT_FDCWD, in, W_OK | X_OK, AT_EACCESS) < 0)

@@ -74,8 +74,8 @@ int tb_slot_open(struct tb_slot *slot, int dirfd, const uint8_t boot_id[16], uin
     memset(slot, 0, sizeof(*slot));
     pack_header(slot, boot_id, start_ticks);
     tb_spool_name(TB_CLASS_CRASH, boot_id, 0, "slot", name);
-    slot->fd = tb_sys_openat(dirfd, name,
-                             O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY, 0640);
+    slot->fd = tb_sys_open_high(
+        dirfd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY, 0640);
     if (slot->fd < 0) {
         int err = slot->fd;
         slot->fd = -1;

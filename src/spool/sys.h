@@ -26,6 +26,29 @@ static inline void tb_sys_close(int fd)
     (void)syscall(SYS_close, fd); /* the descriptor is gone whatever it says */
 }
 
+/* Moves a descriptor just opened to where no host looks for the lowest free one: what a daemon
+ * opens after it closed its standard streams must become 0, 1 and 2. Locks stay with the open file.
+ * The new number, or a negative errno: then fd is closed. */
+static inline int tb_sys_move_up(int fd)
+{
+    enum { LOWEST = 64 };
+    long moved = syscall(SYS_fcntl, fd, F_DUPFD_CLOEXEC, LOWEST);
+    if (moved < 0 && fd > STDERR_FILENO)
+        return fd; /* RLIMIT_NOFILE is below that */
+    if (moved < 0)
+        moved = syscall(SYS_fcntl, fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    int err = -errno;
+    tb_sys_close(fd);
+    return moved < 0 ? err : (int)moved;
+}
+
+/* Opens a file that stays open. */
+static inline int tb_sys_open_high(int dirfd, const char *name, int flags, mode_t mode)
+{
+    int fd = tb_sys_openat(dirfd, name, flags, mode);
+    return fd < 0 ? fd : tb_sys_move_up(fd);
+}
+
 static inline void tb_sys_unlinkat(int dirfd, const char *name)
 {
     (void)syscall(SYS_unlinkat, dirfd, name, 0); /* what stays is found and removed by the agent */

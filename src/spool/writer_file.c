@@ -276,8 +276,8 @@ int tb_writer_file_open(struct tb_writer_file *file, struct tb_writer *writer,
         return (int)size;
     tb_spool_name(writer->class_, writer->boot_id, atomic_fetch_add(&writer->n_files, 1), "seg",
                   name);
-    file->fd = tb_sys_openat(writer->dirfd, name,
-                             O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY, 0640);
+    file->fd = tb_sys_open_high(
+        writer->dirfd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY, 0640);
     if (file->fd < 0)
         return file->fd;
     int err = tb_sys_fstat(file->fd, &st);

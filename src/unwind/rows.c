@@ -11,9 +11,11 @@
 #if defined(__x86_64__)
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <libunwind.h>
 #include <stdbool.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/pack.h"
 
@@ -233,6 +235,48 @@ static int find_functions(void)
     return 0;
 }
 
+static int know_no_module(void *arg, uint64_t address, struct tb_rows_module *out)
+{
+    (void)arg;
+    (void)address;
+    (void)out;
+    return -ENOENT;
+}
+
+static int read_nothing(void *arg, uint64_t address, void *out, size_t len)
+{
+    (void)arg;
+    (void)address;
+    (void)out;
+    (void)len;
+    return -EFAULT;
+}
+
+/* At its first use libunwind opens a pipe, for good: now, and not in the midst of a report. */
+static void use_once(void)
+{
+    const struct tb_rows_source nothing = {.module = know_no_module, .read = read_nothing};
+    struct query q = {.source = &nothing, .regs = {.sp = FAKE_SP, .bp = FAKE_BP}};
+    unw_cursor_t cursor;
+    (void)lib.init_remote(&cursor, lib.space, &q);
+}
+
+/* Takes the standard descriptors that are closed; returns how many. */
+static int fill_standard(int out[STDERR_FILENO + 1])
+{
+    for (int n = 0; n <= STDERR_FILENO; n++) {
+        int fd = open("/", O_PATH | O_CLOEXEC);
+        if (fd >= 0 && fd <= STDERR_FILENO) {
+            out[n] = fd;
+            continue;
+        }
+        if (fd >= 0)
+            close(fd);
+        return n;
+    }
+    return STDERR_FILENO + 1;
+}
+
 static int load(void)
 {
     static unw_accessors_t accessors = {
@@ -254,13 +298,18 @@ static int load(void)
     if (!lib.space)
         return -ENOENT;
     (void)lib.set_caching_policy(lib.space, UNW_CACHE_NONE);
+    use_once();
     return 0;
 }
 
 int tb_rows_load(void)
 {
     int kept = errno;
+    int standard[STDERR_FILENO + 1];
+    int n = fill_standard(standard); /* what libunwind opens must not become one of them */
     int err = load();
+    while (n > 0)
+        close(standard[--n]);
     errno = kept;
     return err;
 }

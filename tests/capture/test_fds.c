@@ -83,6 +83,88 @@ static void a_folder_that_was_replaced_is_taken_and_nothing_leaks(void **state)
     assert_true(rig_read(rig) > 2);
 }
 
+/* 0 when the numbers 0 to 2 are closed; else how many are not. */
+static int count_standard(void)
+{
+    int n = 0;
+    for (int fd = 0; fd <= STDERR_FILENO; fd++)
+        n += fcntl(fd, F_GETFD) >= 0;
+    return n;
+}
+
+static int start_without_streams(struct rig *rig)
+{
+    close_all_from(0);
+    int bad = towbar_init(TOWBAR_OPTIONS(.spool = rig->spool)) != 0;
+    bad += towbar_error("from nowhere") != 0;
+    bad += count_standard() != 0;
+    for (int fd = 0; fd <= STDERR_FILENO; fd++)
+        bad += open("/dev/null", O_RDWR) != fd;
+    return bad + (towbar_error("and once more") != 0);
+}
+
+static void closed_streams_are_left_to_the_host_at_init(void **state)
+{
+    struct rig *rig = *state;
+    assert_int_equal(rig_in_child(start_without_streams, rig), 0);
+    assert_int_equal(rig_read(rig), 2);
+}
+
+static int lose_streams(struct rig *rig)
+{
+    int bad = towbar_init(TOWBAR_OPTIONS(.spool = rig->spool)) != 0;
+    close_all_from(0);
+    bad += towbar_error("the folder and the segment are opened now") != 0;
+    bad += count_standard() != 0;
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit((towbar_error("of the child") != 0) + count_standard());
+    int status = 0;
+    bad += waitpid(pid, &status, 0) != pid || status != 0;
+    return bad + count_standard();
+}
+
+static void closed_streams_are_left_to_the_host_later(void **state)
+{
+    struct rig *rig = *state;
+    assert_int_equal(rig_in_child(lose_streams, rig), 0);
+    assert_int_equal(rig_read(rig), 2);
+}
+
+static int start_with_few_descriptors(struct rig *rig)
+{
+    const struct rlimit few = {24, 24};
+    close_all_from(0);
+    int bad = setrlimit(RLIMIT_NOFILE, &few) != 0;
+    bad += towbar_init(TOWBAR_OPTIONS(.spool = rig->spool)) != 0;
+    bad += towbar_error("with numbers below the limit") != 0;
+    return bad + count_standard();
+}
+
+static void a_low_limit_of_descriptors_still_spares_the_streams(void **state)
+{
+    struct rig *rig = *state;
+    assert_int_equal(rig_in_child(start_with_few_descriptors, rig), 0);
+    assert_int_equal(rig_read(rig), 1);
+}
+
+static int move_after_start(struct rig *rig)
+{
+    int bad = chdir(rig->folder) != 0;
+    bad += towbar_init(TOWBAR_OPTIONS(.spool = "spool")) != 0;
+    bad += rig_check_status(rig->spool);
+    bad += chdir("/") != 0;
+    close_all_from(3);
+    return bad + (towbar_error("from another folder") != 0);
+}
+
+static void a_relative_spool_is_found_from_another_folder(void **state)
+{
+    struct rig *rig = *state;
+    assert_int_equal(rig_in_child(move_after_start, rig), 0);
+    assert_int_equal(rig_read(rig), 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -90,6 +172,14 @@ int main(void)
                                         rig_teardown),
         cmocka_unit_test_setup_teardown(a_folder_that_was_replaced_is_taken_and_nothing_leaks,
                                         rig_setup, rig_teardown),
+        cmocka_unit_test_setup_teardown(closed_streams_are_left_to_the_host_at_init, rig_setup,
+                                        rig_teardown),
+        cmocka_unit_test_setup_teardown(closed_streams_are_left_to_the_host_later, rig_setup,
+                                        rig_teardown),
+        cmocka_unit_test_setup_teardown(a_low_limit_of_descriptors_still_spares_the_streams,
+                                        rig_setup, rig_teardown),
+        cmocka_unit_test_setup_teardown(a_relative_spool_is_found_from_another_folder, rig_setup,
+                                        rig_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
