@@ -12,10 +12,17 @@
 #include <string.h>
 
 #include "agent/config_paths.h"
+#include "agent/config_words.h"
 #include "base/buf.h"
 #include "base/fd.h"
 
-enum { FILE_MAX_BYTES = 256 << 10, LIST_MAX = 1000, TEXT_MAX = 4096, LINE_MAX_BYTES = 256 };
+enum {
+    FILE_MAX_BYTES = 256 << 10,
+    LIST_MAX = 1000,
+    TEXT_MAX = 4096,
+    LINE_MAX_BYTES = 256,
+    PLACES_MAX = 4
+};
 
 #define TEXT(key, type, member)                                                                    \
     CYAML_FIELD_STRING_PTR(key, OPTIONAL, struct type, member, 0, TEXT_MAX)
@@ -69,10 +76,12 @@ static const struct {
                 {"symbols", symbols_fields}};
 enum { N_SECTIONS = sizeof(sections) / sizeof(sections[0]) };
 
+#define UNKNOWN_KEY "Unexpected key: "
+
 /* What libcyaml said: the complaint, then the places from the inside out. */
 struct complaint {
     char what[LINE_MAX_BYTES];
-    char places[2][LINE_MAX_BYTES];
+    char places[PLACES_MAX][LINE_MAX_BYTES];
     unsigned n_places;
 };
 
@@ -86,7 +95,7 @@ static void hear(cyaml_log_t level, void *arg, const char *format, va_list args)
         return;
     line[strcspn(line, "\n")] = '\0';
     if (strncmp(line, "  in ", 5) == 0) {
-        if (said->n_places < 2)
+        if (said->n_places < PLACES_MAX)
             snprintf(said->places[said->n_places++], LINE_MAX_BYTES, "%s", line + 5);
     } else if (said->what[0] == '\0') {
         const char *text = strncmp(line, "Load: ", 6) == 0 ? line + 6 : line;
@@ -191,33 +200,110 @@ static unsigned key_line(const char *text, unsigned from, const char *key)
     return from;
 }
 
+static const cyaml_config_t *cyaml_for(struct complaint *said, cyaml_config_t *out)
+{
+    *out = (cyaml_config_t){.log_fn = hear,
+                            .log_ctx = said,
+                            .mem_fn = cyaml_mem,
+                            .log_level = CYAML_LOG_ERROR,
+                            .flags = CYAML_CFG_NO_ALIAS};
+    return out;
+}
+
+/* "rollbar.timeout_ms": the fields that the complaint is about, from the outside in. */
+static void full_key(const struct complaint *said, char *out, size_t cap)
+{
+    size_t len = 0;
+    out[0] = '\0';
+    for (unsigned i = said->n_places; i-- > 0 && len < cap;) {
+        char name[64];
+        if (strncmp(said->places[i], "mapping field ", 14) != 0)
+            continue;
+        quoted(said->places[i], name, sizeof(name));
+        len += (size_t)snprintf(out + len, cap - len, "%s%s", len > 0 ? "." : "", name);
+    }
+}
+
+/* libcyaml keeps to itself where libyaml stumbled. The shortest beginning of the text that makes it
+ * say the same ends there. */
+static unsigned stumble_line(const char *text, const struct complaint *said)
+{
+    unsigned n_lines = 1;
+    for (const char *at = text; (at = strchr(at, '\n')) != NULL && at[1] != '\0'; at++)
+        n_lines++;
+    unsigned good = 0;
+    unsigned bad = n_lines;
+    while (bad - good > 1) {
+        unsigned middle = good + (bad - good) / 2;
+        const char *end = text;
+        for (unsigned i = 0; i < middle; i++)
+            end = strchr(end, '\n') + 1;
+        struct complaint again = {.n_places = 0};
+        cyaml_config_t cyaml;
+        cyaml_data_t *data = NULL;
+        (void)cyaml_load_data((const uint8_t *)text, (size_t)(end - text),
+                              cyaml_for(&again, &cyaml), &top, &data, NULL);
+        if (data != NULL)
+            (void)cyaml_free(&cyaml, &top, data, 0);
+        if (strcmp(again.what, said->what) == 0)
+            bad = middle;
+        else
+            good = middle;
+    }
+    return bad;
+}
+
+/* The commonest reason of all. */
+static const char *tab_hint(const char *text, unsigned line)
+{
+    for (unsigned i = 1; i < line; i++) {
+        text += strcspn(text, "\n");
+        text += text[0] == '\n';
+    }
+    return memchr(text, '\t', strspn(text, " \t")) != NULL ? "; use spaces, not a tab" : "";
+}
+
+static void explain_unknown(const char *where, const struct complaint *said,
+                            char why[TB_CONFIG_WHY])
+{
+    char hint[128] = "";
+    char section[64];
+    const char *word = said->what + strlen(UNKNOWN_KEY);
+    full_key(said, section, sizeof(section));
+    suggest(word, section, hint, sizeof(hint));
+    snprintf(why, TB_CONFIG_WHY, "%s: unknown key \"%s\"%s%s%s%s", where, word,
+             section[0] != '\0' ? " in section " : "", section, hint,
+             hint[0] != '\0' ? "" : "; docs/config.md lists all keys");
+}
+
 static void explain(const char *path, const char *text, const struct complaint *said,
                     cyaml_err_t err, char why[TB_CONFIG_WHY])
 {
-    char where[32] = "";
-    char hint[128] = "";
-    char key[64];
+    char where[TB_CONFIG_WHY / 2];
+    char words[TB_CONFIG_WHY / 2 - 32];
+    char key[128];
     unsigned line = line_of(said);
-    int is_unknown = err == CYAML_ERR_INVALID_KEY && !strncmp(said->what, "Unexpected key: ", 16);
+    int is_unknown = strncmp(said->what, UNKNOWN_KEY, strlen(UNKNOWN_KEY)) == 0;
+    int is_no_yaml = strncmp(said->what, "libyaml: ", 9) == 0;
     if (is_unknown)
-        line = key_line(text, line, said->what + 16);
+        line = key_line(text, line, said->what + strlen(UNKNOWN_KEY));
+    else if (is_no_yaml)
+        line = stumble_line(text, said);
     if (line > 0)
-        snprintf(where, sizeof(where), ":%u", line);
+        snprintf(where, sizeof(where), "%.200s:%u", path, line);
+    else
+        snprintf(where, sizeof(where), "%.200s", path);
     if (is_unknown) {
-        quoted(said->places[1], key, sizeof(key));
-        suggest(said->what + 16, key, hint, sizeof(hint));
-        snprintf(why, TB_CONFIG_WHY, "%s%s: unknown key \"%s\"%s%s%s%s", path, where,
-                 said->what + 16, key[0] != '\0' ? " in section " : "", key, hint,
-                 hint[0] != '\0' ? "" : "; docs/config.md lists all keys");
+        explain_unknown(where, said, why);
         return;
     }
-    quoted(said->places[0], key, sizeof(key));
-    /* A value may be a secret: what follows the colon stays here for these two. */
-    int hide = strcmp(key, "access_token") == 0 || strncmp(said->what, "STRING", 6) == 0;
-    int what_len = (int)(hide ? strcspn(said->what, ":'") : strlen(said->what));
-    snprintf(why, TB_CONFIG_WHY, "%s%s: %s%s%s%.*s", path, where,
-             key[0] != '\0' ? "bad value for \"" : "", key, key[0] != '\0' ? "\": " : "", what_len,
-             said->what[0] != '\0' ? said->what : cyaml_strerror(err));
+    full_key(said, key, sizeof(key));
+    if (err == CYAML_ERR_ALIAS)
+        snprintf(words, sizeof(words), "%s: anchors and aliases (&name, *name) are not taken", key);
+    else
+        tb_config_words(key, said->what[0] != '\0' ? said->what : cyaml_strerror(err), words,
+                        sizeof(words));
+    snprintf(why, TB_CONFIG_WHY, "%s: %s%s", where, words, is_no_yaml ? tab_hint(text, line) : "");
 }
 
 /* A path of the file would count from wherever the agent was started. */
@@ -242,16 +328,6 @@ static int check_paths(const char *path, const char *text, const struct tb_confi
         return -EINVAL;
     }
     return 0;
-}
-
-static const cyaml_config_t *cyaml_for(struct complaint *said, cyaml_config_t *out)
-{
-    *out = (cyaml_config_t){.log_fn = hear,
-                            .log_ctx = said,
-                            .mem_fn = cyaml_mem,
-                            .log_level = CYAML_LOG_ERROR,
-                            .flags = CYAML_CFG_NO_ALIAS};
-    return out;
 }
 
 void tb_config_file_free(struct tb_config_file *file)

@@ -154,8 +154,23 @@ static void what_is_wrong_is_named_with_place_and_cure(void **state)
         {"rollbar:\n  timeout_ms: soon\n", {":2:", "timeout_ms", "soon"}},
         {"rollbar:\n  timeout_ms: 5\n", {"rollbar.timeout_ms", "100 to 600000"}},
         {"rollbar:\n  retry_min_ms: 900\n  retry_max_ms: 800\n", {"retry_max_ms", "900"}},
-        {"rollbar: hello\n", {":1:", "rollbar"}},
-        {"environment: [a\n", {"towbard.yaml", ":1"}},
+        {"rollbar:\n  retry_min_ms: abc\n", {":2: rollbar.retry_min_ms: 'abc' is not a number"}},
+        {"rollbar:\n  timeout_ms: -5\n", {":2: rollbar.timeout_ms: '-5' is below 0"}},
+        {"rollbar:\n  timeout_ms: 99999999999\n", {"'99999999999' is too large a number"}},
+        {"rollbar: hello\n", {":1: rollbar wants keys under it, not a single value"}},
+        {"rollbar:\n  - a\n", {":2: rollbar wants keys under it, not a list"}},
+        {"scrub:\n  keys: iban\n", {":2: scrub.keys wants a list", "not a single value"}},
+        {"scrub: {keys: [[a]]}\n", {":1: scrub.keys wants a text, not a list"}},
+        {"symbols: {context_lines: [1]}\n", {"symbols.context_lines wants a number, not a list"}},
+        {"- a\n", {"the file wants keys under it, not a list"}},
+        {"hello\n", {"the file wants keys under it, not a single value"}},
+        {"environment: a\nenvironment: b\n", {"environment is there twice"}},
+        {"environment: &x a\nspool: *x\n", {":2: spool", "aliases"}},
+        {"environment: [a\n", {"towbard.yaml:1: environment wants a text, not a list"}},
+        {"# x\nenvironment: a\n  spool: /b\nsocket: /c\n", {":3: this is not YAML"}},
+        {"rollbar:\n\taccess_token: s3cret\n", {":2: this is not YAML", "a tab"}},
+        {"environment: a\nspool: /a\nlisten: @x\n", {":3: this is not YAML"}},
+        {"environment: a\nspool: \"/a\nlisten: b\n\n", {":2: this is not YAML"}},
         {"listen: 0.0.0.0:7070\n", {"listen", "0.0.0.0:7070", "loopback"}},
         {"listen: '7070'\n", {"listen", "127.0.0.1:7070"}},
         {"listen: 127.0.0.1:99999\n", {"listen", "99999"}},
@@ -179,6 +194,7 @@ static void what_is_wrong_is_named_with_place_and_cure(void **state)
                 fail_msg("\"%s\" is not in: %s", cases[i].says[w], why);
         assert_non_null(strstr(why, "towbard.yaml"));
         assert_null(strstr(why, "s3cret"));
+        assert_null(strstr(why, "event"));
     }
 }
 
