@@ -191,7 +191,7 @@ void towbar_shutdown(void)
         (void)snprintf(tb_lib.why, sizeof(tb_lib.why), "towbar_shutdown was called");
         atomic_store(&tb_lib.state, TB_LIB_OFF);
     } else {
-        tb_slot_state(&tb_lib.slot, TB_SLOT_DONE, 0); /* files stay open for those inside */
+        tb_slot_done(&tb_lib.slot); /* files stay open for those inside */
     }
     errno = kept;
 }

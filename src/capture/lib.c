@@ -196,8 +196,8 @@ void tb_lib_store_modules(void)
         return; /* the other one's table is as new, or the next one brings it */
     struct tb_modules *modules = tb_modules_take();
     if (modules && tb_lib.slot.map)
-        (void)tb_slot_context(&tb_lib.slot, modules->process.generation, modules->record,
-                              modules->record_len);
+        (void)tb_slot_renew(&tb_lib.slot, modules->process.generation, modules->record,
+                            modules->record_len);
     tb_modules_give(modules);
     atomic_flag_clear(&tb_lib.storing);
 }

@@ -1,7 +1,8 @@
 /* slot.h - the crash slot: one preallocated, mapped file for each process (spool-format.md 7).
  *
  * 1. After tb_slot_open nothing needs a descriptor, a folder or room on the disk.
- * 2. The functions marked signal-safe only store to the mapping.
+ * 2. The functions marked signal-safe only store to the mapping, but for renew and done, which run
+ * in a healthy host and write through the kernel: a file cut by a stranger must not kill it.
  * 3. A crash stream cut anywhere is a usable prefix. */
 #ifndef TB_SPOOL_SLOT_H
 #define TB_SPOOL_SLOT_H
@@ -52,6 +53,11 @@ int tb_slot_open(struct tb_slot *slot, int dirfd, const uint8_t boot_id[16], uin
 /* Stores the process record into the area not in use. -EMSGSIZE when it does not fit: cut it.
  * Signal-safe. */
 int tb_slot_context(struct tb_slot *slot, uint64_t generation, const void *data, size_t len);
+/* The same for code that is not a crash handler: when somebody has cut the file it fails (-EFAULT)
+ * and raises no SIGBUS. Signal-safe. */
+int tb_slot_renew(struct tb_slot *slot, uint64_t generation, const void *data, size_t len);
+/* State DONE, in the same way; what cannot be stored does not matter. Signal-safe. */
+void tb_slot_done(struct tb_slot *slot);
 /* Signal-safe. */
 void tb_slot_state(struct tb_slot *slot, enum tb_slot_state state, uint32_t tid);
 /* Starts a crash stream; forgets an earlier one, restores the file's header. Signal-safe. */
@@ -66,8 +72,8 @@ void tb_slot_end(struct tb_slot *slot);
 /* Touches the file's times so that a watching agent wakes (stores to a mapping do not wake it);
  * errors do not matter. Call it after each change of state. Signal-safe. */
 void tb_slot_wake(struct tb_slot *slot);
-/* Unmaps and closes; state DONE is stored first when clean. NULL-safe, zeroed-safe (fd 0 is never
- * closed: a zeroed slot has map NULL). */
+/* Unmaps and closes; state DONE is put there first when clean. NULL-safe, zeroed-safe (fd 0 is
+ * never closed: a zeroed slot has map NULL). */
 void tb_slot_close(struct tb_slot *slot, int clean);
 
 #endif

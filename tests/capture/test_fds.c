@@ -2,6 +2,7 @@
 #include "rig.h"
 
 #include <dirent.h>
+#include <dlfcn.h>
 
 enum { N_FDS = 256, N_REPORTS = 100 };
 
@@ -165,6 +166,33 @@ static void a_relative_spool_is_found_from_another_folder(void **state)
     assert_int_equal(rig_read(rig), 1);
 }
 
+static int cut_slot(struct rig *rig)
+{
+    int bad = towbar_init(TOWBAR_OPTIONS(.spool = rig->spool)) != 0;
+    char folder[160];
+    char path[256] = "";
+    snprintf(folder, sizeof(folder), "%s/in", rig->spool);
+    DIR *dir = opendir(folder);
+    const struct dirent *entry;
+    while (dir && (entry = readdir(dir))) {
+        if (strstr(entry->d_name, ".slot"))
+            snprintf(path, sizeof(path), "%s/%.64s", folder, entry->d_name);
+    }
+    bad += truncate(path, 0) != 0;
+    snprintf(path, sizeof(path), "%s/tests/programs/plugin.so", TEST_BIN);
+    bad += dlopen(path, RTLD_NOW) == NULL; /* the table of modules changes with it */
+    bad += towbar_error("goes on") != 0;
+    towbar_shutdown();
+    return bad + (dir ? closedir(dir) : 1);
+}
+
+static void a_crash_slot_that_was_cut_does_not_kill_the_host(void **state)
+{
+    struct rig *rig = *state;
+    assert_int_equal(rig_in_child(cut_slot, rig), 0);
+    assert_int_equal(rig_read(rig), 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -179,6 +207,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_low_limit_of_descriptors_still_spares_the_streams,
                                         rig_setup, rig_teardown),
         cmocka_unit_test_setup_teardown(a_relative_spool_is_found_from_another_folder, rig_setup,
+                                        rig_teardown),
+        cmocka_unit_test_setup_teardown(a_crash_slot_that_was_cut_does_not_kill_the_host, rig_setup,
                                         rig_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -383,6 +383,65 @@ static void a_file_size_limit_or_a_closed_descriptor_do_not_stop_the_stores(void
     assert_int_equal(count_files(fixture, "in", ""), 1);
 }
 
+static void a_cut_file_kills_no_healthy_process(void **state)
+{
+    struct fixture *fixture = *state;
+    char path[256];
+    struct tb_slot slot;
+    open_slot(fixture, &slot);
+    only_file(fixture, ".slot", path);
+    assert_int_equal(truncate(path, 0), 0);
+    assert_int_equal(tb_slot_renew(&slot, 1, "one", 3), -EFAULT);
+    tb_slot_done(&slot);
+    tb_slot_close(&slot, 1); /* SIGBUS would have ended the test */
+}
+
+/* In a child: renews, and ends cleanly or crashes. 0 when all went well. */
+static int renew_without_descriptor(const struct fixture *fixture, int is_clean)
+{
+    struct tb_slot slot;
+    const struct rlimit limit = {0, 0};
+    if (tb_slot_open(&slot, fixture->dirfd, BOOT, 1) < 0)
+        return 1;
+    int err = tb_slot_renew(&slot, 1, "one", 3);
+    setrlimit(RLIMIT_FSIZE, &limit); /* SIGXFSZ would end this child */
+    err |= tb_slot_renew(&slot, 2, "two", 3);
+    dup2(open("/dev/null", O_RDWR), slot.fd);
+    err |= tb_slot_renew(&slot, 3, "three", 5);
+    if (is_clean) {
+        tb_slot_close(&slot, 1);
+    } else {
+        write_stream(&slot, 10);
+        tb_slot_end(&slot);
+    }
+    return err != 0;
+}
+
+static void process_records_are_renewed_without_the_descriptor_too(void **state)
+{
+    struct fixture *fixture = *state;
+    struct tb_spool_record record;
+    const uint8_t *data;
+    size_t len;
+    for (int is_clean = 0; is_clean < 2; is_clean++) {
+        int status = -1;
+        pid_t child = fork();
+        if (child == 0)
+            _exit(renew_without_descriptor(fixture, is_clean));
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_int_equal(status, 0);
+    }
+    open_spool(fixture);
+    assert_crash(fixture, 10, 0, &record);
+    assert_int_equal(tb_spool_context(fixture->spool, &record, 0, &data, &len), 0);
+    assert_int_equal(len, 5);
+    assert_memory_equal(data, "three", 5);
+    assert_int_equal(tb_spool_context(fixture->spool, &record, 2, &data, &len), 0);
+    assert_memory_equal(data, "two", 3);
+    assert_nothing(fixture);
+    assert_int_equal(stats_of(fixture).n_vanished, 0); /* the other one was DONE */
+}
+
 static void a_slot_that_was_never_opened_takes_every_call(void **state)
 {
     (void)state;
@@ -392,6 +451,8 @@ static void a_slot_that_was_never_opened_takes_every_call(void **state)
     tb_slot_begin(&slot, UUID, 1);
     assert_int_equal(tb_slot_write(&slot, "x", 1), -EBADF);
     assert_int_equal(tb_slot_context(&slot, 1, "x", 1), -EBADF);
+    assert_int_equal(tb_slot_renew(&slot, 1, "x", 1), -EBADF);
+    tb_slot_done(&slot);
     tb_slot_flush(&slot);
     tb_slot_end(&slot);
     tb_slot_wake(&slot);
@@ -430,6 +491,9 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(
             a_file_size_limit_or_a_closed_descriptor_do_not_stop_the_stores, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_cut_file_kills_no_healthy_process, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(process_records_are_renewed_without_the_descriptor_too,
+                                        set_up, tear_down),
         cmocka_unit_test(a_slot_that_was_never_opened_takes_every_call),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
