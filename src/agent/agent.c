@@ -180,10 +180,15 @@ static void print_summary(struct agent *a, const struct tb_deliver_status *deliv
            (long long)s.n_stored, (unsigned long long)s.spool.n_quarantined,
            (unsigned long long)s.spool.n_damaged, (long long)delivery->sent,
            (long long)s.store.queued);
-    if (delivery->parked_tokens > 0)
+    const char *from = a->config->token_from;
+    if (a->config->token[0] == '\0' && delivery->last_http_status == 0 && s.store.queued > 0)
+        printf("; there is no Rollbar token: set ROLLBAR_ACCESS_TOKEN or rollbar.token_file");
+    else if (delivery->parked_tokens > 0 && delivery->last_http_status == 0)
+        printf("; Rollbar has refused the token%s%s: put a valid post_server_item token there",
+               from[0] != '\0' ? " from " : "", from);
+    else if (delivery->parked_tokens > 0)
         printf("; Rollbar refuses the token%s%s (%d): put a valid post_server_item token there",
-               a->config->token_from[0] != '\0' ? " from " : "", a->config->token_from,
-               delivery->last_http_status);
+               from[0] != '\0' ? " from " : "", from, delivery->last_http_status);
     else if (s.store.queued > 0 && delivery->last_error[0] != '\0')
         printf("; %s", delivery->last_error);
     printf("\n");

@@ -164,6 +164,11 @@ static void log_verdict(struct tb_deliver *deliver, const struct slot *slot)
     };
     const struct tb_sink_judgement *judgement = &slot->judgement;
     bool is_ack = judgement->verdict == TB_VERDICT_ACK;
+    /* Parked without an answer: nothing was asked, because there is no token. */
+    const char *what = judgement->verdict == TB_VERDICT_PARK && slot->http_status == 0
+                           ? "waits for an access token (set ROLLBAR_ACCESS_TOKEN or "
+                             "rollbar.token_file and restart)"
+                           : LINES[judgement->verdict].what;
     unsigned n_more = 0;
     if (is_ack && !deliver->in_trouble)
         return;
@@ -174,11 +179,10 @@ static void log_verdict(struct tb_deliver *deliver, const struct slot *slot)
         tb_log(TB_LOG_INFO, "delivery to %s: items go through again", deliver->sink->name);
     else if (n_more > 0)
         tb_log(LINES[judgement->verdict].level, "delivery to %s: item %s and %u more: %s: %s",
-               deliver->sink->name, slot->uuid, n_more, LINES[judgement->verdict].what,
-               judgement->reason);
+               deliver->sink->name, slot->uuid, n_more, what, judgement->reason);
     else
         tb_log(LINES[judgement->verdict].level, "delivery to %s: item %s: %s: %s",
-               deliver->sink->name, slot->uuid, LINES[judgement->verdict].what, judgement->reason);
+               deliver->sink->name, slot->uuid, what, judgement->reason);
 }
 
 /* The lock is held. */

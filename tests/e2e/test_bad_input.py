@@ -330,6 +330,16 @@ class BadInputTest(towbar.Case):
         self.assertNotIn(wrong, shown.stdout)
         self.assert_all_arrive(2)
 
+    def test_a_missing_token_is_called_missing(self):
+        self.assertEqual(self.report(2).returncode, 0)
+        self.once(self.fake, token="f" * 32, check=None)
+        done = self.once(self.fake, token=None, check=None)
+        said = done.stdout + done.stderr
+        self.assert_said(said, "no Rollbar token", "ROLLBAR_ACCESS_TOKEN", "rollbar.token_file")
+        self.assertNotIn("refuse", said)
+        self.assertNotIn("(0)", said)
+        self.assert_all_arrive(2)
+
     def places(self):
         return ("--state-dir", self.state, "--socket", self.socket, "--spool", self.spool)
 
