@@ -54,7 +54,7 @@ static int attach(struct tb_spool *spool, struct tb_source *source)
             tb_folder_drop(spool, source);
     } else if (err == -EBADMSG) {
         give_up(spool, source, "the file header is damaged or not one of a spool file");
-    } else if (err == -EPROTONOSUPPORT) {
+    } else if (err == -EPROTONOSUPPORT || err == -EPERM) {
         source->state = TB_SOURCE_REFUSED;
     } else if (err == -EAGAIN) {
         source->waiting = true;

@@ -53,9 +53,7 @@ static int open_strictly(int dirfd, const char *name)
 /* 0 for a file that a producer could have made. */
 static int check_kind(const struct stat *st)
 {
-    if (!S_ISREG(st->st_mode) || st->st_nlink != 1 || st->st_size > TB_SEGMENT_BYTES)
-        return -EPERM;
-    return 0;
+    return S_ISREG(st->st_mode) && st->st_nlink == 1 ? 0 : -EPERM;
 }
 
 static int open_checked(int in_fd, const char *name, struct stat *st)
@@ -119,13 +117,14 @@ int tb_source_enter(struct tb_source *source, int in_fd, struct tb_visit *visit)
     source->uid = st.st_uid;
     visit->alive = is_locked(fd);
     /* Measured after the lock was asked for: without an owner it can only be all of it. */
-    if (fstat(fd, &st) < 0 || st.st_size > TB_SEGMENT_BYTES) {
+    if (fstat(fd, &st) < 0) {
         tb_fd_close(&fd);
         return -EAGAIN;
     }
     source->bytes = (uint64_t)st.st_blocks * 512;
     visit->now_ns = tb_clock_mono_ns();
-    visit->size = (uint64_t)st.st_size;
+    visit->is_oversize = st.st_size > TB_SEGMENT_BYTES; /* a host wrote to a stolen descriptor */
+    visit->size = visit->is_oversize ? TB_SEGMENT_BYTES : (uint64_t)st.st_size;
     visit->mtime_ns = (uint64_t)st.st_mtim.tv_sec * TB_NS_PER_S + (uint64_t)st.st_mtim.tv_nsec;
     tb_scan_begin(&visit->scan, fd, source->header.salt, visit->size);
     return 0;
@@ -170,6 +169,8 @@ int tb_source_attach(struct tb_source *source, struct tb_visit *visit, uint64_t 
         err = tb_file_header_unpack(image, &source->header);
         (*n_damaged)++;
     }
+    if (err < 0 && visit->is_oversize)
+        return -EPERM;
     if (err < 0 && is_young(source, visit))
         return -EAGAIN;
     if (err < 0)

@@ -72,9 +72,10 @@ struct tb_source {
 struct tb_visit {
     bool alive; /* asked before anything is read: when false, what is there is all of it */
     uint64_t now_ns;
-    uint64_t size, mtime_ns;
-    struct tb_scan scan; /* scan.fd: -1 outside a visit */
-    uint8_t *stream;     /* room for a crash stream */
+    uint64_t size, mtime_ns; /* size: what is read of it */
+    bool is_oversize;        /* longer than any file of a producer: not read behind that */
+    struct tb_scan scan;     /* scan.fd: -1 outside a visit */
+    uint8_t *stream;         /* room for a crash stream */
 };
 
 /* NULL when there is no memory. */
@@ -86,7 +87,8 @@ int tb_source_enter(struct tb_source *source, int in_fd, struct tb_visit *visit)
 void tb_source_leave(struct tb_visit *visit);
 /* Reads the header of a NEW source: 0, then it is READY; -EAGAIN when it may yet be written;
  * -ENODATA when nothing was ever written; -EBADMSG when it is damaged beyond repair;
- * -EPROTONOSUPPORT for a newer version; or an error of reading. n_damaged counts a repair. */
+ * -EPROTONOSUPPORT for a newer version; -EPERM for one that is too long as well; or an error of
+ * reading. n_damaged counts a repair. */
 int tb_source_attach(struct tb_source *source, struct tb_visit *visit, uint64_t *n_damaged);
 /* The mark at off8, made if it is missing; NULL when there is no memory. */
 uint32_t *tb_source_mark(struct tb_source *source, uint32_t off8);

@@ -241,6 +241,33 @@ static void a_live_file_that_was_quiet_is_read_on_when_it_changes(void **state)
     free(image);
 }
 
+static void a_file_that_a_stranger_made_too_long_is_read_and_removed(void **state)
+{
+    struct fixture *fixture = *state;
+    const uint64_t far = UINT64_C(1) << 39;
+    open_spool(fixture);
+    struct image *image = new_image(1);
+    add_item(image, 0, 100);
+    add_item(image, 1, 100);
+    int fd = write_image(fixture, image);
+    lock_as_owner(fd);
+    assert_int_equal(tb_fd_pwrite_all(fd, "a line of a log\n", 16, far), 0);
+    assert_int_equal(read_now(fixture), 2);
+    assert_int_equal(tb_spool_collect(fixture->spool), 0);
+    size_t end = image->len;
+    add_item(image, 2, 100);
+    assert_int_equal(tb_fd_pwrite_all(fd, image->bytes + end, image->len - end, end), 0);
+    close(fd);
+    pass_ms(2000);
+    assert_int_equal(read_now(fixture), 1);
+    assert_int_equal(seen[2], 1);
+    assert_int_equal(stats_of(fixture).n_refused, 0);
+    assert_int_equal(stats_of(fixture).n_lost, 0);
+    assert_int_equal(tb_spool_collect(fixture->spool), 1);
+    assert_int_equal(count_files(fixture, "in", ""), 0);
+    free(image);
+}
+
 static void records_of_an_unknown_kind_are_counted_and_passed(void **state)
 {
     struct fixture *fixture = *state;
@@ -301,6 +328,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_a_live_owner_adds_is_found_behind_the_zeros, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_live_file_that_was_quiet_is_read_on_when_it_changes,
+                                        set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_file_that_a_stranger_made_too_long_is_read_and_removed,
                                         set_up, tear_down),
         cmocka_unit_test_setup_teardown(records_of_an_unknown_kind_are_counted_and_passed, set_up,
                                         tear_down),
