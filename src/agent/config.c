@@ -287,21 +287,37 @@ static int check_folders(const char *key, char *const *folders, size_t n, char w
     return 0;
 }
 
+/* The path must end in "/item" or "/item/": elsewhere Rollbar answers 404, and its front page's
+ * address is what people put here first. */
+static int ends_in_item(const char *url)
+{
+    size_t len = strcspn(url, "?#");
+    if (len > 0 && url[len - 1] == '/')
+        len--;
+    return len >= 5 && memcmp(url + len - 5, "/item", 5) == 0;
+}
+
+static int check_endpoint(const struct tb_config *c, char why[TB_CONFIG_WHY])
+{
+    int is_url =
+        strncmp(c->endpoint, "http://", 7) == 0 || strncmp(c->endpoint, "https://", 8) == 0;
+    if (is_url && ends_in_item(c->endpoint))
+        return 0;
+    snprintf(why, TB_CONFIG_WHY,
+             "rollbar.endpoint (ROLLBAR_ENDPOINT) \"%.200s\" %s; it is the full item URL, "
+             "like " DEFAULT_ENDPOINT,
+             c->endpoint, is_url ? "does not end in /item/" : "is no URL");
+    return -EINVAL;
+}
+
 static int check(const struct tb_config *c, char why[TB_CONFIG_WHY])
 {
     int err;
-    if (strncmp(c->endpoint, "http://", 7) != 0 && strncmp(c->endpoint, "https://", 8) != 0) {
-        snprintf(why, TB_CONFIG_WHY,
-                 "rollbar.endpoint (ROLLBAR_ENDPOINT) \"%s\" is no URL; it is "
-                 "the full item URL, " DEFAULT_ENDPOINT,
-                 c->endpoint);
-        return -EINVAL;
-    }
     if (strlen(c->endpoint) > 1000 || strlen(c->environment) > 255) {
         snprintf(why, TB_CONFIG_WHY, "rollbar.endpoint may have 1000 bytes, environment 255");
         return -EINVAL;
     }
-    if ((err = check_listen(c, why)) ||
+    if ((err = check_endpoint(c, why)) || (err = check_listen(c, why)) ||
         (err = check_folders("symbols.source_roots", c->source_roots, c->n_source_roots, why)) ||
         (err = check_folders("symbols.debug_dirs", c->debug_dirs, c->n_debug_dirs, why)) ||
         (err = check_number("rollbar.timeout_ms", c->timeout_ms, 100, 600000, why)) ||

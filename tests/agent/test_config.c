@@ -59,7 +59,7 @@ static void every_key_of_the_file_arrives(void **state)
     (void)state;
     const struct tb_config *c =
         load("environment: staging\nspool: /s\nstate_dir: /st\nsocket: /so\nlisten: '[::1]:0'\n"
-             "rollbar:\n  access_token: abc\n  endpoint: http://h/i/\n  timeout_ms: 200\n"
+             "rollbar:\n  access_token: abc\n  endpoint: http://h/item/\n  timeout_ms: 200\n"
              "  retry_min_ms: 2\n  retry_max_ms: 3\n  connections: 4\n"
              "scrub: {keys: [iban, pin]}\n"
              "symbols: {source_roots: [/src], debug_dirs: [/d1, /d2], context_lines: 0}\n",
@@ -72,7 +72,7 @@ static void every_key_of_the_file_arrives(void **state)
     assert_string_equal(c->listen, "[::1]:0");
     assert_string_equal(c->token, "abc");
     assert_string_equal(c->token_from, c->file);
-    assert_string_equal(c->endpoint, "http://h/i/");
+    assert_string_equal(c->endpoint, "http://h/item/");
     assert_int_equal(c->timeout_ms, 200);
     assert_int_equal(c->retry_min_ms, 2);
     assert_int_equal(c->retry_max_ms, 3);
@@ -105,13 +105,14 @@ static void environment_overrides_file_and_flag_overrides_environment(void **sta
     struct tb_config c;
     (void)state;
     struct tb_config_flags flags = {
-        .file = put_file("f.yaml", "spool: /file\nsocket: /file\nenvironment: file\n"
-                                   "rollbar: {access_token: file, endpoint: 'http://file/'}\n")};
+        .file =
+            put_file("f.yaml", "spool: /file\nsocket: /file\nenvironment: file\n"
+                               "rollbar: {access_token: file, endpoint: 'http://file/item/'}\n")};
     setenv("TOWBAR_SPOOL", "/env", 1);
     setenv("TOWBAR_SOCKET", "/env", 1);
     setenv("ROLLBAR_ENVIRONMENT", "env", 1);
     setenv("ROLLBAR_ACCESS_TOKEN", "env", 1);
-    setenv("ROLLBAR_ENDPOINT", "http://env/", 1);
+    setenv("ROLLBAR_ENDPOINT", "http://env/item", 1);
     flags.spool = "/flag";
     assert_int_equal(tb_config_load(&flags, &c, why), 0);
     assert_string_equal(c.spool, "/flag");
@@ -119,7 +120,7 @@ static void environment_overrides_file_and_flag_overrides_environment(void **sta
     assert_string_equal(c.environment, "env");
     assert_string_equal(c.token, "env");
     assert_string_equal(c.token_from, "ROLLBAR_ACCESS_TOKEN");
-    assert_string_equal(c.endpoint, "http://env/");
+    assert_string_equal(c.endpoint, "http://env/item");
     tb_config_done(&c);
 }
 
@@ -175,6 +176,11 @@ static void what_is_wrong_is_named_with_place_and_cure(void **state)
         {"listen: '7070'\n", {"listen", "127.0.0.1:7070"}},
         {"listen: 127.0.0.1:99999\n", {"listen", "99999"}},
         {"rollbar: {endpoint: api.rollbar.com}\n", {"rollbar.endpoint", "URL"}},
+        {"rollbar: {endpoint: 'https://api.rollbar.com'}\n",
+         {"rollbar.endpoint", "does not end in /item/", "https://api.rollbar.com/api/1/item/"}},
+        {"rollbar: {endpoint: 'http://h/items/'}\n", {"does not end in /item/"}},
+        {"rollbar: {endpoint: 'http://h/?x=/item/'}\n", {"does not end in /item/"}},
+        {"rollbar: {endpoint: 'http://h/item//'}\n", {"does not end in /item/"}},
         {"rollbar: {access_token: 'two words'}\n", {"token", "spaces"}},
         {"rollbar: {token_file: /nowhere/at/all}\n", {"/nowhere/at/all", "token_file", "0600"}},
         {"# spool: here\n\nspool: spool\n", {":3:", "spool \"spool\"", "absolute"}},
@@ -195,6 +201,21 @@ static void what_is_wrong_is_named_with_place_and_cure(void **state)
         assert_non_null(strstr(why, "towbard.yaml"));
         assert_null(strstr(why, "s3cret"));
         assert_null(strstr(why, "event"));
+    }
+}
+
+static void an_endpoint_may_be_a_relay_of_ones_own(void **state)
+{
+    static const char *const good[] = {"http://127.0.0.1:8080/api/1/item", "https://h/x/item/",
+                                       "https://h/item/?key=1"};
+    (void)state;
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+        char why[TB_CONFIG_WHY];
+        setenv("ROLLBAR_ENDPOINT", good[i], 1);
+        const struct tb_config *c = load("", why);
+        assert_string_equal(why, "");
+        assert_non_null(c);
+        assert_string_equal(c->endpoint, good[i]);
     }
 }
 
@@ -274,6 +295,7 @@ int main(void)
         TEST(environment_overrides_file_and_flag_overrides_environment),
         TEST(the_socket_follows_the_state_folder),
         TEST(what_is_wrong_is_named_with_place_and_cure),
+        TEST(an_endpoint_may_be_a_relay_of_ones_own),
         TEST(a_token_that_is_too_long_is_not_shown),
         TEST(a_file_that_is_not_there_is_an_error_only_when_it_was_named),
         TEST(the_token_file_is_read_to_its_first_line),
