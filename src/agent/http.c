@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <event2/buffer.h>
+#include <event2/http_struct.h>
 #include <event2/keyvalq_struct.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +11,7 @@
 #include <strings.h>
 #include <unistd.h>
 
+#include "agent/connections.h"
 #include "base/json.h"
 
 enum {
@@ -23,6 +25,7 @@ enum {
 struct side {
     struct tb_http *http;
     struct evhttp *server;
+    struct tb_connections connections;
     int is_tcp;
 };
 
@@ -41,7 +44,13 @@ void tb_http_reply(struct evhttp_request *request, int status, const char *type,
     (void)evhttp_add_header(headers, "Content-Type", type);
     (void)evhttp_add_header(headers, "X-Content-Type-Options", "nosniff");
     (void)evhttp_add_header(headers, "Cache-Control", "no-store");
-    (void)evbuffer_add(body, text, len);
+    if (evhttp_request_get_command(request) != EVHTTP_REQ_HEAD) {
+        (void)evbuffer_add(body, text, len);
+    } else { /* how long it would be, and none of it: libevent would send it */
+        char length[24];
+        (void)snprintf(length, sizeof(length), "%zu", len);
+        (void)evhttp_add_header(headers, "Content-Length", length);
+    }
     evhttp_send_reply(request, status, NULL, NULL);
 }
 
@@ -79,9 +88,31 @@ static int is_foreign_origin(const char *origin, const char *host)
     return at == NULL || host == NULL || strcasecmp(at + 3, host) != 0;
 }
 
+/* What RFC 9112 calls malformed, and libevent lets through. */
+static const char *malformed(struct evhttp_request *request)
+{
+    const struct evkeyvalq *headers = evhttp_request_get_input_headers(request);
+    int n_hosts = 0;
+    for (const struct evkeyval *h = headers->tqh_first; h != NULL; h = h->next.tqe_next) {
+        if (h->key[0] == '\0')
+            return "a header has no name";
+        n_hosts += strcasecmp(h->key, "Host") == 0;
+    }
+    if (n_hosts > 1)
+        return "the request has several Host headers";
+    if (n_hosts == 0 && (request->major > 1 || (request->major == 1 && request->minor >= 1)))
+        return "the request has no Host header";
+    return NULL;
+}
+
 static int is_refused(const struct side *side, struct evhttp_request *request)
 {
     const struct evkeyvalq *headers = evhttp_request_get_input_headers(request);
+    const char *fault = malformed(request);
+    if (fault != NULL) {
+        tb_http_error(request, 400, fault);
+        return 1;
+    }
     const char *host = evhttp_find_header(headers, "Host");
     const char *origin = evhttp_find_header(headers, "Origin");
     if (side->is_tcp && host != NULL && !tb_http_is_local_host(host)) {
@@ -149,6 +180,7 @@ int tb_http_new(const struct tb_http_options *options, struct tb_http **out)
     if (http == NULL)
         return -ENOMEM;
     http->options = *options;
+    tb_connections_prepare();
     for (int i = 0; i < 2; i++) {
         struct side *side = &http->sides[i];
         side->http = http;
@@ -172,16 +204,21 @@ void tb_http_free(struct tb_http *http)
 {
     if (http == NULL)
         return;
-    for (int i = 0; i < 2; i++)
+    for (int i = 0; i < 2; i++) {
         if (http->sides[i].server != NULL)
             evhttp_free(http->sides[i].server);
+        tb_connections_done(&http->sides[i].connections);
+    }
     free(http);
 }
 
 int tb_http_serve(struct tb_http *http, int fd, int is_tcp)
 {
-    if (evhttp_accept_socket_with_handle(http->sides[is_tcp ? 1 : 0].server, fd) != NULL)
-        return 0;
-    close(fd);
-    return -ENOMEM;
+    struct side *side = &http->sides[is_tcp ? 1 : 0];
+    struct evhttp_bound_socket *socket = evhttp_accept_socket_with_handle(side->server, fd);
+    if (socket == NULL) {
+        close(fd);
+        return -ENOMEM;
+    }
+    return tb_connections_guard(&side->connections, http->options.base, side->server, socket);
 }

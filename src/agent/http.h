@@ -4,7 +4,9 @@
  * 2. A request over TCP whose Host names no loopback address is refused (DNS rebinding), and so is
  *    a POST with the Origin of another site.
  * 3. Every answer that is not a page is JSON; errors look like Rollbar's: {"err":1,"message":..}.
- * 4. Bodies are taken up to TB_HTTP_BODY_MAX; a longer one gets 413. */
+ * 4. Bodies are taken up to TB_HTTP_BODY_MAX; a longer one gets 413.
+ * 5. connections.h says how many may be connected; one that is idle goes after TB_HTTP_TIMEOUT_S.
+ */
 #ifndef TB_AGENT_HTTP_H
 #define TB_AGENT_HTTP_H
 
@@ -32,7 +34,8 @@ struct tb_http_options {
 /* 0 or -ENOMEM. */
 int tb_http_new(const struct tb_http_options *options, struct tb_http **out);
 void tb_http_free(struct tb_http *http);
-/* Serves a listening socket; consumes fd. is_tcp: the rules for strangers apply. 0 or -ENOMEM. */
+/* Serves a listening socket, one of each kind; consumes fd. is_tcp: the rules for strangers apply.
+ * 0 or -ENOMEM. */
 int tb_http_serve(struct tb_http *http, int fd, int is_tcp);
 
 /* The answers. */

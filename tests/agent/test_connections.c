@@ -1,0 +1,158 @@
+/* Strangers who connect and say nothing take neither the processor, nor the log, nor the socket of
+ * the others. The server has 64 descriptors: 16 connections for each of its sockets. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "agent/connections.h"
+#include "http_child.h"
+
+enum { STRANGERS = 100, WINDOW_MS = 500, BUSY_MS = 150, LOG_BYTES = 2000 };
+
+static struct http_child child;
+static int strangers[STRANGERS];
+
+static int begin(void **state)
+{
+    return make_test_folder(state);
+}
+
+static int end(void **state)
+{
+    stop_http_child(&child);
+    return remove_test_folder(state);
+}
+
+static void start(int keeps_all)
+{
+    child.keeps_all = keeps_all;
+    assert_int_equal(start_http_child(&child), 0);
+    for (int i = 0; i < 10000 && access(in_folder("ready"), F_OK) != 0; i++)
+        (void)poll(NULL, 0, 1);
+    assert_int_equal(access(in_folder("ready"), F_OK), 0);
+}
+
+static int64_t processor_ms(void)
+{
+    clockid_t clock;
+    struct timespec used;
+    assert_int_equal(clock_getcpuclockid(child.pid, &clock), 0);
+    assert_int_equal(clock_gettime(clock, &used), 0);
+    return (int64_t)used.tv_sec * 1000 + used.tv_nsec / 1000000;
+}
+
+static void come(int port)
+{
+    for (int i = 0; i < STRANGERS; i++) {
+        strangers[i] = connect_to(port);
+        assert_true(strangers[i] >= 0);
+    }
+}
+
+static void go(void)
+{
+    for (int i = 0; i < STRANGERS; i++)
+        close(strangers[i]);
+}
+
+static void nothing_is_burnt(void)
+{
+    struct stat st;
+    int64_t before = processor_ms();
+    (void)poll(NULL, 0, WINDOW_MS); /* what is measured is this time */
+    int64_t used = processor_ms() - before;
+    if (used > BUSY_MS)
+        fail_msg("%lld ms of the processor in %d ms", (long long)used, WINDOW_MS);
+    assert_int_equal(stat(in_folder("log"), &st), 0);
+    if (st.st_size > LOG_BYTES)
+        fail_msg("%lld bytes of log", (long long)st.st_size);
+}
+
+/* Those who wait in the kernel's queue are taken in before: it may take as long as they are many.
+ */
+static void is_healthy_again(int port)
+{
+    for (int i = 0; i < 20; i++)
+        if (is_healthy(port))
+            return;
+    fail_msg("port %d is not served any more", port);
+}
+
+static void idle_connections_over_tcp_leave_the_unix_socket_alone(void **state)
+{
+    (void)state;
+    start(0);
+    assert_true(is_healthy(child.port));
+    come(child.port);
+    assert_true(is_healthy(0));
+    nothing_is_burnt();
+    assert_true(is_healthy(0));
+    assert_false(is_healthy(child.port)); /* or the test would prove nothing */
+    go();
+    is_healthy_again(child.port);
+}
+
+static void idle_connections_over_the_unix_socket_leave_tcp_alone(void **state)
+{
+    (void)state;
+    start(0);
+    come(0);
+    assert_true(is_healthy(child.port));
+    nothing_is_burnt();
+    assert_false(is_healthy(0));
+    go();
+    is_healthy_again(0);
+}
+
+static void many_who_come_and_go_are_not_counted_as_there(void **state)
+{
+    (void)state;
+    start(0);
+    for (int i = 0; i < STRANGERS; i++)
+        assert_true(is_healthy(i % 2 ? child.port : 0));
+}
+
+static void without_a_descriptor_the_listeners_rest(void **state)
+{
+    (void)state;
+    start(1);
+    come(child.port);
+    nothing_is_burnt();
+    go();
+    kill(child.pid, SIGUSR1);
+    is_healthy_again(child.port);
+    is_healthy_again(0);
+}
+
+static void the_cap_follows_the_limit_of_descriptors(void **state)
+{
+    struct rlimit before;
+    (void)state;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    static const int cases[][2] = {{64, 16}, {256, 64}, {1024, 256}};
+    for (size_t i = 0; i < 3; i++) {
+        struct rlimit limit = {(rlim_t)cases[i][0], before.rlim_max};
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+        assert_int_equal(tb_connections_cap(), cases[i][1]);
+    }
+    tb_connections_prepare();
+    struct rlimit after;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &after), 0);
+    assert_true(after.rlim_cur == before.rlim_max || after.rlim_cur == 65536);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(idle_connections_over_tcp_leave_the_unix_socket_alone),
+        TEST(idle_connections_over_the_unix_socket_leave_tcp_alone),
+        TEST(many_who_come_and_go_are_not_counted_as_there),
+        TEST(without_a_descriptor_the_listeners_rest),
+        cmocka_unit_test(the_cap_follows_the_limit_of_descriptors),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
