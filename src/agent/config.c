@@ -3,20 +3,19 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "agent/config_check.h"
 #include "agent/config_file.h"
 #include "agent/config_paths.h"
 #include "base/buf.h"
 #include "base/fd.h"
 
 #define DEFAULT_LISTEN "127.0.0.1:7070"
-#define DEFAULT_ENDPOINT "https://api.rollbar.com/api/1/item/"
 
 enum { TOKEN_FILE_MAX = 4096 };
 
@@ -75,7 +74,7 @@ static void default_values(struct tb_config *c)
         set(texts[i], "");
     set(&c->environment, "production");
     set(&c->listen, DEFAULT_LISTEN);
-    set(&c->endpoint, DEFAULT_ENDPOINT);
+    set(&c->endpoint, TB_CONFIG_ENDPOINT);
     c->timeout_ms = 15000;
     c->retry_min_ms = 1000;
     c->retry_max_ms = 300000;
@@ -239,97 +238,6 @@ static int apply_places(struct tb_config *c, const struct tb_config_places *plac
     return 0;
 }
 
-/* ---- checks ---- */
-
-/* "127.0.0.1:PORT", "[::1]:PORT", "localhost:PORT" or "off". */
-static int check_listen(const struct tb_config *c, char why[TB_CONFIG_WHY])
-{
-    if (strcmp(c->listen, "off") == 0)
-        return 0;
-    const char *colon = strrchr(c->listen, ':');
-    char *end = NULL;
-    unsigned long port = colon != NULL ? strtoul(colon + 1, &end, 10) : 0;
-    if (colon == NULL || colon[1] < '0' || colon[1] > '9' || *end != '\0' || port > 65535) {
-        snprintf(why, TB_CONFIG_WHY,
-                 "listen \"%s\" is not ADDRESS:PORT; try 127.0.0.1:7070, port 0 "
-                 "for a free one, or \"off\"",
-                 c->listen);
-        return -EINVAL;
-    }
-    size_t len = (size_t)(colon - c->listen);
-    if (strncmp(c->listen, "127.", 4) == 0 || (len == 9 && !strncmp(c->listen, "localhost", 9)) ||
-        (len == 5 && strncmp(c->listen, "[::1]", 5) == 0))
-        return 0;
-    snprintf(why, TB_CONFIG_WHY,
-             "listen \"%s\" is not a loopback address: towbard answers this "
-             "host only; use 127.0.0.1:%lu",
-             c->listen, port);
-    return -EINVAL;
-}
-
-static int check_number(const char *key, unsigned value, unsigned low, unsigned high,
-                        char why[TB_CONFIG_WHY])
-{
-    if (value >= low && value <= high)
-        return 0;
-    snprintf(why, TB_CONFIG_WHY, "%s is %u; it must be %u to %u", key, value, low, high);
-    return -EINVAL;
-}
-
-static int check_folders(const char *key, char *const *folders, size_t n, char why[TB_CONFIG_WHY])
-{
-    for (size_t i = 0; i < n; i++) {
-        if (folders[i][0] == '/' && strchr(folders[i], '\n') == NULL)
-            continue;
-        snprintf(why, TB_CONFIG_WHY, "%s: \"%s\" is not an absolute path", key, folders[i]);
-        return -EINVAL;
-    }
-    return 0;
-}
-
-/* The path must end in "/item" or "/item/": elsewhere Rollbar answers 404, and its front page's
- * address is what people put here first. */
-static int ends_in_item(const char *url)
-{
-    size_t len = strcspn(url, "?#");
-    if (len > 0 && url[len - 1] == '/')
-        len--;
-    return len >= 5 && memcmp(url + len - 5, "/item", 5) == 0;
-}
-
-static int check_endpoint(const struct tb_config *c, char why[TB_CONFIG_WHY])
-{
-    int is_url =
-        strncmp(c->endpoint, "http://", 7) == 0 || strncmp(c->endpoint, "https://", 8) == 0;
-    if (is_url && ends_in_item(c->endpoint))
-        return 0;
-    snprintf(why, TB_CONFIG_WHY,
-             "rollbar.endpoint (ROLLBAR_ENDPOINT) \"%.200s\" %s; it is the full item URL, "
-             "like " DEFAULT_ENDPOINT,
-             c->endpoint, is_url ? "does not end in /item/" : "is no URL");
-    return -EINVAL;
-}
-
-static int check(const struct tb_config *c, char why[TB_CONFIG_WHY])
-{
-    int err;
-    if (strlen(c->endpoint) > 1000 || strlen(c->environment) > 255) {
-        snprintf(why, TB_CONFIG_WHY, "rollbar.endpoint may have 1000 bytes, environment 255");
-        return -EINVAL;
-    }
-    if ((err = check_endpoint(c, why)) || (err = check_listen(c, why)) ||
-        (err = check_folders("symbols.source_roots", c->source_roots, c->n_source_roots, why)) ||
-        (err = check_folders("symbols.debug_dirs", c->debug_dirs, c->n_debug_dirs, why)) ||
-        (err = check_number("rollbar.timeout_ms", c->timeout_ms, 100, 600000, why)) ||
-        (err = check_number("rollbar.retry_min_ms", c->retry_min_ms, 1, 3600000, why)) ||
-        (err = check_number("rollbar.retry_max_ms", c->retry_max_ms, c->retry_min_ms, 86400000,
-                            why)) ||
-        (err = check_number("rollbar.connections", c->connections, 1, 64, why)) ||
-        (err = check_number("symbols.context_lines", c->context_lines, 0, 20, why)))
-        return err;
-    return 0;
-}
-
 /* The bad value may stand there; which layer won is not known any more. */
 static void name_file(const char *file, char why[TB_CONFIG_WHY])
 {
@@ -366,7 +274,7 @@ static int layers(const struct tb_config_flags *flags, struct tb_config *c, char
         !(err = apply_places(c, &places, why))) {
         err = take_token(c, file != NULL ? file->rollbar : NULL, why);
         if (!err)
-            err = check(c, why);
+            err = tb_config_check(c, why);
         if (err && c->file[0] != '\0')
             name_file(c->file, why);
     }
