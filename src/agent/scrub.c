@@ -8,7 +8,7 @@
 
 #include "base/json.h"
 
-enum { KEY_BYTES = 128, PATH_LEVELS = 3 };
+enum { KEY_BYTES = 128, TAIL_BYTES = KEY_BYTES / 2 - 1, PATH_LEVELS = 3 };
 
 /* Lower-case, words joined by "_"; a key that ends in "_" and one of them matches too. */
 static const char *const secret_names[] = {"pw",
@@ -64,9 +64,9 @@ static const char *const code_keys[] = {"code", "filename", "method", "module", 
 static size_t plain_name(const char *key, size_t len, char out[KEY_BYTES])
 {
     size_t n = 0;
-    if (len > KEY_BYTES / 2 - 1) {
-        key += len - (KEY_BYTES / 2 - 1);
-        len = KEY_BYTES / 2 - 1;
+    if (len > TAIL_BYTES) {
+        key += len - TAIL_BYTES;
+        len = TAIL_BYTES;
     }
     for (size_t i = 0; i < len; i++) {
         char c = key[i];
@@ -157,59 +157,81 @@ void tb_scrub_done(struct tb_scrub *scrub)
 
 /* ---- items ---- */
 
-/* ---- items ---- */
+/* The keys above the node that is looked at, the root's first. Each is decoded once, when the walk
+ * comes by, and only its end is kept: the members of an object with a long key cost no more. */
+struct level {
+    int node;
+    size_t len; /* of the whole key */
+    char tail[TAIL_BYTES + 1];
+};
 
-static int key_is(const struct tb_doc *item, int node, const char *key)
+struct walk {
+    const struct tb_scrub *scrub;
+    struct tb_doc *item;
+    struct level levels[TB_DOC_DEPTH + 1];
+    int depth; /* the last one in use */
+    struct tb_buf key;
+    size_t n; /* secrets found */
+};
+
+/* Nodes come in the order of the text, so what is above the last one is still there. */
+static int enter(struct walk *walk, int node)
 {
-    struct tb_buf text;
-    tb_buf_init(&text, TB_DOC_BYTES);
-    tb_doc_key(item, node, &text);
-    int same = strcmp(tb_buf_str(&text), key) == 0;
-    tb_buf_done(&text);
-    return same;
+    const struct tb_doc_node *at = tb_doc_at(walk->item, node);
+    while (walk->depth > 0 && walk->levels[walk->depth].node != at->parent)
+        walk->depth--;
+    if (walk->depth >= TB_DOC_DEPTH)
+        return -EMSGSIZE; /* tb_doc does not let it come to that */
+    struct level *level = &walk->levels[++walk->depth];
+    tb_buf_reset(&walk->key);
+    if (at->key_len > 0)
+        tb_doc_key(walk->item, node, &walk->key);
+    if (walk->key.err)
+        return walk->key.err;
+    size_t cut = walk->key.len > TAIL_BYTES ? walk->key.len - TAIL_BYTES : 0;
+    level->node = node;
+    level->len = walk->key.len;
+    memcpy(level->tail, tb_buf_str(&walk->key) + cut, level->len - cut);
+    level->tail[level->len - cut] = '\0';
+    return 0;
 }
 
-/* "grandparent.parent.key" */
-static void path_of(const struct tb_doc *item, int node, struct tb_buf *out)
+/* up: 0 is the node itself, 1 its parent. */
+static int key_is(const struct walk *walk, int up, const char *key)
 {
-    int above[PATH_LEVELS];
-    size_t n = 0;
-    for (int at = node; at > 0 && n < PATH_LEVELS; at = tb_doc_at(item, at)->parent)
-        above[n++] = at;
-    while (n > 0) {
-        n--;
-        tb_doc_key(item, above[n], out);
-        if (n > 0)
-            tb_buf_add(out, ".", 1);
+    const struct level *level = up < walk->depth ? &walk->levels[walk->depth - up] : NULL;
+    return level != NULL && level->len == strlen(key) && strcmp(level->tail, key) == 0;
+}
+
+/* By "grandparent.parent.key". */
+static int is_secret_member(const struct walk *walk)
+{
+    char path[PATH_LEVELS * (TAIL_BYTES + 1)];
+    size_t len = 0;
+    int up = walk->depth < PATH_LEVELS ? walk->depth : PATH_LEVELS;
+    while (up-- > 0) {
+        const char *tail = walk->levels[walk->depth - up].tail;
+        memcpy(path + len, tail, strlen(tail));
+        len += strlen(tail);
+        if (up > 0)
+            path[len++] = '.';
     }
-}
-
-static int is_secret_member(const struct tb_scrub *scrub, const struct tb_doc *item, int node)
-{
-    struct tb_buf path;
-    tb_buf_init(&path, TB_DOC_BYTES);
-    path_of(item, node, &path);
-    const char *text = tb_buf_str(&path);
-    const char *dot = strrchr(text, '.');
-    const char *key = dot != NULL ? dot + 1 : text;
-    int secret = path.err || tb_scrub_is_secret(scrub, text, path.len) ||
-                 (key_is(item, tb_doc_at(item, node)->parent, "headers") &&
-                  tb_scrub_is_header(key, strlen(key)));
-    tb_buf_done(&path);
-    return secret;
+    const char *key = walk->levels[walk->depth].tail;
+    const char *dot = strrchr(key, '.');
+    key = dot != NULL ? dot + 1 : key;
+    return tb_scrub_is_secret(walk->scrub, path, len) ||
+           (key_is(walk, 1, "headers") && tb_scrub_is_header(key, strlen(key)));
 }
 
 /* Program text: the code, names and context lines of a frame. */
-static int is_code(const struct tb_doc *item, int node)
+static int is_code(const struct walk *walk)
 {
-    int parent = tb_doc_at(item, node)->parent;
-    if (key_is(item, parent, "pre") || key_is(item, parent, "post"))
+    if (key_is(walk, 1, "pre") || key_is(walk, 1, "post"))
         return 1;
-    int list = parent > 0 ? tb_doc_at(item, parent)->parent : -1;
-    if (list <= 0 || !key_is(item, list, "frames"))
+    if (!key_is(walk, 2, "frames"))
         return 0;
     for (size_t i = 0; i < N(code_keys); i++)
-        if (key_is(item, node, code_keys[i]))
+        if (key_is(walk, 0, code_keys[i]))
             return 1;
     return 0;
 }
@@ -230,27 +252,27 @@ static int replace_string(struct tb_doc *item, int node, const struct tb_buf *te
     return err;
 }
 
-static int mask(struct tb_doc *item, int node, size_t *n)
+static int mask(struct walk *walk, int node)
 {
     static const char masked[] = "\"" TB_SCRUB_MASK "\"";
-    (*n)++;
-    return tb_doc_replace(item, node, masked, sizeof(masked) - 1);
+    walk->n++;
+    return tb_doc_replace(walk->item, node, masked, sizeof(masked) - 1);
 }
 
-static int scrub_string(const struct tb_scrub *scrub, struct tb_doc *item, int node, size_t *n)
+static int scrub_string(struct walk *walk, int node)
 {
     struct tb_buf text;
     struct tb_buf clean;
     tb_buf_init(&text, TB_DOC_BYTES);
     tb_buf_init(&clean, (size_t)2 * TB_DOC_BYTES);
     int err = 0;
-    tb_doc_string(item, node, &text);
-    size_t found = tb_scrub_text(scrub, tb_buf_str(&text), text.len, &clean);
+    tb_doc_string(walk->item, node, &text);
+    size_t found = tb_scrub_text(walk->scrub, tb_buf_str(&text), text.len, &clean);
     if (text.err || clean.err)
-        err = mask(item, node, n); /* what cannot be scrubbed is replaced whole */
-    else if (found > 0 && !is_code(item, node)) {
-        *n += found;
-        err = replace_string(item, node, &clean);
+        err = mask(walk, node); /* what cannot be scrubbed is replaced whole */
+    else if (found > 0 && !is_code(walk)) {
+        walk->n += found;
+        err = replace_string(walk->item, node, &clean);
     }
     tb_buf_done(&text);
     tb_buf_done(&clean);
@@ -271,23 +293,39 @@ static int after_flag(const struct tb_scrub *scrub, const struct tb_doc *item, i
     return tb_scrub_is_secret(scrub, flag, strlen(flag)) ? next : -1;
 }
 
-int tb_scrub_item(const struct tb_scrub *scrub, struct tb_doc *item, size_t *n_scrubbed)
+static int scrub_all(struct walk *walk)
 {
-    size_t n = 0;
     int err = 0;
     int after = -1;
-    for (int i = 1; i < tb_doc_n_nodes(item) && !err; i++) {
-        const struct tb_doc_node *node = tb_doc_at(item, i);
+    for (int i = 1; i < tb_doc_n_nodes(walk->item) && !err; i++) {
+        const struct tb_doc_node *node = tb_doc_at(walk->item, i);
+        err = enter(walk, i);
+        if (err)
+            break;
         if (i == after ||
-            (node->key_len > 0 && node->type != TB_DOC_NULL && is_secret_member(scrub, item, i))) {
-            err = mask(item, i, &n);
-        } else if (node->type == TB_DOC_STRING && node->parent >= 0) {
-            int flagged = after_flag(scrub, item, i);
+            (node->key_len > 0 && node->type != TB_DOC_NULL && is_secret_member(walk))) {
+            err = mask(walk, i);
+        } else if (node->type == TB_DOC_STRING) {
+            int flagged = after_flag(walk->scrub, walk->item, i);
             after = flagged >= 0 ? flagged : after;
-            err = scrub_string(scrub, item, i, &n);
+            err = scrub_string(walk, i);
         }
     }
+    return err;
+}
+
+int tb_scrub_item(const struct tb_scrub *scrub, struct tb_doc *item, size_t *n_scrubbed)
+{
+    struct walk *walk = calloc(1, sizeof(*walk));
+    if (walk == NULL)
+        return -ENOMEM;
+    walk->scrub = scrub;
+    walk->item = item;
+    tb_buf_init(&walk->key, TB_DOC_BYTES);
+    int err = scrub_all(walk);
     if (!err)
-        *n_scrubbed = n;
+        *n_scrubbed = walk->n;
+    tb_buf_done(&walk->key);
+    free(walk);
     return err;
 }

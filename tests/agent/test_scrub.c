@@ -2,8 +2,11 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <cmocka.h>
 
 #include "agent/scrub.h"
@@ -160,6 +163,95 @@ static void items_lose_their_secrets_and_nothing_else(void **state)
     }
 }
 
+/* {"body":{},"AAAA..":{"AAAA..":{"0":1,"1":1,...}}} with keys of key_len bytes: the processor time
+ * that scrubbing takes, in microseconds. */
+static int64_t time_of(size_t key_len, int n_members)
+{
+    struct tb_buf text;
+    struct tb_doc *doc = NULL;
+    char why[TB_DOC_WHY];
+    struct timespec before;
+    struct timespec after;
+    size_t n = 0;
+    char *key = malloc(key_len + 1);
+    assert_non_null(key);
+    memset(key, 'A', key_len);
+    key[key_len] = '\0';
+    tb_buf_init(&text, TB_DOC_BYTES);
+    tb_buf_adds(&text, "{\"");
+    tb_buf_add(&text, key, key_len);
+    tb_buf_adds(&text, "\":{\"");
+    tb_buf_add(&text, key, key_len);
+    tb_buf_adds(&text, "\":{\"password\":1");
+    for (int i = 0; i < n_members; i++)
+        tb_buf_addf(&text, ",\"%d\":\"password=x\"", i);
+    tb_buf_adds(&text, "}}}");
+    assert_int_equal(text.err, 0);
+    assert_int_equal(tb_doc_new(text.data, text.len, &doc, why), 0);
+    (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &before);
+    assert_int_equal(tb_scrub_item(&scrub, doc, &n), 0);
+    (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &after);
+    assert_int_equal(n, n_members + 1);
+    tb_doc_free(doc);
+    tb_buf_done(&text);
+    free(key);
+    return (int64_t)(after.tv_sec - before.tv_sec) * 1000000 +
+           (after.tv_nsec - before.tv_nsec) / 1000;
+}
+
+/* Decoding the long keys for each member would take hundreds of times as long. */
+static void members_of_an_object_with_a_long_key_cost_no_more(void **state)
+{
+    (void)state;
+    int64_t with_short = time_of(6, 40000);
+    int64_t with_long = time_of(300000, 40000);
+    if (with_long > 5 * with_short + 50000)
+        fail_msg("%lld us with short keys, %lld us with long ones", (long long)with_short,
+                 (long long)with_long);
+}
+
+static void the_end_of_a_long_key_still_counts(void **state)
+{
+    static const char expected[] = "_session\":{\"csrf\":\"********\"}}";
+    char text[1024];
+    char why[TB_DOC_WHY];
+    struct tb_doc *doc = NULL;
+    struct tb_buf out;
+    size_t n = 0;
+    (void)state;
+    int len = snprintf(text, sizeof(text), "{\"%0500d_session\":{\"csrf\":1}}", 0);
+    tb_buf_init(&out, sizeof(text) * 2);
+    assert_int_equal(tb_doc_new(text, (size_t)len, &doc, why), 0);
+    assert_int_equal(tb_scrub_item(&scrub, doc, &n), 0);
+    assert_int_equal(tb_doc_render(doc, &out), 0);
+    assert_non_null(strstr(tb_buf_str(&out), expected));
+    tb_buf_done(&out);
+    tb_doc_free(doc);
+}
+
+static void the_deepest_item_is_scrubbed_too(void **state)
+{
+    char text[TB_DOC_DEPTH * 8];
+    char why[TB_DOC_WHY];
+    struct tb_doc *doc = NULL;
+    struct tb_buf out;
+    size_t n = 0;
+    size_t len = 0;
+    (void)state;
+    for (int i = 0; i < TB_DOC_DEPTH - 1; i++)
+        len += (size_t)snprintf(text + len, sizeof(text) - len, "{\"a\":");
+    len += (size_t)snprintf(text + len, sizeof(text) - len, "{\"pw\":1}");
+    for (int i = 0; i < TB_DOC_DEPTH - 1; i++)
+        text[len++] = '}';
+    tb_buf_init(&out, sizeof(text) * 2);
+    assert_int_equal(tb_doc_new(text, len, &doc, why), 0);
+    assert_int_equal(tb_scrub_item(&scrub, doc, &n), 0);
+    assert_int_equal(tb_doc_render(doc, &out), 0);
+    assert_non_null(strstr(tb_buf_str(&out), "{\"pw\":\"********\"}"));
+    tb_buf_done(&out);
+    tb_doc_free(doc);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -167,6 +259,9 @@ int main(void)
         cmocka_unit_test(a_key_of_any_length_is_judged_by_its_end),
         cmocka_unit_test(texts_lose_their_secrets),
         cmocka_unit_test(items_lose_their_secrets_and_nothing_else),
+        cmocka_unit_test(members_of_an_object_with_a_long_key_cost_no_more),
+        cmocka_unit_test(the_end_of_a_long_key_still_counts),
+        cmocka_unit_test(the_deepest_item_is_scrubbed_too),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
