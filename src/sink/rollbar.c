@@ -18,8 +18,9 @@
 enum {
     BODY_MAX_BYTES = 512 << 10, /* Rollbar's documented limit */
     WAIT_MIN_S = 1,
-    WAIT_MAX_S = 3600, /* SDKs have seen headers of 2 billion seconds */
-    WAIT_UNSAID_S = 60 /* Rollbar's shortest window */
+    WAIT_MAX_S = 3600,  /* SDKs have seen headers of 2 billion seconds */
+    WAIT_UNSAID_S = 60, /* Rollbar's shortest window */
+    TOKEN_RUN = 8       /* characters in a row of a token: fewer are no help to anybody */
 };
 
 /* A header line of its own making is what a token with a line end would be. */
@@ -65,21 +66,37 @@ static int encode(const struct tb_sink_target *target, const char *data, size_t 
     return err;
 }
 
-/* Copies text for people: one line of ASCII, the token masked. Masking
- * comes before cutting: a token that is cut in half would not be found. */
+/* How much of the token stands at the beginning of text: all of it, or a run of it, wherever in the
+ * token, that is long enough to be worth hiding. */
+static size_t token_run(const char *text, const char *token)
+{
+    size_t token_len = strlen(token);
+    size_t longest = 0;
+    for (size_t from = 0; from < token_len; from++) {
+        size_t len = 0;
+        while (token[from + len] != '\0' && text[len] == token[from + len])
+            len++;
+        if (len > longest)
+            longest = len;
+    }
+    return longest >= TOKEN_RUN || (longest > 0 && longest == token_len) ? longest : 0;
+}
+
+/* Copies text for people: one line of ASCII, the token and its parts masked. Masking comes before
+ * cutting: a token that is cut in half would not be found. */
 static void add_reason(struct tb_sink_judgement *out, size_t *len, const char *text,
                        const char *token)
 {
     static const char MASK[] = "(token)";
-    size_t token_len = strlen(token);
     size_t cap = sizeof(out->reason) - 1;
     while (*text && *len < cap) {
-        if (token_len > 0 && strncmp(text, token, token_len) == 0) {
+        size_t run = token_run(text, token);
+        if (run > 0) {
             if (cap - *len < sizeof(MASK) - 1)
                 break;
             memcpy(out->reason + *len, MASK, sizeof(MASK) - 1);
             *len += sizeof(MASK) - 1;
-            text += token_len;
+            text += run;
             continue;
         }
         unsigned char c = (unsigned char)*text++;

@@ -134,6 +134,12 @@ static const struct judge_case CASES[] = {
      "HTTP 401: access_token is missing"},
     {403, NULL, "{\"err\":1,\"message\":\"access token not found: " TOKEN "\"}", -1, -1,
      TB_VERDICT_PARK, 0, "HTTP 403: access token not found: (token)"},
+    {403, NULL, "{\"err\":1,\"message\":\"no token begins with 0123456789abcdef01..\"}", -1, -1,
+     TB_VERDICT_PARK, 0, "HTTP 403: no token begins with (token).."},
+    {403, NULL, "{\"err\":1,\"message\":\"none ends with 89abcdef, 01234567 is short\"}", -1, -1,
+     TB_VERDICT_PARK, 0, "HTTP 403: none ends with (token), (token) is short"},
+    {403, NULL, "{\"err\":1,\"message\":\"item 0123456 of 3456789\"}", -1, -1, TB_VERDICT_PARK, 0,
+     "HTTP 403: item 0123456 of 3456789"},
     /* later */
     {404, NULL, "", -1, -1, TB_VERDICT_RETRY, 0,
      "HTTP 404: nothing there: is rollbar.endpoint right?"},
