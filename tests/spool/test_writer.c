@@ -340,6 +340,23 @@ static void a_folder_that_the_host_closed_is_not_written_to(void **state)
     fixture->dirfd = -1;
 }
 
+static void a_writer_goes_on_in_the_folder_it_is_moved_to(void **state)
+{
+    struct fixture *fixture = *state;
+    struct tb_writer writer;
+    uint8_t seen[2] = {0};
+    tb_writer_init(&writer, TB_CLASS_ERROR, -1);
+    assert_int_equal(append(&writer, 0), -ESTALE);
+    assert_int_equal(tb_writer_move(&writer, fixture->dirfd), 0);
+    assert_int_equal(append(&writer, 0), 0);
+    assert_int_equal(tb_writer_move(&writer, -1), 0);
+    assert_int_equal(append(&writer, 1), 0); /* the file that is open needs no folder */
+    tb_writer_close(&writer);
+    assert_int_equal(append(&writer, 2), -ESTALE);
+    open_spool(fixture);
+    assert_int_equal(drain(fixture->spool, seen, 2, 1), 2);
+}
+
 static void a_file_size_limit_is_kept_without_a_signal(void **state)
 {
     struct fixture *fixture = *state;
@@ -416,6 +433,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(each_file_has_the_process_record_of_each_generation_once,
                                         set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_descriptor_that_the_host_reused_is_left_alone, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_writer_goes_on_in_the_folder_it_is_moved_to, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_folder_that_the_host_closed_is_not_written_to, set_up,
                                         tear_down),
