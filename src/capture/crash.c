@@ -25,6 +25,7 @@
 #include "capture/context.h"
 #include "capture/crash_record.h"
 #include "capture/fork.h"
+#include "capture/frame.h"
 #include "capture/handoff.h"
 #include "capture/lib.h"
 #include "capture/machine.h"
@@ -37,8 +38,6 @@ enum {
 };
 
 static atomic_int claim; /* thread id of the one that crashes, 0 for none */
-/* The thread whose crash was last handed to a handler of the program, until that returns. */
-static atomic_int handed;
 static struct tb_slot borrowed_slot = {.fd = -1}; /* of a child that shares our memory */
 /* Of the one with the claim. */
 static struct {
@@ -55,7 +54,6 @@ void tb_crash_setup(void)
 void tb_crash_forked(void)
 {
     atomic_store(&claim, 0);
-    atomic_store(&handed, 0);
 }
 
 /* This process's slot; one made now for a child that has none yet. */
@@ -81,7 +79,7 @@ static struct tb_slot *find_slot(uint32_t pid, int tid)
 }
 
 /* Lets others have the claim if life may go on, and does what would have happened without us. */
-static void finish(int tid, int is_nested)
+static void finish(int is_nested)
 {
     struct tb_signal signal = now.signal;
     int is_death = tb_handoff_way(&signal) == TB_WAY_DEATH;
@@ -95,21 +93,8 @@ static void finish(int tid, int is_nested)
         tb_handoff(&signal, is_nested);
         return;
     }
-    atomic_store(&handed, tid);
     atomic_store(&claim, 0);
     tb_handoff(&signal, is_nested);
-    atomic_store(&handed, 0);
-}
-
-/* Did it happen in the program's own handler, to which this thread's crash was just given? That one
- * is the crash to tell of. A handler that was left by siglongjmp never returns here, so it counts
- * only on the alternate stack, where nothing else of the program runs. */
-static int is_in_handler(const struct tb_signal *signal, int tid)
-{
-    const ucontext_t *context = signal->context;
-    uint64_t sp = tb_machine_start(context).sp;
-    uint64_t low = (uint64_t)(uintptr_t)context->uc_stack.ss_sp;
-    return atomic_load(&handed) == tid && sp > low && sp - low <= context->uc_stack.ss_size;
 }
 
 /* 1 when the claim is ours, 0 when the time is up. */
@@ -127,7 +112,7 @@ static int wait_for_claim(int tid)
     }
 }
 
-static void handle(const struct tb_signal *signal, int depth)
+__attribute__((noinline)) static void handle(const struct tb_signal *signal, int depth)
 {
     int tid = (int)syscall(SYS_gettid);
     if (tb_handoff_way(signal) == TB_WAY_IGNORE)
@@ -138,11 +123,11 @@ static void handle(const struct tb_signal *signal, int depth)
         if (signal->info->si_code > 0 || signal->info->si_pid == (pid_t)now.pid) {
             if (now.slot)
                 tb_crash_record_resume();
-            finish(tid, 1);
+            finish(1);
         }
         return;
     }
-    if (is_in_handler(signal, tid) || !wait_for_claim(tid)) {
+    if (tb_handoff_is_inside(signal, tid) || !wait_for_claim(tid)) {
         tb_handoff(signal, 0);
         return;
     }
@@ -151,24 +136,33 @@ static void handle(const struct tb_signal *signal, int depth)
     now.slot = find_slot(now.pid, tid);
     if (now.slot)
         tb_crash_record(now.slot, signal, now.pid, (uint32_t)tid);
-    finish(tid, 0);
+    finish(0);
 }
 
-void tb_crash_handle(int signo, siginfo_t *info, void *context)
+static void go_on(int signo, siginfo_t *info, void *context)
 {
     int kept = errno;
     struct tb_signal signal = {.signo = signo, .info = info, .context = context, .err = kept};
     struct tb_context *self = tb_context();
-    int depth = self->crash_depth;
-    if (depth > 0 && signo == SIGSYS && info->si_code == TRAPPED_CALL) {
-        tb_machine_set_result(context, -ENOSYS);
-        return;
-    }
-    self->crash_depth = depth + 1;
+    int depth = self->crash_depth - 1;
     if (depth < DEPTH_MAX)
         handle(&signal, depth);
     else
         tb_handoff_give_up(&signal);
     self->crash_depth = depth;
     errno = kept;
+    tb_frame_leave(&signal);
+}
+
+void tb_crash_handle(int signo, siginfo_t *info, void *context)
+{
+    struct tb_signal signal = {.signo = signo, .info = info, .context = context, .err = errno};
+    struct tb_context *self = tb_context();
+    if (self->crash_depth > 0 && signo == SIGSYS && info->si_code == TRAPPED_CALL) {
+        tb_machine_set_result(context, -ENOSYS);
+        return;
+    }
+    self->crash_depth++;
+    tb_frame_make_room(&signal, go_on);
+    go_on(signo, info, context);
 }

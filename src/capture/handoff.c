@@ -16,8 +16,11 @@
 #include <unistd.h>
 
 #include "capture/context.h"
+#include "capture/frame.h"
+#include "capture/machine.h"
+#include "capture/memory.h"
 
-enum { KERNEL_SIGSET_BYTES = 8, EXIT_BY_SIGNAL = 128 };
+enum { KERNEL_SIGSET_BYTES = 8, EXIT_BY_SIGNAL = 128, HANDLER_STACK_BYTES = 8 << 20 };
 
 static struct caught {
     int signo;
@@ -32,6 +35,14 @@ static struct caught {
     {.signo = SIGSYS, .name = "SIGSYS"},
 };
 enum { N_CAUGHT = sizeof(table) / sizeof(table[0]) };
+
+/* The delivery that was last handed to a handler of the program. */
+static struct {
+    atomic_int tid;
+    const ucontext_t *context;
+    int signo; /* blocked while it runs; 0: it is not */
+    gregset_t registers;
+} given;
 
 static void (*our_handler)(int, siginfo_t *, void *);
 
@@ -141,7 +152,8 @@ enum tb_handoff_way tb_handoff_way(const struct tb_signal *signal)
         return TB_WAY_DEATH;
     if (caught->before.sa_handler == SIG_IGN) /* a fault cannot be ignored: the kernel kills */
         return signal->info->si_code <= 0 ? TB_WAY_IGNORE : TB_WAY_DEATH;
-    return TB_WAY_HANDLER;
+    /* On a stack without room for it, the kernel would have killed. */
+    return tb_frame_fits(signal, caught->before.sa_flags) ? TB_WAY_HANDLER : TB_WAY_DEATH;
 }
 
 static void set_mask(const sigset_t *set)
@@ -177,11 +189,38 @@ static void die(const struct tb_signal *signal, int is_nested)
     _exit(EXIT_BY_SIGNAL + signal->signo);
 }
 
+/* Keeps what tells later whether the program's handler still runs. */
+static void keep_given(const struct tb_signal *signal, int flags)
+{
+    given.tid = 0;
+    given.context = signal->context;
+    given.signo = flags & (int)SA_NODEFER ? 0 : signal->signo;
+    memcpy(&given.registers, &given.context->uc_mcontext, sizeof(given.registers));
+    given.tid = (int)syscall(SYS_gettid);
+}
+
+int tb_handoff_is_inside(const struct tb_signal *signal, int tid)
+{
+    const ucontext_t *context = signal->context;
+    uint64_t from = (uint64_t)(uintptr_t)given.context;
+    uint64_t sp = tb_machine_start(context).sp;
+    gregset_t now;
+    if (given.tid != tid || sp >= from || from - sp > HANDLER_STACK_BYTES)
+        return 0;
+    if (given.signo != 0 && sigismember(&context->uc_sigmask, given.signo) != 1)
+        return 0;
+    return tb_memory_copy(from + offsetof(ucontext_t, uc_mcontext), &now, sizeof(now)) ==
+               sizeof(now) &&
+           memcmp(&now, &given.registers, sizeof(now)) == 0;
+}
+
 static void call_handler(const struct tb_signal *signal)
 {
     struct caught *caught = find(signal->signo);
     const ucontext_t *context = signal->context;
     struct sigaction before = caught->before;
+    struct tb_signal placed = *signal;
+    int is_placed = tb_frame_place(signal, before.sa_flags, &placed);
     sigset_t mask;
     /* As the kernel would have: what was blocked, what the handler asks for, the signal itself. */
     sigorset(&mask, &context->uc_sigmask, &before.sa_mask);
@@ -189,8 +228,11 @@ static void call_handler(const struct tb_signal *signal)
         sigaddset(&mask, signal->signo);
     if (before.sa_flags & SA_RESETHAND)
         atomic_store(&caught->is_spent, 1);
+    keep_given(&placed, before.sa_flags);
     tb_context()->crash_depth = 0; /* it may never come back here */
     set_mask(&mask);
+    if (is_placed)
+        tb_frame_enter(&placed, (void *)(uintptr_t)before.sa_sigaction);
     if (before.sa_flags & SA_SIGINFO)
         before.sa_sigaction(signal->signo, signal->info, signal->context);
     else

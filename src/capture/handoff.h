@@ -1,8 +1,8 @@
 /* handoff.h - the signals that are caught, and what becomes of them after the report.
  *
  * The promise: but for the report, the process fares as it would have without the library. Its own
- * handlers run with the same arguments and mask; default death has the same signal, core and
- * siginfo; what it ignored stays ignored. */
+ * handlers run with the same arguments and mask, on the same stack; default death has the same
+ * signal, core and siginfo; what it ignored stays ignored. */
 #ifndef TB_CAPTURE_HANDOFF_H
 #define TB_CAPTURE_HANDOFF_H
 
@@ -38,6 +38,10 @@ enum tb_handoff_way tb_handoff_way(const struct tb_signal *signal);
  * that would be returned to is our own, at a faulting instruction, so that a fault must not be left
  * to happen again by itself. */
 void tb_handoff(const struct tb_signal *signal, int is_nested);
+/* Did it happen in the program's own handler, to which this thread's last crash was given? Then
+ * that one is the crash to tell of. A handler that was left by siglongjmp runs no more: its frame
+ * is overwritten, or its signal unblocked. */
+int tb_handoff_is_inside(const struct tb_signal *signal, int tid);
 /* The handler goes round in circles: the default action, from its return on. */
 void tb_handoff_give_up(const struct tb_signal *signal);
 

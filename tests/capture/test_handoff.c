@@ -45,6 +45,14 @@ static void death_is_the_same_as_without_the_library(void **state)
                                        "ignores",
                                        "ignores-but-faults",
                                        "earlier-faults",
+                                       "recovers-from-large",
+                                       "recovers-beside-small",
+                                       "recovers-on-small",
+                                       "dies-on-small",
+                                       "mends",
+                                       "mends-beside-small",
+                                       "mends-on-small",
+                                       "earlier-cannot-run",
                                        "calls-trapped"};
     struct rig *rig = *state;
     for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
@@ -178,6 +186,63 @@ static void fault_is_reported_though_its_signal_is_ignored(void **state)
     assert_handed_on(rig, SIGSEGV);
 }
 
+static void handlers_of_the_program_run_on_their_own_stack(void **state)
+{
+    static const struct {
+        const char *way, *said;
+    } rows[] = {{"recovers-from-large", "recovered\n"}, {"recovers-beside-small", "recovered\n"},
+                {"recovers-on-small", "recovered\n"},   {"mends", "mended\n"},
+                {"mends-beside-small", "mended\n"},     {"mends-on-small", "mended\n"}};
+    struct rig *rig = *state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        snprintf(rig->spool, sizeof(rig->spool), "%s/spool-%zu", rig->folder, i);
+        rig_run(rig, rows[i].way);
+        rig_assert_has(rig->out, rows[i].said);
+        rig_assert_has(rig->out, "memory intact\n");
+        assert_handed_on(rig, SIGABRT);
+    }
+}
+
+static void crash_on_a_small_alternate_stack_is_recorded(void **state)
+{
+    struct rig *rig = *state;
+    rig_run(rig, "dies-on-small");
+    assert_true(WIFSIGNALED(rig->status));
+    assert_handed_on(rig, SIGSEGV);
+}
+
+/* The kernel kills when the stack has no room for the frame; so do we, with a report. */
+static void handler_without_room_on_its_stack_is_not_run(void **state)
+{
+    struct rig *rig = *state;
+    rig_run(rig, "earlier-cannot-run");
+    assert_null(strstr(rig->out, "earlier handler"));
+    assert_int_equal(WTERMSIG(rig->status), SIGSEGV);
+    assert_handed_on(rig, SIGSEGV);
+}
+
+/* A program's handler that calls abort, as many do: the crash that it was given is the one. */
+static void abort_inside_the_earlier_handler_keeps_the_first_crash(void **state)
+{
+    struct rig *rig = *state;
+    rig_run(rig, "earlier-aborts");
+    assert_int_equal(WTERMSIG(rig->status), SIGABRT);
+    assert_handed_on(rig, SIGSEGV);
+}
+
+/* Where less than 16 KiB are left (frame.c), the handler moves. */
+static void handler_uses_little_stack(void **state)
+{
+    enum { MOST_BYTES = 10 << 10 };
+    struct rig *rig = *state;
+    if (TEST_SANITIZE[0])
+        skip(); /* its frames are larger */
+    rig_run(rig, "measures-stack");
+    uint64_t used = rig_said(rig, "used", 10);
+    assert_true(used > 1000);
+    assert_true(used < MOST_BYTES);
+}
+
 static void crash_is_recorded_though_calls_of_the_handler_are_trapped(void **state)
 {
     struct rig *rig = *state;
@@ -277,6 +342,11 @@ int main(void)
         CASE(crash_after_a_recovery_is_the_one_reported),
         CASE(ignored_signals_stay_ignored),
         CASE(fault_is_reported_though_its_signal_is_ignored),
+        CASE(handlers_of_the_program_run_on_their_own_stack),
+        CASE(crash_on_a_small_alternate_stack_is_recorded),
+        CASE(handler_without_room_on_its_stack_is_not_run),
+        CASE(abort_inside_the_earlier_handler_keeps_the_first_crash),
+        CASE(handler_uses_little_stack),
         CASE(crash_is_recorded_though_calls_of_the_handler_are_trapped),
         CASE(core_shows_the_place_of_the_signal),
         CASE(first_process_of_a_namespace_dies_all_the_same),

@@ -402,6 +402,159 @@ static void earlier_faults(void)
     run(write_null);
 }
 
+/* ---- on which stack ---- */
+
+enum { PAINT = 0xAA, BELOW_BYTES = 256 << 10, SMALL_BYTES = 4096, LARGE_BYTES = 128 << 10 };
+
+static unsigned char painted[BELOW_BYTES + LARGE_BYTES] __attribute__((aligned(64)));
+
+/* An alternate stack in the middle of memory that is the program's own. */
+static void set_alternate(size_t bytes)
+{
+    stack_t own = {.ss_sp = painted + BELOW_BYTES, .ss_size = bytes};
+    memset(painted, PAINT, sizeof(painted));
+    if (sigaltstack(&own, NULL) != 0)
+        say("no alternate stack\n");
+}
+
+static size_t find_paint_end(void)
+{
+    size_t at = 0;
+    while (at < sizeof(painted) && painted[at] == PAINT)
+        at++;
+    return at;
+}
+
+static void say_whether_overrun(void)
+{
+    say(find_paint_end() >= BELOW_BYTES ? "memory intact\n" : "memory overwritten\n");
+}
+
+NOINLINE static void jump_from_a_large_frame(int signo)
+{
+    volatile char room[200000];
+    for (size_t i = 0; i < sizeof(room); i += 512)
+        room[i] = (char)signo;
+    siglongjmp(back, 1);
+}
+
+static void recover(void)
+{
+    for (volatile int i = 0; i < 3; i++) {
+        if (sigsetjmp(back, 1) == 0)
+            write_null();
+    }
+    say("recovered\n");
+    say_whether_overrun();
+    run(abort_now);
+}
+
+static void recovers_from_large(void)
+{
+    memset(painted, PAINT, sizeof(painted));
+    set(SIGSEGV, jump_from_a_large_frame, 0);
+    start();
+    recover();
+}
+
+static void recovers_beside_small(void)
+{
+    set_alternate(SMALL_BYTES);
+    set(SIGSEGV, jump_from_a_large_frame, 0);
+    start();
+    recover();
+}
+
+static void recovers_on_small(void)
+{
+    set_alternate(SMALL_BYTES);
+    set(SIGSEGV, jump_back, SA_ONSTACK);
+    start();
+    recover();
+}
+
+static void dies_on_small(void)
+{
+    set_alternate(SMALL_BYTES);
+    start();
+    run(write_null);
+}
+
+static unsigned char *mended;
+
+/* As a collector or a lazy loader does it: the fault is mended, the instruction runs again. */
+static void mend(int signo, siginfo_t *info, void *context)
+{
+    (void)signo;
+    (void)context;
+    if (info->si_addr != mended || mprotect(mended, 4096, PROT_READ | PROT_WRITE) != 0)
+        _exit(9);
+}
+
+static void mends_with(int flags, size_t alternate_bytes)
+{
+    struct sigaction action = {.sa_sigaction = mend, .sa_flags = SA_SIGINFO | flags};
+    volatile double kept = 1.5;
+    if (alternate_bytes > 0)
+        set_alternate(alternate_bytes);
+    else
+        memset(painted, PAINT, sizeof(painted));
+    sigaction(SIGSEGV, &action, NULL);
+    start();
+    for (int i = 0; i < 3; i++) {
+        double sum = kept + i;
+        mended = mmap(NULL, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        errno = ENOSPC;
+        *(volatile unsigned char *)mended = 7;
+        if (errno != ENOSPC || *mended != 7 || sum != 1.5 + i)
+            _exit(8);
+    }
+    say("mended\n");
+    say_whether_overrun();
+    run(abort_now);
+}
+
+static void mends(void)
+{
+    mends_with(0, 0);
+}
+
+static void mends_beside_small(void)
+{
+    mends_with(0, SMALL_BYTES);
+}
+
+static void mends_on_small(void)
+{
+    mends_with(SA_ONSTACK, SMALL_BYTES);
+}
+
+static void earlier_cannot_run(void)
+{
+    set(SIGSEGV, print_once, 0);
+    start();
+    run(overflow_stack);
+}
+
+/* In the program's handler ours is done: what it used of the stack has lost its paint. */
+static void print_used(int signo)
+{
+    (void)signo;
+    printf("used %zu\n", BELOW_BYTES + LARGE_BYTES - find_paint_end());
+    fflush(stdout);
+    _exit(0);
+}
+
+static void measures_stack(void)
+{
+    set_alternate(LARGE_BYTES);
+    set(SIGABRT, print_used, 0);
+    start();
+    TOWBAR_TRACE(TRACE_A);
+    TOWBAR_SCOPE("device", "%s", "d-17");
+    run(assert_now);
+}
+
 /* ---- children ---- */
 
 static void wait_and_print(pid_t pid)
@@ -682,6 +835,15 @@ static const struct {
     {"recovers-then-dies", recovers_then_dies},
     {"ignores", ignores},
     {"ignores-but-faults", ignores_but_faults},
+    {"recovers-from-large", recovers_from_large},
+    {"recovers-beside-small", recovers_beside_small},
+    {"recovers-on-small", recovers_on_small},
+    {"dies-on-small", dies_on_small},
+    {"mends", mends},
+    {"mends-beside-small", mends_beside_small},
+    {"mends-on-small", mends_on_small},
+    {"earlier-cannot-run", earlier_cannot_run},
+    {"measures-stack", measures_stack},
     {"child-crashes", child_crashes},
     {"daemon-crashes", daemon_crashes},
     {"child-reports", child_reports},
