@@ -15,7 +15,7 @@
 #include "record/crash.h"
 #include "record/process.h"
 
-enum { ITEM_MAX_BYTES = 4 << 20, ADDRESSES_MAX = 1024, DROPS_MAX = 1 << 30 };
+enum { ITEM_MAX_BYTES = 4 << 20, ADDRESSES_MAX = 1024, DROPS_MAX = 1 << 30, REASON_BYTES = 32 };
 
 static int read_record(const struct tb_stage_tools *tools, struct tb_work *work);
 static int find_trace(const struct tb_stage_tools *tools, struct tb_work *work);
@@ -258,19 +258,32 @@ static int read_item(const struct tb_stage_tools *tools, struct tb_work *work)
     return err;
 }
 
-/* {"class":N,"count":N,"reason":"..."}: the reason becomes the name of a counter. */
+/* The reason becomes the name of a counter: ENOSPC counts as dropped.enospc. */
+static void take_reason(const struct tb_doc *doc, char reason[REASON_BYTES])
+{
+    if (!tb_doc_copy(doc, tb_doc_member(doc, 0, "reason"), reason, REASON_BYTES) ||
+        reason[0] == '\0')
+        snprintf(reason, REASON_BYTES, "other");
+    for (char *c = reason; *c != '\0'; c++) {
+        if (*c >= 'A' && *c <= 'Z')
+            *c = (char)(*c - 'A' + 'a');
+        else if ((*c < 'a' || *c > 'z') && (*c < '0' || *c > '9') && *c != '_' && *c != '-') {
+            snprintf(reason, REASON_BYTES, "other");
+            return;
+        }
+    }
+}
+
+/* {"class":N,"count":N,"reason":"..."} */
 static int read_dropcount(struct tb_work *work)
 {
     struct tb_doc *doc = NULL;
-    char reason[32];
+    char reason[REASON_BYTES];
     int err = tb_doc_new((const char *)work->record->data, work->record->len, &doc, work->why);
     if (err)
         return err;
     work->n_dropped = tb_doc_int(doc, tb_doc_member(doc, 0, "count"), 0);
-    if (!tb_doc_copy(doc, tb_doc_member(doc, 0, "reason"), reason, sizeof(reason)) ||
-        reason[0] == '\0' ||
-        strspn(reason, "abcdefghijklmnopqrstuvwxyz0123456789_") != strlen(reason))
-        snprintf(reason, sizeof(reason), "other");
+    take_reason(doc, reason);
     tb_doc_free(doc);
     if (work->n_dropped <= 0 || work->n_dropped > DROPS_MAX)
         return refuse(work, "the count of dropped records is not a number that can be true");

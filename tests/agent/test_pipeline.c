@@ -420,6 +420,40 @@ static void dropcounts_are_counted_and_odd_ones_refused(void **state)
     assert_int_equal(snapshot.store.occurrences, 0);
 }
 
+static int64_t counter(const char *name)
+{
+    sqlite3 *db = NULL;
+    sqlite3_stmt *stmt = NULL;
+    assert_int_equal(sqlite3_open(in_folder("state/towbar.db"), &db), SQLITE_OK);
+    assert_int_equal(
+        sqlite3_prepare_v2(db, "SELECT value FROM counters WHERE name = ?", -1, &stmt, NULL),
+        SQLITE_OK);
+    assert_int_equal(sqlite3_bind_text(stmt, 1, name, -1, SQLITE_STATIC), SQLITE_OK);
+    int64_t value = sqlite3_step(stmt) == SQLITE_ROW ? sqlite3_column_int64(stmt, 0) : 0;
+    assert_int_equal(sqlite3_finalize(stmt), SQLITE_OK);
+    assert_int_equal(sqlite3_close(db), SQLITE_OK);
+    return value;
+}
+
+static void each_reason_of_a_dropcount_has_its_counter(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const counts[] = {"{\"class\":1,\"count\":5,\"reason\":\"ENOSPC\"}",
+                                         "{\"class\":1,\"count\":2,\"reason\":\"enospc\"}",
+                                         "{\"class\":1,\"count\":3,\"reason\":\"rate-Limit\"}",
+                                         "{\"class\":1,\"count\":4,\"reason\":\"a b\"}",
+                                         "{\"class\":1,\"count\":6}"};
+    struct tb_writer writer;
+    tb_writer_init(&writer, TB_CLASS_ERROR, f->in_fd);
+    for (size_t i = 0; i < 5; i++)
+        append(f, &writer, TB_KIND_DROPCOUNT, counts[i]);
+    tb_writer_close(&writer);
+    assert_int_equal(tb_pipeline_batch(f->pipeline), 5);
+    assert_int_equal(counter("dropped.enospc"), 7);
+    assert_int_equal(counter("dropped.rate-limit"), 3);
+    assert_int_equal(counter("dropped.other"), 10);
+}
+
 static void a_dead_symbolizer_costs_names_only(void **state)
 {
     struct fixture *f = *state;
@@ -559,6 +593,7 @@ int main(int argc, char **argv)
         TEST(what_was_stored_is_not_stored_again_after_a_restart),
         TEST(what_is_no_item_goes_to_quarantine_alone),
         TEST(dropcounts_are_counted_and_odd_ones_refused),
+        TEST(each_reason_of_a_dropcount_has_its_counter),
         TEST(a_dead_symbolizer_costs_names_only),
         TEST(a_failing_database_acknowledges_nothing),
         TEST(the_thread_takes_what_comes_until_it_is_stopped),
