@@ -24,7 +24,7 @@ static int open_store(const struct tb_cli *cli, struct tb_store **out, int *code
 {
     struct tb_config config;
     *code = TB_EXIT_WRONG;
-    if (tb_cli_config(cli, &config) < 0)
+    if (tb_cli_config_to_read(cli, &config) < 0)
         return 1;
     int err = tb_cli_store(&config, out);
     if (err == -ENOENT) {

@@ -168,7 +168,7 @@ static void print_cures(const struct status *status)
                "  Meanwhile reports are kept in the spool.\n");
     if (c->parked > 0)
         printf(
-            "\n  %" PRId64 " item%s parked: Rollbar refuses the token. Put a valid token with "
+            "\n  %" PRId64 " item%s parked: there is no token that Rollbar takes. Put one with "
             "the scope\n  post_server_item into ROLLBAR_ACCESS_TOKEN or rollbar.access_token and "
             "restart\n  towbard; they are sent then.\n",
             c->parked, c->parked == 1 ? " is" : "s are");

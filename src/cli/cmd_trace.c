@@ -70,7 +70,7 @@ int tb_cmd_trace(struct tb_cli *cli)
     struct tb_occurrence_filter filter = {.trace_id = id, .max = TRACE_MAX};
     if (tb_show_trace_id(cli->words[0], id) < 0)
         return TB_EXIT_USAGE;
-    if (tb_cli_config(cli, &config) < 0)
+    if (tb_cli_config_to_read(cli, &config) < 0)
         return TB_EXIT_WRONG;
     int err = tb_cli_store(&config, &store);
     tb_config_done(&config);

@@ -57,6 +57,15 @@ int tb_cli_config(const struct tb_cli *cli, struct tb_config *out)
     return err;
 }
 
+int tb_cli_config_to_read(const struct tb_cli *cli, struct tb_config *out)
+{
+    struct tb_cli reader = *cli;
+    /* The spool is not looked at, so an ordinary user without HOME need not name one. */
+    if (reader.flags.state_dir != NULL && reader.flags.spool == NULL)
+        reader.flags.spool = reader.flags.state_dir;
+    return tb_cli_config(&reader, out);
+}
+
 int tb_cli_store(const struct tb_config *config, struct tb_store **out)
 {
     char why[TB_STORE_WHY] = "";

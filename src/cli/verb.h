@@ -57,6 +57,8 @@ int tb_cmd_test(struct tb_cli *cli);
 
 /* The settings: 0, or a negative errno that was said on stderr. */
 int tb_cli_config(const struct tb_cli *cli, struct tb_config *out);
+/* The same for a verb that only reads the database: the state folder is enough. */
+int tb_cli_config_to_read(const struct tb_cli *cli, struct tb_config *out);
 /* The database, to read: 0; -ENOENT in silence when there is none yet; another negative errno that
  * was said on stderr. */
 int tb_cli_store(const struct tb_config *config, struct tb_store **out);
