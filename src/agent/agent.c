@@ -19,6 +19,7 @@
 #include "agent/log.h"
 #include "agent/pipeline.h"
 #include "agent/serve.h"
+#include "agent/status.h"
 #include "agent/symbolizer.h"
 #include "base/clock.h"
 #include "base/fd.h"
@@ -231,11 +232,13 @@ static void greet(const struct agent *a)
 {
     const struct tb_config *c = a->config;
     const char *address = tb_serve_address(a->serve);
+    char endpoint[TB_STATUS_URL];
+    tb_status_url(c->endpoint, endpoint);
     tb_log(TB_LOG_INFO, "towbard %s is up: %s%s%s%s, spool %s, state %s", TOWBAR_VERSION,
            address[0] != '\0' ? "http://" : "", address, address[0] != '\0' ? " and " : "",
            c->socket, c->spool, c->state_dir);
     if (c->token[0] != '\0')
-        tb_log(TB_LOG_INFO, "sending to %s with the token from %s", c->endpoint, c->token_from);
+        tb_log(TB_LOG_INFO, "sending to %s with the token from %s", endpoint, c->token_from);
     else
         tb_log(TB_LOG_INFO, "no Rollbar token: errors are kept here; ROLLBAR_ACCESS_TOKEN or "
                             "rollbar.token_file would send them");

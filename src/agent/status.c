@@ -1,7 +1,24 @@
 /* status.c - see status.h. */
 #include "agent/status.h"
 
+#include <stdio.h>
+#include <string.h>
 #include <unistd.h>
+
+#include "agent/scrub.h"
+
+/* What stands before the last "@" of the host part is no host. */
+void tb_status_url(const char *url, char out[TB_STATUS_URL])
+{
+    const char *slashes = strstr(url, "//");
+    const char *host = slashes != NULL ? slashes + 2 : url;
+    size_t len = strcspn(host, "/?#");
+    const char *at = memrchr(host, '@', len);
+    if (at != NULL)
+        (void)snprintf(out, TB_STATUS_URL, "%.*s" TB_SCRUB_MASK "%s", (int)(host - url), url, at);
+    else
+        (void)snprintf(out, TB_STATUS_URL, "%s", url);
+}
 
 static void write_counts(const struct tb_store_counts *c, struct tb_json *j)
 {
@@ -41,10 +58,12 @@ static void write_spool(const struct tb_config *config, const struct tb_spool_st
 static void write_delivery(const struct tb_config *config, const struct tb_deliver_status *d,
                            struct tb_json *j)
 {
+    char endpoint[TB_STATUS_URL];
+    tb_status_url(config->endpoint, endpoint);
     tb_json_object(j);
     tb_json_kbool(j, "has_token", config->token[0] != '\0');
     tb_json_kopt(j, "token_from", config->token_from);
-    tb_json_kstr(j, "endpoint", config->endpoint);
+    tb_json_kstr(j, "endpoint", endpoint);
     tb_json_kint(j, "sent", d->sent);
     tb_json_kint(j, "retried", d->retried);
     tb_json_kint(j, "quarantined", d->quarantined);

@@ -15,6 +15,11 @@ struct tb_status {
     struct tb_deliver_status delivery;
 };
 
+enum { TB_STATUS_URL = 1024 };
+
+/* url as it may be shown: who asks and with what password becomes TB_SCRUB_MASK. */
+void tb_status_url(const char *url, char out[TB_STATUS_URL]);
+
 void tb_status_write(const struct tb_status *status, struct tb_json *out);
 
 #endif

@@ -15,6 +15,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "agent/status.h"
 #include "base/fd.h"
 #include "cli/agent.h"
 #include "cli/print.h"
@@ -184,6 +185,8 @@ static void check_token(struct list *list)
 {
     const struct tb_config *config = list->config;
     size_t len = strlen(config->token);
+    char endpoint[TB_STATUS_URL];
+    tb_status_url(config->endpoint, endpoint);
     if (len == 0)
         line(list, NOT_APPLICABLE, "token",
              "none: errors are kept here; ROLLBAR_ACCESS_TOKEN sends them to Rollbar");
@@ -194,7 +197,7 @@ static void check_token(struct list *list)
              "the project's post_server_item token",
              config->token_from, len);
     else
-        line(list, WELL, "token", "from %s, for %s", config->token_from, config->endpoint);
+        line(list, WELL, "token", "from %s, for %s", config->token_from, endpoint);
     if (config->warning != NULL && *config->warning != '\0')
         line(list, FAILED, "token", "%s", config->warning);
 }
