@@ -122,12 +122,13 @@ static void write_trace(void)
         write_chunk(TB_CRASH_TRACE, image, sizeof(image), NULL, 0);
 }
 
-/* Only assert, malloc and their like leave a text: struct { unsigned size; char text[]; }. */
+/* Only assert, malloc and their like leave a text: struct { unsigned size; char text[]; }. Where no
+ * signal kills (process 1), abort ends in a fault instead. */
 static void write_abort(void)
 {
     uint64_t address;
     uint8_t bytes[ABORT_BYTES];
-    if (crash.signal.signo != SIGABRT || !abort_message ||
+    if ((crash.signal.signo != SIGABRT && crash.pid != 1) || !abort_message ||
         tb_memory_copy((uint64_t)(uintptr_t)abort_message, &address, sizeof(address)) !=
             sizeof(address) ||
         address == 0)

@@ -129,6 +129,27 @@ static void move(const struct tb_signal *signal, uint64_t top, struct tb_signal 
         ((ucontext_t *)out->context)->uc_mcontext.fpregs = (void *)(uintptr_t)fpu;
 }
 
+#if defined(__SANITIZE_ADDRESS__)
+void __asan_unpoison_memory_region(const volatile void *address, size_t len);
+
+/* The marks of functions that never return are to go: it does that for ordinary stacks alone. */
+static void forget_frames(const ucontext_t *context, uint64_t here)
+{
+    uint64_t end = here;
+    if (is_in_reserve(here))
+        end = address_of(reserve) + RESERVE_BYTES;
+    else if (is_in_alternate(context, here))
+        end = address_of(context->uc_stack.ss_sp) + context->uc_stack.ss_size;
+    __asan_unpoison_memory_region((void *)(uintptr_t)here, end - here);
+}
+#else
+static void forget_frames(const ucontext_t *context, uint64_t here)
+{
+    (void)context;
+    (void)here;
+}
+#endif
+
 /* ---- a stack of ours ---- */
 
 static void claim_reserve(void)
@@ -154,6 +175,7 @@ void tb_frame_make_room(const struct tb_signal *signal, void (*handler)(int, sig
     else
         claim_reserve();
     move(signal, top, &moved);
+    forget_frames(context, here);
     errno = signal->err;
     tb_frame_jump(address_of(moved.context) - RETURN_BYTES, (void *)(uintptr_t)handler, moved.signo,
                   moved.info, moved.context, &nothing);
@@ -228,7 +250,9 @@ int tb_frame_place(const struct tb_signal *signal, int flags, struct tb_signal *
 
 void tb_frame_enter(const struct tb_signal *signal, void *handler)
 {
-    int is_ours = is_in_reserve(address_of(__builtin_frame_address(0)));
+    uint64_t here = address_of(__builtin_frame_address(0));
+    int is_ours = is_in_reserve(here);
+    forget_frames(signal->context, here);
     errno = signal->err;
     tb_frame_jump(address_of(signal->context) - RETURN_BYTES, handler, signal->signo, signal->info,
                   signal->context, is_ours ? &is_reserved : &nothing);

@@ -62,19 +62,25 @@ static int is_ours(const struct sigaction *action)
 
 /* ---- set and unset ---- */
 
+/* One that is still set, behind a handler that the program put in front and that may lead to it,
+ * stays as it is: in front as well, it would go round in a circle. What is ignored stays so: exec
+ * hands that down, and an ignored signal interrupts no call. */
 static int install_one(struct caught *caught)
 {
     struct sigaction ours;
+    struct sigaction now;
     memset(&ours, 0, sizeof(ours));
-    if (sigaction(caught->signo, NULL, &caught->before) != 0)
+    if (sigaction(caught->signo, NULL, &now) != 0)
         return -errno;
+    if (now.sa_handler == SIG_IGN || (caught->is_set && now.sa_handler != SIG_DFL))
+        return 0;
+    caught->before = now;
     ours.sa_sigaction = our_handler;
     /* NODEFER: a second fault inside, or a call of ours that is trapped, is to reach us, not to
      * kill at once. A call that the signal interrupts is to end as it would have: EINTR only where
      * the program's handler asked so. */
     ours.sa_flags = SA_SIGINFO | SA_ONSTACK | (caught->signo == SIGTRAP ? 0 : SA_NODEFER);
-    if (caught->before.sa_handler == SIG_DFL || caught->before.sa_handler == SIG_IGN ||
-        (caught->before.sa_flags & SA_RESTART))
+    if (now.sa_handler == SIG_DFL || (now.sa_flags & SA_RESTART))
         ours.sa_flags |= SA_RESTART;
     /* No other handler of the program runs inside ours; faults get through. */
     sigfillset(&ours.sa_mask);
@@ -106,8 +112,10 @@ void tb_handoff_remove(void)
         struct sigaction now;
         if (!table[i].is_set)
             continue;
-        if (sigaction(table[i].signo, NULL, &now) == 0 && is_ours(&now))
-            (void)sigaction(table[i].signo, &table[i].before, NULL);
+        if (sigaction(table[i].signo, NULL, &now) != 0 || !is_ours(&now))
+            continue; /* another stands in front, and may call ours: that still knows whom to call
+                       */
+        (void)sigaction(table[i].signo, &table[i].before, NULL);
         table[i].is_set = 0;
     }
 }
@@ -145,13 +153,17 @@ static int happens_again(const struct tb_signal *signal)
     }
 }
 
+/* A signal that is sent does not kill the first process of a namespace, unless it has a handler. */
+static enum tb_handoff_way default_way(const struct tb_signal *signal)
+{
+    return signal->info->si_code <= 0 && syscall(SYS_getpid) == 1 ? TB_WAY_IGNORE : TB_WAY_DEATH;
+}
+
 enum tb_handoff_way tb_handoff_way(const struct tb_signal *signal)
 {
     const struct caught *caught = find(signal->signo);
     if (!caught || caught->before.sa_handler == SIG_DFL || atomic_load(&caught->is_spent))
-        return TB_WAY_DEATH;
-    if (caught->before.sa_handler == SIG_IGN) /* a fault cannot be ignored: the kernel kills */
-        return signal->info->si_code <= 0 ? TB_WAY_IGNORE : TB_WAY_DEATH;
+        return default_way(signal);
     /* On a stack without room for it, the kernel would have killed. */
     return tb_frame_fits(signal, caught->before.sa_flags) ? TB_WAY_HANDLER : TB_WAY_DEATH;
 }
@@ -179,6 +191,9 @@ static void die(const struct tb_signal *signal, int is_nested)
     /* Unblocked too: it may have come inside a ppoll that let it through for the moment. */
     tb_handoff_give_up(signal);
     if (happens_again(signal) && !is_nested)
+        return;
+    /* abort comes to this at last, where its signal kills nobody: hlt, again and again. */
+    if (pid == 1 && signal->signo == SIGSEGV && signal->info->si_code > 0 && !is_nested)
         return;
     sigfillset(&all);
     set_mask(&all);

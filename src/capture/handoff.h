@@ -20,7 +20,7 @@ struct tb_signal {
 };
 
 enum tb_handoff_way {
-    TB_WAY_IGNORE, /* the program asked for nothing to happen */
+    TB_WAY_IGNORE, /* nothing happens: it was sent to the first process of a namespace */
     TB_WAY_DEATH,  /* the default action */
     TB_WAY_HANDLER /* the program's handler decides */
 };

@@ -387,6 +387,37 @@ static void ignores_but_faults(void)
     run(write_null);
 }
 
+static void ignores_then_exec(void)
+{
+    set(SIGTRAP, SIG_IGN, 0);
+    set(SIGABRT, SIG_IGN, 0);
+    start();
+    fflush(stdout);
+    execlp("grep", "grep", "SigIgn", "/proc/self/status", (char *)NULL);
+}
+
+static struct sigaction inner;
+
+/* As programs do that want the last word and know who was there before. */
+static void lead_to_inner(int signo, siginfo_t *info, void *context)
+{
+    say("outer handler\n");
+    if (inner.sa_flags & SA_SIGINFO)
+        inner.sa_sigaction(signo, info, context);
+    else
+        set(signo, SIG_DFL, 0);
+}
+
+static void chain(void)
+{
+    struct sigaction outer = {.sa_sigaction = lead_to_inner, .sa_flags = SA_SIGINFO};
+    start();
+    sigaction(SIGSEGV, &outer, &inner);
+    towbar_shutdown();
+    start();
+    run(write_null);
+}
+
 /* Faults again inside of the handler of the program, on the alternate stack. */
 static void fault_again(int signo)
 {
@@ -404,7 +435,12 @@ static void earlier_faults(void)
 
 /* ---- on which stack ---- */
 
-enum { PAINT = 0xAA, BELOW_BYTES = 256 << 10, SMALL_BYTES = 4096, LARGE_BYTES = 128 << 10 };
+#if defined(VICTIM_SANITIZED)
+enum { SMALL_BYTES = 12 << 10 }; /* instrumented frames are larger */
+#else
+enum { SMALL_BYTES = 4 << 10 };
+#endif
+enum { PAINT = 0xAA, BELOW_BYTES = 256 << 10, LARGE_BYTES = 128 << 10 };
 
 static unsigned char painted[BELOW_BYTES + LARGE_BYTES] __attribute__((aligned(64)));
 
@@ -844,6 +880,8 @@ static const struct {
     {"mends-on-small", mends_on_small},
     {"earlier-cannot-run", earlier_cannot_run},
     {"measures-stack", measures_stack},
+    {"ignores-then-exec", ignores_then_exec},
+    {"chain", chain},
     {"child-crashes", child_crashes},
     {"daemon-crashes", daemon_crashes},
     {"child-reports", child_reports},
