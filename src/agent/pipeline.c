@@ -27,6 +27,7 @@ struct tb_pipeline {
     struct tb_pipeline_options options;
     struct tb_stage_tools tools;
     struct tb_scrub scrub;
+    struct tb_patience patience;
     char host[HOST_BYTES];
     struct entry *batch; /* TB_PIPELINE_BATCH entries, n of them in use */
     size_t n;
@@ -53,6 +54,7 @@ int tb_pipeline_new(const struct tb_pipeline_options *options, struct tb_pipelin
     p->tools = (struct tb_stage_tools){.config = options->config,
                                        .spool = options->spool,
                                        .symbolizer = options->symbolizer,
+                                       .patience = &p->patience,
                                        .scrub = &p->scrub,
                                        .host = p->host};
     int err = tb_scrub_init(&p->scrub, options->config->scrub_keys, options->config->n_scrub_keys);

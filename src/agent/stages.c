@@ -114,9 +114,18 @@ static void ask(const struct tb_stage_tools *tools, const struct origin *origin,
         snprintf(note, TB_STAGE_WHY, "not symbolized: the process record is missing");
         return;
     }
+    uid_t uid = origin->process.uid;
+    if (!tb_patience_has(tools->patience, uid, tb_clock_mono_ns())) {
+        snprintf(note, TB_STAGE_WHY,
+                 "not symbolized: the last %d questions for user %u took too long; the next is "
+                 "asked %d s after the last of them",
+                 TB_PATIENCE_TIMEOUTS, (unsigned)uid, TB_PATIENCE_S);
+        return;
+    }
     question.process = origin->bytes;
     question.process_len = origin->len;
     int err = tb_symbolizer_ask(tools->symbolizer, &question, answer);
+    tb_patience_tell(tools->patience, uid, err == -ETIMEDOUT, tb_clock_mono_ns());
     if (err) {
         const char *what = err == -ETIMEDOUT ? "it did not answer in time"
                            : err == -EPIPE   ? "it died over this record"

@@ -4,6 +4,7 @@
 
 #include "agent/config.h"
 #include "agent/group.h"
+#include "agent/patience.h"
 #include "agent/scrub.h"
 #include "agent/symbolizer.h"
 #include "agent/trace_ids.h"
@@ -19,6 +20,7 @@ struct tb_stage_tools {
     const struct tb_config *config;
     struct tb_spool *spool;
     struct tb_symbolizer *symbolizer;
+    struct tb_patience *patience; /* whom the symbolizer is not asked for */
     const struct tb_scrub *scrub;
     const char *host;
 };

@@ -33,6 +33,7 @@ struct fixture {
     struct tb_pipeline *pipeline;
     int in_fd;
     int n_stored_calls;
+    int deadline_ms; /* of the symbolizer; 0: its own */
 };
 
 static void count_call(void *arg)
@@ -44,7 +45,8 @@ static void count_call(void *arg)
 static void open_pipeline(struct fixture *f, const char *worker)
 {
     char why[TB_SPOOL_WHY];
-    const struct tb_symbolizer_options symbolizer = {.program = worker, .config = &f->config};
+    const struct tb_symbolizer_options symbolizer = {
+        .program = worker, .config = &f->config, .deadline_ms = f->deadline_ms};
     assert_int_equal(tb_spool_open(in_folder("spool"), TB_SPOOL_CREATE, &f->spool, why), 0);
     assert_int_equal(tb_store_open(in_folder("state"), TB_STORE_WRITE, &f->store, why), 0);
     assert_int_equal(tb_symbolizer_new(&symbolizer, &f->symbolizer), 0);
@@ -468,6 +470,40 @@ static void a_dead_symbolizer_costs_names_only(void **state)
     assert_non_null(strstr(found.data, "not symbolized: the symbolizer failed"));
 }
 
+struct notes {
+    int n_hung, n_spared;
+};
+
+static int count_notes(void *arg, const struct tb_occurrence_row *row)
+{
+    struct notes *notes = arg;
+    notes->n_hung += memmem(row->data, row->data_len, "did not answer in time", 22) != NULL;
+    notes->n_spared += memmem(row->data, row->data_len, "took too long", 13) != NULL;
+    return 0;
+}
+
+static void who_makes_the_symbolizer_hang_is_asked_for_no_more(void **state)
+{
+    struct fixture *f = *state;
+    const char *hang = put_file("hang", "#!/bin/sh\nexec sleep 1000\n");
+    struct found found;
+    assert_int_equal(chmod(hang, 0700), 0);
+    close_pipeline(f);
+    f->deadline_ms = 100;
+    open_pipeline(f, hang);
+    for (int i = 0; i < 3; i++) {
+        spool_crash(f);
+        assert_int_equal(tb_pipeline_batch(f->pipeline), 1);
+        occurrences(f, &found);
+        assert_int_equal(found.n, i + 1);
+    }
+    struct notes notes = {0};
+    const struct tb_occurrence_filter filter = {.max = 10};
+    assert_int_equal(tb_store_occurrences(f->store, &filter, count_notes, &notes), 0);
+    assert_int_equal(notes.n_hung, 2);
+    assert_int_equal(notes.n_spared, 1);
+}
+
 static void a_failing_database_acknowledges_nothing(void **state)
 {
     struct fixture *f = *state;
@@ -595,6 +631,7 @@ int main(int argc, char **argv)
         TEST(dropcounts_are_counted_and_odd_ones_refused),
         TEST(each_reason_of_a_dropcount_has_its_counter),
         TEST(a_dead_symbolizer_costs_names_only),
+        TEST(who_makes_the_symbolizer_hang_is_asked_for_no_more),
         TEST(a_failing_database_acknowledges_nothing),
         TEST(the_thread_takes_what_comes_until_it_is_stopped),
         TEST(more_than_one_batch_arrives_whole),
