@@ -75,7 +75,7 @@ struct walk {
 
 static int family_of(int fd)
 {
-    struct sockaddr_storage at;
+    struct sockaddr_storage at = {0};
     socklen_t len = sizeof(at);
     return getsockname(fd, (struct sockaddr *)&at, &len) < 0 ? -1 : at.ss_family;
 }
@@ -103,7 +103,7 @@ static int count_open(const struct tb_connections *connections)
     return walk.n;
 }
 
-static const struct timeval recheck = {.tv_usec = RECHECK_MS * 1000};
+static const struct timeval recheck = {.tv_usec = RECHECK_MS * 1000L};
 
 static void look_again(evutil_socket_t fd, short events, void *arg)
 {
