@@ -3,12 +3,16 @@
  * All that is large lies in one of N_WORKS works, claimed for the length of the call: nothing is
  * allocated, little of the caller's stack is used (it may be a small signal stack), and a handler
  * that interrupts a report claims another. When all are in use the report yields a little, then is
- * lost and counted. */
+ * lost and counted.
+ *
+ * A handler that leaves a report by siglongjmp leaves its work claimed. When all are in use, one
+ * that this thread claimed in a frame that is gone is taken over. */
 #include "capture/report.h"
 
 #include <errno.h>
 #include <limits.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -40,7 +44,9 @@ enum {
 };
 
 struct work {
-    atomic_flag is_claimed;
+    atomic_int owner;           /* thread id, 0: free */
+    atomic_uintptr_t frame;     /* of the owner's make_report; UINTPTR_MAX: not known yet */
+    struct tb_modules *modules; /* taken; NULL without */
     struct tb_stack stack;
     struct tb_unwind_frame frames[FRAMES_MAX];
     uint64_t addresses[FRAMES_MAX];
@@ -67,13 +73,62 @@ struct wish {
 
 static struct work works[N_WORKS];
 
-static struct work *claim_work(void)
+static struct work *claim_free(int tid, uintptr_t frame)
 {
-    for (int round = 0; round <= N_YIELDS; round++) {
-        for (int i = 0; i < N_WORKS; i++) {
-            if (!atomic_flag_test_and_set_explicit(&works[i].is_claimed, memory_order_acquire))
-                return &works[i];
+    for (int i = 0; i < N_WORKS; i++) {
+        int none = 0;
+        if (atomic_compare_exchange_strong(&works[i].owner, &none, tid)) {
+            works[i].modules = NULL;
+            atomic_store(&works[i].frame, frame);
+            return &works[i];
         }
+    }
+    return NULL;
+}
+
+static int is_inside(const stack_t *stack, uintptr_t address)
+{
+    uintptr_t low = (uintptr_t)stack->ss_sp;
+    return !(stack->ss_flags & SS_DISABLE) && address >= low && address - low < stack->ss_size;
+}
+
+/* What runs now, on this stack, has frames below those of all that it interrupted. Of the alternate
+ * stack nothing runs while another is in use. */
+static int is_gone(uintptr_t frame, uintptr_t here)
+{
+    stack_t alternate;
+    if (frame == UINTPTR_MAX || sigaltstack(NULL, &alternate) != 0)
+        return 0;
+    if (is_inside(&alternate, frame) != is_inside(&alternate, here))
+        return is_inside(&alternate, frame);
+    return frame <= here;
+}
+
+static struct work *claim_abandoned(int tid, uintptr_t here)
+{
+    for (int i = 0; i < N_WORKS; i++) {
+        struct work *work = &works[i];
+        uintptr_t frame = atomic_load(&work->frame);
+        /* A handler that comes in between takes it first, and then the frame is another. */
+        if (atomic_load(&work->owner) != tid || !is_gone(frame, here) ||
+            !atomic_compare_exchange_strong(&work->frame, &frame, here))
+            continue;
+        tb_modules_give(work->modules);
+        work->modules = NULL;
+        return work;
+    }
+    return NULL;
+}
+
+static struct work *claim_work(uintptr_t here)
+{
+    int tid = gettid();
+    for (int round = 0; round <= N_YIELDS; round++) {
+        struct work *work = claim_free(tid, here);
+        if (!work)
+            work = claim_abandoned(tid, here);
+        if (work)
+            return work;
         (void)sched_yield();
     }
     return NULL;
@@ -81,13 +136,19 @@ static struct work *claim_work(void)
 
 static void release_work(struct work *work)
 {
-    atomic_flag_clear_explicit(&work->is_claimed, memory_order_release);
+    struct tb_modules *modules = work->modules;
+    work->modules = NULL;
+    tb_modules_give(modules);
+    atomic_store(&work->frame, UINTPTR_MAX);
+    atomic_store(&work->owner, 0);
 }
 
 void tb_report_forked(void)
 {
-    for (int i = 0; i < N_WORKS; i++)
-        atomic_flag_clear(&works[i].is_claimed);
+    for (int i = 0; i < N_WORKS; i++) {
+        atomic_store(&works[i].frame, UINTPTR_MAX);
+        atomic_store(&works[i].owner, 0);
+    }
 }
 
 /* ---- gather ---- */
@@ -136,16 +197,18 @@ static void put_frames(struct work *work, const struct tb_modules *modules,
 }
 
 /* The stack led into modules that the table does not know: the report refers to a new one. */
-static struct tb_modules *renew_modules(struct work *work, struct tb_modules *modules)
+static void renew_modules(struct work *work)
 {
     const struct tb_late *late = &work->stack.late;
+    struct tb_modules *modules = work->modules;
     if (late->n > 0 && tb_modules_extend(&tb_lib.about, late->modules, late->code, late->n) == 0) {
         tb_lib_store_modules();
+        work->modules = NULL;
         tb_modules_give(modules);
         modules = tb_modules_take();
+        work->modules = modules;
     }
     work->facts.generation = modules ? modules->process.generation : 0;
-    return modules;
 }
 
 static void put_notes(struct work *work)
@@ -227,8 +290,9 @@ static void tell_losses(enum tb_spool_class class_)
         atomic_fetch_add(&tb_lib.n_lost[class_], n);
 }
 
-static int store(struct work *work, const struct tb_modules *modules)
+static int store(struct work *work)
 {
+    const struct tb_modules *modules = work->modules;
     struct tb_append record = {.kind = TB_KIND_NATIVE,
                                .uuid = work->uuid,
                                .time_ns = work->facts.wall_ns,
@@ -253,22 +317,21 @@ __attribute__((format(printf, 3, 0))) static int
 make_report(struct tb_site *site, const struct wish *wish, const char *format, va_list args)
 {
     enum tb_spool_class class_ = class_of(wish->level);
-    struct work *work = claim_work();
+    struct work *work = claim_work((uintptr_t)__builtin_frame_address(0));
     if (!work) {
         note_loss(class_, -EAGAIN);
         return -EAGAIN;
     }
-    struct tb_modules *modules = tb_modules_take();
+    work->modules = tb_modules_take();
     uint64_t n_suppressed = atomic_exchange(&site->n_suppressed, 0);
     memset(&work->facts, 0, sizeof(work->facts));
     memset(&work->trace, 0, sizeof(work->trace));
     work->facts.n_suppressed = n_suppressed;
     put_message(work, wish, format, args);
-    put_frames(work, modules, wish->caller);
-    modules = renew_modules(work, modules);
+    put_frames(work, work->modules, wish->caller);
+    renew_modules(work);
     put_surroundings(work, wish);
-    int err = store(work, modules);
-    tb_modules_give(modules);
+    int err = store(work);
     release_work(work);
     if (err == 0) {
         tell_losses(class_);

@@ -284,6 +284,15 @@ static void second_report_of_a_thread_does_not_allocate(void **state)
     assert_int_equal(rig_read(rig), 7);
 }
 
+/* Each left its work claimed, and there are eight. */
+static void reports_left_by_siglongjmp_do_not_use_up_the_room(void **state)
+{
+    struct rig *rig = *state;
+    rig_run(rig, "leaves-reports");
+    assert_int_equal(rig_said(rig, "result", 10), 0);
+    assert_non_null(strstr(rig_only(rig, TB_KIND_NATIVE)->data, "\"after all\""));
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -301,6 +310,7 @@ int main(void)
         CASE(threads_report_side_by_side),
         CASE(folder_closed_by_the_host_is_opened_again),
         CASE(signal_handler_may_report),
+        CASE(reports_left_by_siglongjmp_do_not_use_up_the_room),
         CASE(second_report_of_a_thread_does_not_allocate),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

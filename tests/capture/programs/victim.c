@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <printf.h>
 #include <pthread.h>
 #include <sched.h>
 #include <setjmp.h>
@@ -776,6 +777,46 @@ static void handler_reports(void)
     raise(SIGUSR1);
 }
 
+static void jump_out_of_report(int signo)
+{
+    (void)signo;
+    siglongjmp(back, 1);
+}
+
+/* What the library formats for us is where the signal comes: in the middle of a report. */
+static int raise_in_format(FILE *stream, const struct printf_info *info, const void *const *args)
+{
+    (void)stream;
+    (void)info;
+    (void)args;
+    raise(SIGUSR1);
+    return 0;
+}
+
+static int no_arguments(const struct printf_info *info, size_t n, int *types, int *sizes)
+{
+    (void)info;
+    (void)n;
+    (void)types;
+    (void)sizes;
+    return 0;
+}
+
+static void leaves_reports(void)
+{
+    const char *volatile format = "left at %J";
+    set(SIGUSR1, jump_out_of_report, 0);
+    register_printf_specifier('J', raise_in_format, no_arguments);
+    start();
+    for (volatile int i = 0; i < 20; i++) {
+        const struct towbar_site site = {"leaves.c", i, "leaves_reports"};
+        if (sigsetjmp(back, 1) == 0)
+            towbar_report_at(&site, TOWBAR_ERROR, 0, format);
+    }
+    printf("result %d\n", -towbar_error("after all"));
+    fflush(stdout);
+}
+
 /* ---- the malloc that must not be called ---- */
 
 static volatile int malloc_is_forbidden;
@@ -893,6 +934,7 @@ static const struct {
     {"calls-trapped", calls_trapped},
     {"plugin", plugin_crashes},
     {"handler-reports", handler_reports},
+    {"leaves-reports", leaves_reports},
     {"no-malloc", dies_without_malloc},
     {"no-malloc-report", reports_without_malloc},
 };
