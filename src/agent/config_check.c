@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/status.h"
+
 /* "127.0.0.1:PORT", "[::1]:PORT", "localhost:PORT" or "off". */
 static int check_listen(const struct tb_config *c, char why[TB_CONFIG_WHY])
 {
@@ -68,10 +70,12 @@ static int check_endpoint(const struct tb_config *c, char why[TB_CONFIG_WHY])
         strncmp(c->endpoint, "http://", 7) == 0 || strncmp(c->endpoint, "https://", 8) == 0;
     if (is_url && ends_in_item(c->endpoint))
         return 0;
+    char shown[TB_STATUS_URL];
+    tb_status_url(c->endpoint, shown);
     snprintf(why, TB_CONFIG_WHY,
              "rollbar.endpoint (ROLLBAR_ENDPOINT) \"%.200s\" %s; it is the full item URL, "
              "like " TB_CONFIG_ENDPOINT,
-             c->endpoint, is_url ? "does not end in /item/" : "is no URL");
+             shown, is_url ? "does not end in /item/" : "is no URL");
     return -EINVAL;
 }
 
