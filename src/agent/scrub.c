@@ -210,9 +210,8 @@ static int is_secret_member(const struct walk *walk)
     size_t len = 0;
     int up = walk->depth < PATH_LEVELS ? walk->depth : PATH_LEVELS;
     while (up-- > 0) {
-        const char *tail = walk->levels[walk->depth - up].tail;
-        memcpy(path + len, tail, strlen(tail));
-        len += strlen(tail);
+        for (const char *c = walk->levels[walk->depth - up].tail; *c != '\0'; c++)
+            path[len++] = *c;
         if (up > 0)
             path[len++] = '.';
     }
