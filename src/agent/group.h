@@ -1,8 +1,8 @@
 /* group.h - which occurrences are one bug: a fingerprint, and what it was made from. Pure.
  *
- * Native items: SHA-1 of the service, the exception class, the first three distinct functions of the program's
- * own from the place of the fault outwards, and for reports the format string, for failed
- * assertions the expression. Never an address, a line number or a path.
+ * Native items: SHA-1 of the service, the exception class, the first three distinct functions of
+ * the program's own from the place of the fault outwards, and for reports the format string, for
+ * failed assertions the expression. Never an address, a line number or a path.
  * - Recursion counts once; the functions of the C library, the allocator and ours are passed over.
  * - Of an inlined call only the function that holds it counts. That is what the symbol table knows,
  *   so a binary groups the same with and without debug information; a build that inlines a function
