@@ -57,7 +57,7 @@ struct query {
 };
 
 static struct {
-    void *library;
+    void *handle;
     unw_addr_space_t space;
     unw_addr_space_t (*create_addr_space)(unw_accessors_t *, int);
     int (*set_caching_policy)(unw_addr_space_t, unw_caching_policy_t);
@@ -227,7 +227,7 @@ static int find_functions(void)
         {TEXT(UNW_OBJ(dwarf_search_unwind_table)), &lib.search_unwind_table},
     };
     for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
-        void *found = dlsym(lib.library, wanted[i].name);
+        void *found = dlsym(lib.handle, wanted[i].name);
         if (!found)
             return -ENOENT;
         memcpy(wanted[i].slot, &found, sizeof(found));
@@ -290,9 +290,9 @@ static int load(void)
     };
     if (lib.space)
         return 0;
-    if (!lib.library)
-        lib.library = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL);
-    if (!lib.library || find_functions() != 0)
+    if (!lib.handle)
+        lib.handle = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL);
+    if (!lib.handle || find_functions() != 0)
         return -ENOENT;
     lib.space = lib.create_addr_space(&accessors, 0);
     if (!lib.space)
