@@ -22,7 +22,7 @@
 #include "towbar/towbar.h"
 #include "unwind/rows.h"
 
-enum { WAIT_STEPS = 1000, WAIT_STEP_NS = 1000 * 1000 };
+enum { WAIT_STEPS = 100, WAIT_STEP_NS = 1000 * 1000 }; /* a tenth of a second, at exit too */
 
 /* ---- options ---- */
 
