@@ -35,6 +35,6 @@ one "clang-tidy" tidy_is_quiet
 one "cppcheck" cppcheck_is_quiet
 one "build, TSan" build build-tsan -DTOWBAR_WERROR=ON -DTOWBAR_SANITIZE=thread
 # TSan keeps signals to itself until it sees fit, so what compares deaths cannot run under it.
-suite "tests with threads, TSan" build-tsan -R 'spool|capture|agent|store|main_job|nothing_lost' \
+suite "tests with threads, TSan" build-tsan -R 'spool|capture|http|agent|store|main_job|nothing_lost' \
     -E 'capture.test_(crash|fork|handoff)'
 TOWBAR_CHECKS=1 suite "end to end, valgrind" build -R 'valgrind'

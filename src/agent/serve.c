@@ -11,11 +11,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "agent/http.h"
 #include "agent/ingest.h"
+#include "agent/log.h"
 #include "agent/status.h"
 #include "base/clock.h"
 #include "base/fd.h"
+#include "http/http.h"
 
 enum { STATUS_BYTES = 64 << 10, REPLY_BYTES = 256 };
 
@@ -136,6 +137,11 @@ static const struct tb_http_route routes[] = {
 
 /* ---- life ---- */
 
+static void warn(const char *text)
+{
+    tb_log(TB_LOG_WARNING, "%s", text);
+}
+
 int tb_serve_open(const struct tb_config *config, struct tb_serve **out, char why[TB_LISTEN_WHY])
 {
     struct tb_serve *serve = calloc(1, sizeof(*serve));
@@ -202,7 +208,8 @@ int tb_serve_run(struct tb_serve *serve, const struct tb_serve_options *options)
     struct tb_http_options http_options = {.base = base,
                                            .routes = routes,
                                            .n_routes = sizeof(routes) / sizeof(routes[0]),
-                                           .arg = serve};
+                                           .arg = serve,
+                                           .warn = warn};
     int err = -ENOMEM;
     serve->options = *options;
     if (term == NULL || intr == NULL || event_add(term, NULL) < 0 || event_add(intr, NULL) < 0)

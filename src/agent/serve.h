@@ -4,7 +4,7 @@
 
 #include "agent/config.h"
 #include "agent/deliver.h"
-#include "agent/listen.h"
+#include "http/listen.h"
 #include "agent/pipeline.h"
 
 struct tb_serve;

@@ -6,7 +6,7 @@
 #include <cmocka.h>
 
 #include "agent/config.h"
-#include "folder.h"
+#include "../support/folder.h"
 
 static const char *const variables[] = {
     "ROLLBAR_ACCESS_TOKEN", "ROLLBAR_ENDPOINT", "ROLLBAR_ENVIRONMENT", "TOWBAR_SPOOL",

@@ -8,7 +8,7 @@
 
 #include "agent/config.h"
 #include "agent/config_paths.h"
-#include "folder.h"
+#include "../support/folder.h"
 
 enum { NOBODY = 65534 };
 

@@ -6,7 +6,7 @@
 #include <cmocka.h>
 
 #include "agent/ingest.h"
-#include "folder.h"
+#include "../support/folder.h"
 #include "spool/reader.h"
 
 static struct tb_spool *spool;

@@ -17,7 +17,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/id.h"
-#include "folder.h"
+#include "../support/folder.h"
 #include "item/write.h"
 #include "record/crash.h"
 #include "record/process.h"

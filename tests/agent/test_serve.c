@@ -8,7 +8,7 @@
 #include <cmocka.h>
 
 #include "agent/serve.h"
-#include "folder.h"
+#include "../support/folder.h"
 #include "spool/dir.h"
 
 static char spool[128];

@@ -14,7 +14,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 
 import towbar  # noqa: E402
 
-BELOW_AGENT = ("base", "spool", "trace", "record", "unwind", "item", "symbol", "sink", "store")
+BELOW_AGENT = ("base", "spool", "trace", "record", "unwind", "item", "symbol", "sink", "store", "http")
 
 # Folder: the folders it may include besides itself, and the libraries it may name.
 LAYERS = {
@@ -32,7 +32,8 @@ LAYERS = {
         BELOW_AGENT,
         ("libevent", "curl", "libcyaml", "systemd", "zlib", "pcre2", "openssl", "cjson"),
     ),
-    "web": (("base", "item", "store"), ("libevent",)),
+    "http": (("base",), ("libevent",)),
+    "web": (("base", "trace", "http", "item", "store"), ("cjson",)),
     "cli": ((*BELOW_AGENT, "agent", "web"), ("cjson", "sqlite", "curl")),
     "tools": ((*BELOW_AGENT,), ()),
     "dist": ((), ()),

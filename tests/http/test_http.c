@@ -4,7 +4,7 @@
 #include <stddef.h>
 #include <cmocka.h>
 
-#include "agent/http.h"
+#include "http/http.h"
 #include "http_child.h"
 
 static struct http_child child;

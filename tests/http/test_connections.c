@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "agent/connections.h"
+#include "http/connections.h"
 #include "http_child.h"
 
 enum { STRANGERS = 100, WINDOW_MS = 500, BUSY_MS = 150, LOG_BYTES = 2000 };
@@ -137,7 +137,7 @@ static void the_cap_follows_the_limit_of_descriptors(void **state)
         assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
         assert_int_equal(tb_connections_cap(), cases[i][1]);
     }
-    tb_connections_prepare();
+    tb_connections_prepare(NULL);
     struct rlimit after;
     assert_int_equal(getrlimit(RLIMIT_NOFILE, &after), 0);
     assert_true(after.rlim_cur == before.rlim_max || after.rlim_cur == 65536);

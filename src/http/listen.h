@@ -1,6 +1,6 @@
 /* listen.h - the agent's two listening sockets, and clear words when one cannot be had. */
-#ifndef TB_AGENT_LISTEN_H
-#define TB_AGENT_LISTEN_H
+#ifndef TB_HTTP_LISTEN_H
+#define TB_HTTP_LISTEN_H
 
 #include <sys/types.h>
 

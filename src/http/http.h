@@ -7,8 +7,8 @@
  * 4. Bodies are taken up to TB_HTTP_BODY_MAX; a longer one gets 413.
  * 5. connections.h says how many may be connected; one that is idle goes after TB_HTTP_TIMEOUT_S.
  */
-#ifndef TB_AGENT_HTTP_H
-#define TB_AGENT_HTTP_H
+#ifndef TB_HTTP_HTTP_H
+#define TB_HTTP_HTTP_H
 
 #include <event2/event.h>
 #include <event2/http.h>
@@ -28,7 +28,10 @@ struct tb_http_options {
     struct event_base *base;
     const struct tb_http_route *routes; /* borrowed, like arg */
     size_t n_routes;
+    /* What no route names: 1 when it was answered, or will be; 0 for a 404. NULL for nothing. */
+    int (*other)(void *arg, struct evhttp_request *request);
     void *arg;
+    void (*warn)(const char *text); /* a sentence for the operator; NULL for nobody */
 };
 
 /* 0 or -ENOMEM. */

@@ -6,9 +6,9 @@
  *    for files: whoever holds all of one side stops neither the other side nor the pipeline.
  * 3. When the kernel has no descriptor to give all the same, the listener rests as long, instead of
  *    being asked in a circle.
- * 4. What libevent has to say goes to the agent's log, one line a second at most. */
-#ifndef TB_AGENT_CONNECTIONS_H
-#define TB_AGENT_CONNECTIONS_H
+ * 4. What libevent has to say goes to whoever asked for it, one line a second at most. */
+#ifndef TB_HTTP_CONNECTIONS_H
+#define TB_HTTP_CONNECTIONS_H
 
 #include <event2/event.h>
 #include <event2/http.h>
@@ -25,8 +25,9 @@ struct tb_connections {
 };
 
 /* For the whole process: raises the soft limit of descriptors to what is allowed and useful, and
- * takes libevent's log. May be called again. */
-void tb_connections_prepare(void);
+ * takes libevent's log. May be called again. tell hears what an operator should know, in the
+ * loop's thread; NULL for nobody. */
+void tb_connections_prepare(void (*tell)(const char *text));
 /* How many connections a listener may have, by the limit of descriptors as it is. */
 int tb_connections_cap(void);
 /* Guards a socket that server has begun to accept from; one for each evhttp. 0 or -ENOMEM. */

@@ -3,7 +3,7 @@
  * evhttp tells nobody when a connection ends that never sent a request, and those are the ones to
  * count. So new ones are counted as they come, and when that makes the cap, the loop's events are
  * walked to see how many are still there. */
-#include "agent/connections.h"
+#include "http/connections.h"
 
 #include <errno.h>
 #include <event2/bufferevent.h>
@@ -12,7 +12,6 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 
-#include "agent/log.h"
 #include "base/clock.h"
 
 enum {
@@ -20,31 +19,38 @@ enum {
     CAP_MAX = 1000,          /* of one listener */
     CAP_SHARE = 4,           /* so much of the descriptors: half of them for both listeners */
     RECHECK_MS = 100,
-    WHY_BYTES = 128
+    WHY_BYTES = 128,
+    LINE_BYTES = 512
 };
 
 /* ---- the process ---- */
+
+static void (*warn)(const char *text);
 
 /* Called in the loop's thread only. */
 static void say_of_libevent(int severity, const char *text)
 {
     static uint64_t last_ns;
     static unsigned n_unsaid;
+    char line[LINE_BYTES];
     uint64_t now = tb_clock_mono_ns();
-    if (severity < EVENT_LOG_WARN)
+    if (severity < EVENT_LOG_WARN || warn == NULL)
         return;
     if (last_ns > 0 && now - last_ns < TB_NS_PER_S) {
         n_unsaid++;
         return;
     }
-    tb_log(TB_LOG_WARNING, "libevent: %s (%u more unsaid)", text, n_unsaid);
+    (void)snprintf(line, sizeof(line), "libevent: %s (%u more unsaid)", text, n_unsaid);
+    warn(line);
     last_ns = now;
     n_unsaid = 0;
 }
 
-void tb_connections_prepare(void)
+void tb_connections_prepare(void (*tell)(const char *text))
 {
     struct rlimit limit;
+    char line[LINE_BYTES];
+    warn = tell;
     event_set_log_callback(say_of_libevent);
     if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
         return;
@@ -52,8 +58,10 @@ void tb_connections_prepare(void)
     if (limit.rlim_cur >= wanted)
         return;
     limit.rlim_cur = wanted;
-    if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
-        tb_log(TB_LOG_WARNING, "cannot raise the limit of open files: %s", strerror(errno));
+    if (setrlimit(RLIMIT_NOFILE, &limit) == 0 || warn == NULL)
+        return;
+    (void)snprintf(line, sizeof(line), "cannot raise the limit of open files: %s", strerror(errno));
+    warn(line);
 }
 
 int tb_connections_cap(void)

@@ -1,6 +1,6 @@
 /* folder.h - a temporary folder of a test, and files in it. */
-#ifndef TEST_AGENT_FOLDER_H
-#define TEST_AGENT_FOLDER_H
+#ifndef TEST_SUPPORT_FOLDER_H
+#define TEST_SUPPORT_FOLDER_H
 
 #include <ftw.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 /* http.c - see http.h. */
-#include "agent/http.h"
+#include "http/http.h"
 
 #include <errno.h>
 #include <event2/buffer.h>
@@ -11,7 +11,7 @@
 #include <strings.h>
 #include <unistd.h>
 
-#include "agent/connections.h"
+#include "http/connections.h"
 #include "base/json.h"
 
 enum {
@@ -168,6 +168,8 @@ static void dispatch(struct evhttp_request *request, void *arg)
             return;
         }
     }
+    if (!is_known && options->other != NULL && options->other(options->arg, request))
+        return;
     tb_http_error(request, is_known ? 405 : 404,
                   is_known ? "this path does not take that method" : "there is nothing here");
 }
@@ -180,7 +182,7 @@ int tb_http_new(const struct tb_http_options *options, struct tb_http **out)
     if (http == NULL)
         return -ENOMEM;
     http->options = *options;
-    tb_connections_prepare();
+    tb_connections_prepare(options->warn);
     for (int i = 0; i < 2; i++) {
         struct side *side = &http->sides[i];
         side->http = http;

@@ -1,7 +1,7 @@
 /* http_child.h - the agent's HTTP server in a process of its own, with one route, for tests of what
  * it does with strangers. */
-#ifndef TEST_AGENT_HTTP_CHILD_H
-#define TEST_AGENT_HTTP_CHILD_H
+#ifndef TEST_HTTP_CHILD_H
+#define TEST_HTTP_CHILD_H
 
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -15,9 +15,9 @@
 #include <sys/wait.h>
 #include <time.h>
 
-#include "agent/http.h"
-#include "agent/listen.h"
-#include "folder.h"
+#include "http/http.h"
+#include "http/listen.h"
+#include "../support/folder.h"
 
 enum { CHILD_DESCRIPTORS = 64, CHILD_HELD = 256, ANSWER_MS = 1000 };
 
@@ -45,6 +45,11 @@ static inline void child_lets_go(evutil_socket_t signo, short events, void *arg)
         close(child_held[--child_n_held]);
 }
 
+static inline void child_warns(const char *text)
+{
+    fprintf(stderr, "%s\n", text);
+}
+
 static inline void child_runs(int unix_fd, int tcp_fd, int keeps_all)
 {
     static const struct tb_http_route routes[] = {{"/healthz", EVHTTP_REQ_GET, child_answers}};
@@ -56,7 +61,8 @@ static inline void child_runs(int unix_fd, int tcp_fd, int keeps_all)
     close(log);
     (void)setrlimit(RLIMIT_NOFILE, &limit);
     struct event_base *base = event_base_new();
-    struct tb_http_options options = {.base = base, .routes = routes, .n_routes = 1};
+    struct tb_http_options options = {
+        .base = base, .routes = routes, .n_routes = 1, .warn = child_warns};
     struct tb_http *http = NULL;
     struct event *usr1 = evsignal_new(base, SIGUSR1, child_lets_go, NULL);
     if (tb_http_new(&options, &http) != 0 || tb_http_serve(http, unix_fd, 0) != 0 ||

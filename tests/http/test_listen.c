@@ -7,8 +7,8 @@
 #include <sys/un.h>
 #include <cmocka.h>
 
-#include "agent/listen.h"
-#include "folder.h"
+#include "http/listen.h"
+#include "../support/folder.h"
 
 static struct tb_listen_file bound;
 
