@@ -146,7 +146,7 @@ int main(int argc, char **argv)
         tb_log(TB_LOG_ERROR, "%s", why);
         return WRONG;
     }
-    int code = tb_agent_run(&config, command.once);
+    int code = tb_agent_run(&config, command.once, NULL);
     tb_config_done(&config);
     return code;
 }

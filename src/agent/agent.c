@@ -30,6 +30,7 @@ enum { WHY_BYTES = 512, STOP_MS = 3000, ONCE_STEP_MS = 200, ONCE_SLACK_MS = 5000
 
 struct agent {
     const struct tb_config *config;
+    const struct tb_pages *pages;
     int state_fd; /* the state folder; -1 */
     int lock_fd;  /* held: one agent for one state folder */
     int stop_fd;  /* tells the pipeline's thread to end */
@@ -247,7 +248,7 @@ static void greet(const struct agent *a)
 static int run_until_signal(struct agent *a)
 {
     struct tb_serve_options options = {
-        .config = a->config, .pipeline = a->pipeline, .deliver = a->deliver};
+        .config = a->config, .pipeline = a->pipeline, .deliver = a->deliver, .pages = a->pages};
     pthread_t thread;
     sigset_t all;
     sigset_t before;
@@ -271,9 +272,10 @@ static int run_until_signal(struct agent *a)
     return err;
 }
 
-int tb_agent_run(const struct tb_config *config, int once)
+int tb_agent_run(const struct tb_config *config, int once, const struct tb_pages *pages)
 {
-    struct agent a = {.config = config, .state_fd = -1, .lock_fd = -1, .stop_fd = -1};
+    struct agent a = {
+        .config = config, .pages = pages, .state_fd = -1, .lock_fd = -1, .stop_fd = -1};
     char why[WHY_BYTES] = "";
     sigset_t all;
     sigset_t before;

@@ -13,10 +13,12 @@
 
 #include "agent/ingest.h"
 #include "agent/log.h"
+#include "agent/pages.h"
 #include "agent/status.h"
 #include "base/clock.h"
 #include "base/fd.h"
 #include "http/http.h"
+#include "http/jobs.h"
 
 enum { STATUS_BYTES = 64 << 10, REPLY_BYTES = 256 };
 
@@ -26,6 +28,7 @@ struct tb_serve {
     int tcp_fd, unix_fd;             /* -1 once they are libevent's, and when there is none */
     struct tb_listen_file unix_file; /* ours as long as is_bound says so */
     char address[TB_LISTEN_ADDRESS];
+    struct tb_jobs *jobs; /* while tb_serve_run runs */
     struct tb_ingest ingest;
     int has_ingest;
     int64_t started_ms;
@@ -128,6 +131,12 @@ static void post_item(void *arg, struct evhttp_request *request)
     tb_http_reply(request, 200, "application/json", mem, j.len);
 }
 
+static int get_page(void *arg, struct evhttp_request *request)
+{
+    struct tb_serve *serve = arg;
+    return tb_pages_ask(serve->options.pages, serve->jobs, request);
+}
+
 static const struct tb_http_route routes[] = {
     {"/healthz", EVHTTP_REQ_GET, get_health},
     {"/readyz", EVHTTP_REQ_GET, get_ready},
@@ -208,16 +217,20 @@ int tb_serve_run(struct tb_serve *serve, const struct tb_serve_options *options)
     struct tb_http_options http_options = {.base = base,
                                            .routes = routes,
                                            .n_routes = sizeof(routes) / sizeof(routes[0]),
+                                           .other = get_page,
                                            .arg = serve,
                                            .warn = warn};
     int err = -ENOMEM;
     serve->options = *options;
     if (term == NULL || intr == NULL || event_add(term, NULL) < 0 || event_add(intr, NULL) < 0)
         goto out;
-    if ((err = tb_http_new(&http_options, &http)) || (err = take_sockets(serve, http)))
+    if ((err = tb_jobs_new(base, &serve->jobs)) || (err = tb_http_new(&http_options, &http)) ||
+        (err = take_sockets(serve, http)))
         goto out;
     err = event_base_dispatch(base) < 0 ? -EIO : 0;
 out:
+    tb_jobs_free(serve->jobs); /* its requests are answered before their connections go */
+    serve->jobs = NULL;
     tb_http_free(http);
     if (term != NULL)
         event_free(term);

@@ -4,8 +4,9 @@
 
 #include "agent/config.h"
 #include "agent/deliver.h"
-#include "http/listen.h"
 #include "agent/pipeline.h"
+#include "http/listen.h"
+#include "http/page.h"
 
 struct tb_serve;
 
@@ -13,6 +14,7 @@ struct tb_serve_options {
     const struct tb_config *config; /* borrowed, like all here */
     struct tb_pipeline *pipeline;
     struct tb_deliver *deliver;
+    const struct tb_pages *pages; /* NULL: none */
 };
 
 /* Opens the sockets and the spool for ingest, before any thread is started. 0, or a negative errno

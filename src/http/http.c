@@ -43,7 +43,8 @@ void tb_http_reply(struct evhttp_request *request, int status, const char *type,
     struct evbuffer *body = evhttp_request_get_output_buffer(request);
     (void)evhttp_add_header(headers, "Content-Type", type);
     (void)evhttp_add_header(headers, "X-Content-Type-Options", "nosniff");
-    (void)evhttp_add_header(headers, "Cache-Control", "no-store");
+    if (evhttp_find_header(headers, "Cache-Control") == NULL)
+        (void)evhttp_add_header(headers, "Cache-Control", "no-store");
     if (evhttp_request_get_command(request) != EVHTTP_REQ_HEAD) {
         (void)evbuffer_add(body, text, len);
     } else { /* how long it would be, and none of it: libevent would send it */
