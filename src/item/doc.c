@@ -197,11 +197,14 @@ static int grow(struct parser *p)
     struct tb_doc *doc = p->doc;
     if (doc->n_nodes < doc->nodes_cap)
         return 0;
-    if (doc->n_nodes == TB_DOC_NODES)
-        return too_much(p, "more than 50000 values");
+    if (doc->n_nodes == doc->nodes_max) {
+        char what[64];
+        (void)snprintf(what, sizeof(what), "more than %d values", doc->nodes_max);
+        return too_much(p, what);
+    }
     int cap = doc->nodes_cap > 0 ? doc->nodes_cap * 2 : 256;
-    if (cap > TB_DOC_NODES)
-        cap = TB_DOC_NODES;
+    if (cap > doc->nodes_max)
+        cap = doc->nodes_max;
     struct tb_doc_node *nodes = realloc(doc->nodes, (size_t)cap * sizeof(*nodes));
     if (!nodes) {
         (void)refuse(p, "out of memory");
@@ -330,7 +333,8 @@ static int parse(struct parser *p)
     return 0;
 }
 
-int tb_doc_new(const char *text, size_t len, struct tb_doc **out, char why[TB_DOC_WHY])
+static int new_with(const char *text, size_t len, int nodes_max, struct tb_doc **out,
+                    char why[TB_DOC_WHY])
 {
     why[0] = '\0';
     if (len > TB_DOC_BYTES) {
@@ -344,6 +348,7 @@ int tb_doc_new(const char *text, size_t len, struct tb_doc **out, char why[TB_DO
     }
     doc->text = text;
     doc->len = len;
+    doc->nodes_max = nodes_max;
     struct parser p = {.doc = doc, .text = text, .len = len, .parent = -1, .last = -1, .why = why};
     int err = parse(&p);
     if (err) {
@@ -352,6 +357,16 @@ int tb_doc_new(const char *text, size_t len, struct tb_doc **out, char why[TB_DO
     }
     *out = doc;
     return 0;
+}
+
+int tb_doc_new(const char *text, size_t len, struct tb_doc **out, char why[TB_DOC_WHY])
+{
+    return new_with(text, len, TB_DOC_NODES, out, why);
+}
+
+int tb_doc_new_large(const char *text, size_t len, struct tb_doc **out, char why[TB_DOC_WHY])
+{
+    return new_with(text, len, TB_DOC_NODES_LARGE, out, why);
 }
 
 void tb_doc_free(struct tb_doc *doc)

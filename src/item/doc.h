@@ -1,7 +1,8 @@
 /* doc.h - a JSON text as it came, an index of its values, and edits that are spliced into it.
  *
  * 1. What is not edited stays byte for byte: numbers, nulls, key order, white space.
- * 2. The index is bounded: at most TB_DOC_NODES values, TB_DOC_DEPTH levels, TB_DOC_BYTES bytes.
+ * 2. The index is bounded: at most TB_DOC_NODES values, TB_DOC_DEPTH levels, TB_DOC_BYTES bytes;
+ *    whoever has the memory (40 bytes a value) and the time may ask for TB_DOC_NODES_LARGE values.
  * 3. Only valid JSON in valid UTF-8 gets an index; why says what is wrong and at which byte.
  * cJSON cannot do this: it turns 9007199254740993 into 9.00719925474099e+15. */
 #ifndef TB_ITEM_DOC_H
@@ -13,7 +14,13 @@
 
 #include "base/buf.h"
 
-enum { TB_DOC_NODES = 50000, TB_DOC_DEPTH = 64, TB_DOC_BYTES = 8 << 20, TB_DOC_WHY = 160 };
+enum {
+    TB_DOC_NODES = 50000,
+    TB_DOC_NODES_LARGE = 1000000,
+    TB_DOC_DEPTH = 64,
+    TB_DOC_BYTES = 8 << 20,
+    TB_DOC_WHY = 160
+};
 enum tb_doc_type {
     TB_DOC_NULL,
     TB_DOC_BOOL,
@@ -35,6 +42,8 @@ struct tb_doc; /* borrows the text it was made from */
 
 /* 0; -EBADMSG: no JSON; -EMSGSIZE: over a bound of 2; -ENOMEM. why is "" on success. */
 int tb_doc_new(const char *text, size_t len, struct tb_doc **out, char why[TB_DOC_WHY]);
+/* The same with up to TB_DOC_NODES_LARGE values. */
+int tb_doc_new_large(const char *text, size_t len, struct tb_doc **out, char why[TB_DOC_WHY]);
 void tb_doc_free(struct tb_doc *doc);
 /* Node 0 is the root. */
 const struct tb_doc_node *tb_doc_at(const struct tb_doc *doc, int node);

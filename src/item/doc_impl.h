@@ -20,7 +20,7 @@ struct tb_doc {
     const char *text; /* borrowed */
     size_t len;
     struct tb_doc_node *nodes; /* in the order of the text: a parent before its members */
-    int n_nodes, nodes_cap;
+    int n_nodes, nodes_cap, nodes_max;
     struct tb_doc_edit *edits; /* in the order they were asked for */
     int n_edits, edits_cap;
     /* Of each node its REPLACE or REMOVE edit, and its newest ADD, + 1; NULL before the first edit.
