@@ -1,24 +1,20 @@
 /* connections.c - see connections.h.
- *
- * evhttp tells nobody when a connection ends that never sent a request, and those are the ones to
- * count. So new ones are counted as they come, and when that makes the cap, the loop's events are
- * walked to see how many are still there. */
-#include "http/connections.h"
+ Here: the process, its listeners, and their caps. */
 
 #include <errno.h>
-#include <event2/bufferevent.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 
 #include "base/clock.h"
+#include "http/connections_impl.h"
 
 enum {
     DESCRIPTORS_MAX = 65536, /* more are not needed, and every walk would pay for them */
     CAP_MAX = 1000,          /* of one listener */
     CAP_SHARE = 4,           /* so much of the descriptors: half of them for both listeners */
-    RECHECK_MS = 100,
+    REST_MS = 100,
     WHY_BYTES = 128,
     LINE_BYTES = 512
 };
@@ -73,69 +69,18 @@ int tb_connections_cap(void)
     return cap > 0 ? cap : 1;
 }
 
-/* ---- one listener ---- */
+/* ---- the listeners ---- */
 
-struct walk {
-    const struct tb_connections *connections;
-    int n;
-    unsigned char seen[DESCRIPTORS_MAX / 8]; /* one that is read and written has two events */
-};
-
-static int family_of(int fd)
+void tb_listener_came(struct tb_listener *listener)
 {
-    struct sockaddr_storage at = {0};
-    socklen_t len = sizeof(at);
-    return getsockname(fd, (struct sockaddr *)&at, &len) < 0 ? -1 : at.ss_family;
+    if (++listener->n >= listener->cap && listener->listener != NULL)
+        (void)evconnlistener_disable(listener->listener);
 }
 
-static int count_event(const struct event_base *base, const struct event *event, void *arg)
+void tb_listener_left(struct tb_listener *listener)
 {
-    struct walk *walk = arg;
-    int fd = event_get_fd(event);
-    (void)base;
-    if (fd < 0 || fd >= DESCRIPTORS_MAX || (event_get_events(event) & EV_SIGNAL) != 0 ||
-        fd == evconnlistener_get_fd(walk->connections->listener))
-        return 0;
-    unsigned char bit = (unsigned char)(1U << (fd % 8));
-    if ((walk->seen[fd / 8] & bit) != 0)
-        return 0;
-    walk->seen[fd / 8] |= bit;
-    walk->n += family_of(fd) == walk->connections->family;
-    return 0;
-}
-
-static int count_open(const struct tb_connections *connections)
-{
-    struct walk walk = {.connections = connections};
-    (void)event_base_foreach_event(connections->base, count_event, &walk);
-    return walk.n;
-}
-
-static const struct timeval recheck = {.tv_usec = RECHECK_MS * 1000L};
-
-static void look_again(evutil_socket_t fd, short events, void *arg)
-{
-    struct tb_connections *connections = arg;
-    (void)fd;
-    (void)events;
-    connections->n_at_most = count_open(connections);
-    if (connections->n_at_most < connections->cap)
-        (void)evconnlistener_enable(connections->listener);
-    else
-        (void)event_add(connections->again, &recheck);
-}
-
-/* evhttp asks for one when it has accepted a connection, which no event shows yet. */
-static struct bufferevent *count_new(struct event_base *base, void *arg)
-{
-    struct tb_connections *connections = arg;
-    if (++connections->n_at_most >= connections->cap)
-        connections->n_at_most = count_open(connections) + 1;
-    if (connections->n_at_most >= connections->cap) {
-        (void)evconnlistener_disable(connections->listener);
-        (void)event_add(connections->again, &recheck);
-    }
-    return bufferevent_socket_new(base, -1, 0); /* evhttp closes the descriptor */
+    if (--listener->n < listener->cap && listener->listener != NULL)
+        (void)evconnlistener_enable(listener->listener);
 }
 
 static void enable(evutil_socket_t fd, short events, void *arg)
@@ -148,6 +93,7 @@ static void enable(evutil_socket_t fd, short events, void *arg)
 /* arg is evhttp's. A failed accept is no fault of the listener, except when all is used up. */
 static void rest(struct evconnlistener *listener, void *arg)
 {
+    static const struct timeval moment = {.tv_usec = REST_MS * 1000L};
     char text[WHY_BYTES];
     (void)arg;
     (void)snprintf(text, sizeof(text), "cannot accept a connection: %s",
@@ -155,28 +101,57 @@ static void rest(struct evconnlistener *listener, void *arg)
     say_of_libevent(EVENT_LOG_WARN, text);
     (void)evconnlistener_disable(listener);
     if (event_base_once(evconnlistener_get_base(listener), -1, EV_TIMEOUT, enable, listener,
-                        &recheck) < 0)
+                        &moment) < 0)
         (void)evconnlistener_enable(listener);
 }
 
-int tb_connections_guard(struct tb_connections *connections, struct event_base *base,
-                         struct evhttp *server, struct evhttp_bound_socket *socket)
+int tb_connections_guard(struct tb_connections *all, struct evhttp *server,
+                         struct evhttp_bound_socket *socket)
 {
-    connections->base = base;
-    connections->listener = evhttp_bound_socket_get_listener(socket);
-    connections->family = family_of(evhttp_bound_socket_get_fd(socket));
-    connections->cap = tb_connections_cap();
-    connections->again = evtimer_new(base, look_again, connections);
-    if (connections->again == NULL)
+    if (all->n_listeners == TB_LISTENERS)
         return -ENOMEM;
-    evhttp_set_bevcb(server, count_new, connections);
-    evconnlistener_set_error_cb(connections->listener, rest);
+    struct tb_listener *listener = &all->listeners[all->n_listeners++];
+    *listener = (struct tb_listener){.all = all,
+                                     .listener = evhttp_bound_socket_get_listener(socket),
+                                     .cap = tb_connections_cap()};
+    evhttp_set_bevcb(server, tb_watch_new, listener);
+    evconnlistener_set_error_cb(listener->listener, rest);
     return 0;
 }
 
-void tb_connections_done(struct tb_connections *connections)
+/* ---- life ---- */
+
+int tb_connections_new(const struct tb_connections_options *options, struct tb_connections **out)
 {
-    if (connections->again != NULL)
-        event_free(connections->again);
-    connections->again = NULL;
+    struct tb_connections *all = calloc(1, sizeof(*all));
+    if (all == NULL)
+        return -ENOMEM;
+    all->options = *options;
+    all->news = event_new(options->base, -1, 0, tb_watch_news, all);
+    all->refuse = event_new(options->base, -1, 0, tb_refuse_all, all);
+    if (all->news == NULL || all->refuse == NULL) {
+        tb_connections_free(all);
+        return -ENOMEM;
+    }
+    *out = all;
+    return 0;
+}
+
+void tb_connections_stop(struct tb_connections *all)
+{
+    for (int i = 0; all != NULL && i < all->n_listeners; i++)
+        all->listeners[i].listener = NULL;
+}
+
+void tb_connections_free(struct tb_connections *all)
+{
+    if (all == NULL)
+        return;
+    while (all->first != NULL)
+        tb_watch_forget(all->first);
+    if (all->news != NULL)
+        event_free(all->news);
+    if (all->refuse != NULL)
+        event_free(all->refuse);
+    free(all);
 }

@@ -11,27 +11,25 @@
 #include <strings.h>
 #include <unistd.h>
 
-#include "http/connections.h"
 #include "base/json.h"
+#include "http/connections.h"
 
 enum {
-    HEADERS_MAX_BYTES = 64 << 10,
     ERROR_BYTES = 2048,
-    /* libevent answers a longer body itself, without JSON: what is a little too long gets ours. */
-    READ_MAX_BYTES = TB_HTTP_BODY_MAX + (1 << 20),
+    REQUEST_MAX_BYTES = TB_HTTP_BODY_MAX + (1 << 20), /* with its head and the sizes of chunks */
 };
 
 /* One evhttp for each kind of socket: that is how a request knows where it came from. */
 struct side {
     struct tb_http *http;
     struct evhttp *server;
-    struct tb_connections connections;
     int is_tcp;
 };
 
 struct tb_http {
     struct tb_http_options options;
     struct side sides[2];
+    struct tb_connections *connections;
 };
 
 /* ---- answers ---- */
@@ -43,6 +41,8 @@ void tb_http_reply(struct evhttp_request *request, int status, const char *type,
     struct evbuffer *body = evhttp_request_get_output_buffer(request);
     (void)evhttp_add_header(headers, "Content-Type", type);
     (void)evhttp_add_header(headers, "X-Content-Type-Options", "nosniff");
+    if (status == 503)
+        (void)evhttp_add_header(headers, "Retry-After", "1");
     if (evhttp_find_header(headers, "Cache-Control") == NULL)
         (void)evhttp_add_header(headers, "Cache-Control", "no-store");
     if (evhttp_request_get_command(request) != EVHTTP_REQ_HEAD) {
@@ -154,12 +154,14 @@ static void dispatch(struct evhttp_request *request, void *arg)
     const struct evhttp_uri *uri = evhttp_request_get_evhttp_uri(request);
     const char *path = uri != NULL ? evhttp_uri_get_path(uri) : NULL;
     int is_known = 0;
-    if (is_refused(side, request))
-        return;
-    if (evbuffer_get_length(evhttp_request_get_input_buffer(request)) > TB_HTTP_BODY_MAX) {
-        tb_http_error(request, 413, "the body is larger than 8 MiB");
+    const char *why;
+    int status = tb_connections_asked(side->http->connections, request, &why);
+    if (status != 0) {
+        tb_http_error(request, status, why);
         return;
     }
+    if (is_refused(side, request))
+        return;
     for (size_t i = 0; path != NULL && i < options->n_routes; i++) {
         if (!path_is(path, options->routes[i].path))
             continue;
@@ -177,27 +179,40 @@ static void dispatch(struct evhttp_request *request, void *arg)
 
 /* ---- life ---- */
 
+static int make_side(struct tb_http *http, int is_tcp)
+{
+    struct side *side = &http->sides[is_tcp];
+    side->http = http;
+    side->is_tcp = is_tcp;
+    side->server = evhttp_new(http->options.base);
+    if (side->server == NULL)
+        return -ENOMEM;
+    evhttp_set_max_body_size(side->server, TB_HTTP_BODY_MAX);
+    evhttp_set_max_headers_size(side->server, TB_CONNECTIONS_HEAD_MAX);
+    evhttp_set_timeout(side->server, TB_HTTP_TIMEOUT_S);
+    evhttp_set_default_content_type(side->server, NULL);
+    evhttp_set_gencb(side->server, dispatch, side);
+    return 0;
+}
+
 int tb_http_new(const struct tb_http_options *options, struct tb_http **out)
 {
     struct tb_http *http = calloc(1, sizeof(*http));
+    struct tb_connections_options rules = {
+        .base = options->base,
+        .request_max = REQUEST_MAX_BYTES,
+        .held_max = options->held_max > 0 ? options->held_max : TB_HTTP_HELD_MAX,
+        .request_ms = options->request_ms > 0 ? options->request_ms : TB_HTTP_REQUEST_MS,
+        .idle_s = TB_HTTP_TIMEOUT_S};
     if (http == NULL)
         return -ENOMEM;
     http->options = *options;
     tb_connections_prepare(options->warn);
-    for (int i = 0; i < 2; i++) {
-        struct side *side = &http->sides[i];
-        side->http = http;
-        side->is_tcp = i;
-        side->server = evhttp_new(options->base);
-        if (side->server == NULL) {
-            tb_http_free(http);
-            return -ENOMEM;
-        }
-        evhttp_set_max_body_size(side->server, READ_MAX_BYTES);
-        evhttp_set_max_headers_size(side->server, HEADERS_MAX_BYTES);
-        evhttp_set_timeout(side->server, TB_HTTP_TIMEOUT_S);
-        evhttp_set_default_content_type(side->server, NULL);
-        evhttp_set_gencb(side->server, dispatch, side);
+    int err;
+    if ((err = tb_connections_new(&rules, &http->connections)) || (err = make_side(http, 0)) ||
+        (err = make_side(http, 1))) {
+        tb_http_free(http);
+        return err;
     }
     *out = http;
     return 0;
@@ -207,11 +222,11 @@ void tb_http_free(struct tb_http *http)
 {
     if (http == NULL)
         return;
-    for (int i = 0; i < 2; i++) {
+    tb_connections_stop(http->connections);
+    for (int i = 0; i < 2; i++)
         if (http->sides[i].server != NULL)
             evhttp_free(http->sides[i].server);
-        tb_connections_done(&http->sides[i].connections);
-    }
+    tb_connections_free(http->connections);
     free(http);
 }
 
@@ -223,5 +238,5 @@ int tb_http_serve(struct tb_http *http, int fd, int is_tcp)
         close(fd);
         return -ENOMEM;
     }
-    return tb_connections_guard(&side->connections, http->options.base, side->server, socket);
+    return tb_connections_guard(http->connections, side->server, socket);
 }

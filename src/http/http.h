@@ -4,9 +4,10 @@
  * 2. A request over TCP whose Host names no loopback address is refused (DNS rebinding), and so is
  *    a POST with the Origin of another site.
  * 3. Every answer that is not a page is JSON; errors look like Rollbar's: {"err":1,"message":..}.
- * 4. Bodies are taken up to TB_HTTP_BODY_MAX; a longer one gets 413.
- * 5. connections.h says how many may be connected; one that is idle goes after TB_HTTP_TIMEOUT_S.
- */
+ * 4. Bodies are taken up to TB_HTTP_BODY_MAX; a longer one gets 413. All that are here at once, in
+ *    handlers too, are at most TB_HTTP_HELD_MAX: then 503, never 413.
+ * 5. connections.h says how many may be connected and how long a request may take; a connection
+ *    that is idle goes after TB_HTTP_TIMEOUT_S. */
 #ifndef TB_HTTP_HTTP_H
 #define TB_HTTP_HTTP_H
 
@@ -14,7 +15,12 @@
 #include <event2/http.h>
 #include <stddef.h>
 
-enum { TB_HTTP_BODY_MAX = 8 << 20, TB_HTTP_TIMEOUT_S = 30 };
+enum {
+    TB_HTTP_BODY_MAX = 8 << 20,
+    TB_HTTP_HELD_MAX = 64 << 20,
+    TB_HTTP_REQUEST_MS = 60000,
+    TB_HTTP_TIMEOUT_S = 30
+};
 
 struct tb_http;
 
@@ -31,6 +37,8 @@ struct tb_http_options {
     /* What no route names: 1 when it was answered, or will be; 0 for a 404. NULL for nothing. */
     int (*other)(void *arg, struct evhttp_request *request);
     void *arg;
+    int request_ms;                 /* for a whole request; 0: TB_HTTP_REQUEST_MS */
+    size_t held_max;                /* 0: TB_HTTP_HELD_MAX */
     void (*warn)(const char *text); /* a sentence for the operator; NULL for nobody */
 };
 

@@ -24,7 +24,10 @@ enum { CHILD_DESCRIPTORS = 64, CHILD_HELD = 256, ANSWER_MS = 1000 };
 struct http_child {
     pid_t pid;
     int port;
-    int keeps_all; /* set before the start: the child has no free descriptor until SIGUSR1 */
+    /* To be set before the start: */
+    int keeps_all;  /* the child has no free descriptor until SIGUSR1 */
+    int request_ms; /* as in struct tb_http_options */
+    size_t held_max;
 };
 
 static int child_held[CHILD_HELD];
@@ -50,9 +53,10 @@ static inline void child_warns(const char *text)
     fprintf(stderr, "%s\n", text);
 }
 
-static inline void child_runs(int unix_fd, int tcp_fd, int keeps_all)
+static inline void child_runs(int unix_fd, int tcp_fd, const struct http_child *child)
 {
-    static const struct tb_http_route routes[] = {{"/healthz", EVHTTP_REQ_GET, child_answers}};
+    static const struct tb_http_route routes[] = {{"/healthz", EVHTTP_REQ_GET, child_answers},
+                                                  {"/post", EVHTTP_REQ_POST, child_answers}};
     struct rlimit limit = {CHILD_DESCRIPTORS / 2, CHILD_DESCRIPTORS};
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     (void)sigaction(SIGPIPE, &(const struct sigaction){.sa_handler = SIG_IGN}, NULL);
@@ -61,15 +65,19 @@ static inline void child_runs(int unix_fd, int tcp_fd, int keeps_all)
     close(log);
     (void)setrlimit(RLIMIT_NOFILE, &limit);
     struct event_base *base = event_base_new();
-    struct tb_http_options options = {
-        .base = base, .routes = routes, .n_routes = 1, .warn = child_warns};
+    struct tb_http_options options = {.base = base,
+                                      .routes = routes,
+                                      .n_routes = 2,
+                                      .warn = child_warns,
+                                      .request_ms = child->request_ms,
+                                      .held_max = child->held_max};
     struct tb_http *http = NULL;
     struct event *usr1 = evsignal_new(base, SIGUSR1, child_lets_go, NULL);
     if (tb_http_new(&options, &http) != 0 || tb_http_serve(http, unix_fd, 0) != 0 ||
         tb_http_serve(http, tcp_fd, 1) != 0 || event_add(usr1, NULL) < 0)
         _exit(1);
     put_file("ready", ""); /* the sockets listen; what comes now waits */
-    while (keeps_all && child_n_held < CHILD_HELD) {
+    while (child->keeps_all && child_n_held < CHILD_HELD) {
         int fd = open("/dev/null", O_RDONLY);
         if (fd < 0)
             break;
@@ -90,7 +98,7 @@ static inline int start_http_child(struct http_child *child)
     child->port = (int)strtol(strchr(address, ':') + 1, NULL, 10);
     child->pid = fork();
     if (child->pid == 0)
-        child_runs(unix_fd, tcp_fd, child->keeps_all);
+        child_runs(unix_fd, tcp_fd, child);
     close(tcp_fd);
     close(unix_fd);
     return child->pid > 0 ? 0 : -1;
