@@ -8,13 +8,19 @@
 #include <string.h>
 
 #include "agent/config.h"
+#include "agent/form.h"
 #include "agent/native_common.h"
 #include "base/clock.h"
 #include "base/fd.h"
 #include "item/read.h"
+#include "item/truncate.h"
 #include "spool/dir.h"
 
-enum { ITEM_MAX_BYTES = 9 << 20, UUID_TEXT_MAX = 36 };
+enum {
+    UUID_TEXT_MAX = 36,
+    ADDED_MAX_BYTES = 1024, /* uuid and token, with their keys */
+    TAKEN_MAX_BYTES = TB_PAYLOAD_MAX_BYTES - ADDED_MAX_BYTES
+};
 
 static const struct {
     const char *level;
@@ -112,27 +118,6 @@ static int check_token(const char *token, struct tb_ingest_reply *out)
     return 0;
 }
 
-static int append(struct tb_ingest *ingest, const struct tb_buf *text, const char *level,
-                  struct tb_ingest_reply *out)
-{
-    uint8_t uuid[TB_UUID_BYTES];
-    int err = frame_uuid(out->uuid, uuid);
-    struct tb_append record = {.kind = TB_KIND_ITEM,
-                               .uuid = uuid,
-                               .time_ns = tb_clock_wall_ns(),
-                               .data = tb_buf_str(text),
-                               .len = text->len};
-    if (!err)
-        err = tb_writer_append(&ingest->writers[class_of(level)], &record);
-    if (!err)
-        return 0;
-    if (err == -EMSGSIZE)
-        return refuse(out, 413, "the item is larger than 1 MiB");
-    char message[TB_INGEST_MESSAGE];
-    snprintf(message, sizeof(message), "the item cannot be kept: %s", strerror(-err));
-    return refuse(out, 503, message);
-}
-
 /* What Rollbar would refuse is refused here, in its words: later nobody would hear it. */
 static int check_item(const struct tb_doc *doc, int data, struct tb_ingest_reply *out)
 {
@@ -144,51 +129,128 @@ static int check_item(const struct tb_doc *doc, int data, struct tb_ingest_reply
     return refuse(out, 422, message);
 }
 
-static int take(struct tb_ingest *ingest, struct tb_doc *doc, const char *token,
-                struct tb_ingest_reply *out)
+/* The data object of what Rollbar would take too, or a negative errno. */
+static int find_data(const struct tb_doc *doc, const char *token, struct tb_ingest_reply *out)
 {
-    struct tb_item facts;
-    struct tb_buf text;
     int data = tb_item_data(doc);
     int err = tb_doc_at(doc, 0)->type == TB_DOC_OBJECT
                   ? 0
                   : refuse(out, 400,
                            "the body is JSON, but not an object like "
                            "{\"access_token\":...,\"data\":{...}}");
-    tb_buf_init(&text, ITEM_MAX_BYTES);
     if (!err && data <= 0) /* 0: the data object without its envelope */
         err = refuse(out, 422, "Invalid format. data is missing and it is required.");
     if (!err && token != NULL)
         err = check_token(token, out);
     if (!err)
         err = check_item(doc, data, out);
-    if (!err)
-        err = complete(doc, data, token, out, &text);
+    return err ? err : data;
+}
+
+/* What tb_doc_new and tb_item_truncate say against the text. */
+static int refuse_text(struct tb_ingest_reply *out, int err, const char *why)
+{
+    char message[TB_INGEST_MESSAGE];
+    if (err == -ENOMEM)
+        return refuse(out, 503, "out of memory: send it again in a second");
+    if (err == -EMSGSIZE)
+        snprintf(message, sizeof(message), "the item is beyond what towbard takes: %s", why);
+    else
+        snprintf(message, sizeof(message), "the body is not a Rollbar item: %s", why);
+    return refuse(out, err == -EMSGSIZE ? 422 : 400, message);
+}
+
+/* Completes an item that fits, and finds its class. */
+static int finish(const char *text, size_t len, const char *token, struct tb_ingest_item *item)
+{
+    char why[TB_DOC_WHY];
+    struct tb_item facts;
+    struct tb_doc *doc = NULL;
+    int err = tb_doc_new(text, len, &doc, why);
+    if (err == -EMSGSIZE)
+        return -E2BIG;
+    if (err)
+        return refuse_text(&item->reply, err, why);
+    int data = find_data(doc, token, &item->reply);
+    err = data < 0 ? data : complete(doc, data, token, &item->reply, &item->text);
     if (!err) {
         tb_item_read(doc, data, &facts);
-        err = append(ingest, &text, facts.level, out);
+        item->class_ = class_of(facts.level);
     }
-    tb_buf_done(&text);
+    tb_doc_free(doc);
     return err;
 }
 
-void tb_ingest_take(struct tb_ingest *ingest, const char *body, size_t len,
-                    const char *header_token, struct tb_ingest_reply *out)
+/* Checks the whole item, as its sender meant it, and then makes it smaller. */
+static int shrink(const char *text, size_t len, const char *token, struct tb_ingest_item *item)
 {
     char why[TB_DOC_WHY];
-    char message[TB_INGEST_MESSAGE];
     struct tb_doc *doc = NULL;
-    memset(out, 0, sizeof(*out));
-    int err = tb_doc_new(body, len, &doc, why);
-    if (err == -EBADMSG || err == -EINVAL || err == -EMSGSIZE || err == -E2BIG) {
-        snprintf(message, sizeof(message), "the body is not a Rollbar item: %s", why);
-        (void)refuse(out, 400, message);
-    } else if (!err) {
-        err = take(ingest, doc, header_token, out);
-        if (!err)
-            out->status = 200;
+    struct tb_buf small;
+    int err = tb_doc_new_large(text, len, &doc, why);
+    if (err)
+        return refuse_text(&item->reply, err, why);
+    int data = find_data(doc, token, &item->reply);
+    tb_doc_free(doc); /* its memory is needed now */
+    if (data < 0)
+        return data;
+    tb_buf_init(&small, TAKEN_MAX_BYTES);
+    err = tb_item_truncate(text, len, TAKEN_MAX_BYTES, &small, why);
+    if (err)
+        err = refuse_text(&item->reply, err, why);
+    else
+        err = finish(tb_buf_str(&small), small.len, token, item);
+    tb_buf_done(&small);
+    return err;
+}
+
+int tb_ingest_prepare(const char *body, size_t len, const char *header_token, int may_truncate,
+                      struct tb_ingest_item *item)
+{
+    int err;
+    memset(item, 0, sizeof(*item));
+    tb_buf_init(&item->text, TB_PAYLOAD_MAX_BYTES);
+    if (!may_truncate && len > TAKEN_MAX_BYTES)
+        return -E2BIG;
+    char *decoded = tb_form_payload(body, len, &len, &err);
+    const char *text = decoded != NULL ? decoded : body;
+    if (!err && len == 0)
+        err = refuse(&item->reply, 400,
+                     "the body is not a Rollbar item: it is empty; send JSON like "
+                     "{\"data\":{\"environment\":...,\"body\":{...}}}");
+    if (!err)
+        err = len > TAKEN_MAX_BYTES ? -E2BIG : finish(text, len, header_token, item);
+    if (err == -E2BIG && may_truncate)
+        err = shrink(text, len, header_token, item);
+    free(decoded);
+    if (err == -E2BIG && !may_truncate)
+        return err;
+    if (err && item->reply.status == 0)
+        (void)refuse(&item->reply, 503, strerror(-err));
+    return 0;
+}
+
+void tb_ingest_append(struct tb_ingest *ingest, struct tb_ingest_item *item)
+{
+    uint8_t uuid[TB_UUID_BYTES];
+    int err = frame_uuid(item->reply.uuid, uuid);
+    struct tb_append record = {.kind = TB_KIND_ITEM,
+                               .uuid = uuid,
+                               .time_ns = tb_clock_wall_ns(),
+                               .data = tb_buf_str(&item->text),
+                               .len = item->text.len};
+    if (!err)
+        err = tb_writer_append(&ingest->writers[item->class_], &record);
+    if (!err) {
+        item->reply.status = 200;
+        return;
     }
-    if (err && out->status == 0)
-        (void)refuse(out, 503, strerror(-err));
-    tb_doc_free(doc);
+    char message[TB_INGEST_MESSAGE];
+    snprintf(message, sizeof(message), "the item cannot be kept: %s", strerror(-err));
+    (void)refuse(&item->reply, 503, message);
+}
+
+void tb_ingest_done(struct tb_ingest_item *item)
+{
+    tb_buf_done(&item->text);
 }

@@ -1,12 +1,15 @@
-/* ingest.h - takes items that were sent to the agent into the spool.
+/* ingest.h - takes items that were sent to the agent into the spool. docs/ingest.md is normative.
  *
- * 200 means: it is in the spool, and what is in the spool survives the agent. Called from the loop
- * thread: one append of at most 1 MiB is all it does to the disk. */
+ * 1. 200 means: it is in the spool, and what is in the spool survives the agent.
+ * 2. What is not added, completed or truncated stays byte for byte.
+ * 3. Preparing is pure and may run beside the loop; appending belongs to the loop's thread: one
+ *    append of at most 1 MiB is all it does to the disk. */
 #ifndef TB_AGENT_INGEST_H
 #define TB_AGENT_INGEST_H
 
 #include <stddef.h>
 
+#include "base/buf.h"
 #include "base/id.h"
 #include "spool/writer.h"
 
@@ -23,12 +26,24 @@ struct tb_ingest_reply {
     char message[TB_INGEST_MESSAGE]; /* for any status but 200 */
 };
 
+/* One body on its way. */
+struct tb_ingest_item {
+    struct tb_ingest_reply reply; /* status 0: prepared and not refused */
+    struct tb_buf text;           /* what goes into the spool */
+    int class_;                   /* enum tb_spool_class */
+};
+
 /* 0, or a negative errno with why (TB_SPOOL_WHY bytes). */
 int tb_ingest_open(struct tb_ingest *ingest, const char *spool, char *why);
 void tb_ingest_close(struct tb_ingest *ingest);
-/* Takes one body. header_token is the X-Rollbar-Access-Token header, or NULL: it wins over the
- * body's. */
-void tb_ingest_take(struct tb_ingest *ingest, const char *body, size_t len,
-                    const char *header_token, struct tb_ingest_reply *out);
+/* Checks and completes one body, JSON or a form. header_token is the X-Rollbar-Access-Token header,
+ * or NULL: it wins over the body's. 0, then item->reply is the answer or text waits to be appended;
+ * -E2BIG, only when may_truncate is 0: it is larger than one record or has very many values, and is
+ * to be prepared again beside the loop. Free with tb_ingest_done, whatever came back. */
+int tb_ingest_prepare(const char *body, size_t len, const char *header_token, int may_truncate,
+                      struct tb_ingest_item *item);
+/* Puts what was prepared and not refused into the spool; then item->reply is the answer. */
+void tb_ingest_append(struct tb_ingest *ingest, struct tb_ingest_item *item);
+void tb_ingest_done(struct tb_ingest_item *item);
 
 #endif

@@ -2,7 +2,6 @@
 #include "agent/serve.h"
 
 #include <errno.h>
-#include <event2/buffer.h>
 #include <event2/event.h>
 #include <event2/http.h>
 #include <signal.h>
@@ -14,13 +13,14 @@
 #include "agent/ingest.h"
 #include "agent/log.h"
 #include "agent/pages.h"
+#include "agent/post.h"
 #include "agent/status.h"
 #include "base/clock.h"
 #include "base/fd.h"
 #include "http/http.h"
 #include "http/jobs.h"
 
-enum { STATUS_BYTES = 64 << 10, REPLY_BYTES = 256 };
+enum { STATUS_BYTES = 64 << 10 };
 
 struct tb_serve {
     const struct tb_config *config;
@@ -83,52 +83,10 @@ static void get_status(void *arg, struct evhttp_request *request)
     free(mem);
 }
 
-/* JSON as it is, or the form field "payload" that old senders use. */
-static char *decode_form(const char *body, size_t len, size_t *out_len)
-{
-    static const char field[] = "payload=";
-    if (len < sizeof(field) || memcmp(body, field, sizeof(field) - 1) != 0)
-        return NULL;
-    char *text = strndup(body + sizeof(field) - 1, len - sizeof(field) + 1);
-    char *decoded = text != NULL ? evhttp_uridecode(text, 1, out_len) : NULL;
-    free(text);
-    return decoded;
-}
-
 static void post_item(void *arg, struct evhttp_request *request)
 {
     struct tb_serve *serve = arg;
-    struct evbuffer *input = evhttp_request_get_input_buffer(request);
-    size_t len = evbuffer_get_length(input);
-    const char *body = len > 0 ? (const char *)evbuffer_pullup(input, -1) : "";
-    const char *token =
-        evhttp_find_header(evhttp_request_get_input_headers(request), "X-Rollbar-Access-Token");
-    struct tb_ingest_reply reply;
-    if (body == NULL) {
-        tb_http_error(request, 503, "out of memory");
-        return;
-    }
-    char *decoded = decode_form(body, len, &len);
-    tb_ingest_take(&serve->ingest, decoded != NULL ? decoded : body, len, token, &reply);
-    free(decoded);
-    if (reply.status != 200) {
-        tb_http_error(request, reply.status, reply.message);
-        return;
-    }
-    char mem[REPLY_BYTES];
-    struct tb_json j;
-    tb_json_init(&j, mem, sizeof(mem));
-    tb_json_object(&j);
-    tb_json_kint(&j, "err", 0);
-    tb_json_key(&j, "result");
-    tb_json_object(&j);
-    tb_json_key(&j, "id");
-    tb_json_raw(&j, "null", 4);
-    tb_json_kstr(&j, "uuid", reply.uuid);
-    tb_json_end(&j);
-    tb_json_end(&j);
-    (void)tb_json_finish(&j); /* a uuid has at most 36 bytes */
-    tb_http_reply(request, 200, "application/json", mem, j.len);
+    tb_post_item(&serve->ingest, serve->jobs, request);
 }
 
 static int get_page(void *arg, struct evhttp_request *request)

@@ -12,26 +12,35 @@
 #include "agent/native_common.h"
 #include "base/clock.h"
 #include "base/pack.h"
+#include "item/truncate.h"
 #include "record/crash.h"
 #include "record/process.h"
 
-enum { ITEM_MAX_BYTES = 4 << 20, ADDRESSES_MAX = 1024, DROPS_MAX = 1 << 30, REASON_BYTES = 32 };
+enum {
+    ITEM_MAX_BYTES = 4 << 20,
+    SENT_MAX_BYTES = (512 << 10) - 16, /* the envelope of src/sink/rollbar.c comes around it */
+    ADDRESSES_MAX = 1024,
+    DROPS_MAX = 1 << 30,
+    REASON_BYTES = 32
+};
 
 static int read_record(const struct tb_stage_tools *tools, struct tb_work *work);
 static int find_trace(const struct tb_stage_tools *tools, struct tb_work *work);
 static int scrub(const struct tb_stage_tools *tools, struct tb_work *work);
 static int group(const struct tb_stage_tools *tools, struct tb_work *work);
+static int cut_to_size(const struct tb_stage_tools *tools, struct tb_work *work);
 static int take_facts(const struct tb_stage_tools *tools, struct tb_work *work);
 
 /* In this order. Scrubbing comes after everything that adds text; grouping after it, because what
- * made a group is shown; limits of storms will stand before the facts are taken. */
+ * made a group is shown; limits of storms will stand before the facts are taken. A group is made of
+ * all frames, so what is too large is cut after it. */
 static const struct {
     const char *name;
     int (*run)(const struct tb_stage_tools *tools, struct tb_work *work);
 } stages[] = {
     {"read", read_record}, /* by kind; unwinds and symbolizes what is native */
-    {"trace", find_trace}, {"scrub", scrub},
-    {"group", group},      {"facts", take_facts}, /* for the database's columns */
+    {"trace", find_trace}, {"scrub", scrub},      {"group", group},
+    {"size", cut_to_size}, {"facts", take_facts}, /* for the database's columns */
 };
 
 static int refuse(struct tb_work *work, const char *why)
@@ -375,6 +384,25 @@ static int group(const struct tb_stage_tools *tools, struct tb_work *work)
         err = tb_doc_set(doc, 0, "fingerprint", json, (size_t)len);
     }
     return close_item(work, doc, err);
+}
+
+/* What Rollbar would refuse for its size; a smaller one is not looked at. */
+static int cut_to_size(const struct tb_stage_tools *tools, struct tb_work *work)
+{
+    struct tb_buf text;
+    (void)tools;
+    if (work->item.len <= SENT_MAX_BYTES)
+        return 0;
+    tb_buf_init(&text, SENT_MAX_BYTES);
+    int err =
+        tb_item_truncate(tb_buf_str(&work->item), work->item.len, SENT_MAX_BYTES, &text, work->why);
+    if (err) {
+        tb_buf_done(&text);
+        return err;
+    }
+    tb_buf_done(&work->item);
+    work->item = text;
+    return 0;
 }
 
 static int take_facts(const struct tb_stage_tools *tools, struct tb_work *work)

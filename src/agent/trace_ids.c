@@ -9,7 +9,7 @@
 #include "base/id.h"
 #include "base/json.h"
 
-enum { VALUE_BYTES = 512, JSON_BYTES = 512 };
+enum { VALUE_BYTES = 512, JSON_BYTES = 512, KEY_BYTES = 64 };
 
 static int is_zero(const uint8_t *bytes, size_t len)
 {
@@ -19,29 +19,29 @@ static int is_zero(const uint8_t *bytes, size_t len)
     return 1;
 }
 
-/* Takes an ID as people and systems write it, unless there is one already. */
-static void take_id(const char *text, uint8_t id[16])
+/* What one place says, as people and systems write it. What is no ID is as good as absent. */
+static void read_value(const char *key, const char *text, struct tb_trace *out)
 {
-    uint8_t read[16];
-    if (is_zero(id, 16) && tb_trace_parse_id(text, read) == 0)
-        memcpy(id, read, sizeof(read));
-}
-
-static void take_span(const char *text, uint8_t id[8])
-{
-    uint8_t read[8];
-    if (is_zero(id, 8) && strlen(text) == 16 && tb_unhex(text, read, sizeof(read)) == 0)
-        memcpy(id, read, sizeof(read));
-}
-
-static void take(const char *key, const char *text, struct tb_trace *trace)
-{
+    uint8_t span[8];
     if (strcmp(key, "trace_id") == 0)
-        take_id(text, trace->trace_id);
-    else if (strcmp(key, "span_id") == 0)
-        take_span(text, trace->span_id);
+        (void)tb_trace_parse_id(text, out->trace_id);
     else if (strcmp(key, "xray_trace_id") == 0)
-        take_id(text, trace->xray_trace_id);
+        (void)tb_trace_parse_id(text, out->xray_trace_id);
+    else if (strlen(text) == 16 && tb_unhex(text, span, sizeof(span)) == 0)
+        memcpy(out->span_id, span, sizeof(span));
+}
+
+/* Each place fills only what those before it did not say. A span belongs to the trace it came with:
+ * that of another trace is not taken. */
+static void take(const struct tb_trace *from, struct tb_trace *trace)
+{
+    if (is_zero(trace->trace_id, 16))
+        memcpy(trace->trace_id, from->trace_id, 16);
+    if (is_zero(trace->span_id, 8) &&
+        (is_zero(from->trace_id, 16) || memcmp(trace->trace_id, from->trace_id, 16) == 0))
+        memcpy(trace->span_id, from->span_id, 8);
+    if (is_zero(trace->xray_trace_id, 16))
+        memcpy(trace->xray_trace_id, from->xray_trace_id, 16);
 }
 
 /* The member of data.attributes with that key, or -1. */
@@ -63,37 +63,48 @@ static int attribute(const struct tb_doc *item, const char *key)
 static const char *const keys[] = {"trace_id", "span_id", "xray_trace_id"};
 enum { N_KEYS = 3, N_ATTRIBUTES = 2 };
 
-static void take_members(const struct tb_doc *item, struct tb_trace *trace)
+static void take_attributes(const struct tb_doc *item, struct tb_trace *trace)
 {
+    struct tb_trace read;
     char text[VALUE_BYTES];
-    for (size_t k = 0; k < N_ATTRIBUTES; k++) {
+    memset(&read, 0, sizeof(read));
+    for (size_t k = 0; k < N_KEYS; k++) {
         int at = attribute(item, keys[k]);
         if (at >= 0 && tb_doc_copy(item, tb_doc_member(item, at, "value"), text, sizeof(text)))
-            take(keys[k], text, trace);
+            read_value(keys[k], text, &read);
     }
-    int custom = tb_doc_member(item, 0, "custom");
-    for (size_t k = 0; k < N_KEYS && custom >= 0; k++)
-        if (tb_doc_copy(item, tb_doc_member(item, custom, keys[k]), text, sizeof(text)))
-            take(keys[k], text, trace);
+    take(&read, trace);
 }
 
-/* Each header fills only what its system did not say yet. The span belongs to the trace it came
- * with: it is taken only together with its trace ID or for the same one. */
+/* The members of an object, whose names may begin with prefix. */
+static void take_members(const struct tb_doc *item, int object, const char *prefix,
+                         struct tb_trace *trace)
+{
+    struct tb_trace read;
+    char name[KEY_BYTES];
+    char text[VALUE_BYTES];
+    if (object < 0 || tb_doc_at(item, object)->type != TB_DOC_OBJECT)
+        return;
+    memset(&read, 0, sizeof(read));
+    for (size_t k = 0; k < N_KEYS; k++) {
+        snprintf(name, sizeof(name), "%s%s", prefix, keys[k]);
+        if (tb_doc_copy(item, tb_doc_member(item, object, name), text, sizeof(text)))
+            read_value(keys[k], text, &read);
+    }
+    take(&read, trace);
+}
+
 static void take_header(const char *name, const char *text, struct tb_trace *trace)
 {
     struct tb_trace read;
     memset(&read, 0, sizeof(read));
-    if (strcasecmp(name, "traceparent") == 0 && !tb_trace_parse_w3c(text, strlen(text), &read)) {
-        if (is_zero(trace->trace_id, 16))
-            memcpy(trace->trace_id, read.trace_id, 16);
-        if (is_zero(trace->span_id, 8) && memcmp(trace->trace_id, read.trace_id, 16) == 0)
-            memcpy(trace->span_id, read.span_id, 8);
-    }
-    if ((strcasecmp(name, "x-amzn-trace-id") == 0) &&
-        !tb_trace_parse_xray(text, strlen(text), &read) && is_zero(trace->xray_trace_id, 16))
-        memcpy(trace->xray_trace_id, read.xray_trace_id, 16);
+    if ((strcasecmp(name, "traceparent") == 0 && !tb_trace_parse_w3c(text, strlen(text), &read)) ||
+        (strcasecmp(name, "x-amzn-trace-id") == 0 &&
+         !tb_trace_parse_xray(text, strlen(text), &read)))
+        take(&read, trace);
 }
 
+/* A header that came several times is an array of its values in some SDKs: the first counts. */
 static void take_headers(const struct tb_doc *item, struct tb_trace *trace)
 {
     int headers = tb_doc_find(item, 0, "request.headers");
@@ -102,9 +113,10 @@ static void take_headers(const struct tb_doc *item, struct tb_trace *trace)
     for (int h = tb_doc_at(item, headers)->first; h >= 0; h = tb_doc_at(item, h)->next) {
         char text[VALUE_BYTES];
         struct tb_buf name;
+        int is_list = tb_doc_at(item, h)->type == TB_DOC_ARRAY;
         tb_buf_init(&name, TB_DOC_BYTES);
         tb_doc_key(item, h, &name);
-        if (tb_doc_copy(item, h, text, sizeof(text)))
+        if (tb_doc_copy(item, is_list ? tb_doc_at(item, h)->first : h, text, sizeof(text)))
             take_header(tb_buf_str(&name), text, trace);
         tb_buf_done(&name);
     }
@@ -186,7 +198,11 @@ int tb_trace_ids_complete(struct tb_doc *item, struct tb_trace_ids *out)
     struct tb_trace_ids ids = {.trace_id = ""};
     char xray[TB_XRAY_ID_TEXT] = "";
     memset(&trace, 0, sizeof(trace));
-    take_members(item, &trace);
+    int custom = tb_doc_member(item, 0, "custom");
+    take_attributes(item, &trace);
+    take_members(item, custom, "", &trace);
+    take_members(item, 0, "", &trace); /* where rollbar.js copies custom to */
+    take_members(item, custom, "opentracing_", &trace);
     take_headers(item, &trace);
     /* One system alone: its ID is the one to show. */
     if (is_zero(trace.trace_id, 16))

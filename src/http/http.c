@@ -5,6 +5,7 @@
 #include <event2/buffer.h>
 #include <event2/http_struct.h>
 #include <event2/keyvalq_struct.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -162,6 +163,8 @@ static void dispatch(struct evhttp_request *request, void *arg)
     }
     if (is_refused(side, request))
         return;
+    if (evhttp_request_get_command(request) != EVHTTP_REQ_POST) /* nobody reads it */
+        (void)evbuffer_drain(evhttp_request_get_input_buffer(request), SIZE_MAX);
     for (size_t i = 0; path != NULL && i < options->n_routes; i++) {
         if (!path_is(path, options->routes[i].path))
             continue;

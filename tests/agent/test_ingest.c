@@ -27,9 +27,26 @@ static int end(void **state)
     return remove_test_folder(state);
 }
 
+/* As post.c does it, without the thread. */
+static int is_large;
+static void take_bytes(const char *body, size_t len, const char *token,
+                       struct tb_ingest_reply *reply)
+{
+    struct tb_ingest_item item;
+    is_large = tb_ingest_prepare(body, len, token, 0, &item) == -E2BIG;
+    if (is_large) {
+        tb_ingest_done(&item);
+        assert_int_equal(tb_ingest_prepare(body, len, token, 1, &item), 0);
+    }
+    if (item.reply.status == 0)
+        tb_ingest_append(&ingest, &item);
+    *reply = item.reply;
+    tb_ingest_done(&item);
+}
+
 static void take(const char *body, const char *token, struct tb_ingest_reply *reply)
 {
-    tb_ingest_take(&ingest, body, strlen(body), token, reply);
+    take_bytes(body, strlen(body), token, reply);
 }
 
 static void what_is_said_to_be_taken_is_in_the_spool(void **state)
@@ -117,22 +134,138 @@ static void what_is_no_item_is_refused_and_costs_nothing(void **state)
     assert_int_equal(tb_spool_next(spool, &record), -EAGAIN);
 }
 
-static void what_does_not_fit_one_record_gets_413(void **state)
+static void what_does_not_fit_one_record_is_truncated(void **state)
 {
-    enum { HUGE = (1 << 20) + 100 };
-    char *body = malloc(HUGE + 200);
+    enum { HUGE = (1 << 20) - 500 };
+    static const char head[] = "{\"data\":{\"uuid\":\"u\",\"environment\":\"e\",\"level\":"
+                               "\"critical\",\"body\":{\"message\":{\"body\":\"";
+    char *body = malloc(sizeof(head) + HUGE + 20);
     struct tb_ingest_reply reply;
+    struct tb_spool_record record;
     (void)state;
     assert_non_null(body);
-    static const char head[] =
-        "{\"data\":{\"environment\":\"e\",\"body\":{\"message\":{\"body\":\"";
-    size_t len = sizeof(head) - 1 + HUGE;
-    memset(body, 'x', HUGE + 200);
-    memcpy(body, head, sizeof(head) - 1);
-    snprintf(body + len, 200 - (sizeof(head) - 1), "\"}}}}");
-    take(body, NULL, &reply);
-    assert_int_equal(reply.status, 413);
+    memcpy(body, head, sizeof(head));
+    memset(body + sizeof(head) - 1, 'x', HUGE);
+    memcpy(body + sizeof(head) - 1 + HUGE, "\"}}}}", 6);
+    take(body, "head", &reply);
     free(body);
+    assert_int_equal(reply.status, 200);
+    assert_true(is_large);
+    assert_string_equal(reply.uuid, "u");
+    assert_int_equal(tb_spool_next(spool, &record), 0);
+    assert_int_equal(record.class_, TB_CLASS_CRASH);
+    assert_true(record.len < 2000);
+    assert_non_null(memmem(record.data, record.len, "\"steps\":[\"strings1024\"]", 23));
+    assert_non_null(memmem(record.data, record.len, "\"access_token\":\"head\"", 21));
+}
+
+/* n values behind a beginning that makes an item of them. */
+static char *item_of_values(int n, size_t *len)
+{
+    static const char head[] = "{\"data\":{\"uuid\":\"u\",\"environment\":\"e\",\"body\":{"
+                               "\"message\":{\"body\":\"m\"}},\"custom\":{\"z\":[0";
+    char *body = malloc(sizeof(head) + 2 * (size_t)n + 20);
+    assert_non_null(body);
+    memcpy(body, head, sizeof(head));
+    char *end = body + sizeof(head) - 1;
+    for (int i = 0; i < n; i++) {
+        *end++ = ',';
+        *end++ = '0';
+    }
+    memcpy(end, "]}}}", 5);
+    *len = (size_t)(end - body) + 4;
+    return body;
+}
+
+static void very_many_values_are_truncated_or_refused_by_name(void **state)
+{
+    struct tb_ingest_reply reply;
+    size_t len;
+    (void)state;
+    char *body = item_of_values(60000, &len);
+    take_bytes(body, len, NULL, &reply);
+    free(body);
+    assert_int_equal(reply.status, 200);
+    assert_true(is_large);
+    body = item_of_values(1100000, &len);
+    take_bytes(body, len, NULL, &reply);
+    free(body);
+    assert_int_equal(reply.status, 422);
+    assert_non_null(strstr(reply.message, "more than 1000000 values"));
+}
+
+static void what_cannot_be_truncated_is_refused_by_name(void **state)
+{
+    char deep[400] =
+        "{\"data\":{\"environment\":\"e\",\"body\":{\"message\":{\"body\":\"x\",\"d\":";
+    struct tb_ingest_reply reply;
+    (void)state;
+    size_t len = strlen(deep);
+    memset(deep + len, '[', 70);
+    memset(deep + len + 70, ']', 70);
+    memcpy(deep + len + 140, "}}}}", 5);
+    take(deep, NULL, &reply);
+    assert_int_equal(reply.status, 422);
+    assert_non_null(strstr(reply.message, "64 levels"));
+}
+
+static void a_form_is_an_item_too(void **state)
+{
+    static const char *const forms[] = {
+        "payload=%7B%22data%22%3A{\"environment\":\"a+b%2B%41%zz\",\"uuid\":\"u\",\"body\":{"
+        "\"message\":{\"body\":\"x\"}}}}",
+        "other=1&payload={\"data\":{\"environment\":\"a+b%2BA%zz\",\"uuid\":\"u\",\"body\":{"
+        "\"message\":{\"body\":\"x\"}}}}&more=2"};
+    static const char expected[] = "{\"data\":{\"environment\":\"a b+A%zz\",\"uuid\":\"u\","
+                                   "\"body\":{\"message\":{\"body\":\"x\"}}}}";
+    struct tb_ingest_reply reply;
+    struct tb_spool_record record;
+    (void)state;
+    for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
+        take(forms[i], NULL, &reply);
+        assert_int_equal(reply.status, 200);
+        assert_int_equal(tb_spool_next(spool, &record), 0);
+        assert_int_equal(record.len, strlen(expected));
+        assert_memory_equal(record.data, expected, record.len);
+    }
+}
+
+static void what_json_allows_stays_as_it_is(void **state)
+{
+    static const char *const bodies[] = {
+        " \n{\"data\":{\"environment\":\"e\",\"uuid\":\"u\",\"body\":{\"message\":{\"body\":"
+        "\"\\ud83d \\u0000 \\/\"}}}}\r\n",
+        "{\"data\":{\"environment\":\"e\",\"environment\":\"f\",\"uuid\":\"u\",\"body\":{"
+        "\"message\":{\"body\":\"x\"}},\"k\":1,\"k\":2,\"n\":1e999}}",
+        "{\"data\":{\"environment\":\"e\",\"uuid\":\"u\",\"custom\":[],\"body\":{\"message\":{"
+        "\"body\":\"a&payload=b\"}}}}"};
+    struct tb_ingest_reply reply;
+    struct tb_spool_record record;
+    (void)state;
+    for (size_t i = 0; i < sizeof(bodies) / sizeof(bodies[0]); i++) {
+        take(bodies[i], NULL, &reply);
+        assert_int_equal(reply.status, 200);
+        assert_int_equal(tb_spool_next(spool, &record), 0);
+        assert_int_equal(record.len, strlen(bodies[i]));
+        assert_memory_equal(record.data, bodies[i], record.len);
+    }
+}
+
+static void a_nul_byte_is_no_json(void **state)
+{
+    static const char in_a_text[] =
+        "{\"data\":{\"environment\":\"e\",\"body\":{\"message\":{\"body\":\"a\0b\"}}}}";
+    static const char behind[] =
+        "{\"data\":{\"environment\":\"e\",\"body\":{\"message\":{\"body\":\"a\"}}}}\0";
+    struct tb_ingest_reply reply;
+    (void)state;
+    take_bytes(in_a_text, sizeof(in_a_text) - 1, NULL, &reply);
+    assert_int_equal(reply.status, 400);
+    assert_non_null(strstr(reply.message, "control character"));
+    take_bytes(behind, sizeof(behind) - 1, NULL, &reply);
+    assert_int_equal(reply.status, 400);
+    take_bytes("\0\0\0\0", 4, NULL, &reply);
+    assert_int_equal(reply.status, 400);
 }
 
 static void a_spool_that_is_gone_is_said(void **state)
@@ -156,7 +289,12 @@ int main(void)
         TEST(what_is_missing_is_added),
         TEST(the_token_of_the_header_wins),
         TEST(what_is_no_item_is_refused_and_costs_nothing),
-        TEST(what_does_not_fit_one_record_gets_413),
+        TEST(what_does_not_fit_one_record_is_truncated),
+        TEST(very_many_values_are_truncated_or_refused_by_name),
+        TEST(what_cannot_be_truncated_is_refused_by_name),
+        TEST(a_form_is_an_item_too),
+        TEST(what_json_allows_stays_as_it_is),
+        TEST(a_nul_byte_is_no_json),
         TEST(a_spool_that_is_gone_is_said),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

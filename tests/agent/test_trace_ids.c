@@ -37,6 +37,25 @@ static const struct {
      "{\"attributes\":[{\"key\":\"session_id\",\"value\":\"s\"},{\"key\":\"trace_id\",\"value\":"
      "\"" T "\"},{\"key\":\"span_id\",\"value\":\"" S "\"}]," CUSTOM "}",
      T, S, ""},
+    /* rollbar.js copies custom to data; its tracer option writes opentracing_*. */
+    {"{\"trace_id\":\"" T "\",\"span_id\":\"" S "\"}",
+     "{\"trace_id\":\"" T "\",\"span_id\":\"" S "\"," ATTR "," CUSTOM "}", T, S, ""},
+    {"{\"custom\":{\"opentracing_trace_id\":\"" T "\"}}",
+     "{\"custom\":{\"opentracing_trace_id\":\"" T "\",\"trace_id\":\"" T
+     "\"},\"attributes\":[{\"key\":\"trace_id\",\"value\":\"" T "\"}]}",
+     T, "", ""},
+    /* The order, and no span of another trace. */
+    {"{\"attributes\":[{\"key\":\"trace_id\",\"value\":\"" X32 "\"}]," CUSTOM "," HEAD "}",
+     "{\"attributes\":[{\"key\":\"trace_id\",\"value\":\"" X32 "\"}]," CUSTOM "," HEAD "}", X32, "",
+     ""},
+    {"{\"custom\":{\"trace_id\":\"" X32 "\"}," HEAD "}",
+     "{\"custom\":{\"trace_id\":\"" X32 "\"}," HEAD
+     ",\"attributes\":[{\"key\":\"trace_id\",\"value\":\"" X32 "\"}]}",
+     X32, "", ""},
+    {"{\"request\":{\"headers\":{\"tRaCePaReNt\":[\"00-" T "-" S "-01\",\"x\"]}}}",
+     "{\"request\":{\"headers\":{\"tRaCePaReNt\":[\"00-" T "-" S "-01\",\"x\"]}}," ATTR "," CUSTOM
+     "}",
+     T, S, ""},
     /* What a sender says in another form is not overwritten and not understood. */
     {"{\"custom\":{\"trace_id\":\"job 7\"}}", "{\"custom\":{\"trace_id\":\"job 7\"}}", "", "", ""},
     {"{\"request\":{\"headers\":[]},\"attributes\":{},\"custom\":7}",
