@@ -35,11 +35,22 @@ static int first_byte(const char *body, size_t len)
     return i < len ? body[i] : -1;
 }
 
+int tb_form_begins_object(const char *text, size_t len)
+{
+    return first_byte(text, len) == '{';
+}
+
+int tb_form_may_be_item(const char *body, size_t len)
+{
+    size_t n;
+    return tb_form_begins_object(body, len) || find(body, len, &n) != NULL;
+}
+
 char *tb_form_payload(const char *body, size_t len, size_t *out_len, int *err)
 {
     size_t n = 0;
     *err = 0;
-    const char *value = first_byte(body, len) == '{' ? NULL : find(body, len, &n);
+    const char *value = tb_form_begins_object(body, len) ? NULL : find(body, len, &n);
     if (value == NULL)
         return NULL;
     char *out = malloc(n + 1);

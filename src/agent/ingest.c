@@ -210,7 +210,7 @@ int tb_ingest_prepare(const char *body, size_t len, const char *header_token, in
     int err;
     memset(item, 0, sizeof(*item));
     tb_buf_init(&item->text, TB_PAYLOAD_MAX_BYTES);
-    if (!may_truncate && len > TAKEN_MAX_BYTES)
+    if (len > TAKEN_MAX_BYTES && tb_form_may_be_item(body, len) && !may_truncate)
         return -E2BIG;
     char *decoded = tb_form_payload(body, len, &len, &err);
     const char *text = decoded != NULL ? decoded : body;
@@ -220,6 +220,9 @@ int tb_ingest_prepare(const char *body, size_t len, const char *header_token, in
                      "{\"data\":{\"environment\":...,\"body\":{...}}}");
     if (!err)
         err = len > TAKEN_MAX_BYTES ? -E2BIG : finish(text, len, header_token, item);
+    if (err == -E2BIG && !tb_form_begins_object(text, len))
+        err = refuse(&item->reply, 400,
+                     "the body is not a Rollbar item: an object that begins with '{' is expected");
     if (err == -E2BIG && may_truncate)
         err = shrink(text, len, header_token, item);
     free(decoded);

@@ -159,6 +159,7 @@ static size_t unit(const char *text, size_t left)
 /* max counts bytes as they stand in the JSON, without the quotes. */
 static int cut_text(struct tb_cut *c, int node, size_t max)
 {
+    static const char end[] = "...\"";
     char json[RAW_BYTES + 8];
     const struct tb_doc_node *n = node < 0 ? NULL : at(c, node);
     if (n == NULL || n->type != TB_DOC_STRING || n->len - 2 <= max)
@@ -169,8 +170,8 @@ static int cut_text(struct tb_cut *c, int node, size_t max)
         len = next;
     json[0] = '"';
     memcpy(json + 1, text, len);
-    memcpy(json + 1 + len, "...\"", 4);
-    return tb_doc_replace(c->doc, node, json, len + 5);
+    memcpy(json + 1 + len, end, sizeof(end)); /* with a NUL, which is not counted */
+    return tb_doc_replace(c->doc, node, json, len + sizeof(end));
 }
 
 /* Texts that are cut by a step of their own, or not at all. */

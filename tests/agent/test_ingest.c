@@ -209,6 +209,26 @@ static void what_cannot_be_truncated_is_refused_by_name(void **state)
     assert_non_null(strstr(reply.message, "64 levels"));
 }
 
+static void much_garbage_is_refused_without_a_worker(void **state)
+{
+    enum { MUCH = 3 << 20 };
+    struct tb_ingest_reply reply;
+    char *body = malloc(MUCH);
+    (void)state;
+    assert_non_null(body);
+    memset(body, '[', MUCH);
+    take_bytes(body, MUCH, NULL, &reply);
+    assert_int_equal(reply.status, 400);
+    assert_false(is_large);
+    take_bytes(body, 100, NULL, &reply);
+    assert_int_equal(reply.status, 400);
+    memcpy(body, "payload=", 8); /* a form of garbage has to be decoded first */
+    take_bytes(body, MUCH, NULL, &reply);
+    assert_int_equal(reply.status, 400);
+    assert_true(is_large);
+    free(body);
+}
+
 static void a_form_is_an_item_too(void **state)
 {
     static const char *const forms[] = {
@@ -292,6 +312,7 @@ int main(void)
         TEST(what_does_not_fit_one_record_is_truncated),
         TEST(very_many_values_are_truncated_or_refused_by_name),
         TEST(what_cannot_be_truncated_is_refused_by_name),
+        TEST(much_garbage_is_refused_without_a_worker),
         TEST(a_form_is_an_item_too),
         TEST(what_json_allows_stays_as_it_is),
         TEST(a_nul_byte_is_no_json),

@@ -239,6 +239,7 @@ struct found {
     int n;
     char titles[8][128];
     char data[16384];
+    size_t longest; /* data */
 };
 
 static int find(void *arg, const struct tb_occurrence_row *row)
@@ -247,6 +248,8 @@ static int find(void *arg, const struct tb_occurrence_row *row)
     if (found->n < 8)
         snprintf(found->titles[found->n], sizeof(found->titles[0]), "%s", row->title);
     snprintf(found->data, sizeof(found->data), "%.*s", (int)row->data_len, row->data);
+    if (row->data_len > found->longest)
+        found->longest = row->data_len;
     found->n++;
     return 0;
 }
@@ -340,6 +343,46 @@ static void occurrences_of_one_bug_are_one_item(void **state)
     assert_int_equal(tb_store_counts(f->store, &counts), 0);
     assert_int_equal(counts.occurrences, 4);
     assert_int_equal(counts.items, 2);
+}
+
+/* An item of 80 frames with long values, 700 KiB, of which the 40th is named. */
+static void large_item(struct tb_buf *out, const char *uuid, const char *middle)
+{
+    char value[9000];
+    memset(value, 'v', sizeof(value) - 1);
+    value[sizeof(value) - 1] = '\0';
+    tb_buf_init(out, 1 << 20);
+    tb_buf_addf(out, "{\"data\":{\"uuid\":\"%s\",\"environment\":\"e\",\"body\":{\"trace\":{",
+                uuid);
+    tb_buf_adds(out, "\"exception\":{\"class\":\"C\"},\"frames\":[");
+    for (int i = 0; i < 80; i++)
+        tb_buf_addf(out, "%s{\"filename\":\"%s\",\"method\":\"m\",\"locals\":{\"a\":\"%s\"}}",
+                    i > 0 ? "," : "", i == 40 ? middle : "f.py", value);
+    tb_buf_adds(out, "]}}}}");
+    assert_int_equal(out->err, 0);
+}
+
+static void what_is_too_large_is_cut_after_it_was_grouped(void **state)
+{
+    static const char *const middles[] = {"a.py", "b.py", "a.py"};
+    struct fixture *f = *state;
+    struct tb_store_counts counts;
+    struct found found;
+    for (size_t i = 0; i < 3; i++) {
+        struct tb_buf text;
+        const char uuid[] = {'u', (char)('1' + i), '\0'};
+        large_item(&text, uuid, middles[i]);
+        const char *const items[] = {text.data};
+        spool_items(f, items, 1);
+        tb_buf_done(&text);
+    }
+    drain(f);
+    occurrences(f, &found);
+    assert_int_equal(found.n, 3);
+    assert_true(found.longest <= (512 << 10) - 10);
+    assert_true(found.longest > 50000);
+    assert_int_equal(tb_store_counts(f->store, &counts), 0);
+    assert_int_equal(counts.items, 2); /* the frame that tells them apart was cut away */
 }
 
 static void done_files_go_after_settling_and_not_before(void **state)
@@ -625,6 +668,7 @@ int main(int argc, char **argv)
         TEST(a_crash_a_report_and_an_item_arrive),
         TEST(what_is_stored_is_scrubbed_and_complete),
         TEST(occurrences_of_one_bug_are_one_item),
+        TEST(what_is_too_large_is_cut_after_it_was_grouped),
         TEST(done_files_go_after_settling_and_not_before),
         TEST(what_was_stored_is_not_stored_again_after_a_restart),
         TEST(what_is_no_item_goes_to_quarantine_alone),
