@@ -214,6 +214,15 @@ class IngestTest(towbar.Case):
             sock.sendall(body)
             self.assertEqual(self.answer(sock)[0], 200)
 
+    def test_who_says_that_no_more_will_come_gets_his_answer(self):
+        with self.start_agent():
+            for n, size in enumerate((0, 2 * MIB)):
+                for unix in (False, True):
+                    body = json.dumps(large(f"s-{n}{unix}", size)).encode()
+                    sock = self.raw(self.head(f"Content-Length: {len(body)}") + body, unix)
+                    sock.shutdown(socket.SHUT_WR)
+                    self.assertEqual(self.answer(sock)[0], 200)
+
     def test_what_is_not_edited_arrives_byte_for_byte(self):
         custom = (
             r'{"n":9007199254740993,"e":1.0E+2,"z":-0,"u":"\u00e4\ud83d\ude00\ud83d\u0000\/",'
