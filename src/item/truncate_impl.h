@@ -1,4 +1,5 @@
-/* truncate_impl.h - the steps of truncate.c: truncate_steps.c has what each one does. */
+/* truncate_impl.h - the steps of truncate.c: truncate_steps.c has what each one does,
+ * truncate_find.c how they find it. */
 #ifndef TB_ITEM_TRUNCATE_IMPL_H
 #define TB_ITEM_TRUNCATE_IMPL_H
 
@@ -21,5 +22,23 @@ struct tb_cut_step {
 
 extern const struct tb_cut_step tb_cut_steps[];
 extern const size_t tb_n_cut_steps;
+
+/* ---- truncate_find.c ---- */
+
+enum {
+    TB_CUT_CHAIN_ENDS = 10,
+    TB_CUT_THREADS = 50,
+    TB_CUT_TRACES = 4 * (2 * TB_CUT_CHAIN_ENDS + TB_CUT_THREADS * 2 * TB_CUT_CHAIN_ENDS)
+};
+
+extern const char *const tb_cut_trace_headers[]; /* lower case, ends with NULL */
+
+const struct tb_doc_node *tb_cut_at(const struct tb_cut *cut, int node);
+/* The node at path from another when it has that type, else -1; "" is from itself. */
+int tb_cut_typed(const struct tb_cut *cut, int from, const char *path, int type);
+int tb_cut_name_is(const struct tb_cut *cut, int node, const char *name);
+int tb_cut_is_trace_header(const struct tb_cut *cut, int node);
+/* All traces, of the exception or its chain and of threads; returns how many. */
+int tb_cut_traces(const struct tb_cut *cut, int out[TB_CUT_TRACES]);
 
 #endif

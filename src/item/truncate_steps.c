@@ -5,86 +5,24 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/utf8.h"
 #include "item/truncate_impl.h"
 
 enum {
-    CHAIN_ENDS = 10,
-    THREADS = 50,
     TELEMETRY = 20,
     RAW_BYTES = 3072, /* of a crash report's text: what Rollbar's own SDK keeps */
     CLASS_BYTES = 1024,
-    TRACES_MAX = 4 * (2 * CHAIN_ENDS + THREADS * 2 * CHAIN_ENDS),
     REMOVALS_MAX = 10000
 };
-
-static const char *const TRACE_HEADERS[] = {"traceparent", "tracestate", "x-amzn-trace-id", NULL};
-
-/* ---- finding ---- */
-
-static const struct tb_doc_node *at(const struct tb_cut *c, int node)
-{
-    return tb_doc_at(c->doc, node);
-}
-
-static int typed(const struct tb_cut *c, int from, const char *path, int type)
-{
-    int node = from < 0 ? -1 : path[0] ? tb_doc_find(c->doc, from, path) : from;
-    return node >= 0 && at(c, node)->type == type ? node : -1;
-}
-
-static int name_is(const struct tb_cut *c, int node, const char *name)
-{
-    const struct tb_doc_node *n = at(c, node);
-    return n->key_len == strlen(name) && memcmp(c->doc->text + n->key_at, name, n->key_len) == 0;
-}
-
-static int is_trace_header(const struct tb_cut *c, int node)
-{
-    const struct tb_doc_node *n = at(c, node);
-    for (const char *const *name = TRACE_HEADERS; *name; name++)
-        if (n->key_len == strlen(*name) &&
-            strncasecmp(c->doc->text + n->key_at, *name, n->key_len) == 0)
-            return 1;
-    return 0;
-}
-
-static int add_chain(const struct tb_cut *c, int chain, int *out, int n)
-{
-    for (int t = chain < 0 ? -1 : at(c, chain)->first; t >= 0 && n < TRACES_MAX; t = at(c, t)->next)
-        if (at(c, t)->type == TB_DOC_OBJECT)
-            out[n++] = t;
-    return n;
-}
-
-/* All traces: of the exception or its chain, and of threads. */
-static int find_traces(const struct tb_cut *c, int out[TRACES_MAX])
-{
-    int n = 0;
-    int body = typed(c, c->data, "body", TB_DOC_OBJECT);
-    int trace = typed(c, body, "trace", TB_DOC_OBJECT);
-    if (trace >= 0)
-        out[n++] = trace;
-    n = add_chain(c, typed(c, body, "trace_chain", TB_DOC_ARRAY), out, n);
-    int threads = typed(c, body, "threads", TB_DOC_ARRAY);
-    for (int t = threads < 0 ? -1 : at(c, threads)->first; t >= 0; t = at(c, t)->next) {
-        n = add_chain(c, typed(c, t, "group.trace_chain", TB_DOC_ARRAY), out, n);
-        trace = typed(c, t, "trace", TB_DOC_OBJECT);
-        if (trace >= 0 && n < TRACES_MAX)
-            out[n++] = trace;
-    }
-    return n;
-}
 
 /* ---- lists ---- */
 
 static int member(const struct tb_cut *c, int array, int index)
 {
-    int node = at(c, array)->first;
+    int node = tb_cut_at(c, array)->first;
     while (index-- > 0)
-        node = at(c, node)->next;
+        node = tb_cut_at(c, node)->next;
     return node;
 }
 
@@ -92,20 +30,20 @@ static int member(const struct tb_cut *c, int array, int index)
 static int keep_ends(struct tb_cut *c, int array, int head, int tail)
 {
     struct tb_buf text;
-    int n = array < 0 ? 0 : at(c, array)->n_members;
+    int n = array < 0 ? 0 : tb_cut_at(c, array)->n_members;
     if (n <= head + tail)
         return 0;
     tb_buf_init(&text, TB_DOC_BYTES);
     tb_buf_add(&text, "[", 1);
     const char *json = c->doc->text;
     if (head > 0) {
-        const struct tb_doc_node *from = at(c, member(c, array, 0));
-        const struct tb_doc_node *to = at(c, member(c, array, head - 1));
+        const struct tb_doc_node *from = tb_cut_at(c, member(c, array, 0));
+        const struct tb_doc_node *to = tb_cut_at(c, member(c, array, head - 1));
         tb_buf_add(&text, json + from->at, to->at + to->len - from->at);
     }
     if (tail > 0) {
-        size_t from = at(c, member(c, array, n - tail))->at;
-        const struct tb_doc_node *list = at(c, array);
+        size_t from = tb_cut_at(c, member(c, array, n - tail))->at;
+        const struct tb_doc_node *list = tb_cut_at(c, array);
         tb_buf_adds(&text, head > 0 ? "," : "");
         tb_buf_add(&text, json + from, list->at + list->len - 1 - from);
     }
@@ -118,29 +56,31 @@ static int keep_ends(struct tb_cut *c, int array, int head, int tail)
 static int cut_lists(struct tb_cut *c, const struct tb_cut_step *step)
 {
     int ends = (int)step->arg;
-    int err = keep_ends(c, typed(c, c->data, "body.trace_chain", TB_DOC_ARRAY), ends, ends);
-    int threads = typed(c, c->data, "body.threads", TB_DOC_ARRAY);
-    if (!err && threads >= 0 && at(c, threads)->n_members > THREADS)
-        return keep_ends(c, threads, THREADS, 0);
-    for (int t = threads < 0 ? -1 : at(c, threads)->first; t >= 0 && !err; t = at(c, t)->next)
-        err = keep_ends(c, typed(c, t, "group.trace_chain", TB_DOC_ARRAY), ends, ends);
+    int err = keep_ends(c, tb_cut_typed(c, c->data, "body.trace_chain", TB_DOC_ARRAY), ends, ends);
+    int threads = tb_cut_typed(c, c->data, "body.threads", TB_DOC_ARRAY);
+    if (!err && threads >= 0 && tb_cut_at(c, threads)->n_members > TB_CUT_THREADS)
+        return keep_ends(c, threads, TB_CUT_THREADS, 0);
+    for (int t = threads < 0 ? -1 : tb_cut_at(c, threads)->first; t >= 0 && !err;
+         t = tb_cut_at(c, t)->next)
+        err = keep_ends(c, tb_cut_typed(c, t, "group.trace_chain", TB_DOC_ARRAY), ends, ends);
     return err;
 }
 
 static int cut_frames(struct tb_cut *c, const struct tb_cut_step *step)
 {
-    int traces[TRACES_MAX];
-    int n = find_traces(c, traces);
+    int traces[TB_CUT_TRACES];
+    int n = tb_cut_traces(c, traces);
     int err = 0;
     for (int i = 0; i < n && !err; i++)
-        err = keep_ends(c, typed(c, traces[i], "frames", TB_DOC_ARRAY), (int)step->arg,
+        err = keep_ends(c, tb_cut_typed(c, traces[i], "frames", TB_DOC_ARRAY), (int)step->arg,
                         (int)step->arg);
     return err;
 }
 
 static int cut_telemetry(struct tb_cut *c, const struct tb_cut_step *step)
 {
-    return keep_ends(c, typed(c, c->data, "body.telemetry", TB_DOC_ARRAY), 0, (int)step->arg);
+    return keep_ends(c, tb_cut_typed(c, c->data, "body.telemetry", TB_DOC_ARRAY), 0,
+                     (int)step->arg);
 }
 
 /* ---- texts ---- */
@@ -161,7 +101,7 @@ static int cut_text(struct tb_cut *c, int node, size_t max)
 {
     static const char end[] = "...\"";
     char json[RAW_BYTES + 8];
-    const struct tb_doc_node *n = node < 0 ? NULL : at(c, node);
+    const struct tb_doc_node *n = node < 0 ? NULL : tb_cut_at(c, node);
     if (n == NULL || n->type != TB_DOC_STRING || n->len - 2 <= max)
         return 0;
     const char *text = c->doc->text + n->at + 1;
@@ -179,25 +119,26 @@ static int is_spared(const struct tb_cut *c, int node)
 {
     static const char *const of_data[] = {"uuid",  "fingerprint", "level", "environment",
                                           "title", "timestamp",   NULL};
-    int parent = at(c, node)->parent;
+    int parent = tb_cut_at(c, node)->parent;
     if (parent == c->data) {
         for (const char *const *name = of_data; *name; name++)
-            if (name_is(c, node, *name))
+            if (tb_cut_name_is(c, node, *name))
                 return 1;
     }
     if (parent < 0)
         return 1;
-    return (parent == 0 && name_is(c, node, "access_token")) ||
-           (name_is(c, node, "class") && name_is(c, parent, "exception")) ||
-           (name_is(c, node, "raw") && name_is(c, parent, "crash_report")) ||
-           (is_trace_header(c, node) && name_is(c, parent, "headers"));
+    return (parent == 0 && tb_cut_name_is(c, node, "access_token")) ||
+           (tb_cut_name_is(c, node, "class") && tb_cut_name_is(c, parent, "exception")) ||
+           (tb_cut_name_is(c, node, "raw") && tb_cut_name_is(c, parent, "crash_report")) ||
+           (tb_cut_is_trace_header(c, node) && tb_cut_name_is(c, parent, "headers"));
 }
 
 static int cut_texts(struct tb_cut *c, const struct tb_cut_step *step)
 {
     int err = 0;
     for (int i = 0; i < tb_doc_n_nodes(c->doc) && !err; i++)
-        if (at(c, i)->type == TB_DOC_STRING && at(c, i)->len - 2 > step->arg && !is_spared(c, i))
+        if (tb_cut_at(c, i)->type == TB_DOC_STRING && tb_cut_at(c, i)->len - 2 > step->arg &&
+            !is_spared(c, i))
             err = cut_text(c, i, step->arg);
     return err;
 }
@@ -205,13 +146,13 @@ static int cut_texts(struct tb_cut *c, const struct tb_cut_step *step)
 /* What people read, at its shortest, and no second text beside it. */
 static int cut_messages(struct tb_cut *c, const struct tb_cut_step *step)
 {
-    int traces[TRACES_MAX];
-    int n = find_traces(c, traces);
+    int traces[TB_CUT_TRACES];
+    int n = tb_cut_traces(c, traces);
     int err = cut_text(c, tb_doc_find(c->doc, c->data, "body.message.body"), step->arg);
     if (!err)
         err = cut_text(c, tb_doc_find(c->doc, c->data, "body.crash_report.raw"), RAW_BYTES);
     for (int i = 0; i < n && !err; i++) {
-        int exception = typed(c, traces[i], "exception", TB_DOC_OBJECT);
+        int exception = tb_cut_typed(c, traces[i], "exception", TB_DOC_OBJECT);
         int description = exception < 0 ? -1 : tb_doc_member(c->doc, exception, "description");
         if (exception >= 0)
             err = cut_text(c, tb_doc_member(c->doc, exception, "message"), step->arg);
@@ -223,8 +164,8 @@ static int cut_messages(struct tb_cut *c, const struct tb_cut_step *step)
 
 static int cut_classes(struct tb_cut *c, const struct tb_cut_step *step)
 {
-    int traces[TRACES_MAX];
-    int n = find_traces(c, traces);
+    int traces[TB_CUT_TRACES];
+    int n = tb_cut_traces(c, traces);
     int err = 0;
     (void)step;
     for (int i = 0; i < n && !err; i++)
@@ -237,14 +178,15 @@ static int cut_classes(struct tb_cut *c, const struct tb_cut_step *step)
 /* Removes the members of each frame that only help people: their values. */
 static int cut_locals(struct tb_cut *c, const struct tb_cut_step *step)
 {
-    int traces[TRACES_MAX];
-    int n = find_traces(c, traces);
+    int traces[TB_CUT_TRACES];
+    int n = tb_cut_traces(c, traces);
     int err = 0;
     for (int i = 0; i < n; i++) {
-        int frames = typed(c, traces[i], "frames", TB_DOC_ARRAY);
-        for (int f = frames < 0 ? -1 : at(c, frames)->first; f >= 0; f = at(c, f)->next)
+        int frames = tb_cut_typed(c, traces[i], "frames", TB_DOC_ARRAY);
+        for (int f = frames < 0 ? -1 : tb_cut_at(c, frames)->first; f >= 0;
+             f = tb_cut_at(c, f)->next)
             for (const char *const *name = step->keep; *name && !err; name++) {
-                int node = typed(c, f, "", TB_DOC_OBJECT);
+                int node = tb_cut_typed(c, f, "", TB_DOC_OBJECT);
                 node = node < 0 ? -1 : tb_doc_member(c->doc, node, *name);
                 err = node < 0 ? 0 : tb_doc_remove(c->doc, node);
             }
@@ -273,24 +215,24 @@ static int is_usual(const struct tb_cut *c, int node)
         "data",       "body",  "custom",  "request",    "headers",      "server",    "notifier",
         "diagnostic", "trace", "message", "truncation", "crash_report", "exception", NULL};
     static const char *const arrays[] = {"attributes", "trace_chain", "frames", NULL};
-    int type = at(c, node)->type;
+    int type = tb_cut_at(c, node)->type;
     if (type != TB_DOC_OBJECT && type != TB_DOC_ARRAY)
         return 1;
     for (const char *const *name = type == TB_DOC_OBJECT ? objects : arrays; *name; name++)
-        if (name_is(c, node, *name))
+        if (tb_cut_name_is(c, node, *name))
             return 1;
     return 0;
 }
 
 static int is_kept_largest(const struct tb_cut *c, const struct tb_cut_step *step, int node)
 {
-    int type = at(c, node)->type;
-    if (type == TB_DOC_ARRAY || (type == TB_DOC_OBJECT && !name_is(c, node, "headers")))
+    int type = tb_cut_at(c, node)->type;
+    if (type == TB_DOC_ARRAY || (type == TB_DOC_OBJECT && !tb_cut_name_is(c, node, "headers")))
         return 0;
     for (const char *const *name = step->keep; *name; name++)
-        if (name_is(c, node, *name))
+        if (tb_cut_name_is(c, node, *name))
             return 1;
-    return is_trace_header(c, node);
+    return tb_cut_is_trace_header(c, node);
 }
 
 /* Removes members that the item is an item without, the largest first, until it fits. */
@@ -305,10 +247,11 @@ static int cut_largest(struct tb_cut *c, const struct tb_cut_step *step)
     if (list == NULL)
         return -ENOMEM;
     for (size_t p = 0; p < N_PLACES; p++) {
-        int object = typed(c, c->data, places[p], TB_DOC_OBJECT);
-        for (int m = object < 0 ? -1 : at(c, object)->first; m >= 0; m = at(c, m)->next)
+        int object = tb_cut_typed(c, c->data, places[p], TB_DOC_OBJECT);
+        for (int m = object < 0 ? -1 : tb_cut_at(c, object)->first; m >= 0;
+             m = tb_cut_at(c, m)->next)
             if (!is_kept_largest(c, step, m))
-                list[n++] = (struct weight){m, at(c, m)->key_len + at(c, m)->len};
+                list[n++] = (struct weight){m, tb_cut_at(c, m)->key_len + tb_cut_at(c, m)->len};
     }
     qsort(list, n, sizeof(*list), heaviest_first);
     size_t left = c->doc->len;
@@ -330,11 +273,11 @@ static int keep_members(struct tb_cut *c, int object, const char *const *keep)
         return 0;
     tb_buf_init(&text, TB_DOC_BYTES);
     tb_buf_add(&text, "{", 1);
-    for (int m = at(c, object)->first; m >= 0; m = at(c, m)->next) {
-        const struct tb_doc_node *n = at(c, m);
-        int is_kept = keep == TRACE_HEADERS && is_trace_header(c, m);
+    for (int m = tb_cut_at(c, object)->first; m >= 0; m = tb_cut_at(c, m)->next) {
+        const struct tb_doc_node *n = tb_cut_at(c, m);
+        int is_kept = keep == tb_cut_trace_headers && tb_cut_is_trace_header(c, m);
         for (const char *const *name = keep; *name && !is_kept; name++)
-            is_kept = name_is(c, m, *name) && tb_doc_member(c->doc, object, *name) == m;
+            is_kept = tb_cut_name_is(c, m, *name) && tb_doc_member(c->doc, object, *name) == m;
         if (!is_kept || !is_usual(c, m))
             continue;
         tb_buf_adds(&text, n_kept++ > 0 ? "," : "");
@@ -342,7 +285,7 @@ static int keep_members(struct tb_cut *c, int object, const char *const *keep)
     }
     tb_buf_add(&text, "}", 1);
     int err = text.err;
-    if (!err && n_kept < at(c, object)->n_members)
+    if (!err && n_kept < tb_cut_at(c, object)->n_members)
         err = tb_doc_replace(c->doc, object, text.data, text.len);
     tb_buf_done(&text);
     return err;
@@ -350,7 +293,7 @@ static int keep_members(struct tb_cut *c, int object, const char *const *keep)
 
 static int keep_path(struct tb_cut *c, const struct tb_cut_step *step)
 {
-    return keep_members(c, typed(c, c->data, step->path, TB_DOC_OBJECT), step->keep);
+    return keep_members(c, tb_cut_typed(c, c->data, step->path, TB_DOC_OBJECT), step->keep);
 }
 
 static int keep_root(struct tb_cut *c, const struct tb_cut_step *step)
@@ -360,23 +303,24 @@ static int keep_root(struct tb_cut *c, const struct tb_cut_step *step)
 
 static int keep_traces(struct tb_cut *c, const struct tb_cut_step *step)
 {
-    int traces[TRACES_MAX];
-    int n = find_traces(c, traces);
+    int traces[TB_CUT_TRACES];
+    int n = tb_cut_traces(c, traces);
     int err = 0;
     for (int i = 0; i < n && !err; i++)
-        err = keep_members(c, typed(c, traces[i], step->path, TB_DOC_OBJECT), step->keep);
+        err = keep_members(c, tb_cut_typed(c, traces[i], step->path, TB_DOC_OBJECT), step->keep);
     return err;
 }
 
 static int keep_in_frames(struct tb_cut *c, const struct tb_cut_step *step)
 {
-    int traces[TRACES_MAX];
-    int n = find_traces(c, traces);
+    int traces[TB_CUT_TRACES];
+    int n = tb_cut_traces(c, traces);
     int err = 0;
     for (int i = 0; i < n; i++) {
-        int frames = typed(c, traces[i], "frames", TB_DOC_ARRAY);
-        for (int f = frames < 0 ? -1 : at(c, frames)->first; f >= 0 && !err; f = at(c, f)->next)
-            err = keep_members(c, typed(c, f, "", TB_DOC_OBJECT), step->keep);
+        int frames = tb_cut_typed(c, traces[i], "frames", TB_DOC_ARRAY);
+        for (int f = frames < 0 ? -1 : tb_cut_at(c, frames)->first; f >= 0 && !err;
+             f = tb_cut_at(c, f)->next)
+            err = keep_members(c, tb_cut_typed(c, f, "", TB_DOC_OBJECT), step->keep);
     }
     return err;
 }
@@ -385,25 +329,25 @@ static int keep_in_frames(struct tb_cut *c, const struct tb_cut_step *step)
 static int keep_attributes(struct tb_cut *c, const struct tb_cut_step *step)
 {
     struct tb_buf text;
-    int list = typed(c, c->data, "attributes", TB_DOC_ARRAY);
+    int list = tb_cut_typed(c, c->data, "attributes", TB_DOC_ARRAY);
     int n_kept = 0;
     tb_buf_init(&text, TB_DOC_BYTES);
     tb_buf_add(&text, "[", 1);
-    for (int a = list < 0 ? -1 : at(c, list)->first; a >= 0; a = at(c, a)->next) {
+    for (int a = list < 0 ? -1 : tb_cut_at(c, list)->first; a >= 0; a = tb_cut_at(c, a)->next) {
         char key[64];
-        int node = typed(c, a, "", TB_DOC_OBJECT);
+        int node = tb_cut_typed(c, a, "", TB_DOC_OBJECT);
         if (node < 0 || !tb_doc_copy(c->doc, tb_doc_member(c->doc, a, "key"), key, sizeof(key)))
             continue;
         for (const char *const *name = step->keep; *name; name++) {
             if (strcmp(*name, key) != 0)
                 continue;
             tb_buf_adds(&text, n_kept++ > 0 ? "," : "");
-            tb_buf_add(&text, c->doc->text + at(c, a)->at, at(c, a)->len);
+            tb_buf_add(&text, c->doc->text + tb_cut_at(c, a)->at, tb_cut_at(c, a)->len);
         }
     }
     tb_buf_add(&text, "]", 1);
     int err = text.err;
-    if (!err && list >= 0 && n_kept < at(c, list)->n_members)
+    if (!err && list >= 0 && n_kept < tb_cut_at(c, list)->n_members)
         err = tb_doc_replace(c->doc, list, text.data, text.len);
     tb_buf_done(&text);
     return err;
@@ -417,7 +361,7 @@ static int keep_attributes(struct tb_cut *c, const struct tb_cut_step *step)
         "session_id", "service"
 
 const struct tb_cut_step tb_cut_steps[] = {
-    {"chain", cut_lists, .arg = CHAIN_ENDS},
+    {"chain", cut_lists, .arg = TB_CUT_CHAIN_ENDS},
     {"frames", cut_frames, .arg = 30},
     {"telemetry", cut_telemetry, .arg = TELEMETRY},
     {"strings1024", cut_texts, .arg = 1024},
@@ -439,7 +383,7 @@ const struct tb_cut_step tb_cut_steps[] = {
     {"bare", keep_path, .path = "body.crash_report", .keep = NAMES("raw")},
     {"bare", keep_path, .path = "custom", .keep = NAMES(IDS)},
     {"bare", keep_path, .path = "request", .keep = NAMES("url", "method", "headers")},
-    {"bare", keep_path, .path = "request.headers", .keep = TRACE_HEADERS},
+    {"bare", keep_path, .path = "request.headers", .keep = tb_cut_trace_headers},
     {"bare", keep_path, .path = "server", .keep = NAMES("host")},
     {"bare", keep_path, .path = "notifier",
      .keep = NAMES("name", "version", "diagnostic", "truncation")},
