@@ -9,6 +9,7 @@
 #include "agent/agent.h"
 #include "agent/log.h"
 #include "symbol/worker.h"
+#include "web/web.h"
 
 enum { WELL = 0, WRONG = 1, WRONG_USE = 2 };
 
@@ -129,6 +130,22 @@ static int open_standard_files(void)
     return WELL;
 }
 
+/* The agent with its pages. */
+static int run(const struct tb_config *config, int once)
+{
+    struct tb_web *web = NULL;
+    const struct tb_web_options shown = {.state_dir = config->state_dir,
+                                         .socket = config->socket,
+                                         .needs_token = config->shared_spool};
+    if (tb_web_new(&shown, &web) < 0) {
+        tb_log(TB_LOG_ERROR, "out of memory");
+        return WRONG;
+    }
+    int code = tb_agent_run(config, once, tb_web_pages(web));
+    tb_web_free(web);
+    return code;
+}
+
 int main(int argc, char **argv)
 {
     struct command command;
@@ -146,7 +163,7 @@ int main(int argc, char **argv)
         tb_log(TB_LOG_ERROR, "%s", why);
         return WRONG;
     }
-    int code = tb_agent_run(&config, command.once, NULL);
+    int code = run(&config, command.once);
     tb_config_done(&config);
     return code;
 }

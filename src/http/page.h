@@ -8,6 +8,10 @@
 
 #include "base/buf.h"
 
+/* In the state folder: what whoever wants to see the pages of a shared agent must know. The agent
+ * makes it, whoever renders pages asks for it. */
+#define TB_PAGE_TOKEN_FILE "page-token"
+
 enum { TB_PAGE_LOCATION = 256, TB_PAGE_COOKIE = 256, TB_PAGE_ETAG = 64 };
 
 /* All borrowed for the call. */

@@ -41,6 +41,8 @@ enum tb_statement {
     TB_SQL_PROBE_ROWS,
     TB_SQL_PROBE_TOKENS,
     TB_SQL_HOLDS,
+    TB_SQL_TRACE_ERRORS,
+    TB_SQL_HOURS,
     TB_N_STATEMENTS
 };
 
@@ -57,6 +59,10 @@ void tb_store_say(struct tb_store *store, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 /* Remembers what SQLite says went wrong, with the way out, and returns it as a negative errno. */
 int tb_store_fail(struct tb_store *store, int rc);
+/* A statement that is not cached; for the caller to finalize. 0 or a negative errno. */
+int tb_store_prepare(struct tb_store *store, const char *sql, sqlite3_stmt **out);
+/* A column's text, "" for none. Good until the next step. */
+const char *tb_store_text(sqlite3_stmt *statement, int at);
 /* The cached statement, reset and without values. 0 or a negative errno. */
 int tb_store_statement(struct tb_store *store, enum tb_statement which, sqlite3_stmt **out);
 /* Runs a statement to its end and resets it; rows are thrown away. */

@@ -9,18 +9,6 @@
 
 enum { SQL_MAX_BYTES = 4096, NS_PER_MS = 1000 * 1000 };
 
-static const char *text(sqlite3_stmt *statement, int at)
-{
-    const char *value = (const char *)sqlite3_column_text(statement, at);
-    return value ? value : "";
-}
-
-static int prepare(struct tb_store *store, const char *sql, sqlite3_stmt **out)
-{
-    int rc = sqlite3_prepare_v2(store->db, sql, -1, out, NULL);
-    return rc == SQLITE_OK ? 0 : tb_store_fail(store, rc);
-}
-
 /* One row that there always is. Without a sink the sums are of all of them. */
 static const char COUNTS[] =
     "SELECT (SELECT count(*) FROM items),"
@@ -51,13 +39,13 @@ static void take_counts(sqlite3_stmt *statement, struct tb_store_counts *out)
     out->parked = sqlite3_column_int64(statement, 8);
     out->oldest_queued_ms = sqlite3_column_int64(statement, 9) / NS_PER_MS;
     out->last_received_ms = sqlite3_column_int64(statement, 10) / NS_PER_MS;
-    (void)snprintf(out->last_reason, sizeof(out->last_reason), "%s", text(statement, 11));
+    (void)snprintf(out->last_reason, sizeof(out->last_reason), "%s", tb_store_text(statement, 11));
 }
 
 int tb_store_sink_counts(struct tb_store *store, const char *sink, struct tb_store_counts *out)
 {
     sqlite3_stmt *statement = NULL;
-    int err = prepare(store, COUNTS, &statement);
+    int err = tb_store_prepare(store, COUNTS, &statement);
     if (err < 0)
         return err;
     (void)sqlite3_bind_text(statement, 1, sink, -1, SQLITE_STATIC); /* NULL: every sink */
@@ -79,12 +67,12 @@ int tb_store_counters(struct tb_store *store,
                       int (*row)(void *arg, const char *name, int64_t value), void *arg)
 {
     sqlite3_stmt *statement = NULL;
-    int err = prepare(store, "SELECT name, value FROM counters ORDER BY name", &statement);
+    int err = tb_store_prepare(store, "SELECT name, value FROM counters ORDER BY name", &statement);
     if (err < 0)
         return err;
     int rc;
     while ((rc = sqlite3_step(statement)) == SQLITE_ROW) {
-        if (row(arg, text(statement, 0), sqlite3_column_int64(statement, 1)) != 0)
+        if (row(arg, tb_store_text(statement, 0), sqlite3_column_int64(statement, 1)) != 0)
             break;
     }
     if (rc != SQLITE_ROW && rc != SQLITE_DONE)
@@ -109,17 +97,17 @@ static int give_items(struct tb_store *store, sqlite3_stmt *statement,
     while ((rc = sqlite3_step(statement)) == SQLITE_ROW) {
         struct tb_item_row item = {
             .number = sqlite3_column_int64(statement, 0),
-            .title = text(statement, 1),
-            .level = text(statement, 2),
-            .environment = text(statement, 3),
-            .service = text(statement, 4),
-            .status = text(statement, 5),
-            .fingerprint = text(statement, 6),
-            .group_inputs = text(statement, 7),
+            .title = tb_store_text(statement, 1),
+            .level = tb_store_text(statement, 2),
+            .environment = tb_store_text(statement, 3),
+            .service = tb_store_text(statement, 4),
+            .status = tb_store_text(statement, 5),
+            .fingerprint = tb_store_text(statement, 6),
+            .group_inputs = tb_store_text(statement, 7),
             .first_ms = sqlite3_column_int64(statement, 8),
             .last_ms = sqlite3_column_int64(statement, 9),
             .total = sqlite3_column_int64(statement, 10),
-            .last_uuid = text(statement, 11),
+            .last_uuid = tb_store_text(statement, 11),
         };
         n_rows++;
         if (row(arg, &item) != 0)
@@ -134,8 +122,8 @@ int tb_store_items(struct tb_store *store, size_t max,
                    int (*row)(void *arg, const struct tb_item_row *item), void *arg)
 {
     sqlite3_stmt *statement = NULL;
-    int err =
-        prepare(store, ITEM_COLUMNS "ORDER BY last_ms DESC, number DESC LIMIT ?1", &statement);
+    int err = tb_store_prepare(store, ITEM_COLUMNS "ORDER BY last_ms DESC, number DESC LIMIT ?1",
+                               &statement);
     if (err < 0)
         return err;
     (void)sqlite3_bind_int64(statement, 1, max == 0 || max > INT64_MAX ? -1 : (int64_t)max);
@@ -147,7 +135,7 @@ int tb_store_item(struct tb_store *store, int64_t number,
                   int (*row)(void *arg, const struct tb_item_row *item), void *arg)
 {
     sqlite3_stmt *statement = NULL;
-    int err = prepare(store, ITEM_COLUMNS "WHERE number = ?1", &statement);
+    int err = tb_store_prepare(store, ITEM_COLUMNS "WHERE number = ?1", &statement);
     if (err < 0)
         return err;
     (void)sqlite3_bind_int64(statement, 1, number);
@@ -187,17 +175,17 @@ static int give_occurrences(struct tb_store *store, sqlite3_stmt *statement,
     int rc;
     while ((rc = sqlite3_step(statement)) == SQLITE_ROW) {
         struct tb_occurrence_row occurrence = {
-            .uuid = text(statement, 0),
-            .trace_id = text(statement, 1),
-            .xray_trace_id = text(statement, 2),
-            .span_id = text(statement, 3),
-            .service = text(statement, 4),
-            .level = text(statement, 5),
-            .title = text(statement, 6),
+            .uuid = tb_store_text(statement, 0),
+            .trace_id = tb_store_text(statement, 1),
+            .xray_trace_id = tb_store_text(statement, 2),
+            .span_id = tb_store_text(statement, 3),
+            .service = tb_store_text(statement, 4),
+            .level = tb_store_text(statement, 5),
+            .title = tb_store_text(statement, 6),
             .item = sqlite3_column_int64(statement, 7),
             .occurred_ns = sqlite3_column_int64(statement, 8),
             .received_ns = sqlite3_column_int64(statement, 9),
-            .data = text(statement, 10),
+            .data = tb_store_text(statement, 10),
             .data_len = (size_t)sqlite3_column_bytes(statement, 10),
         };
         if (row(arg, &occurrence) != 0)
@@ -216,7 +204,7 @@ int tb_store_occurrences(struct tb_store *store, const struct tb_occurrence_filt
     occurrence_sql(filter, &sql);
     int err = sql.err;
     if (err == 0)
-        err = prepare(store, tb_buf_str(&sql), &statement);
+        err = tb_store_prepare(store, tb_buf_str(&sql), &statement);
     if (err == 0) {
         int64_t max = filter->max == 0 || filter->max > INT64_MAX ? -1 : (int64_t)filter->max;
         (void)sqlite3_bind_int64(statement, 1, filter->item);
@@ -234,11 +222,11 @@ int tb_store_outcome(struct tb_store *store, const char *uuid, const char *sink,
                      struct tb_store_outcome *out)
 {
     sqlite3_stmt *statement = NULL;
-    int err = prepare(store,
-                      "SELECT o.state, o.attempts, o.http_status, o.reason FROM outbox o"
-                      " WHERE o.occurrence = (SELECT seq FROM occurrences WHERE uuid = ?1)"
-                      " AND o.sink = ?2",
-                      &statement);
+    int err = tb_store_prepare(store,
+                               "SELECT o.state, o.attempts, o.http_status, o.reason FROM outbox o"
+                               " WHERE o.occurrence = (SELECT seq FROM occurrences WHERE uuid = ?1)"
+                               " AND o.sink = ?2",
+                               &statement);
     if (err < 0)
         return err;
     sqlite3_bind_text(statement, 1, uuid, -1, SQLITE_STATIC);
@@ -248,7 +236,7 @@ int tb_store_outcome(struct tb_store *store, const char *uuid, const char *sink,
         out->state = (enum tb_outbox_state)sqlite3_column_int(statement, 0);
         out->attempts = sqlite3_column_int(statement, 1);
         out->http_status = sqlite3_column_int(statement, 2);
-        (void)snprintf(out->reason, sizeof(out->reason), "%s", text(statement, 3));
+        (void)snprintf(out->reason, sizeof(out->reason), "%s", tb_store_text(statement, 3));
     } else {
         err = rc == SQLITE_DONE ? -ENOENT : tb_store_fail(store, rc);
     }

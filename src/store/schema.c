@@ -87,7 +87,22 @@ static const char TABLES[] =
 
     "CREATE TABLE counters(name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;";
 
-static const char *const MIGRATIONS[] = {TABLES};
+/* How often each item was seen in each hour since 1970, so that a chart need not count rows, and
+ * the orders in which the list of items is shown. Nothing has happened after it came in. */
+static const char HOURS[] =
+    "CREATE TABLE hours("
+    "  item INTEGER NOT NULL REFERENCES items(number), hour INTEGER NOT NULL,"
+    "  total INTEGER NOT NULL, PRIMARY KEY(item, hour)) STRICT, WITHOUT ROWID;"
+    "INSERT INTO hours SELECT item, min(occurred_ns, received_ns) / 3600000000000, count(*)"
+    "  FROM occurrences GROUP BY 1, 2;"
+    "CREATE TRIGGER occurrences_hour AFTER INSERT ON occurrences BEGIN"
+    "  INSERT INTO hours VALUES(new.item, min(new.occurred_ns, new.received_ns) / 3600000000000, 1)"
+    "    ON CONFLICT(item, hour) DO UPDATE SET total = total + 1;"
+    "END;"
+    "CREATE INDEX items_total ON items(total);"
+    "CREATE INDEX items_first ON items(first_ms);";
+
+static const char *const MIGRATIONS[] = {TABLES, HOURS};
 enum { N_MIGRATIONS = sizeof(MIGRATIONS) / sizeof(MIGRATIONS[0]) };
 
 /* The first number of a query's first row. */

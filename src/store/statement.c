@@ -83,6 +83,15 @@ static const char *const SQL[TB_N_STATEMENTS] = {
         "UPDATE tokens SET probe_ms = ?3 WHERE sink = ?1 AND parked AND probe_ms <= ?2",
     [TB_SQL_HOLDS] = "SELECT coalesce(sum(parked), 0), coalesce(max(until_ms), 0) FROM tokens"
                      " WHERE sink = ?1 AND (parked OR until_ms > ?2)",
+    /* One look-up in the index of each kind of trace id; a storm in one trace is not counted out.
+     */
+    [TB_SQL_TRACE_ERRORS] =
+        "SELECT count(*) FROM (SELECT seq FROM occurrences WHERE trace_id = ?1 AND trace_id <> ''"
+        " AND level IN ('critical', 'error') UNION SELECT seq FROM occurrences"
+        " WHERE xray_trace_id = ?1 AND xray_trace_id <> '' AND level IN ('critical', 'error')"
+        " LIMIT ?2)",
+    [TB_SQL_HOURS] = "SELECT item, hour, total FROM hours WHERE item IN"
+                     " (SELECT value FROM json_each(?1)) AND hour BETWEEN ?2 AND ?3",
 };
 
 /* SQLite's result as an errno. */
@@ -152,6 +161,18 @@ int tb_store_fail(struct tb_store *store, int rc)
     tb_store_say(store, "database %.240s: %s: %s", store->path, sqlite3_errmsg(store->db),
                  way_out(err));
     return err;
+}
+
+int tb_store_prepare(struct tb_store *store, const char *sql, sqlite3_stmt **out)
+{
+    int rc = sqlite3_prepare_v2(store->db, sql, -1, out, NULL);
+    return rc == SQLITE_OK ? 0 : tb_store_fail(store, rc);
+}
+
+const char *tb_store_text(sqlite3_stmt *statement, int at)
+{
+    const char *value = (const char *)sqlite3_column_text(statement, at);
+    return value ? value : "";
 }
 
 int tb_store_statement(struct tb_store *store, enum tb_statement which, sqlite3_stmt **out)

@@ -170,6 +170,81 @@ int tb_store_occurrences(struct tb_store *store, const struct tb_occurrence_filt
                          int (*row)(void *arg, const struct tb_occurrence_row *occurrence),
                          void *arg);
 
+/* ---- reading (the page): every question looks at a bounded number of rows ---- */
+
+enum tb_store_field { TB_FIELD_ANY, TB_FIELD_ENVIRONMENT, TB_FIELD_SERVICE, TB_FIELD_LEVEL };
+enum tb_store_sort { TB_SORT_LAST, TB_SORT_MOST, TB_SORT_FIRST };
+enum {
+    TB_STORE_WORDS = 16,
+    TB_STORE_HOURS = 24,
+    TB_STORE_ERRORS = 100, /* of one trace are counted */
+    TB_STORE_LATEST = 200, /* occurrences of an item are looked at for facets */
+    TB_STORE_RECENT = 2000 /* occurrences are looked at for the list of traces */
+};
+
+struct tb_store_filter {
+    /* TB_FIELD_ANY: part of title, service or environment, all of them. Others: the whole value,
+     * one of those with the same field. */
+    struct {
+        enum tb_store_field field;
+        const char *text;
+    } words[TB_STORE_WORDS];
+    size_t n_words;
+    int64_t first_since_ms; /* seen for the first time since then; 0: whenever */
+    enum tb_store_sort sort;
+    size_t max, skip;
+};
+
+/* An item with its last occurrence; all of that is "" when there is none. */
+struct tb_store_entry {
+    int64_t number, first_ms, last_ms, total;
+    const char *title, *level, *environment, *service, *framework;
+    const char *trace_id, *xray_trace_id;
+    const char *data;
+    size_t data_len;
+};
+/* The callback returns 0 to go on; the pointers are good until it returns. */
+int tb_store_list(struct tb_store *store, const struct tb_store_filter *filter,
+                  int (*row)(void *arg, const struct tb_store_entry *entry), void *arg);
+
+/* How often each of the n items was seen in each of the TB_STORE_HOURS hours up to now_ms, the
+ * latest last. */
+int tb_store_hours(struct tb_store *store, const int64_t *items, size_t n, int64_t now_ms,
+                   int64_t (*out)[TB_STORE_HOURS]);
+/* How many errors and crashes are in the trace of that id, of either kind; at most
+ * TB_STORE_ERRORS. Or a negative errno. */
+int tb_store_trace_errors(struct tb_store *store, const char *trace_id);
+
+struct tb_store_pulse {
+    int64_t items, new_items; /* all, and those seen for the first time since then */
+    int64_t recent;           /* occurrences received since then, at most TB_STORE_RECENT */
+    int64_t queued, last_ms;  /* outbox rows that wait; the last reception, 0 for none */
+};
+int tb_store_pulse(struct tb_store *store, int64_t new_since_ms, int64_t recent_since_ms,
+                   struct tb_store_pulse *out);
+
+/* The occurrences of the same item that came before and after that one; "" for none. */
+struct tb_store_neighbours {
+    char older[37], newer[37];
+};
+int tb_store_neighbours(struct tb_store *store, int64_t item, const char *uuid,
+                        struct tb_store_neighbours *out);
+
+/* The values among the last TB_STORE_LATEST occurrences of an item, the most frequent first, at
+ * most max for each facet: "environment", "version", "host". */
+int tb_store_facets(struct tb_store *store, int64_t item, size_t max,
+                    int (*row)(void *arg, const char *facet, const char *value, int64_t n),
+                    void *arg);
+
+struct tb_store_trace {
+    const char *trace_id, *services, *title; /* services by comma; title of its last event */
+    int64_t events, errors, first_ms, last_ms;
+};
+/* The traces of the last TB_STORE_RECENT occurrences: those with several errors first, then the
+ * latest. */
+int tb_store_traces(struct tb_store *store, size_t max,
+                    int (*row)(void *arg, const struct tb_store_trace *trace), void *arg);
+
 /* Where one occurrence stands with one sink. */
 struct tb_store_outcome {
     enum tb_outbox_state state;

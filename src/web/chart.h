@@ -1,0 +1,17 @@
+/* chart.h - pictures of numbers as inline SVG: no script, no style but classes. */
+#ifndef TB_WEB_CHART_H
+#define TB_WEB_CHART_H
+
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "store/store.h"
+
+/* The last 24 hours of one row of the list. */
+void tb_chart_spark(struct tb_buf *out, const int64_t hours[TB_STORE_HOURS]);
+/* The same, as wide as the page, with its times. */
+void tb_chart_bars(struct tb_buf *out, const int64_t hours[TB_STORE_HOURS], int64_t now_ms);
+/* A bar of percent of the width. */
+void tb_chart_share(struct tb_buf *out, int percent);
+
+#endif

@@ -1,0 +1,155 @@
+/* stack.c - see stack.h. */
+#include "web/stack.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+
+enum { RECURSION_LEAST = 4, PLACE_MAX_BYTES = 8 << 10 };
+
+/* What the agent says of native frames; for others the folders where packages are installed. */
+static int is_library(struct tb_event *event, int node, const char *filename)
+{
+    static const char *const FOLDERS[] = {"/site-packages/", "/dist-packages/", "/lib/python3",
+                                          "node_modules/",   "node:internal",   "<frozen "};
+    int in_app = tb_event_bool(event, node, "in_app");
+    if (in_app >= 0)
+        return !in_app;
+    for (size_t i = 0; i < sizeof(FOLDERS) / sizeof(FOLDERS[0]); i++)
+        if (strstr(filename, FOLDERS[i]) != NULL)
+            return 1;
+    return 0;
+}
+
+static void read_frame(struct tb_event *event, int node, struct tb_frame *out)
+{
+    out->node = node;
+    out->method = tb_event_at(event, node, "method");
+    out->filename = tb_event_at(event, node, "filename");
+    out->module = tb_event_at(event, node, "module");
+    out->address = tb_event_at(event, node, "address");
+    out->offset = tb_event_at(event, node, "module_offset");
+    out->code = tb_event_at(event, node, "code");
+    out->line = tb_event_int(event, node, "lineno");
+    if (out->line < 0)
+        out->line = 0;
+    out->is_library = is_library(event, node, out->filename);
+    out->is_inlined = tb_event_bool(event, node, "inlined") == 1;
+    if (*out->method == '\0')
+        out->method = "<unknown>";
+}
+
+/* Items have the oldest frame first; the innermost ones are kept when there are too many. */
+static int read_frames(struct tb_event *event, int list, struct tb_stack *out)
+{
+    if (!tb_event_is(event, list, TB_DOC_ARRAY))
+        return 0;
+    out->n_all = (size_t)tb_event_count(event, list);
+    out->n = out->n_all < TB_STACK_FRAMES ? out->n_all : TB_STACK_FRAMES;
+    out->frames = calloc(out->n + 1, sizeof(*out->frames));
+    if (out->frames == NULL)
+        return -ENOMEM;
+    size_t left = out->n_all;
+    for (int f = tb_event_first(event, list); f >= 0; f = tb_event_next(event, f)) {
+        left--;
+        if (left >= out->n)
+            continue;
+        read_frame(event, f, &out->frames[left]);
+        out->frames[left].number = (int)left;
+    }
+    while (out->blamed < out->n && out->frames[out->blamed].is_library)
+        out->blamed++;
+    if (out->blamed == out->n)
+        out->blamed = 0;
+    return 0;
+}
+
+static int read_stack(struct tb_event *event, int trace, struct tb_stack *out)
+{
+    memset(out, 0, sizeof(*out));
+    out->class_ = tb_event_at(event, trace, "exception.class");
+    out->message = tb_event_at(event, trace, "exception.message");
+    return read_frames(event, tb_event_node(event, trace, "frames"), out);
+}
+
+int tb_stack_read(struct tb_event *event, struct tb_stack out[TB_STACKS])
+{
+    int n = 0;
+    int err = 0;
+    int trace = tb_event_node(event, 0, "body.trace");
+    int chain = tb_event_node(event, 0, "body.trace_chain");
+    if (tb_event_is(event, trace, TB_DOC_OBJECT))
+        err = read_stack(event, trace, &out[n++]);
+    else if (tb_event_is(event, chain, TB_DOC_ARRAY))
+        for (int t = tb_event_first(event, chain); t >= 0 && n < TB_STACKS && err == 0;
+             t = tb_event_next(event, t))
+            err = read_stack(event, t, &out[n++]);
+    if (err == 0)
+        return n;
+    while (n > 0)
+        tb_stack_done(&out[--n]);
+    return err;
+}
+
+void tb_stack_done(struct tb_stack *stack)
+{
+    free(stack->frames);
+    memset(stack, 0, sizeof(*stack));
+}
+
+static int is_same(const struct tb_frame *a, const struct tb_frame *b)
+{
+    return a->line == b->line && strcmp(a->method, b->method) == 0 &&
+           strcmp(a->filename, b->filename) == 0;
+}
+
+size_t tb_stack_run(const struct tb_stack *stack, size_t i, enum tb_run *kind)
+{
+    size_t run = 0;
+    *kind = TB_RUN_AGAIN;
+    while (i > 0 && i + run < stack->n && is_same(&stack->frames[i - 1], &stack->frames[i + run]))
+        run++;
+    if (run >= RECURSION_LEAST)
+        return run;
+    *kind = TB_RUN_LIBRARY;
+    for (run = 0; i + run < stack->n && stack->frames[i + run].is_library; run++)
+        if (i + run == stack->blamed)
+            break;
+    if (run > 0)
+        return run;
+    *kind = TB_RUN_FRAME;
+    return 1;
+}
+
+const char *tb_frame_place(struct tb_event *event, const struct tb_frame *frame)
+{
+    struct tb_buf text;
+    tb_buf_init(&text, PLACE_MAX_BYTES);
+    if (frame->line > 0)
+        tb_buf_addf(&text, "%.4000s:%" PRId64, frame->filename, frame->line);
+    else
+        tb_buf_addf(&text, "%.4000s%s%.32s", frame->filename, *frame->offset != '\0' ? " +" : "",
+                    frame->offset);
+    if (text.err == -ENOMEM)
+        event->err = text.err;
+    const char *kept = tb_event_keep(event, tb_buf_str(&text), text.len);
+    tb_buf_done(&text);
+    return kept;
+}
+
+int tb_stack_blamed(struct tb_event *event, struct tb_frame *out)
+{
+    struct tb_stack stacks[TB_STACKS];
+    int n = tb_stack_read(event, stacks);
+    int err = n < 0 ? n : -ENOENT;
+    if (n > 0 && stacks[0].n > 0) {
+        *out = stacks[0].frames[stacks[0].blamed];
+        err = 0;
+    }
+    while (n > 0)
+        tb_stack_done(&stacks[--n]);
+    return err;
+}

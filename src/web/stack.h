@@ -1,0 +1,40 @@
+/* stack.h - the stacks of an occurrence as people read them: innermost frame first, runs folded.
+ *
+ * An exception with what caused it is several stacks: the one that was reported first. */
+#ifndef TB_WEB_STACK_H
+#define TB_WEB_STACK_H
+
+#include "web/event.h"
+
+enum { TB_STACK_FRAMES = 1000, TB_STACKS = 16 };
+
+/* Texts are the event's. */
+struct tb_frame {
+    int node, number; /* number 0 is the innermost */
+    const char *method, *filename, *module, *address, *offset, *code;
+    int64_t line; /* 0: unknown */
+    int is_library, is_inlined;
+};
+
+enum tb_run { TB_RUN_FRAME, TB_RUN_LIBRARY, TB_RUN_AGAIN };
+
+struct tb_stack {
+    const char *class_, *message;
+    struct tb_frame *frames; /* owned */
+    size_t n, n_all;         /* n_all: with those beyond TB_STACK_FRAMES */
+    size_t blamed;           /* the innermost frame of the program's own, else 0 */
+};
+
+/* Reads the stacks of body.trace or body.trace_chain, at most TB_STACKS. Returns how many, or
+ * -ENOMEM. Each is for tb_stack_done. */
+int tb_stack_read(struct tb_event *event, struct tb_stack out[TB_STACKS]);
+void tb_stack_done(struct tb_stack *stack);
+/* How many frames from number i on are shown as one: of libraries, or the frame before again. */
+size_t tb_stack_run(const struct tb_stack *stack, size_t i, enum tb_run *kind);
+/* "src/queue.c:214", "libc.so.6 +0x3bd90" or "". Kept by the event. */
+const char *tb_frame_place(struct tb_event *event, const struct tb_frame *frame);
+
+/* The blamed frame of the first stack. 0, -ENOENT when there is none, -ENOMEM. */
+int tb_stack_blamed(struct tb_event *event, struct tb_frame *out);
+
+#endif

@@ -1,0 +1,109 @@
+/* view.c - see view.h. */
+#include "web/view.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "web/emit.h"
+#include "web/words.h"
+
+enum { MINUTE_MS = 60 * 1000, DAY_MS = 24 * 3600 * 1000 };
+
+static const char HTML[] = "text/html; charset=utf-8";
+
+static void put_nav(struct tb_buf *out, enum tb_nav nav)
+{
+    static const char HERE[] = " aria-current=\"page\"";
+    tb_emit(out,
+            "<nav aria-label=\"Main\"><a href=\"/\"%r>Items</a><a href=\"/traces\"%r>Traces</a>"
+            "</nav>",
+            nav == TB_NAV_ITEMS ? HERE : "", nav == TB_NAV_TRACES ? HERE : "");
+}
+
+/* What this agent is doing, in a line. */
+static void put_pulse(struct tb_view *view)
+{
+    struct tb_store_pulse pulse;
+    if (view->store == NULL ||
+        tb_store_pulse(view->store, view->now_ms - DAY_MS, view->now_ms - MINUTE_MS, &pulse) < 0)
+        return;
+    tb_emit(view->out,
+            "<span class=\"agent\"><span class=\"dot\"></span>%h \xc2\xb7 queue %n \xc2\xb7 "
+            "%n%r/min \xc2\xb7 ",
+            view->host, pulse.queued, pulse.recent, pulse.recent >= TB_STORE_RECENT ? "+" : "");
+    if (pulse.last_ms > 0) {
+        tb_emit(view->out, "last item ");
+        tb_words_time(view->out, view->now_ms, pulse.last_ms, " ago");
+    } else {
+        tb_emit(view->out, "no item yet");
+    }
+    tb_emit(view->out, "</span>");
+}
+
+void tb_view_begin(struct tb_view *view, enum tb_nav nav, const char *title)
+{
+    view->reply->status = 200;
+    view->reply->type = HTML;
+    tb_emit(view->out,
+            "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
+            "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">"
+            "<title>%.120h \xc2\xb7 towbar</title>"
+            "<link rel=\"stylesheet\" href=\"/app.css\">"
+            "<link rel=\"icon\" href=\"/icon.svg\" type=\"image/svg+xml\">"
+            "<script src=\"/app.js\" defer></script></head>\n<body>"
+            "<a class=\"skip\" href=\"#m\">Skip to content</a>\n"
+            "<header class=\"top\"><b>towbar</b>",
+            title);
+    put_nav(view->out, nav);
+    put_pulse(view);
+    tb_emit(view->out, "</header>\n<main id=\"m\">\n");
+}
+
+void tb_view_end(struct tb_view *view)
+{
+    tb_emit(view->out, "</main></body></html>\n");
+}
+
+void tb_view_problem(struct tb_view *view, int status, const char *title, const char *text)
+{
+    tb_buf_reset(view->out);
+    view->store = NULL; /* what it would say is not the point here */
+    tb_view_begin(view, TB_NAV_NONE, title);
+    tb_emit(view->out, "<h1>%h</h1>\n<p>%h</p>\n", title, text);
+    if (status == 404)
+        tb_emit(view->out, "<p><a href=\"/\">All items</a></p>\n");
+    tb_view_end(view);
+    view->reply->status = status;
+}
+
+void tb_view_broken(struct tb_view *view, int err)
+{
+    char text[TB_STORE_WHY];
+    if (err == -ENOMEM || view->store == NULL)
+        snprintf(text, sizeof(text), "The agent is out of memory.");
+    else
+        snprintf(text, sizeof(text), "%s", tb_store_error(view->store));
+    tb_view_problem(view, 503, "The database cannot be read", text);
+}
+
+void tb_view_redirect(struct tb_view *view, int status, const char *location)
+{
+    tb_buf_reset(view->out);
+    view->reply->status = status;
+    view->reply->type = HTML;
+    snprintf(view->reply->location, sizeof(view->reply->location), "%s", location);
+    tb_emit(view->out, "<!doctype html><title>Moved</title><a href=\"%a\">Here</a>\n", location);
+}
+
+void tb_view_finish(struct tb_view *view, int err)
+{
+    if (err < 0) {
+        tb_view_broken(view, err);
+        return;
+    }
+    tb_view_end(view);
+    if (view->out->err == -EMSGSIZE)
+        tb_view_problem(view, 500, "This page is too large",
+                        "It would be larger than a page may be. The text twin is smaller: put "
+                        ".txt behind the number.");
+}
