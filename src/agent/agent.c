@@ -17,6 +17,7 @@
 
 #include "agent/deliver.h"
 #include "agent/log.h"
+#include "agent/page_token.h"
 #include "agent/pipeline.h"
 #include "agent/serve.h"
 #include "agent/status.h"
@@ -119,6 +120,15 @@ static int open_pipeline(struct agent *a, char why[WHY_BYTES])
     if (err)
         snprintf(why, WHY_BYTES, "cannot start: %s", strerror(-err));
     return err;
+}
+
+/* Without it nobody can log in, which is no reason to take no errors. */
+static void make_page_token(const struct agent *a)
+{
+    int err = a->config->shared_spool ? tb_page_token_make(a->state_fd) : 0;
+    if (err < 0)
+        tb_log(TB_LOG_WARNING, "cannot make %s/%s, so nobody can log in to the pages: %s",
+               a->config->state_dir, TB_PAGE_TOKEN_FILE, strerror(-err));
 }
 
 static int open_all(struct agent *a, int once, char why[WHY_BYTES])
@@ -238,6 +248,9 @@ static void greet(const struct agent *a)
     tb_log(TB_LOG_INFO, "towbard %s is up: %s%s%s%s, spool %s, state %s", TOWBAR_VERSION,
            address[0] != '\0' ? "http://" : "", address, address[0] != '\0' ? " and " : "",
            c->socket, c->spool, c->state_dir);
+    if (address[0] != '\0' && a->pages != NULL)
+        tb_log(TB_LOG_INFO, "see what went wrong at http://%s/%s", address,
+               c->shared_spool ? "; towbar prints the link that logs you in" : "");
     if (c->token[0] != '\0')
         tb_log(TB_LOG_INFO, "sending to %s with the token from %s", endpoint, c->token_from);
     else
@@ -261,6 +274,7 @@ static int run_until_signal(struct agent *a)
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (err)
         return err;
+    make_page_token(a);
     write_address(a);
     greet(a);
     err = tb_serve_run(a->serve, &options);

@@ -10,8 +10,9 @@
 #include "cli/print.h"
 #include "cli/show.h"
 #include "cli/verb.h"
+#include "web/login.h"
 
-enum { LINE_BYTES = 16 << 10 };
+enum { LINE_BYTES = 16 << 10, PAGE_TEXT = 256 };
 
 struct status {
     struct tb_config config;
@@ -63,6 +64,11 @@ static void print_json(const struct status *status)
     tb_json_object(&j);
     tb_json_kstr(&j, "agent", status->agent.is_up ? "up" : "down");
     tb_json_kopt(&j, "listen", status->agent.listen);
+    if (status->agent.is_up && *status->agent.listen != '\0') {
+        char page[PAGE_TEXT];
+        snprintf(page, sizeof(page), "http://%s/", status->agent.listen);
+        tb_json_kstr(&j, "page", page);
+    }
     tb_json_kopt(&j, "version", status->agent.version);
     tb_json_kopt(&j, "trouble", tb_json_text(status->agent.json, "trouble"));
     tb_json_kstr(&j, "socket", status->config.socket);
@@ -118,6 +124,23 @@ static void print_spool(const struct status *status)
     }
 }
 
+/* With the link that logs a browser in, for whoever may read the token. */
+static void print_page(const struct status *status)
+{
+    const char *listen = status->agent.listen;
+    char token[TB_LOGIN_TOKEN_TEXT];
+    if (!status->agent.is_up || *listen == '\0')
+        return;
+    if (!status->config.shared_spool)
+        printf("  page      http://%s/\n", listen);
+    else if (tb_login_token(status->config.state_dir, token) == 0)
+        printf("  page      http://%s/login?token=%s\n", listen, token);
+    else
+        printf("  page      http://%s/, with the login link that towbar prints for root and for "
+               "the agent's user\n",
+               listen);
+}
+
 static void print_agent(const struct status *status)
 {
     const struct tb_agent_answer *agent = &status->agent;
@@ -129,6 +152,7 @@ static void print_agent(const struct status *status)
         printf(", listens on %s\n", status->config.socket);
     else
         printf(": %s: %s\n", status->config.socket, agent->why);
+    print_page(status);
     print_spool(status);
 }
 
