@@ -25,15 +25,20 @@ static const char *const COLUMNS[] = {[TB_FIELD_ENVIRONMENT] = "environment",
                                       [TB_FIELD_SERVICE] = "service",
                                       [TB_FIELD_LEVEL] = "level"};
 
-/* One of the values that are asked for of that field. Values are ?10 and on. */
+/* One of the values that are asked for of that field. Values are ?10 and on. Not "= ?10 COLLATE
+ * NOCASE OR = ?11 COLLATE NOCASE": SQLite 3.40 makes an IN of that and forgets the collation. */
 static void add_field(const struct tb_store_filter *filter, enum tb_store_field field,
                       struct tb_buf *sql)
 {
     int n = 0;
-    for (size_t i = 0; i < filter->n_words; i++)
-        if (filter->words[i].field == field)
-            tb_buf_addf(sql, "%s%s = ?%zu COLLATE NOCASE", n++ == 0 ? " AND (" : " OR ",
-                        COLUMNS[field], i + 10);
+    for (size_t i = 0; i < filter->n_words; i++) {
+        if (filter->words[i].field != field)
+            continue;
+        if (n++ == 0)
+            tb_buf_addf(sql, " AND %s COLLATE NOCASE IN (?%zu", COLUMNS[field], i + 10);
+        else
+            tb_buf_addf(sql, ", ?%zu", i + 10);
+    }
     if (n > 0)
         tb_buf_adds(sql, ")");
 }
