@@ -41,6 +41,14 @@ static int take_item(void *arg, const struct tb_item_row *row)
     return 0;
 }
 
+int tb_item_view_body(struct tb_item_view *item, const char *data, size_t len)
+{
+    int err = tb_event_init(&item->event, data, len);
+    int n = err == 0 ? tb_stack_read(&item->event, item->stacks) : err;
+    item->n_stacks = n > 0 ? n : 0;
+    return n < 0 ? n : 0;
+}
+
 static int take_occurrence(void *arg, const struct tb_occurrence_row *row)
 {
     struct tb_item_view *item = arg;
@@ -51,7 +59,7 @@ static int take_occurrence(void *arg, const struct tb_occurrence_row *row)
     item->occurrence_level = keep(item, row->level);
     item->occurred_ns = row->occurred_ns;
     item->received_ns = row->received_ns;
-    if (tb_event_init(&item->event, row->data, row->data_len) < 0)
+    if (tb_item_view_body(item, row->data, row->data_len) < 0)
         item->texts.err = -ENOMEM;
     item->has_occurrence = 1;
     return 1;
@@ -70,14 +78,10 @@ int tb_item_view_load(struct tb_item_view *item, int64_t number, const char *uui
     if (err == 0)
         err = item->texts.err;
     if (err == 0 && !item->has_occurrence)
-        err = *uuid != '\0' ? -ENOENT : tb_event_init(&item->event, "", 0);
+        err = *uuid != '\0' ? -ENOENT : tb_item_view_body(item, "", 0);
     if (err == 0 && item->has_occurrence)
         err = tb_store_neighbours(store, number, item->uuid, &item->neighbours);
-    if (err < 0)
-        return err;
-    int n = tb_stack_read(&item->event, item->stacks);
-    item->n_stacks = n > 0 ? n : 0;
-    return n < 0 ? n : 0;
+    return err;
 }
 
 void tb_item_view_done(struct tb_item_view *item)

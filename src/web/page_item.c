@@ -102,7 +102,7 @@ static void put_actions(struct tb_item_view *item)
     tb_emit(out, "<span role=\"status\" class=\"mute\" data-said></span></div>\n");
 }
 
-static void put_head(struct tb_item_view *item)
+void tb_item_put_head(struct tb_item_view *item)
 {
     struct tb_buf *out = item->view->out;
     tb_emit(out, "<p class=\"mute crumbs\"><a href=\"/\">Items</a> / ");
@@ -136,7 +136,7 @@ static int put_page(struct tb_item_view *item)
     char title[TITLE_TEXT + 1];
     snprintf(title, sizeof(title), "%s", item->title);
     tb_view_begin(item->view, TB_NAV_ITEMS, title);
-    put_head(item);
+    tb_item_put_head(item);
     int err = put_chart(item);
     if (err < 0)
         return err;

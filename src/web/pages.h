@@ -38,6 +38,8 @@ struct tb_item_view {
 /* 0; -ENOENT for an item or an occurrence that is not there; or the store's error. uuid "" is the
  * last occurrence. Done is for after any of them. */
 int tb_item_view_load(struct tb_item_view *item, int64_t number, const char *uuid);
+/* Only the body of an occurrence, from anywhere. 0 or -ENOMEM. */
+int tb_item_view_body(struct tb_item_view *item, const char *data, size_t len);
 void tb_item_view_done(struct tb_item_view *item);
 /* The blamed frame, or NULL. */
 const struct tb_frame *tb_item_view_blamed(const struct tb_item_view *item);
@@ -45,7 +47,8 @@ int tb_item_view_is_crash(const struct tb_item_view *item);
 /* One sentence on what happened; "" when the title says it all. */
 const char *tb_item_view_meaning(struct tb_item_view *item);
 
-/* The parts of the page. */
+/* The parts of the page; only the side asks the store. */
+void tb_item_put_head(struct tb_item_view *item);
 void tb_item_put_stacks(struct tb_item_view *item);
 void tb_item_put_more(struct tb_item_view *item);
 int tb_item_put_side(struct tb_item_view *item);

@@ -33,7 +33,7 @@ LAYERS = {
         ("libevent", "curl", "libcyaml", "systemd", "zlib", "pcre2", "openssl", "cjson"),
     ),
     "http": (("base",), ("libevent",)),
-    "web": (("base", "trace", "http", "item", "store"), ("cjson",)),
+    "web": (("base", "trace", "http", "item", "store"), ()),
     "cli": ((*BELOW_AGENT, "agent", "web"), ("cjson", "sqlite", "curl")),
     "tools": ((*BELOW_AGENT,), ()),
     "dist": ((), ()),
