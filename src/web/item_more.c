@@ -7,7 +7,13 @@
 #include "web/pages.h"
 #include "web/words.h"
 
-enum { NOTES_MAX = 100, MODULES_MAX = 200, RAW_MAX_BYTES = 256 << 10, INDENT_MAX = 64 };
+enum {
+    NOTES_MAX = 100,
+    MODULES_MAX = 200,
+    REGISTERS_MAX = 100,
+    RAW_MAX_BYTES = 256 << 10,
+    INDENT_MAX = 64
+};
 
 static void open_panel(struct tb_buf *out, const char *title, const char *note)
 {
@@ -120,7 +126,9 @@ static void put_registers(struct tb_item_view *item)
         return;
     open_panel(out, "Registers", "");
     tb_emit(out, "<div class=\"bd mono regs\">");
-    for (int r = tb_event_first(event, node); r >= 0; r = tb_event_next(event, r)) {
+    int n = 0;
+    for (int r = tb_event_first(event, node); r >= 0 && n < REGISTERS_MAX;
+         r = tb_event_next(event, r), n++) {
         const char *value = tb_event_value(event, r);
         tb_emit(out, "<span>%.10h %r%.40h%r</span>\n", tb_event_key(event, r),
                 strcmp(value, "0x0") == 0 ? "<b>" : "", value,

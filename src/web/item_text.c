@@ -10,21 +10,25 @@
 #include "web/pages.h"
 #include "web/words.h"
 
-enum { NOTES_SHOWN = 20 };
+enum { NOTES_SHOWN = 20, REGISTERS_MAX = 100, SOURCE_LINES = 50 };
 
 /* ---- the stack ---- */
+
+static void put_lines(struct tb_buf *out, struct tb_event *event, int list, int64_t first)
+{
+    int64_t n = 0;
+    for (int l = tb_event_first(event, list); l >= 0 && n < SOURCE_LINES;
+         l = tb_event_next(event, l), n++)
+        tb_emit(out, "      %l\t%.400t\n", first + n, tb_event_value(event, l));
+}
 
 static void put_source(struct tb_buf *out, struct tb_event *event, const struct tb_frame *frame)
 {
     int pre = tb_event_node(event, frame->node, "context.pre");
     int post = tb_event_node(event, frame->node, "context.post");
-    int64_t line = frame->line - tb_event_count(event, pre);
-    for (int l = tb_event_first(event, pre); l >= 0; l = tb_event_next(event, l), line++)
-        tb_emit(out, "      %l\t%.400t\n", line, tb_event_value(event, l));
+    put_lines(out, event, pre, frame->line - tb_event_count(event, pre));
     tb_emit(out, "    > %l\t%.400t\n", frame->line, frame->code);
-    line = frame->line + 1;
-    for (int l = tb_event_first(event, post); l >= 0; l = tb_event_next(event, l), line++)
-        tb_emit(out, "      %l\t%.400t\n", line, tb_event_value(event, l));
+    put_lines(out, event, post, frame->line + 1);
 }
 
 /* "#0  0x000055d0c1a04e2c in queue_push (src/queue.c:214)" */
@@ -144,7 +148,9 @@ static void put_registers(struct tb_item_view *item, struct tb_buf *out)
 {
     struct tb_event *event = &item->event;
     int list = tb_event_node(event, 0, "custom.native.registers");
-    for (int r = tb_event_first(event, list); r >= 0; r = tb_event_next(event, r))
+    int n = 0;
+    for (int r = tb_event_first(event, list); r >= 0 && n++ < REGISTERS_MAX;
+         r = tb_event_next(event, r))
         tb_emit(out, "  %.10t\t%.40t\n", tb_event_key(event, r), tb_event_value(event, r));
 }
 

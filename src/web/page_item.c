@@ -11,7 +11,7 @@
 #include "web/query.h"
 #include "web/words.h"
 
-enum { NEAR_NULL = 4096, TITLE_TEXT = 200 };
+enum { NEAR_NULL = 4096, REGISTERS_MAX = 32, TITLE_TEXT = 200 };
 
 static const char DOT[] = " \xc2\xb7 ";
 
@@ -50,7 +50,8 @@ static void put_zero_registers(struct tb_item_view *item, unsigned long long add
     struct tb_buf *out = item->view->out;
     int list = tb_event_node(event, 0, "custom.native.registers");
     int n = 0;
-    for (int r = tb_event_first(event, list); r >= 0; r = tb_event_next(event, r))
+    for (int r = tb_event_first(event, list); r >= 0 && n < REGISTERS_MAX;
+         r = tb_event_next(event, r))
         if (strcmp(tb_event_value(event, r), "0x0") == 0)
             tb_emit(out, "%r<code>%.10h</code>", n++ == 0 ? " Registers that are 0: " : ", ",
                     tb_event_key(event, r));

@@ -48,9 +48,36 @@ static void with_an_agent_all_is_well(void **state)
     fake_end(agent);
     assert_int_equal(code, 0);
     run_has(run->out, "up, listens on 127.0.0.1:7171");
+    run_has(run->out, "page      http://127.0.0.1:7171/\n");
     run_has(run->out, "2 items, 3 occurrences");
     run_has(run->out, "received 1 = sent 0 + dropped 0 + quarantined 0 + queued 1");
     run_has_not(run->out, "Start the agent");
+}
+
+static void for_a_shared_agent_it_prints_the_login_link_to_who_may_read_the_token(void **state)
+{
+    static const char token[] = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
+    struct run *run = *state;
+    char path[512];
+    pid_t agent = fake_start(run, reply, 0);
+    run_plain(run, "status", "--config", run->config, "--state-dir", run->state, "--spool",
+              "/var/spool/towbar", "--socket", run->socket, NULL);
+    run_has(run->out, "page      http://127.0.0.1:7171/, with the login link that towbar prints");
+    run_fill(run); /* makes the state folder */
+    (void)snprintf(path, sizeof(path), "%s/page-token", run->state);
+    FILE *file = fopen(path, "we");
+    assert_non_null(file);
+    assert_true(fputs(token, file) >= 0);
+    assert_int_equal(fclose(file), 0);
+    run_plain(run, "status", "--config", run->config, "--state-dir", run->state, "--spool",
+              "/var/spool/towbar", "--socket", run->socket, NULL);
+    run_has(run->out, "page      http://127.0.0.1:7171/login?token=");
+    run_has(run->out, token);
+    run_plain(run, "status", "--json", "--config", run->config, "--state-dir", run->state,
+              "--spool", "/var/spool/towbar", "--socket", run->socket, NULL);
+    fake_end(agent);
+    run_has(run->out, "\"page\":\"http://127.0.0.1:7171/\"");
+    run_has_not(run->out, token);
 }
 
 static void the_verbless_call_names_the_next_command(void **state)
@@ -157,6 +184,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(without_an_agent_it_says_how_to_start_one),
         TEST(with_an_agent_all_is_well),
+        TEST(for_a_shared_agent_it_prints_the_login_link_to_who_may_read_the_token),
         TEST(the_verbless_call_names_the_next_command),
         TEST(json_holds_the_counts),
         TEST(json_says_where_the_agent_listens),

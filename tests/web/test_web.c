@@ -218,6 +218,31 @@ static void a_body_that_is_no_json_is_said(void **state)
     assert_int_equal(site->reply.status, 200);
 }
 
+/* What costs most on a page: quotes, which become six bytes, shown as frames and as plain text. */
+static void a_body_of_half_a_megabyte_fits_a_page(void **state)
+{
+    struct site *site = *state;
+    struct tb_buf json;
+    char text[300];
+    memset(text, '\'', sizeof(text) - 1);
+    text[sizeof(text) - 1] = '\0';
+    tb_buf_init(&json, 1 << 20);
+    tb_buf_adds(&json, "{\"body\":{\"trace\":{\"frames\":[{}");
+    while (json.len < (512 << 10) - 1000)
+        tb_buf_addf(&json, ",{\"method\":\"%.100s\",\"filename\":\"%s\",\"in_app\":true}", text,
+                    text);
+    tb_buf_adds(&json, "]}}}");
+    assert_int_equal(json.err, 0);
+    struct tb_occurrence one = site_occurrence("big", tb_buf_str(&json));
+    site_add(site, &one);
+    site_has(site_page(site, "/items/1"), "frames are left out");
+    (void)site_visit(site, "/items/1.txt");
+    assert_int_equal(site->reply.status, 200);
+    site_has(site_visit(site, "/items/1.json"), tb_buf_str(&json));
+    (void)site_page(site, "/");
+    tb_buf_done(&json);
+}
+
 /* ---- the twins ---- */
 
 static void the_json_twin_has_the_body_byte_for_byte(void **state)
@@ -340,6 +365,7 @@ int main(void)
         WITH_SITE(a_message_needs_no_stack),
         WITH_SITE(causes_come_after_what_they_caused),
         WITH_SITE(a_body_that_is_no_json_is_said),
+        WITH_SITE(a_body_of_half_a_megabyte_fits_a_page),
         WITH_SITE(the_json_twin_has_the_body_byte_for_byte),
         WITH_SITE(the_text_twin_reads_like_gdb),
         WITH_SITE(what_is_not_there_is_404_in_every_form),
