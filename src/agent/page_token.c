@@ -11,30 +11,30 @@
 #include "base/id.h"
 #include "http/page.h"
 
-enum { TOKEN_BYTES = 32, TOKEN_MODE = 0640 };
+enum { TOKEN_BYTES = 32, TOKEN_DIGITS = 64, TOKEN_MODE = 0640 };
 
 /* Whether the open file holds a token, and nobody else can have changed it. */
 static int is_good(int fd)
 {
-    char text[2 * TOKEN_BYTES + 1];
+    char text[TOKEN_DIGITS + 1];
     uint8_t bytes[TOKEN_BYTES];
     struct stat st;
     if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_uid != geteuid() ||
         (st.st_mode & (S_IWGRP | S_IWOTH | S_IROTH)) != 0)
         return 0;
-    if (tb_fd_pread_all(fd, text, sizeof(text) - 1, 0) != 2 * TOKEN_BYTES)
+    if (tb_fd_pread_all(fd, text, sizeof(text) - 1, 0) != TOKEN_DIGITS)
         return 0;
-    text[2 * TOKEN_BYTES] = '\0';
+    text[TOKEN_DIGITS] = '\0';
     return tb_unhex(text, bytes, TOKEN_BYTES) == 0;
 }
 
 static int make_new(int state_fd)
 {
     uint8_t bytes[TOKEN_BYTES];
-    char text[2 * TOKEN_BYTES + 2];
+    char text[TOKEN_DIGITS + 2];
     tb_id_random(bytes, sizeof(bytes));
     tb_hex(bytes, sizeof(bytes), text);
-    text[2 * TOKEN_BYTES] = '\n';
+    text[TOKEN_DIGITS] = '\n';
     /* Replaced in one step and 0600 at first: nobody reads half a token, or one meant for others.
      */
     return tb_fd_replace(state_fd, TB_PAGE_TOKEN_FILE, text, sizeof(text) - 1);

@@ -84,7 +84,7 @@ static void bind_word(sqlite3_stmt *statement, int at, enum tb_store_field field
     }
     tb_buf_init(&pattern, 2 * WORD_MAX_BYTES + 2);
     tb_buf_adds(&pattern, "%");
-    for (size_t i = 0; text[i] != '\0' && i < WORD_MAX_BYTES; i++) {
+    for (size_t i = 0; i < WORD_MAX_BYTES && text[i] != '\0'; i++) {
         if (strchr("%_\\", text[i]))
             tb_buf_adds(&pattern, "\\");
         tb_buf_add(&pattern, &text[i], 1);

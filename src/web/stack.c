@@ -142,14 +142,15 @@ const char *tb_frame_place(struct tb_event *event, const struct tb_frame *frame)
 
 int tb_stack_blamed(struct tb_event *event, struct tb_frame *out)
 {
-    struct tb_stack stacks[TB_STACKS];
-    int n = tb_stack_read(event, stacks);
-    int err = n < 0 ? n : -ENOENT;
-    if (n > 0 && stacks[0].n > 0) {
-        *out = stacks[0].frames[stacks[0].blamed];
-        err = 0;
-    }
-    while (n > 0)
-        tb_stack_done(&stacks[--n]);
+    struct tb_stack stack;
+    int trace = tb_event_node(event, 0, "body.trace");
+    if (!tb_event_is(event, trace, TB_DOC_OBJECT))
+        trace = tb_event_node(event, 0, "body.trace_chain.0");
+    int err = read_stack(event, trace, &stack);
+    if (err == 0 && stack.n > 0)
+        *out = stack.frames[stack.blamed];
+    else if (err == 0)
+        err = -ENOENT;
+    tb_stack_done(&stack);
     return err;
 }

@@ -34,8 +34,7 @@ static void a_shared_agent_shows_strangers_nothing(void **state)
                                         "/traces", "/trace/x", "/login"};
     static const char *const COOKIES[] = {
         "", "towbar_page=", "towbar_page=00",
-        "towbar_page=00112233445566778899aabbccddeeff00112233"
-        "445566778899aabbccddeefe",
+        "towbar_page=00112233445566778899aabbccddeeff00112233445566778899aabbccddeefe",
         "other=00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"};
     for (size_t c = 0; c < sizeof(COOKIES) / sizeof(COOKIES[0]); c++)
         for (size_t i = 0; i < sizeof(PAGES) / sizeof(PAGES[0]); i++) {
