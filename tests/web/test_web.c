@@ -138,9 +138,10 @@ static void an_item_is_told_in_order(void **state)
     struct tb_occurrence one = crash("a");
     site_add(site, &one);
     const char *at = site_page(site, "/items/1");
+    static const char FACTS[] = "SEGV_MAPERR at 0x18 \xc2\xb7 queue_push \xc2\xb7 pid 4242 "
+                                "tid 4251 \xe2\x80\x9cworker-2\xe2\x80\x9d";
     static const char *const ORDER[] = {
-        "SEGV_MAPERR at 0x18 \xc2\xb7 queue_push \xc2\xb7 pid 4242 "
-        "tid 4251 \xe2\x80\x9cworker-2\xe2\x80\x9d",
+        FACTS,
         "near-NULL read at 0x18.",
         "<code>rax</code>",
         "class=\"chart\"",
