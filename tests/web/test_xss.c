@@ -16,8 +16,7 @@ static const char *const CORPUS[] = {
     "]]><script>",
     "&lt;script&gt;&#x3c;",
     "\x1b]0;owned\x07\x1b[2J",
-    "\xe2\x80\xae"
-    "drow\xe2\x80\x8b",
+    "\xe2\x80\xae-drow\xe2\x80\x8b",
     "\xff\xfe<b>",
     "%h%n%s%r",
     "a\r\nSet-Cookie: x=y\n\n# heading\n```\n<b>",
