@@ -75,7 +75,7 @@ static void put_insight(struct tb_item_view *item)
         return;
     tb_emit(out, "<div class=\"insight\">");
     if (*meaning != '\0' && tb_item_view_is_crash(item))
-        tb_emit(out, "<b>%.2000h.</b>", meaning);
+        tb_emit(out, "<b class=\"lead\">%.2000h.</b>", meaning);
     else if (*meaning != '\0')
         tb_emit(out, "<span class=\"said\">%.8000h</span>", meaning);
     if (at < NEAR_NULL && strcmp(tb_event_at(event, 0, "custom.native.signal"), "SIGSEGV") == 0)

@@ -111,9 +111,9 @@ static void one_that_others_could_read_or_write_is_replaced(void **state)
 
 static void what_is_no_token_is_replaced(void **state)
 {
-    static const char *const BAD[] = {"", "0011",
-                                      "zz112233445566778899aabbccddeeff0011223344556677"
-                                      "8899aabbccddeeff\n"};
+    static const char HARDLY[] =
+        "zz112233445566778899aabbccddeeff00112233445566778899aabbccddeeff\n";
+    static const char *const BAD[] = {"", "0011", HARDLY};
     char made[65];
     for (size_t i = 0; i < sizeof(BAD) / sizeof(BAD[0]); i++) {
         write_file(*state, TB_PAGE_TOKEN_FILE, BAD[i], 0600);
