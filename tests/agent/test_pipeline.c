@@ -331,6 +331,23 @@ static void what_is_stored_is_scrubbed_and_complete(void **state)
     assert_int_equal(f->n_stored_calls, 1);
 }
 
+static void the_token_towbar_is_the_agent_s_own(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const items[] = {
+        "{\"access_token\":\"towbar\",\"data\":{\"body\":{\"message\":{\"body\":\"a\"}}}}",
+        "{\"access_token\":\"towbars\",\"data\":{\"body\":{\"message\":{\"body\":\"b\"}}}}"};
+    struct found found;
+    struct tb_store_counts counts;
+    spool_items(f, items, 2);
+    drain(f);
+    occurrences(f, &found);
+    assert_int_equal(found.n, 2);
+    /* This agent has none, so what is filed under its own is kept and not sent. */
+    assert_int_equal(tb_store_counts(f->store, &counts), 0);
+    assert_int_equal(counts.queued, 1);
+}
+
 static void occurrences_of_one_bug_are_one_item(void **state)
 {
     struct fixture *f = *state;
@@ -667,6 +684,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         TEST(a_crash_a_report_and_an_item_arrive),
         TEST(what_is_stored_is_scrubbed_and_complete),
+        TEST(the_token_towbar_is_the_agent_s_own),
         TEST(occurrences_of_one_bug_are_one_item),
         TEST(what_is_too_large_is_cut_after_it_was_grouped),
         TEST(done_files_go_after_settling_and_not_before),
