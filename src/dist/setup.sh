@@ -8,6 +8,7 @@ have_already() {
     case "$1" in
     nodejs) command -v node >/dev/null 2>&1 ;;
     npm) command -v npm >/dev/null 2>&1 ;;
+    python3-venv) python3 -c 'import ensurepip, venv' >/dev/null 2>&1 ;;
     *) return 1 ;;
     esac
 }
@@ -57,4 +58,44 @@ build() {
         say "the build in $folder failed; the whole log is $folder/build.log"
         return 1
     fi
+}
+
+# fetch_python PYTHON FOLDER: the virtual environment anew, and the packages of $requirements in it.
+fetch_python() {
+    rm -rf "$2"
+    mkdir -p "$(dirname "$2")"
+    "$1" -m venv "$2" >"$2.log" 2>&1 &&
+        "$2/bin/python" -m pip install --quiet --disable-pip-version-check --no-input \
+            --retries 1 --timeout 15 -r "$requirements" >>"$2.log" 2>&1
+}
+
+# python_env [FOLDER]: a virtual environment, build/venv if not said otherwise, with what Cruddur's
+# Flask backend needs. It is made anew when the requirements, the Python or the place changed. Not
+# zero when it cannot be had; why is said then.
+python_env() {
+    venv=${1:-build/venv}
+    requirements=samples/cruddur/backend-flask/requirements.txt
+    python=$(command -v python3) || {
+        say "there is no python3; apt-get install python3-venv"
+        return 1
+    }
+    stamp="$(cksum <"$requirements") $("$python" --version 2>&1) $(cd . && pwd)/$venv"
+    if [ -x "$venv/bin/python" ] && [ "$(cat "$venv/towbar.stamp" 2>/dev/null)" = "$stamp" ]; then
+        return 0
+    fi
+    say "fetching Flask, gunicorn and pyrollbar into $venv"
+    for candidate in "$python" /usr/bin/python3; do
+        if [ -x "$candidate" ] && fetch_python "$candidate" "$venv"; then
+            printf '%s\n' "$stamp" >"$venv/towbar.stamp"
+            return 0
+        fi
+        # A Python that can make no environment; else it is the network, for every Python.
+        [ ! -x "$venv/bin/pip" ] || break
+    done
+    if [ -x "$venv/bin/pip" ]; then
+        say "PyPI is out of reach, or does not have what $requirements names; see $venv.log"
+    else
+        say "no virtual environment can be made in $venv: apt-get install python3-venv; see $venv.log"
+    fi
+    return 1
 }

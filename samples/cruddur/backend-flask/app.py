@@ -1,0 +1,41 @@
+"""backend-flask, the web API of Cruddur, the sample application.
+
+    GET /api/activities/home[?user=NAME]   the home feed, which feedd reads for us
+    GET /rollbar/test                      reports a message
+    GET /api/health                        {"success": true}: it is up
+
+Its errors go to the agent on this host: see reporting.py. Every request has a trace: tracing.py.
+
+    python -m flask run --port 4567        or        gunicorn --preload -b 127.0.0.1:4567 app:app
+"""
+
+from flask import Flask, request
+
+import reporting
+import tracing
+from services.home_activities import HomeActivities
+
+app = Flask(__name__)
+app.wsgi_app = tracing.Middleware(app.wsgi_app)
+reporter = reporting.init(app)
+
+
+@app.route("/api/health")
+def health():
+    return {"success": True}, 200
+
+
+@app.route("/api/activities/home", methods=["GET"])
+def data_home():
+    model = HomeActivities.run(
+        user_handle=request.args.get("user", "andrew"), trace=tracing.outgoing(request.environ)
+    )
+    if model["errors"] is not None:
+        return model["errors"], 422
+    return model["data"], 200
+
+
+@app.route("/rollbar/test")
+def rollbar_test():
+    reporter.report_message("Hello World!", "warning")
+    return "Hello World!"
