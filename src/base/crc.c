@@ -1,7 +1,8 @@
-/* crc.c - CRC-32C by the processor's instruction or by a table of nibbles.
+/* crc.c - CRC-32C by the processor's instruction or by a table of nibbles, CRC-32 by a table.
  *
- * The table has 16 entries and is constant, so a signal handler needs no initialisation; only
- * processors older than 2008 walk it. */
+ * The tables have 16 entries and are constant, so a signal handler needs no initialisation. That of
+ * CRC-32C is walked by processors older than 2008 only; CRC-32 is read by the agent alone, of
+ * records whose writers are no faster. */
 #include "base/crc.h"
 
 #include <string.h>
@@ -11,14 +12,25 @@ static const uint32_t NIBBLES[16] = {
     0x82f63b78, 0x92a8fc17, 0xa24bb5a6, 0xb21572c9, 0xc38d26c4, 0xd3d3e1ab, 0xe330a81a, 0xf36e6f75,
 };
 
-static uint32_t by_table(uint32_t crc, const unsigned char *p, size_t len)
+static const uint32_t IEEE_NIBBLES[16] = {
+    0x00000000, 0x1db71064, 0x3b6e20c8, 0x26d930ac, 0x76dc4190, 0x6b6b51f4, 0x4db26158, 0x5005713c,
+    0xedb88320, 0xf00f9344, 0xd6d6a3e8, 0xcb61b38c, 0x9b64c2b0, 0x86d3d2d4, 0xa00ae278, 0xbdbdf21c,
+};
+
+static uint32_t by_nibbles(const uint32_t table[16], uint32_t crc, const unsigned char *p,
+                           size_t len)
 {
     while (len-- > 0) {
         crc ^= *p++;
-        crc = (crc >> 4) ^ NIBBLES[crc & 15];
-        crc = (crc >> 4) ^ NIBBLES[crc & 15];
+        crc = (crc >> 4) ^ table[crc & 15];
+        crc = (crc >> 4) ^ table[crc & 15];
     }
     return crc;
+}
+
+static uint32_t by_table(uint32_t crc, const unsigned char *p, size_t len)
+{
+    return by_nibbles(NIBBLES, crc, p, len);
 }
 
 #if defined(__x86_64__)
@@ -58,4 +70,9 @@ uint32_t tb_crc32c(uint32_t seed, const void *data, size_t len)
     uint32_t crc =
         has_instruction() ? by_instruction(~seed, data, len) : by_table(~seed, data, len);
     return ~crc;
+}
+
+uint32_t tb_crc32(uint32_t seed, const void *data, size_t len)
+{
+    return ~by_nibbles(IEEE_NIBBLES, ~seed, data, len);
 }

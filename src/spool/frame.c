@@ -70,10 +70,16 @@ int tb_file_header_mend(uint8_t image[TB_FILE_HEADER_BYTES])
     return -EBADMSG;
 }
 
+static uint32_t payload_sum(const struct tb_frame *frame, uint32_t salt, const void *payload)
+{
+    return frame->flags & TB_FRAME_CRC32 ? tb_crc32(salt, payload, frame->len)
+                                         : tb_crc32c(salt, payload, frame->len);
+}
+
 void tb_frame_pack(struct tb_frame *frame, uint32_t salt, const void *payload,
                    uint8_t out[TB_FRAME_HEADER_BYTES])
 {
-    frame->payload_crc = tb_crc32c(salt, payload, frame->len);
+    frame->payload_crc = payload_sum(frame, salt, payload);
     tb_put32(out, FRAME_MAGIC);
     tb_put32(out + 8, frame->len);
     tb_put32(out + 12, frame->payload_crc);
@@ -119,5 +125,5 @@ int tb_frame_unpack(const uint8_t in[TB_FRAME_HEADER_BYTES], uint32_t salt, uint
 
 int tb_frame_check(const struct tb_frame *frame, uint32_t salt, const void *payload)
 {
-    return tb_crc32c(salt, payload, frame->len) == frame->payload_crc ? 0 : -EBADMSG;
+    return payload_sum(frame, salt, payload) == frame->payload_crc ? 0 : -EBADMSG;
 }

@@ -40,7 +40,7 @@ enum tb_record_kind {
     TB_KIND_DROPCOUNT,
     TB_N_KINDS
 };
-enum { TB_FRAME_TRUNCATED = 1 }; /* frame flags */
+enum { TB_FRAME_TRUNCATED = 1, TB_FRAME_CRC32 = 2 }; /* frame flags */
 
 struct tb_file_header {
     uint8_t class_;
@@ -78,7 +78,7 @@ int tb_file_header_unpack(const uint8_t in[TB_FILE_HEADER_BYTES], struct tb_file
  * two CRC-32C code words differ in 6 bits or more, so one flip has one origin. */
 int tb_file_header_mend(uint8_t image[TB_FILE_HEADER_BYTES]);
 
-/* Packs frame; computes frame->payload_crc from payload first. */
+/* Packs frame; computes frame->payload_crc from payload first, as frame->flags says. */
 void tb_frame_pack(struct tb_frame *frame, uint32_t salt, const void *payload,
                    uint8_t out[TB_FRAME_HEADER_BYTES]);
 /* Checks and reads the header at offset. 0; -ENODATA when all bytes are zero; -EBADMSG otherwise.

@@ -36,7 +36,9 @@ static void seal(size_t size)
         uint32_t len = tb_get32(file + at + 8);
         if (memcmp(file + at, "TBF1", 4) != 0 || len > size - at - TB_FRAME_HEADER_BYTES)
             continue;
-        tb_put32(file + at + 12, tb_crc32c(salt, file + at + TB_FRAME_HEADER_BYTES, len));
+        const uint8_t *payload = file + at + TB_FRAME_HEADER_BYTES;
+        tb_put32(file + at + 12, file[at + 19] & TB_FRAME_CRC32 ? tb_crc32(salt, payload, len)
+                                                                : tb_crc32c(salt, payload, len));
         tb_put32(file + at + 20, (uint32_t)(at / 8));
         tb_put32(file + at + 4, tb_crc32c(salt, file + at + 8, TB_FRAME_HEADER_BYTES - 8));
     }

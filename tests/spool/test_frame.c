@@ -142,6 +142,25 @@ static void frame_comes_back_and_stands_where_the_page_says(void **state)
     assert_int_equal(tb_frame_check(&back, 77, "paYload"), -EBADMSG);
 }
 
+static void a_payload_can_have_zlib_s_checksum(void **state)
+{
+    (void)state;
+    static const char payload[] = "payload";
+    struct tb_frame frame = sample_frame(sizeof(payload));
+    struct tb_frame back;
+    uint8_t image[TB_FRAME_HEADER_BYTES];
+    frame.flags = TB_FRAME_CRC32;
+    tb_frame_pack(&frame, 77, payload, image);
+    assert_int_equal(image[19], 2);
+    assert_int_equal(tb_get32(image + 12), tb_crc32(77, payload, sizeof(payload)));
+    assert_int_equal(tb_frame_unpack(image, 77, 131072, &back), 0);
+    assert_int_equal(tb_frame_check(&back, 77, payload), 0);
+    assert_int_equal(tb_frame_check(&back, 78, payload), -EBADMSG);
+    assert_int_equal(tb_frame_check(&back, 77, "paYload"), -EBADMSG);
+    back.flags = 0;
+    assert_int_equal(tb_frame_check(&back, 77, payload), -EBADMSG);
+}
+
 static void frame_is_bound_to_its_place_and_file(void **state)
 {
     (void)state;
@@ -189,6 +208,7 @@ int main(void)
         cmocka_unit_test(any_flipped_bit_of_a_file_header_is_refused_and_mended),
         cmocka_unit_test(a_newer_version_is_told_apart_from_damage),
         cmocka_unit_test(frame_comes_back_and_stands_where_the_page_says),
+        cmocka_unit_test(a_payload_can_have_zlib_s_checksum),
         cmocka_unit_test(frame_is_bound_to_its_place_and_file),
         cmocka_unit_test(any_flipped_bit_of_a_frame_is_refused),
         cmocka_unit_test(a_length_over_the_limit_is_refused_though_its_checksum_holds),
