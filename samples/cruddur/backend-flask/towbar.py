@@ -58,7 +58,7 @@ CHAIN_MAX = 10
 MESSAGE_MAX = 4096
 CODE_MAX = 200
 HEADERS_MAX, VALUE_MAX = 100, 1024
-EXTRA_NODES, EXTRA_LEVELS = 200, 6
+EXTRA_NODES, EXTRA_ELEMENTS, EXTRA_LEVELS = 200, 50, 6
 MASK = "********"
 LEVELS = ("critical", "error", "warning", "info", "debug")
 
@@ -102,16 +102,21 @@ class _Process:
         self.sent = self.spooled = self.failed = 0
         self.last_error = None
         self.rest_until = 0.0
-        self.boot_id = bytes(16)
+        self.boot_id = None  # until the first file in the spool
         self.start_ticks = 0
         self.numbers = itertools.count()
+
+    def look(self):
+        """For the header of a file: hints only, so that none is no harm."""
+        boot_id = bytes(16)
         try:
-            with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
-                self.boot_id = uuids.UUID(file.read().strip()).bytes
             with open("/proc/self/stat", "rb") as file:
                 self.start_ticks = int(file.read().rpartition(b")")[2].split()[19])
+            with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+                boot_id = uuids.UUID(file.read().strip()).bytes
         except (OSError, ValueError, IndexError):
-            pass  # hints only
+            pass
+        self.boot_id = boot_id
 
     def count(self, what, why=None):
         with self.lock:
@@ -121,24 +126,23 @@ class _Process:
 
 
 _settings = None
-_process = None
+_process = _Process()
 _uncounted = 0  # reports lost where not even a function could be called
 _environ = contextvars.ContextVar("towbar_environ", default=None)  # of the request, by wsgi
 
 
 def _this_process():
-    global _process
-    if _process is None or _process.pid != os.getpid():
-        _process = _Process()
+    if _process.pid != os.getpid():
+        _begin_anew()  # by a fork that Python did not hear of
     return _process
 
 
-def _forget_parent():
+def _begin_anew():
     global _process
-    _process = None  # its lock may be held by a thread that is not here
+    _process = _Process()  # the parent's lock may be held by a thread that is not here
 
 
-os.register_at_fork(after_in_child=_forget_parent)
+os.register_at_fork(after_in_child=_begin_anew)
 
 
 def init(service=None, environment=None, version=None, root=None, socket=None, spool=None):
@@ -181,8 +185,8 @@ def status():
                 "failed": process.failed + _uncounted,
                 "last_error": process.last_error,
             }
-    except Exception as err:
-        return {"sent": 0, "spooled": 0, "failed": 0, "last_error": str(type(err))}
+    except Exception:
+        return {"sent": 0, "spooled": 0, "failed": _uncounted, "last_error": "status: no room"}
 
 
 # ---- reporting ----
@@ -199,7 +203,7 @@ def report_exc_info(
         if exc is None:
             exc = sys.exc_info()[1]
         elif isinstance(exc, tuple):
-            exc = exc[1]
+            exc = exc[1] if len(exc) > 1 else None
         if isinstance(exc, BaseException):
             return _report(_exception_body, exc, level, request, extra_data, payload_data)
     except Exception:
@@ -377,7 +381,8 @@ def _plain(value, level=0, room=None):
             plain[key] = MASK if _is_secret(key) else _plain(inner, level + 1, room)
         return plain
     if level < EXTRA_LEVELS and isinstance(value, (list, tuple, set, frozenset)):
-        return [_plain(inner, level + 1, room) for inner in itertools.islice(value, room[0])]
+        most = min(EXTRA_ELEMENTS, max(room[0], 0))
+        return [_plain(inner, level + 1, room) for inner in itertools.islice(value, most)]
     return _text(value, VALUE_MAX)
 
 
@@ -546,7 +551,7 @@ def _has_segment(recorder):
 
 def traceparent(request=None):
     """The header for a call on behalf of what is being done: its trace, and a new span. A request
-    that has no trace gets one, and its errors are reported with it."""
+    that has no trace gets one, and its errors are reported with it. "" when all else fails."""
     try:
         environ, _ = _request(request)
         trace_id, span_id, _, flags = _trace(environ)
@@ -555,9 +560,8 @@ def traceparent(request=None):
             if environ is not None:
                 environ["towbar.trace"] = (trace_id, span_id, flags)
         return f"00-{trace_id}-{os.urandom(8).hex()}-{flags}"
-    except Exception as err:
-        _this_process().count("failed", f"traceparent: {_text(err, 200)}")
-        return f"00-{os.urandom(16).hex()}-{os.urandom(8).hex()}-01"
+    except Exception:
+        return ""
 
 
 # ---- delivery ----
@@ -778,6 +782,8 @@ def _spool(process, item, uuid, level):
     if spool is None:
         return "there is no spool: set TOWBAR_SPOOL"
     class_ = CLASSES.get(level, 1)
+    if process.boot_id is None:
+        process.look()
     segment = _segment(process, class_, item, uuids.UUID(uuid).bytes)
     number = next(process.numbers)
     name = f"{class_}-{process.boot_id[:4].hex()}-{os.urandom(8).hex()}-{number}.seg"
