@@ -215,6 +215,30 @@ class OverTheSocket(ClientCase):
             [("error", "message"), ("error", "trace"), ("warning", "message")],
         )
 
+    def test_a_connection_is_used_again_and_made_anew_when_it_is_dead(self):
+        connections = self.connections()
+        with self.agent(self.fake):
+            self.report()
+            self.report()
+            self.assertEqual(len(connections), 1)
+        with self.agent(self.fake):
+            self.report()
+            self.arrived(3)
+        self.assertEqual(len(connections), 2)
+        self.assert_counts(3, 0, 0)
+
+    def connections(self):
+        """What connections are made from now on."""
+        made = []
+        real = self.client._Connection
+
+        def connect(*args):
+            made.append(args)
+            return real(*args)
+
+        self.client._Connection = connect
+        return made
+
     def test_what_the_agent_refuses_is_counted_with_its_reason(self):
         with self.agent(self.fake):
             self.assertIsNone(
@@ -472,6 +496,16 @@ class BadAgents(ClientCase):
         self.talk_to(refuse)
         self.assert_counts(0, 1, 0)
         self.assertIn("503", self.client.status()["last_error"])
+
+    def test_one_whose_answers_cannot_be_told_apart_is_asked_anew_each_time(self):
+        def answer(connection):
+            connection.recv(65536)
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok and more")
+
+        server, _ = self.talk_to(answer)
+        self.report()
+        self.assertEqual(server.n, 2)
+        self.assert_counts(2, 0, 0)
 
 
 class Broken:

@@ -16,7 +16,8 @@ One file, standard library only, Python 3.8 or later. What it promises:
 1. It never raises into its host. What goes wrong is counted, and status() says the last of it.
 2. It waits for the agent 250 ms at most, and after such a wait not again for a second. An error that
    the agent does not take goes into a file of the spool, from where the agent delivers it later.
-3. It starts no thread and keeps no connection, file or lock: fork as you like.
+3. It starts no thread and keeps no file open but a connection for each thread that reported, which a
+   child does not use: fork as you like.
 4. No local variables and no request bodies are sent. Values under the names of secrets are masked
    in headers, query and extra data; the agent scrubs again.
 
@@ -57,7 +58,9 @@ FRAMES_MAX = 200  # the outermost and the innermost hundred
 CHAIN_MAX = 10
 MESSAGE_MAX = 4096
 CODE_MAX = 200
+KNOWN_FRAMES_MAX = 2000
 HEADERS_MAX, VALUE_MAX = 100, 1024
+REPLY_MAX_BYTES = 65536
 EXTRA_NODES, EXTRA_ELEMENTS, EXTRA_LEVELS = 200, 50, 6
 MASK = "********"
 LEVELS = ("critical", "error", "warning", "info", "debug")
@@ -150,6 +153,7 @@ def init(service=None, environment=None, version=None, root=None, socket=None, s
     global _settings
     try:
         _settings = _Settings(service, environment, version, root, socket, spool)
+        _known_frames.clear()  # they have the root cut off
     except Exception as err:
         _this_process().count("failed", f"init: {_text(err, 200)}")
 
@@ -336,11 +340,25 @@ def _frames(traceback):
     return [_frame(frame, line) for frame, line in oldest]
 
 
+_known_frames = {}  # by file, line and function: errors come from few places
+
+
 def _frame(frame, line):
     code = frame.f_code
+    key = (code.co_filename, line, code.co_name)
+    found = _known_frames.get(key)
+    if found is None:
+        found = _new_frame(code, frame.f_globals, line)
+        if len(_known_frames) >= KNOWN_FRAMES_MAX:
+            _known_frames.clear()
+        _known_frames[key] = found
+    return found
+
+
+def _new_frame(code, scope, line):
     filename = code.co_filename
     try:
-        text = linecache.getline(filename, line, frame.f_globals).strip()[:CODE_MAX]
+        text = linecache.getline(filename, line, scope).strip()[:CODE_MAX]
     except Exception:
         text = ""
     if filename.startswith(_settings.prefix):
@@ -436,10 +454,14 @@ def _header(key):
 def _request_data(environ):
     headers = {}
     for key, value in environ.items():
-        header = _header(key[:128])
+        header = _header(key if len(key) <= 128 else key[:128])
         if header is None or not value:
             continue
-        headers[header[0]] = MASK if header[1] else _text(value, VALUE_MAX)
+        if header[1]:
+            value = MASK
+        elif type(value) is not str or len(value) > VALUE_MAX:
+            value = _text(value, VALUE_MAX)
+        headers[header[0]] = value
         if len(headers) == HEADERS_MAX:
             break
     query = _query(_text(environ.get("QUERY_STRING", ""), 2048))
@@ -605,10 +627,14 @@ def _shorten(data, frames, text):
         half = frames // 2
         if len(trace["frames"]) > frames:
             trace["frames"] = trace["frames"][:half] + trace["frames"][-half:]
-        for frame in trace["frames"]:
-            frame.pop("code", None)
-            frame["filename"] = frame["filename"][-text:]
-            frame["method"] = frame["method"][:text]
+        trace["frames"] = [
+            {
+                "filename": frame["filename"][-text:],
+                "lineno": frame["lineno"],
+                "method": frame["method"][:text],
+            }
+            for frame in trace["frames"]
+        ]
         trace["exception"]["class"] = trace["exception"]["class"][:text]
         trace["exception"]["message"] = trace["exception"]["message"][:text]
     kept = ("service", "trace_id", "span_id", "xray_trace_id")
@@ -626,7 +652,7 @@ def _send(process, item):
     why = "there is no agent"
     for path in _socket_paths():
         try:
-            return _post(path, item, start + WAIT_S)
+            return _post(process.thread, path, item, start + WAIT_S)
         except sockets.timeout:
             process.rest_until = time.monotonic() + REST_S
             return f"the agent at {path} did not answer in time"
@@ -642,27 +668,71 @@ def _left(deadline):
     return left
 
 
-def _post(path, item, deadline):
-    head = (
-        "POST /api/1/item/ HTTP/1.1\r\nHost: towbar\r\nContent-Type: application/json\r\n"
-        f"Connection: close\r\nContent-Length: {len(item)}\r\n\r\n"
-    )
-    with sockets.socket(sockets.AF_UNIX) as connection:
-        connection.settimeout(_left(deadline))
-        connection.connect(path)
-        connection.sendall(head.encode() + item)
-        reply = b""
-        while b"\r\n" not in reply and len(reply) < 65536:
-            connection.settimeout(_left(deadline))
-            more = connection.recv(4096)
-            if not more:
-                raise ConnectionResetError(104, "it hung up")
-            reply += more
-    status_line = reply.split(b"\r\n", 1)[0]
-    code = status_line[9:12]
+class _Connection:
+    """Ends with its object, however that came about."""
+
+    socket = None
+
+    def __init__(self, path, deadline):
+        self.path = path
+        self.socket = sockets.socket(sockets.AF_UNIX)
+        self.socket.settimeout(_left(deadline))
+        self.socket.connect(path)
+
+    def __del__(self):
+        if self.socket is not None:
+            self.socket.close()
+
+    def exchange(self, item, deadline):
+        """Status code and line of the answer, and whether the connection may be used again."""
+        head = (
+            "POST /api/1/item/ HTTP/1.1\r\nHost: towbar\r\nContent-Type: application/json\r\n"
+            f"Content-Length: {len(item)}\r\n\r\n"
+        )
+        self.socket.settimeout(_left(deadline))
+        self.socket.sendall(head.encode() + item)
+        reply, end = b"", -1
+        while end < 0 and len(reply) < REPLY_MAX_BYTES:
+            reply += self.receive(deadline)
+            end = reply.find(b"\r\n\r\n")
+        line = reply.split(b"\r\n", 1)[0]
+        length = _CONTENT_LENGTH.search(reply, 0, max(end + 2, 0))
+        whole = end + 4 + int(length.group(1)) if length else -1
+        while len(reply) < whole <= REPLY_MAX_BYTES:
+            reply += self.receive(deadline)
+        stays = len(reply) == whole and b"\r\nconnection: close\r\n" not in reply.lower()
+        return line[9:12], line[9:100].decode("latin-1"), stays
+
+    def receive(self, deadline):
+        self.socket.settimeout(_left(deadline))
+        more = self.socket.recv(4096)
+        if not more:
+            raise ConnectionResetError(104, "it hung up")
+        return more
+
+
+_CONTENT_LENGTH = re.compile(rb"\r\ncontent-length: *([0-9]{1,8})\r\n", re.I)
+
+
+def _post(thread, path, item, deadline):
+    """None when the agent has it, else why not."""
+    kept, thread.connection = getattr(thread, "connection", None), None
+    if kept is not None and kept.path == path:
+        try:
+            return _talk(thread, kept, item, deadline)
+        except sockets.timeout:
+            raise
+        except OSError:
+            pass  # it was idle for too long, or that agent is gone
+    return _talk(thread, _Connection(path, deadline), item, deadline)
+
+
+def _talk(thread, connection, item, deadline):
+    code, text, stays = connection.exchange(item, deadline)
+    if stays:
+        thread.connection = connection
     if code == b"200":
         return None
-    text = status_line[9:100].decode("latin-1")
     if code in (b"400", b"403", b"404", b"413", b"422"):
         return f"refused by the agent: {text}"
     return f"the agent cannot take it: {text}"
