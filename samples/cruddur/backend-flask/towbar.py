@@ -115,8 +115,12 @@ class _Process:
         try:
             with open("/proc/self/stat", "rb") as file:
                 self.start_ticks = int(file.read().rpartition(b")")[2].split()[19])
-            with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
-                boot_id = uuids.UUID(file.read().strip()).bytes
+            # Bytes, not text: to open a text file can import a codec, and the lock of an import may
+            # be one that a thread of the parent held.
+            with open("/proc/sys/kernel/random/boot_id", "rb") as file:
+                boot_id = bytes.fromhex(file.read().strip().replace(b"-", b"").decode())[:16]
+            if len(boot_id) != 16:
+                boot_id = bytes(16)
         except (OSError, ValueError, IndexError):
             pass
         self.boot_id = boot_id
