@@ -5,6 +5,7 @@ import ast
 import contextlib
 import importlib.util
 import os
+import signal
 import socket
 import stat
 import subprocess
@@ -352,12 +353,18 @@ print(towbar.status()["failed"], towbar.status()["last_error"])
             f"towbar.init(service='backend', environment='test', socket={self.socket!r},"
             f" spool={self.spool!r})\n"
         )
-        done = subprocess.run(
-            [sys.executable, "-B", "-c", head + script], env=self.program_env(),
-            capture_output=True, text=True, timeout=towbar.DEADLINE_S, check=False,
+        program = subprocess.Popen(
+            [sys.executable, "-B", "-c", head + script], env=self.program_env(), text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
         )  # fmt: skip
-        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
-        return done.stdout
+        try:
+            words = program.communicate(timeout=towbar.DEADLINE_S)[0]
+        finally:
+            if program.poll() is None:  # with the children that it waits for
+                os.killpg(program.pid, signal.SIGKILL)
+                program.communicate()
+        self.assertEqual(program.returncode, 0, words)
+        return words
 
     def test_children_report_while_the_parent_is_reporting(self):
         self.make_spool()
