@@ -296,7 +296,8 @@ class Case(unittest.TestCase):
 
     def read_json(self, verb, *args, check=0):
         done = self.towbar(verb, *args, "--json", "--state-dir", self.state, check=check)
-        return [json.loads(line) for line in done.stdout.splitlines()]
+        # Not splitlines, which also splits at U+2028.
+        return [json.loads(line) for line in done.stdout.split("\n") if line]
 
     def occurrences(self, *args):
         """Each is the data of the envelope as it is sent."""
