@@ -2,15 +2,36 @@
 # tests/interop against the fake Rollbar and the agent.
 # shellcheck shell=bash disable=SC2154
 
+# fetched STAMP FILE COMMAND...: runs the command unless it went well before for the same FILE.
+fetched() {
+    local stamp=$1 sum
+    sum=$(sha256sum <"$2") || return 1
+    shift 2
+    [ "$(cat "$stamp" 2>/dev/null)" = "$sum" ] && return 0
+    rm -f "$stamp"
+    "$@" && echo "$sum" >"$stamp"
+}
+
+python_packages() {
+    python3 -m venv --clear build/interop/venv &&
+        build/interop/venv/bin/python -m pip install -q --disable-pip-version-check \
+            -r tests/interop/requirements.txt
+}
+
+node_packages() {
+    rm -rf build/interop/node
+    mkdir -p build/interop/node && cp tests/interop/package.json build/interop/node/ &&
+        npm install --prefix build/interop/node --no-audit --no-fund --silent
+}
+
 fetch_python_sdk() {
-    [ -x build/interop/venv/bin/python ] || python3 -m venv build/interop/venv || return 1
-    build/interop/venv/bin/python -m pip install -q --disable-pip-version-check \
-        -r tests/interop/requirements.txt
+    mkdir -p build/interop &&
+        fetched build/interop/python.stamp tests/interop/requirements.txt python_packages
 }
 
 fetch_node_sdk() {
-    mkdir -p build/interop/node && cp tests/interop/package.json build/interop/node/ &&
-        npm install --prefix build/interop/node --no-audit --no-fund --silent
+    mkdir -p build/interop &&
+        fetched build/interop/node.stamp tests/interop/package.json node_packages
 }
 
 # scripts FOLDER: the unittest files of a folder, in the virtual environment, counted.
@@ -18,7 +39,7 @@ scripts() {
     local folder=$1 log counts ran
     log=$(mktemp)
     (cd "$folder" && TOWBAR_BUILD="$top/build" TOWBAR_SOURCE="$top" CC="${CC:-cc}" \
-        NODE_PATH="$top/build/interop/node/node_modules" \
+        NODE_PATH="$top/build/interop/node/node_modules" CHROMIUM="$(command -v chromium)" \
         "$top/build/interop/venv/bin/python" -B -m unittest -v) >"$log" 2>&1
     ran=$?
     # The counter reads ctest's log; this is the same text with its two marks around it.
@@ -36,8 +57,8 @@ scripts() {
 }
 
 top=$(pwd)
-one "pyrollbar from PyPI" fetch_python_sdk
-one "rollbar.js from npm" fetch_node_sdk
+one "pyrollbar and Flask from PyPI" fetch_python_sdk
+one "rollbar.js, express and the browser's tools from npm" fetch_node_sdk
 if [ "$interop" -eq 1 ]; then
     scripts tests/interop
 fi
