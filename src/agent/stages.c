@@ -19,6 +19,8 @@
 /* What a sender says that may not know the token, and whose SDK sends nothing without one. */
 #define AGENTS_TOKEN "towbar"
 
+static const uint64_t SOON_NS = TB_NS_PER_S; /* how long an SDK takes to send */
+
 enum {
     ITEM_MAX_BYTES = 4 << 20,
     SENT_MAX_BYTES = (512 << 10) - 16, /* the envelope of src/sink/rollbar.c comes around it */
@@ -410,6 +412,16 @@ static int cut_to_size(const struct tb_stage_tools *tools, struct tb_work *work)
     return 0;
 }
 
+/* An item's own time has whole seconds. The record was written at that moment or soon after: where
+ * it can be, its time is taken, or else a crash and the error it led to would change places. */
+static uint64_t within_second(uint64_t second_ns, uint64_t record_ns)
+{
+    uint64_t last_ns = second_ns + TB_NS_PER_S - 1;
+    if (record_ns < second_ns || record_ns > last_ns + SOON_NS)
+        return second_ns;
+    return record_ns < last_ns ? record_ns : last_ns;
+}
+
 static int take_facts(const struct tb_stage_tools *tools, struct tb_work *work)
 {
     struct tb_doc *doc = NULL;
@@ -428,7 +440,8 @@ static int take_facts(const struct tb_stage_tools *tools, struct tb_work *work)
         snprintf(work->uuid, sizeof(work->uuid), "%.36s", work->facts.uuid);
     if (work->record->kind == TB_KIND_ITEM && work->facts.timestamp > 0 &&
         work->facts.timestamp < INT64_MAX / TB_NS_PER_S)
-        work->occurred_ns = (uint64_t)work->facts.timestamp * TB_NS_PER_S;
+        work->occurred_ns =
+            within_second((uint64_t)work->facts.timestamp * TB_NS_PER_S, work->record->time_ns);
     tb_doc_free(doc);
     return err;
 }

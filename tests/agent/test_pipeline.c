@@ -348,6 +348,48 @@ static void the_token_towbar_is_the_agent_s_own(void **state)
     assert_int_equal(counts.queued, 1);
 }
 
+static int take_time(void *arg, const struct tb_occurrence_row *row)
+{
+    *(int64_t *)arg = row->occurred_ns;
+    return 0;
+}
+
+static void a_time_of_whole_seconds_gets_the_records_place_in_it(void **state)
+{
+    static const struct {
+        const char *timestamp;
+        uint64_t record_ns;
+        int64_t wanted_ns;
+    } cases[] = {{"1795339661", 1795339661250000000, 1795339661250000000},
+                 {"1795339661", 1795339662000000001, 1795339661999999999}, /* sent a moment later */
+                 {"1795339661", 1795339699000000000, 1795339661000000000},
+                 {"1795339661", 1795339660000000000, 1795339661000000000},
+                 {"null", 1795339661250000000, 1795339661250000000}};
+    struct fixture *f = *state;
+    for (size_t c = 0; c < sizeof(cases) / sizeof(cases[0]); c++) {
+        const struct tb_occurrence_filter filter = {.newest_first = 1, .max = 1};
+        struct tb_writer writer;
+        uint8_t uuid[16];
+        char text[200];
+        int64_t got_ns = 0;
+        tb_id_uuid(uuid);
+        int len = snprintf(text, sizeof(text),
+                           "{\"data\":{\"timestamp\":%s,\"body\":{\"message\":{\"body\":\"hi\"}}}}",
+                           cases[c].timestamp);
+        const struct tb_append record = {.kind = TB_KIND_ITEM,
+                                         .uuid = uuid,
+                                         .time_ns = cases[c].record_ns,
+                                         .data = text,
+                                         .len = (size_t)len};
+        tb_writer_init(&writer, TB_CLASS_ERROR, f->in_fd);
+        assert_int_equal(tb_writer_append(&writer, &record), 0);
+        tb_writer_close(&writer);
+        drain(f);
+        assert_int_equal(tb_store_occurrences(f->store, &filter, take_time, &got_ns), 0);
+        assert_int_equal(got_ns, cases[c].wanted_ns);
+    }
+}
+
 static void occurrences_of_one_bug_are_one_item(void **state)
 {
     struct fixture *f = *state;
@@ -685,6 +727,7 @@ int main(int argc, char **argv)
         TEST(a_crash_a_report_and_an_item_arrive),
         TEST(what_is_stored_is_scrubbed_and_complete),
         TEST(the_token_towbar_is_the_agent_s_own),
+        TEST(a_time_of_whole_seconds_gets_the_records_place_in_it),
         TEST(occurrences_of_one_bug_are_one_item),
         TEST(what_is_too_large_is_cut_after_it_was_grouped),
         TEST(done_files_go_after_settling_and_not_before),
