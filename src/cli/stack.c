@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "cli/print.h"
+#include "item/read.h"
 
 enum { PLACE_MAX = 512, SHORT_FRAMES = 8, RECURSION_LEAST = 4 };
 
@@ -39,7 +40,9 @@ const char *tb_print_meaning(const cJSON *data)
 
 static int is_library(const cJSON *frame)
 {
-    return cJSON_IsFalse(cJSON_GetObjectItemCaseSensitive(frame, "in_app"));
+    const cJSON *in_app = cJSON_GetObjectItemCaseSensitive(frame, "in_app");
+    return cJSON_IsBool(in_app) ? cJSON_IsFalse(in_app)
+                                : tb_item_is_package(tb_json_text(frame, "filename"));
 }
 
 const cJSON *tb_print_blamed(const cJSON *frames)
@@ -78,12 +81,17 @@ static int line_of(const cJSON *frame)
     return cJSON_IsNumber(line) ? line->valueint : 0;
 }
 
-/* "samples/cruddur/queue.c:28", or "libc.so.6 +0x3bd90" where there is no line. */
-static const char *place(const cJSON *frame, char out[PLACE_MAX])
+/* "samples/cruddur/queue.c:28", the server's root cut off, or "libc.so.6 +0x3bd90" where there is
+ * no line. */
+static const char *place(const cJSON *frame, const char *root, char out[PLACE_MAX])
 {
     char file[PLACE_MAX - 64];
     char offset[32];
-    tb_print_clean(tb_json_text(frame, "filename"), file, sizeof(file));
+    const char *name = tb_json_text(frame, "filename");
+    size_t len = strlen(root);
+    if (len > 0 && strncmp(name, root, len) == 0 && name[len] == '/')
+        name += len + 1;
+    tb_print_clean(name, file, sizeof(file));
     tb_print_clean(tb_json_text(frame, "module_offset"), offset, sizeof(offset));
     if (line_of(frame) > 0)
         snprintf(out, PLACE_MAX, "%s:%d", file, line_of(frame));
@@ -177,7 +185,7 @@ static void print_hint(const cJSON *frames, const char *indent)
                indent, tb_ink(TB_INK_DIM), tb_ink(TB_INK_NONE));
 }
 
-static void print_full(const cJSON *frames, const char *indent)
+static void print_full(const cJSON *frames, const char *root, const char *indent)
 {
     const cJSON *blamed = tb_print_blamed(frames);
     char name[128];
@@ -192,7 +200,7 @@ static void print_full(const cJSON *frames, const char *indent)
         }
         printf("%s#%-2d %s%-16s%s  %s%s%s\n", indent, i, frame == blamed ? tb_ink(TB_INK_BOLD) : "",
                method(frame, name, sizeof(name)), frame == blamed ? tb_ink(TB_INK_NONE) : "",
-               place(frame, where), frame == blamed ? "   (here)" : "",
+               place(frame, root, where), frame == blamed ? "   (here)" : "",
                cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(frame, "inlined")) ? "   inlined"
                                                                                 : "");
         print_source(frame, frame == blamed, indent);
@@ -223,7 +231,7 @@ static void print_fold(const char *indent, int run, const char *module)
            tb_ink(TB_INK_NONE));
 }
 
-static void print_short(const cJSON *frames, const char *indent)
+static void print_short(const cJSON *frames, const char *root, const char *indent)
 {
     const cJSON *blamed = tb_print_blamed(frames);
     char name[128];
@@ -241,7 +249,7 @@ static void print_short(const cJSON *frames, const char *indent)
             continue;
         }
         printf("%s#%-2d %-16s  %s", indent, i, method(frame, name, sizeof(name)),
-               place(frame, where));
+               place(frame, root, where));
         if (frame == blamed && *tb_json_text(frame, "code") != '\0')
             printf("     %s%s%s", tb_ink(TB_INK_BOLD),
                    skip_blanks(tb_print_clean(tb_json_text(frame, "code"), code, sizeof(code))),
@@ -256,7 +264,7 @@ void tb_print_stack(const cJSON *data, const char *indent, int is_short)
     if (frames == NULL)
         printf("%sno stack: it was reported as a message\n", indent);
     else if (is_short)
-        print_short(frames, indent);
+        print_short(frames, tb_json_text(data, "server.root"), indent);
     else
-        print_full(frames, indent);
+        print_full(frames, tb_json_text(data, "server.root"), indent);
 }

@@ -186,3 +186,13 @@ void tb_item_read(const struct tb_doc *doc, int data, struct tb_item *out)
     settle_level(out);
     settle_title(out);
 }
+
+int tb_item_is_package(const char *filename)
+{
+    static const char *const folders[] = {"/site-packages/", "/dist-packages/", "/lib/python3",
+                                          "node_modules/",   "node:internal",   "<frozen "};
+    for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++)
+        if (strstr(filename, folders[i]) != NULL)
+            return 1;
+    return 0;
+}

@@ -7,21 +7,15 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "item/read.h"
 
 enum { RECURSION_LEAST = 4, PLACE_MAX_BYTES = 8 << 10 };
 
 /* What the agent says of native frames; for others the folders where packages are installed. */
 static int is_library(struct tb_event *event, int node, const char *filename)
 {
-    static const char *const FOLDERS[] = {"/site-packages/", "/dist-packages/", "/lib/python3",
-                                          "node_modules/",   "node:internal",   "<frozen "};
     int in_app = tb_event_bool(event, node, "in_app");
-    if (in_app >= 0)
-        return !in_app;
-    for (size_t i = 0; i < sizeof(FOLDERS) / sizeof(FOLDERS[0]); i++)
-        if (strstr(filename, FOLDERS[i]) != NULL)
-            return 1;
-    return 0;
+    return in_app >= 0 ? !in_app : tb_item_is_package(filename);
 }
 
 static void read_frame(struct tb_event *event, int node, struct tb_frame *out)

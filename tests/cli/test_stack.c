@@ -7,7 +7,9 @@
 static void print(struct run *run, const char *frames)
 {
     char item[8192];
-    (void)snprintf(item, sizeof(item), "{\"body\":{\"trace\":{\"frames\":[%s]}}}", frames);
+    (void)snprintf(item, sizeof(item),
+                   "{\"server\":{\"root\":\"/srv\"},\"body\":{\"trace\":{\"frames\":[%s]}}}",
+                   frames);
     cJSON *data = cJSON_Parse(item);
     assert_non_null(data);
     FILE *out = tmpfile();
@@ -57,6 +59,16 @@ static void missing_source_is_explained(void **state)
     run_has(run->out, "x = 1;");
 }
 
+static void the_root_of_the_server_is_cut_off(void **state)
+{
+    struct run *run = *state;
+    print(
+        run,
+        "{\"filename\":\"/srv/app.py\",\"lineno\":4},{\"filename\":\"/srv2/app.py\",\"lineno\":5}");
+    run_has(run->out, " app.py:4");
+    run_has(run->out, " /srv2/app.py:5");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -65,6 +77,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_few_calls_of_one_function_are_all_shown, run_setup,
                                         run_teardown),
         cmocka_unit_test_setup_teardown(missing_source_is_explained, run_setup, run_teardown),
+        cmocka_unit_test_setup_teardown(the_root_of_the_server_is_cut_off, run_setup, run_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

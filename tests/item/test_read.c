@@ -120,11 +120,28 @@ static void a_timestamp_beyond_a_double_is_read_exactly(void **state)
     tb_doc_free(doc);
 }
 
+static void files_of_installed_packages_are_known_by_their_folders(void **state)
+{
+    static const char *const packages[] = {"/usr/lib/python3/dist-packages/flask/app.py",
+                                           "/srv/venv/lib/python3.11/site-packages/flask/app.py",
+                                           "/usr/lib/python3.11/http/client.py",
+                                           "/srv/node_modules/express/index.js",
+                                           "node:internal/process/task_queues",
+                                           "<frozen importlib._bootstrap>"};
+    static const char *const own[] = {"/srv/app.py", "services/feedd.py", "queue.c", ""};
+    (void)state;
+    for (size_t i = 0; i < sizeof(packages) / sizeof(packages[0]); i++)
+        assert_true(tb_item_is_package(packages[i]));
+    for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
+        assert_false(tb_item_is_package(own[i]));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_facts_of_every_case_are_read),
         cmocka_unit_test(a_timestamp_beyond_a_double_is_read_exactly),
+        cmocka_unit_test(files_of_installed_packages_are_known_by_their_folders),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
