@@ -78,6 +78,8 @@ groups="build run test"
 # shellcheck disable=SC2086 # the list is meant to be split
 install_packages $groups || { failed=1 && finish; }
 
+one "Flask and pyrollbar for the sample, from PyPI" python_env build/venv
+
 # The release build has the flags of demo.sh, so that the two scripts share their objects; that there are
 # no warnings, the other builds see to.
 build_or_finish "build, release" build -DCMAKE_BUILD_TYPE=RelWithDebInfo -DTOWBAR_TESTS=ON

@@ -18,7 +18,7 @@ static int ask(const char *socket, const char *host, struct tb_agent_answer *out
     const struct tb_client_request request = {
         .socket = socket, .url = url, .timeout_ms = PATIENCE_MS};
     tb_buf_init(&body, TB_CLIENT_BODY_MAX);
-    int status = tb_client_get(&request, &body, out->why);
+    int status = tb_client_ask(&request, &body, out->why);
     if (status == 200)
         out->json = cJSON_Parse(tb_buf_str(&body));
     else if (status >= 0)

@@ -30,7 +30,7 @@ static int to_errno(CURLcode code, const struct tb_buf *body)
     return -EIO;
 }
 
-int tb_client_get(const struct tb_client_request *request, struct tb_buf *body,
+int tb_client_ask(const struct tb_client_request *request, struct tb_buf *body,
                   char why[TB_CLIENT_WHY])
 {
     long status = 0;
@@ -42,6 +42,13 @@ int tb_client_get(const struct tb_client_request *request, struct tb_buf *body,
         goto out;
     if (request->header != NULL && (headers = curl_slist_append(NULL, request->header)) == NULL)
         goto out;
+    if (request->json != NULL) {
+        struct curl_slist *more = curl_slist_append(headers, "Content-Type: application/json");
+        if (more == NULL)
+            goto out;
+        headers = more;
+        curl_easy_setopt(curl, CURLOPT_POSTFIELDS, request->json);
+    }
     curl_easy_setopt(curl, CURLOPT_URL, request->url);
     curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, request->socket);
     curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);

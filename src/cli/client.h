@@ -12,13 +12,14 @@ struct tb_client_request {
     const char *socket; /* path of a Unix socket, or NULL: TCP */
     const char *url;    /* http://127.0.0.1:PORT/path; the host does not matter with a socket */
     const char *header; /* one "Name: value", or NULL */
+    const char *json;   /* POSTed; NULL: GET */
     long timeout_ms;
 };
 
-/* GET. Returns the HTTP status, body appended; or a negative errno with a sentence in why:
+/* Returns the HTTP status, body appended; or a negative errno with a sentence in why:
  * -ECONNREFUSED when nobody listens there, -ECONNRESET when the server went away in the middle,
  * -ETIMEDOUT, -EIO. */
-int tb_client_get(const struct tb_client_request *request, struct tb_buf *body,
+int tb_client_ask(const struct tb_client_request *request, struct tb_buf *body,
                   char why[TB_CLIENT_WHY]);
 
 #endif

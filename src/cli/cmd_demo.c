@@ -1,4 +1,5 @@
-/* cmd_demo.c - towbar demo: an agent, a daemon with three bugs, and what comes of it.
+/* cmd_demo.c - towbar demo: an agent, a daemon with three bugs, a Flask app that asks it,
+ * and what comes of it.
  *
  * 1. Everything is in one temporary folder, on free ports, without root, account or settings.
  * 2. Nothing of it is left when it ends, on whatever path, unless --keep says so for the folder.
@@ -69,8 +70,7 @@ static int write_feeds(const struct tb_demo *demo)
     return write_file(demo, "towbard.yaml", "environment: demo\n");
 }
 
-/* DIR_OF_THIS_PROGRAM/relative, if it can be run. */
-static int beside(const char *relative, char out[TB_DEMO_PATH])
+int tb_demo_beside(const char *relative, int mode, char out[TB_DEMO_PATH])
 {
     char self[TB_DEMO_PATH];
     ssize_t len = readlink("/proc/self/exe", self, sizeof(self) - 1);
@@ -80,10 +80,10 @@ static int beside(const char *relative, char out[TB_DEMO_PATH])
         return -ENOENT;
     *slash = '\0';
     len = snprintf(out, TB_DEMO_PATH, "%s/%s", self, relative);
-    return len < TB_DEMO_PATH && access(out, X_OK) == 0 ? 0 : -ENOENT;
+    return len < TB_DEMO_PATH && access(out, mode) == 0 ? 0 : -ENOENT;
 }
 
-static int in_path(const char *name, char out[TB_DEMO_PATH])
+int tb_demo_in_path(const char *name, char out[TB_DEMO_PATH])
 {
     const char *path = getenv("PATH");
     while (path != NULL && *path != '\0') {
@@ -98,9 +98,11 @@ static int in_path(const char *name, char out[TB_DEMO_PATH])
 
 static int find_programs(struct tb_demo *demo)
 {
-    if (beside("towbard", demo->towbard) < 0 && in_path("towbard", demo->towbard) < 0)
+    if (tb_demo_beside("towbard", X_OK, demo->towbard) < 0 &&
+        tb_demo_in_path("towbard", demo->towbard) < 0)
         return fail("towbard is neither beside this program nor in PATH", -ENOENT);
-    if (beside("feedd", demo->feedd) < 0 && beside("../libexec/towbar/feedd", demo->feedd) < 0)
+    if (tb_demo_beside("feedd", X_OK, demo->feedd) < 0 &&
+        tb_demo_beside("../libexec/towbar/feedd", X_OK, demo->feedd) < 0)
         return fail("the sample daemon feedd is neither beside this program nor in "
                     "../libexec/towbar",
                     -ENOENT);
@@ -161,6 +163,24 @@ static int agent_answers(struct tb_demo *demo)
     return is_up;
 }
 
+/* What was bound the first time is asked for again when the agent is started again: Flask and
+ * whoever has a page open know it by that address. */
+static int keep_address(struct tb_demo *demo)
+{
+    struct tb_agent_answer answer;
+    tb_agent_ask(&demo->config, &answer);
+    int len = snprintf(demo->page, sizeof(demo->page), "%s", answer.is_up ? answer.listen : "");
+    tb_agent_answer_done(&answer);
+    if (len <= 0 || len >= (int)sizeof(demo->page))
+        return -EPROTO;
+    char *listen = strdup(demo->page);
+    if (listen == NULL)
+        return -ENOMEM;
+    free(demo->config.listen);
+    demo->config.listen = listen;
+    return 0;
+}
+
 int tb_demo_start_agent(struct tb_demo *demo)
 {
     char *const argv[] = {demo->towbard,          (char[]){"--config"}, demo->config.file,
@@ -170,6 +190,8 @@ int tb_demo_start_agent(struct tb_demo *demo)
     int err = tb_demo_start(demo, &demo->agent, argv);
     if (err == 0)
         err = tb_demo_wait(demo, agent_answers);
+    if (err == 0)
+        err = keep_address(demo);
     return err == 0 ? 0 : fail("towbard does not come up", err);
 }
 
@@ -178,7 +200,9 @@ int tb_demo_start_daemon(struct tb_demo *demo)
     char feeds[TB_DEMO_PATH + 32];
     char line[128];
     snprintf(feeds, sizeof(feeds), "%s/feeds", demo->dir);
-    char *const argv[] = {demo->feedd, (char[]){"0"}, feeds, NULL};
+    char port[16];
+    snprintf(port, sizeof(port), "%u", demo->port); /* 0 the first time: a free one */
+    char *const argv[] = {demo->feedd, port, feeds, NULL};
     int err = tb_demo_start(demo, &demo->feed_daemon, argv);
     if (err == 0)
         err = tb_demo_read_line(&demo->feed_daemon, line, sizeof(line));
@@ -191,20 +215,25 @@ int tb_demo_start_daemon(struct tb_demo *demo)
 
 /* ---- requests ---- */
 
-int tb_demo_ask(struct tb_demo *demo, const char *user, const char *traceparent)
+int tb_demo_get(const char *url, const char *traceparent)
 {
-    char url[128];
     char header[128];
     char why[TB_CLIENT_WHY];
     struct tb_buf body;
-    snprintf(url, sizeof(url), "http://127.0.0.1:%u/feed?user=%s", demo->port, user);
     snprintf(header, sizeof(header), "traceparent: %s", traceparent);
     const struct tb_client_request request = {
         .url = url, .header = header, .timeout_ms = TB_DEMO_WAIT_MS};
     tb_buf_init(&body, TB_CLIENT_BODY_MAX);
-    int status = tb_client_get(&request, &body, why);
+    int status = tb_client_ask(&request, &body, why);
     tb_buf_done(&body);
     return status;
+}
+
+int tb_demo_ask(struct tb_demo *demo, const char *user, const char *traceparent)
+{
+    char url[128];
+    snprintf(url, sizeof(url), "http://127.0.0.1:%u/feed?user=%s", demo->port, user);
+    return tb_demo_get(url, traceparent);
 }
 
 struct tb_demo_request *tb_demo_request(struct tb_demo *demo, const char *user)
@@ -215,6 +244,7 @@ struct tb_demo_request *tb_demo_request(struct tb_demo *demo, const char *user)
     tb_id_random(trace.span_id, sizeof(trace.span_id));
     trace.trace_id[0] |= 1; /* all zeros mean "none" */
     trace.span_id[0] |= 1;
+    demo->n_reports++;
     request->user = user;
     tb_traceparent_text(&trace, request->traceparent);
     tb_trace_id_text(trace.trace_id, request->trace_id);
@@ -269,14 +299,17 @@ int tb_cmd_demo(struct tb_cli *cli)
     demo.start_ns = tb_clock_mono_ns();
     demo.agent = (struct tb_demo_child){.name = "towbard", .output_fd = -1};
     demo.feed_daemon = (struct tb_demo_child){.name = "feedd", .output_fd = -1};
+    demo.web = (struct tb_demo_child){.name = "flask", .output_fd = -1};
     demo.sends = is_set("ROLLBAR_ACCESS_TOKEN") && is_set("ROLLBAR_ENDPOINT");
     tb_demo_catch_signals();
     int err = run(&demo, is_check);
+    tb_demo_stop(&demo.web, SIGTERM);
     tb_demo_stop(&demo.feed_daemon, SIGTERM);
     tb_demo_stop(&demo.agent, SIGTERM);
     if (err < 0 && err != -EINTR && demo.dir[0] != '\0') {
         show_log(&demo, "towbard");
         show_log(&demo, "feedd");
+        show_log(&demo, "flask");
     }
     if (demo.has_config)
         tb_config_done(&demo.config);

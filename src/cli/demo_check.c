@@ -1,7 +1,8 @@
 /* demo_check.c - holds what the demo's agent stored against what the demo did.
  *
- * Every request that met a bug must have left exactly one occurrence, with its own trace, the right
- * stack and the right source; and nothing else may be there. */
+ * Every request that met a bug must have left exactly one occurrence of feedd, with its own trace,
+ * the right stack and the right source, and where it went through Flask one of Flask; and nothing
+ * else may be there. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
@@ -10,7 +11,7 @@
 #include <string.h>
 
 #include "cli/agent.h"
-#include "cli/demo.h"
+#include "cli/demo_verify.h"
 #include "cli/print.h"
 
 enum { LINE_BYTES = 512, N_METHODS = 5 };
@@ -22,7 +23,7 @@ static const struct bug {
     const char *methods[N_METHODS]; /* the program's own, outermost first; NULL: no more */
     const char *file, *code;
     int total;
-} bugs[TB_DEMO_N_ITEMS] = {
+} bugs[] = {
     {"missing",
      "ENOENT",
      "error",
@@ -49,18 +50,7 @@ static const struct bug {
      1},
 };
 
-struct verifier {
-    struct tb_demo *demo;
-    int n_wrong;
-    int64_t n_seen;
-    int n_of_request[TB_DEMO_N_REQUESTS];
-    const char *subject; /* what is being looked at, for the messages */
-};
-
-static void wrong(struct verifier *v, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-
-static void wrong(struct verifier *v, const char *format, ...)
+void tb_demo_wrong(struct tb_demo_verifier *v, const char *format, ...)
 {
     va_list args;
     v->n_wrong++;
@@ -72,14 +62,14 @@ static void wrong(struct verifier *v, const char *format, ...)
     fputc('\n', stderr);
 }
 
-static void want_text(struct verifier *v, const cJSON *data, const char *path, const char *want)
+void tb_demo_want(struct tb_demo_verifier *v, const cJSON *data, const char *path, const char *want)
 {
     const char *is = tb_json_text(data, path);
     if (strcmp(is, want) != 0)
-        wrong(v, "data.%s is \"%s\", not \"%s\"", path, is, want);
+        tb_demo_wrong(v, "data.%s is \"%s\", not \"%s\"", path, is, want);
 }
 
-static const char *attribute(const cJSON *data, const char *key)
+const char *tb_demo_attribute(const cJSON *data, const char *key)
 {
     const cJSON *pair;
     cJSON_ArrayForEach(pair, tb_json_at(data, "attributes"))
@@ -90,17 +80,24 @@ static const char *attribute(const cJSON *data, const char *key)
     return "";
 }
 
-static void verify_trace(struct verifier *v, const cJSON *data,
+static void verify_trace(struct tb_demo_verifier *v, const cJSON *data,
                          const struct tb_demo_request *request)
 {
-    want_text(v, data, "custom.trace_id", request->trace_id);
-    want_text(v, data, "custom.span_id", request->span_id);
-    if (strcmp(attribute(data, "trace_id"), request->trace_id) != 0)
-        wrong(v, "attributes.trace_id is \"%s\", not \"%s\"", attribute(data, "trace_id"),
-              request->trace_id);
-    if (strcmp(attribute(data, "span_id"), request->span_id) != 0)
-        wrong(v, "attributes.span_id is \"%s\", not \"%s\"", attribute(data, "span_id"),
-              request->span_id);
+    tb_demo_want(v, data, "custom.trace_id", request->trace_id);
+    /* Flask, the real one, asks feedd in a span of its own. */
+    const char *span = tb_json_text(data, "custom.span_id");
+    if (request->is_web && v->demo->web_port != 0) {
+        if (strlen(span) != TB_SPAN_ID_TEXT - 1 || strcmp(span, request->span_id) == 0)
+            tb_demo_wrong(v, "custom.span_id is \"%s\", not one of Flask's own", span);
+    } else {
+        tb_demo_want(v, data, "custom.span_id", request->span_id);
+    }
+    if (strcmp(tb_demo_attribute(data, "trace_id"), request->trace_id) != 0)
+        tb_demo_wrong(v, "attributes.trace_id is \"%s\", not \"%s\"",
+                      tb_demo_attribute(data, "trace_id"), request->trace_id);
+    if (strcmp(tb_demo_attribute(data, "span_id"), span) != 0)
+        tb_demo_wrong(v, "attributes.span_id is \"%s\", not \"%s\"",
+                      tb_demo_attribute(data, "span_id"), span);
 }
 
 /* The text of one line of a source file, as the agent should have found it. */
@@ -120,28 +117,29 @@ static int read_line(const char *root, const char *file, int number, char out[LI
 }
 
 /* The blamed frame: file, line and source say the same as the file itself. */
-static void verify_place(struct verifier *v, const cJSON *data, const cJSON *frame,
+static void verify_place(struct tb_demo_verifier *v, const cJSON *data, const cJSON *frame,
                          const struct bug *bug)
 {
     char line[LINE_BYTES] = "";
     const char *code = tb_json_text(frame, "code");
     const cJSON *number = tb_json_at(frame, "lineno");
     const cJSON *context = tb_json_at(frame, "context");
-    want_text(v, frame, "filename", bug->file);
+    tb_demo_want(v, frame, "filename", bug->file);
     if (strstr(code, bug->code) == NULL)
-        wrong(v, "the source line is \"%s\" and should hold \"%s\"", code, bug->code);
+        tb_demo_wrong(v, "the source line is \"%s\" and should hold \"%s\"", code, bug->code);
     if (!cJSON_IsNumber(number) ||
         read_line(tb_json_text(data, "server.root"), bug->file, number->valueint, line) < 0)
-        wrong(v, "there is no such line in %s/%s", tb_json_text(data, "server.root"), bug->file);
+        tb_demo_wrong(v, "there is no such line in %s/%s", tb_json_text(data, "server.root"),
+                      bug->file);
     else if (strstr(line, bug->code) == NULL)
-        wrong(v, "line %d of %s is \"%s\"", number->valueint, bug->file, line);
+        tb_demo_wrong(v, "line %d of %s is \"%s\"", number->valueint, bug->file, line);
     if (cJSON_GetArraySize(tb_json_at(context, "pre")) == 0 ||
         cJSON_GetArraySize(tb_json_at(context, "post")) == 0)
-        wrong(v, "there are no lines around the source line");
+        tb_demo_wrong(v, "there are no lines around the source line");
 }
 
 /* The functions must be among the frames in this order, outermost first. */
-static void verify_stack(struct verifier *v, const cJSON *data, const struct bug *bug)
+static void verify_stack(struct tb_demo_verifier *v, const cJSON *data, const struct bug *bug)
 {
     const cJSON *frames = tb_print_frames(data);
     const cJSON *last = NULL;
@@ -157,34 +155,35 @@ static void verify_stack(struct verifier *v, const cJSON *data, const struct bug
         }
     }
     if (n < N_METHODS && bug->methods[n] != NULL) {
-        wrong(v, "%s() is not where it should be in the stack", bug->methods[n]);
+        tb_demo_wrong(v, "%s() is not where it should be in the stack", bug->methods[n]);
         return;
     }
     if (tb_print_blamed(frames) != last)
-        wrong(v, "%s() should be blamed, %s() is", bug->methods[n - 1],
-              tb_json_text(tb_print_blamed(frames), "method"));
+        tb_demo_wrong(v, "%s() should be blamed, %s() is", bug->methods[n - 1],
+                      tb_json_text(tb_print_blamed(frames), "method"));
     verify_place(v, data, last, bug);
 }
 
-static void verify_words(struct verifier *v, const cJSON *data, const struct bug *bug)
+static void verify_words(struct tb_demo_verifier *v, const cJSON *data, const struct bug *bug)
 {
     const char *message = tb_json_text(data, "body.trace.exception.message");
     const char *meaning = tb_print_meaning(data);
     for (size_t i = 0; i < sizeof(bug->says) / sizeof(bug->says[0]); i++)
         if (strstr(message, bug->says[i]) == NULL && strstr(meaning, bug->says[i]) == NULL)
-            wrong(v, "\"%s\" is in neither \"%s\" nor \"%s\"", bug->says[i], message, meaning);
+            tb_demo_wrong(v, "\"%s\" is in neither \"%s\" nor \"%s\"", bug->says[i], message,
+                          meaning);
     if (bug->class_ != NULL && strcmp(tb_print_class(data), bug->class_) != 0)
-        wrong(v, "its class is %s, not %s", tb_print_class(data), bug->class_);
-    want_text(v, data, "level", bug->level);
-    want_text(v, data, "environment", "demo");
-    want_text(v, data, "code_version", "demo");
-    want_text(v, data, "platform", "linux");
-    want_text(v, data, "custom.scope.user", bug->user);
+        tb_demo_wrong(v, "its class is %s, not %s", tb_print_class(data), bug->class_);
+    tb_demo_want(v, data, "level", bug->level);
+    tb_demo_want(v, data, "environment", "demo");
+    tb_demo_want(v, data, "code_version", "demo");
+    tb_demo_want(v, data, "platform", "linux");
+    tb_demo_want(v, data, "custom.scope.user", bug->user);
 }
 
 static const struct bug *bug_of(const char *user)
 {
-    for (size_t i = 0; i < TB_DEMO_N_ITEMS; i++)
+    for (size_t i = 0; i < sizeof(bugs) / sizeof(bugs[0]); i++)
         if (strcmp(bugs[i].user, user) == 0)
             return &bugs[i];
     return &bugs[0];
@@ -192,7 +191,7 @@ static const struct bug *bug_of(const char *user)
 
 static int verify_occurrence(void *arg, const struct tb_occurrence_row *row)
 {
-    struct verifier *v = arg;
+    struct tb_demo_verifier *v = arg;
     struct tb_demo *demo = v->demo;
     size_t i = 0;
     while (i < demo->n_requests && strcmp(demo->requests[i].trace_id, row->trace_id) != 0)
@@ -201,14 +200,19 @@ static int verify_occurrence(void *arg, const struct tb_occurrence_row *row)
     v->subject = row->uuid;
     cJSON *data = cJSON_ParseWithLength(row->data, row->data_len);
     if (i == demo->n_requests) {
-        wrong(v, "trace \"%s\" is that of no request: %s", row->trace_id, row->title);
+        tb_demo_wrong(v, "trace \"%s\" is that of no request: %s", row->trace_id, row->title);
     } else if (data == NULL) {
-        wrong(v, "its data are not JSON");
+        tb_demo_wrong(v, "its data are not JSON");
+    } else if (tb_demo_is_web(data) && demo->requests[i].is_web) {
+        v->web_ns = row->occurred_ns;
+        tb_demo_verify_web(v, data, &demo->requests[i]);
     } else {
         const struct bug *bug = bug_of(demo->requests[i].user);
+        if (demo->requests[i].is_web)
+            v->crash_ns = row->occurred_ns;
         v->n_of_request[i]++;
         v->subject = bug->user;
-        want_text(v, data, "uuid", row->uuid);
+        tb_demo_want(v, data, "uuid", row->uuid);
         verify_trace(v, data, &demo->requests[i]);
         verify_words(v, data, bug);
         verify_stack(v, data, bug);
@@ -231,47 +235,50 @@ static int add_item(void *arg, const struct tb_item_row *item)
     return 0;
 }
 
-/* Five occurrences of one bug make one item; two bugs make two. */
-static void verify_items(struct verifier *v, struct tb_store *store)
+/* Five occurrences of one bug make one item; each other bug makes one. */
+static void verify_items(struct tb_demo_verifier *v, struct tb_store *store)
 {
     struct totals totals = {0};
     v->subject = "items";
     if (tb_store_items(store, 100, add_item, &totals) < 0)
-        wrong(v, "%s", tb_store_error(store));
+        tb_demo_wrong(v, "%s", tb_store_error(store));
     else if (totals.n_items != TB_DEMO_N_ITEMS || totals.n_of[TB_DEMO_N_ERRORS] != 1 ||
-             totals.n_of[1] != 2)
-        wrong(v, "there are %" PRId64 " and should be one of %d occurrences and two of one",
-              totals.n_items, TB_DEMO_N_ERRORS);
+             totals.n_of[1] != TB_DEMO_N_ITEMS - 1)
+        tb_demo_wrong(v, "there are %" PRId64 " and should be one of %d occurrences and %d of one",
+                      totals.n_items, TB_DEMO_N_ERRORS, TB_DEMO_N_ITEMS - 1);
 }
 
-static void verify_requests(struct verifier *v)
+static void verify_requests(struct tb_demo_verifier *v)
 {
     v->subject = "nothing lost";
     for (size_t i = 0; i < v->demo->n_requests; i++)
         if (v->n_of_request[i] != 1)
-            wrong(v, "the request for \"%s\" with trace %s left %d occurrences",
-                  v->demo->requests[i].user, v->demo->requests[i].trace_id, v->n_of_request[i]);
+            tb_demo_wrong(v, "the request for \"%s\" with trace %s left %d occurrences",
+                          v->demo->requests[i].user, v->demo->requests[i].trace_id,
+                          v->n_of_request[i]);
+    if (v->n_of_web != 1)
+        tb_demo_wrong(v, "Flask left %d occurrences", v->n_of_web);
 }
 
-static void verify_counts(struct verifier *v, struct tb_store *store)
+static void verify_counts(struct tb_demo_verifier *v, struct tb_store *store)
 {
     struct tb_store_counts c;
     v->subject = "counts";
     if (tb_store_counts(store, &c) < 0) {
-        wrong(v, "%s", tb_store_error(store));
+        tb_demo_wrong(v, "%s", tb_store_error(store));
         return;
     }
     if (c.occurrences != v->n_seen || c.items != TB_DEMO_N_ITEMS)
-        wrong(v, "%" PRId64 " items and %" PRId64 " occurrences are counted", c.items,
-              c.occurrences);
+        tb_demo_wrong(v, "%" PRId64 " items and %" PRId64 " occurrences are counted", c.items,
+                      c.occurrences);
     if (c.received != c.sent + c.dropped + c.quarantined + c.queued)
-        wrong(v,
-              "received %" PRId64 " is not sent %" PRId64 " + dropped %" PRId64
-              " + quarantined %" PRId64 " + queued %" PRId64,
-              c.received, c.sent, c.dropped, c.quarantined, c.queued);
-    if (v->demo->sends && c.sent != TB_DEMO_N_REQUESTS)
-        wrong(v, "%" PRId64 " of %d were sent; the last reason: %s", c.sent, TB_DEMO_N_REQUESTS,
-              c.last_reason);
+        tb_demo_wrong(v,
+                      "received %" PRId64 " is not sent %" PRId64 " + dropped %" PRId64
+                      " + quarantined %" PRId64 " + queued %" PRId64,
+                      c.received, c.sent, c.dropped, c.quarantined, c.queued);
+    if (v->demo->sends && c.sent != TB_DEMO_N_REPORTS)
+        tb_demo_wrong(v, "%" PRId64 " of %d were sent; the last reason: %s", c.sent,
+                      TB_DEMO_N_REPORTS, c.last_reason);
 }
 
 static double agent_count(const cJSON *status, const char *name)
@@ -285,35 +292,35 @@ static int agent_knows_all(struct tb_demo *demo)
 {
     struct tb_agent_answer answer;
     tb_agent_ask(&demo->config, &answer);
-    int knows = answer.is_up && agent_count(answer.json, "occurrences") >= TB_DEMO_N_REQUESTS;
+    int knows = answer.is_up && agent_count(answer.json, "occurrences") >= TB_DEMO_N_REPORTS;
     tb_agent_answer_done(&answer);
     return knows;
 }
 
 /* The agent's own numbers add up, and nothing was damaged or lost on the way. */
-static void verify_agent(struct verifier *v)
+static void verify_agent(struct tb_demo_verifier *v)
 {
     static const char *const nothing[] = {"spool.damaged", "spool.lost", "spool.quarantined",
                                           "spool.refused"};
     struct tb_agent_answer answer;
     v->subject = "towbard's /status";
     if (tb_demo_wait(v->demo, agent_knows_all) < 0)
-        wrong(v, "it does not know of all %d occurrences", TB_DEMO_N_REQUESTS);
+        tb_demo_wrong(v, "it does not know of all %d occurrences", TB_DEMO_N_REPORTS);
     tb_agent_ask(&v->demo->config, &answer);
     const cJSON *status = answer.json;
-    if (agent_count(status, "occurrences") != TB_DEMO_N_REQUESTS ||
+    if (agent_count(status, "occurrences") != TB_DEMO_N_REPORTS ||
         agent_count(status, "items") != TB_DEMO_N_ITEMS)
-        wrong(v, "%.0f items and %.0f occurrences", agent_count(status, "items"),
-              agent_count(status, "occurrences"));
+        tb_demo_wrong(v, "%.0f items and %.0f occurrences", agent_count(status, "items"),
+                      agent_count(status, "occurrences"));
     if (agent_count(status, "received") !=
         agent_count(status, "sent") + agent_count(status, "dropped") +
             agent_count(status, "quarantined") + agent_count(status, "queued"))
-        wrong(v, "received %.0f is not sent + dropped + quarantined + queued",
-              agent_count(status, "received"));
+        tb_demo_wrong(v, "received %.0f is not sent + dropped + quarantined + queued",
+                      agent_count(status, "received"));
     for (size_t i = 0; i < sizeof(nothing) / sizeof(nothing[0]); i++) {
         const cJSON *value = tb_json_at(status, nothing[i]);
         if (!cJSON_IsNumber(value) || value->valuedouble != 0)
-            wrong(v, "%s is not 0", nothing[i]);
+            tb_demo_wrong(v, "%s is not 0", nothing[i]);
     }
     tb_agent_answer_done(&answer);
 }
@@ -322,17 +329,18 @@ int tb_demo_verify(struct tb_demo *demo)
 {
     const struct tb_occurrence_filter all = {.max = 1000};
     struct tb_store *store = NULL;
-    struct verifier v = {.demo = demo, .subject = "occurrences"};
+    struct tb_demo_verifier v = {.demo = demo, .subject = "occurrences"};
     if (tb_cli_store(&demo->config, &store) < 0) {
-        wrong(&v, "there is no database in %s", demo->config.state_dir);
+        tb_demo_wrong(&v, "there is no database in %s", demo->config.state_dir);
         return v.n_wrong;
     }
     if (tb_store_occurrences(store, &all, verify_occurrence, &v) < 0)
-        wrong(&v, "%s", tb_store_error(store));
+        tb_demo_wrong(&v, "%s", tb_store_error(store));
     verify_requests(&v);
     verify_items(&v, store);
     verify_counts(&v, store);
     verify_agent(&v);
+    tb_demo_verify_pages(&v);
     tb_store_close(store);
     return v.n_wrong;
 }

@@ -66,7 +66,8 @@ static void set_environment(const struct tb_demo *demo)
 }
 
 /* In the new process. Does not return. */
-static void become(const struct tb_demo *demo, char *const argv[], const int fds[3], pid_t parent)
+static void become(const struct tb_demo *demo, const struct tb_demo_child *child,
+                   char *const argv[], const int fds[3], pid_t parent)
 {
     const struct rlimit none = {0, 0};
     for (int i = 0; i < 3; i++)
@@ -77,6 +78,8 @@ static void become(const struct tb_demo *demo, char *const argv[], const int fds
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent)
         _exit(NOT_FOUND);
     set_environment(demo);
+    if (child->set_environment != NULL)
+        child->set_environment(demo);
     execv(argv[0], argv);
     dprintf(2, "cannot run %s: %s\n", argv[0], strerror(errno));
     _exit(NOT_FOUND);
@@ -101,7 +104,7 @@ int tb_demo_start(struct tb_demo *demo, struct tb_demo_child *child, char *const
     fflush(stdout);
     child->pid = fork();
     if (child->pid == 0)
-        become(demo, argv, fds, parent);
+        become(demo, child, argv, fds, parent);
     if (child->pid < 0) {
         err = -errno;
         child->pid = 0;

@@ -1,5 +1,6 @@
-/* demo_story.c - see demo_story.h. The order is chosen so that the crash comes while no agent
- * lives: it must survive in the spool. */
+/* demo_story.c - see demo_story.h. The order is chosen so that the agent is killed before it can
+ * have done much with the request that matters, and a crash comes while no agent lives: what
+ * survives is what was in the spool. */
 #include "cli/demo_story.h"
 
 #include <errno.h>
@@ -14,7 +15,7 @@
 #include "cli/print.h"
 #include "cli/show.h"
 
-enum { N_STEPS = 5, N_BEFORE_LOOK = 2, WIDTH = 68 };
+enum { N_STEPS = 6, N_BEFORE_LOOK = 2, WIDTH = 68 };
 
 /* ---- printing ---- */
 
@@ -74,7 +75,7 @@ static int all_is_stored(struct tb_demo *demo)
     int err = count_stored(demo, &counts);
     if (err < 0)
         return err;
-    return counts.occurrences >= (int64_t)demo->n_requests &&
+    return counts.occurrences >= demo->n_reports &&
            (!demo->sends || counts.queued == 0 || counts.parked > 0);
 }
 
@@ -87,20 +88,21 @@ static int one_is_stored(struct tb_demo *demo)
     return err < 0 ? err : counts.occurrences > 0;
 }
 
+enum { PICTURES_MAX = 2 };
+
 struct picture {
-    int64_t item;
-    int is_shown;
+    int64_t items[PICTURES_MAX];
+    int n_shown;
 };
 
-/* What was stored for one request: class, meaning, stack, trace. */
+/* What was stored for one request: class, meaning, stack. */
 static int show_picture(void *arg, const struct tb_occurrence_row *row)
 {
     struct picture *picture = arg;
     cJSON *data = cJSON_ParseWithLength(row->data, row->data_len);
-    if (data == NULL)
+    if (data == NULL || picture->n_shown == PICTURES_MAX)
         return 0;
-    picture->item = row->item;
-    picture->is_shown = 1;
+    picture->items[picture->n_shown++] = row->item;
     printf("        %s", tb_ink(TB_INK_BOLD));
     tb_print_what(data);
     printf("%s\n", tb_ink(TB_INK_NONE));
@@ -111,23 +113,26 @@ static int show_picture(void *arg, const struct tb_occurrence_row *row)
 
 static int show(struct tb_demo *demo, const struct tb_demo_request *request)
 {
-    const struct tb_occurrence_filter filter = {.trace_id = request->trace_id, .max = 1};
+    const struct tb_occurrence_filter filter = {.trace_id = request->trace_id, .max = PICTURES_MAX};
     struct picture picture = {0};
     struct tb_store *store = NULL;
     int err = tb_cli_store(&demo->config, &store);
     if (err == 0)
         err = tb_store_occurrences(store, &filter, show_picture, &picture);
     tb_store_close(store);
-    if (err >= 0 && !picture.is_shown)
+    if (err >= 0 && picture.n_shown == 0)
         err = -ENOENT;
     if (err < 0)
         return wrong("what was stored cannot be read", err);
-    printf("        trace %s   item %" PRId64 "\n", request->trace_id, picture.item);
-    demo->crash_item = picture.item;
+    printf("        trace %s   item", request->trace_id);
+    for (int i = 0; i < picture.n_shown; i++)
+        printf("%s %" PRId64, i > 0 ? " and" : picture.n_shown > 1 ? "s" : "", picture.items[i]);
+    printf("\n");
+    demo->crash_item = picture.items[0];
     return 0;
 }
 
-/* ---- the five steps ---- */
+/* ---- the six steps ---- */
 
 static int tell_agent(struct tb_demo *demo)
 {
@@ -140,14 +145,21 @@ static int tell_agent(struct tb_demo *demo)
 
 static int tell_request(struct tb_demo *demo)
 {
-    int err = tb_demo_start_daemon(demo);
-    if (err < 0)
+    int err;
+    if ((err = tb_demo_start_daemon(demo)) || (err = tb_demo_start_web(demo)))
         return err;
     int status =
-        tb_demo_ask(demo, "andrew", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+        tb_demo_ask_web(demo, "andrew", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
     if (status != 200)
-        return wrong("feedd did not answer /feed?user=andrew with 200", status);
-    step(demo, 2, "daemon", "feedd up, GET /feed?user=andrew: 200");
+        return wrong("the home feed of andrew was not answered with 200", status);
+    if (demo->web_port != 0) {
+        step(demo, 2, "cruddur", "Flask and feedd up, GET /api/activities/home: 200");
+    } else {
+        step(demo, 2, "cruddur", "feedd up, GET /feed?user=andrew: 200");
+        printf("        no Flask here (%s);\n        what it would report is replayed from a "
+               "recording\n",
+               demo->why_no_web);
+    }
     return 0;
 }
 
@@ -169,17 +181,12 @@ static int tell_errors(struct tb_demo *demo)
     return show(demo, &demo->requests[0]);
 }
 
-/* One request that feedd does not survive. */
-static int crash(struct tb_demo *demo, const char *user, const struct tb_demo_request **out)
+/* feedd has crashed over a request: it ends, and not well. */
+static int wait_for_death(struct tb_demo *demo)
 {
-    struct tb_demo_request *request = tb_demo_request(demo, user);
-    int status = tb_demo_ask(demo, request->user, request->traceparent);
-    if (status >= 0)
-        return wrong("feedd should have crashed and answered", status);
     tb_demo_stop(&demo->feed_daemon, 0);
     if (WIFEXITED(demo->feed_daemon.status) && WEXITSTATUS(demo->feed_daemon.status) == 0)
         return wrong("feedd should have crashed and ended well", -EPROTO);
-    *out = request;
     return 0;
 }
 
@@ -192,16 +199,40 @@ static const char *death(const struct tb_demo_child *child)
                                                 : "by another signal than expected";
 }
 
-static int tell_crashes(struct tb_demo *demo, const struct tb_demo_request **out)
+/* The request that matters: feedd dies of it, so Flask fails too. Both are in the spool when Flask
+ * has answered, whatever becomes of the agent. */
+static int tell_web(struct tb_demo *demo, const struct tb_demo_request **out)
 {
-    const struct tb_demo_request *unused;
-    int err = crash(demo, "abort", &unused);
-    if (err < 0 || (err = tb_demo_start_daemon(demo)) < 0)
-        return err;
+    struct tb_demo_request *request = tb_demo_request(demo, "crash");
+    request->is_web = 1;
+    demo->n_reports++;
+    int status = tb_demo_ask_web(demo, request->user, request->traceparent);
     tb_demo_stop(&demo->agent, SIGKILL);
-    if ((err = crash(demo, "crash", out)) < 0)
+    if (status != 500)
+        return wrong("the home feed of crash should have failed with 500", status);
+    int err = wait_for_death(demo);
+    if (err < 0)
         return err;
-    step(demo, 4, "crash", "towbard killed; GET /feed?user=crash: feedd died (%s)",
+    step(demo, 4, "request", "GET /api/activities/home?user=crash: 500, trace %.8s..%s",
+         request->trace_id, request->trace_id + TB_TRACE_ID_TEXT - 1 - 6);
+    printf("        feedd died (%s), Flask%s reported its own error; then towbard was killed\n",
+           death(&demo->feed_daemon), demo->web_port != 0 ? "" : ", replayed,");
+    *out = request;
+    return 0;
+}
+
+static int tell_crash(struct tb_demo *demo)
+{
+    int err = tb_demo_start_daemon(demo);
+    if (err < 0)
+        return err;
+    struct tb_demo_request *request = tb_demo_request(demo, "abort");
+    int status = tb_demo_ask(demo, request->user, request->traceparent);
+    if (status >= 0)
+        return wrong("feedd should have crashed and answered", status);
+    if ((err = wait_for_death(demo)) < 0)
+        return err;
+    step(demo, 5, "crash", "no agent; GET /feed?user=abort: feedd died (%s)",
          death(&demo->feed_daemon));
     return 0;
 }
@@ -216,27 +247,29 @@ static int tell_stored(struct tb_demo *demo, const struct tb_demo_request *reque
     if (err < 0 && err != -EINTR) {
         (void)count_stored(demo, &counts);
         fprintf(stderr,
-                "towbar: demo: of %zu reports %" PRId64 " are stored, %" PRId64 " of them wait\n",
-                demo->n_requests, counts.occurrences, counts.queued);
+                "towbar: demo: of %" PRId64 " reports %" PRId64 " are stored, %" PRId64
+                " of them wait\n",
+                demo->n_reports, counts.occurrences, counts.queued);
     }
     if (err < 0)
         return wrong("not all that was reported was stored and sent", err);
     if ((err = count_stored(demo, &counts)) < 0)
         return wrong("the database cannot be read", err);
-    step(demo, 5, "agent",
-         "started again: %" PRId64 " items, %" PRId64 " of %zu reports stored%s: nothing lost",
-         counts.items, counts.occurrences, demo->n_requests, demo->sends ? " and sent" : "");
+    step(demo, 6, "agent",
+         "started again: %" PRId64 " items, %" PRId64 " of %" PRId64
+         " reports stored%s: nothing lost",
+         counts.items, counts.occurrences, demo->n_reports, demo->sends ? " and sent" : "");
     return show(demo, request);
 }
 
 int tb_demo_tell(struct tb_demo *demo)
 {
-    const struct tb_demo_request *last = NULL;
     int err;
     printf("%stowbar %s demo%s      everything below is in %s\n", tb_ink(TB_INK_BOLD),
            TOWBAR_VERSION, tb_ink(TB_INK_NONE), demo->dir);
     if ((err = tell_agent(demo)) || (err = tell_request(demo)) || (err = tell_errors(demo)) ||
-        (err = tell_crashes(demo, &last)) || (err = tell_stored(demo, last)))
+        (err = tell_web(demo, &demo->shown)) || (err = tell_crash(demo)) ||
+        (err = tell_stored(demo, demo->shown)))
         return err;
     return 0;
 }
@@ -247,24 +280,27 @@ void tb_demo_tell_next(struct tb_demo *demo, int is_check)
 {
     char text[TB_CLI_COMMAND];
     char verb[64];
-    const struct tb_demo_request *last = &demo->requests[demo->n_requests - 1];
+    if (!is_check) {
+        printf("\n  Items   http://%s/\n", demo->page);
+        printf("  Trace   http://%s/trace/%s\n", demo->page, demo->shown->trace_id);
+    }
     if (!is_check || demo->cli->keep) {
-        printf("\n  Items   %s\n", command(demo, "items", text));
-        snprintf(verb, sizeof(verb), "trace %s", last->trace_id);
-        printf("  Trace   %s\n", command(demo, verb, text));
         snprintf(verb, sizeof(verb), "item %" PRId64, demo->crash_item);
-        printf("  Bug     %s\n", command(demo, verb, text));
+        printf("  %s   %s\n", is_check ? "Bug  " : "or here", command(demo, verb, text));
     }
     if (!is_check && tb_demo_start_daemon(demo) == 0)
-        printf("  Try     curl '127.0.0.1:%u/feed?user=andrew'     or missing, crash, abort\n",
-               demo->port);
+        printf("  Try     curl '127.0.0.1:%u%s?user=andrew'     or missing, crash, abort\n",
+               demo->web_port != 0 ? demo->web_port : demo->port,
+               demo->web_port != 0 ? "/api/activities/home" : "/feed");
     printf("\n  Next    #include <towbar/towbar.h>     towbar_init(NULL);\n"
-           "          cc -g your.c $(pkg-config --cflags --libs towbar)     and run towbard\n");
+           "          cc -g your.c $(pkg-config --cflags --libs towbar)     and run towbard\n"
+           "          rollbar.init(\"towbar\", ..., endpoint=\"http://127.0.0.1:7070/api/1/\")   "
+           "in Flask\n");
     if (!demo->sends)
         printf("          export ROLLBAR_ACCESS_TOKEN=...  before towbard sends the same to "
                "Rollbar\n");
     if (is_check)
-        printf("\n  Checked: stacks, sources, traces, counts: all as they must be.\n");
+        printf("\n  Checked: stacks, sources, traces, counts, pages: all as they must be.\n");
     else
         printf("\n  Ctrl-C stops it all%s.\n", demo->cli->keep ? "" : " and removes the folder");
     fflush(stdout);

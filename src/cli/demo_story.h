@@ -17,6 +17,12 @@ void tb_demo_tell_next(struct tb_demo *demo, int is_check);
 int tb_demo_start_agent(struct tb_demo *demo);
 /* Starts feedd and waits until it listens. */
 int tb_demo_start_daemon(struct tb_demo *demo);
+/* DIR_OF_THIS_PROGRAM/relative, or a program of PATH, if it can be used so (X_OK, R_OK). 0 or
+ * -ENOENT. */
+int tb_demo_beside(const char *relative, int mode, char out[TB_DEMO_PATH]);
+int tb_demo_in_path(const char *name, char out[TB_DEMO_PATH]);
+/* The HTTP status of a request with that trace, or a negative errno. Says nothing. */
+int tb_demo_get(const char *url, const char *traceparent);
 /* Asks feedd for a feed: the HTTP status, or -ECONNRESET when it died of it. Says nothing. */
 int tb_demo_ask(struct tb_demo *demo, const char *user, const char *traceparent);
 /* Notes a request with a fresh trace; it must leave one error behind. */

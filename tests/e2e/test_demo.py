@@ -69,6 +69,45 @@ class DemoTest(towbar.Case):
         for word in ("SIGSEGV", "queue_push", "queue.c:", "trace"):
             self.assertIn(word, said)
 
+    def flask(self):
+        """The Python that has Flask: tests/run.sh makes it beside the release build."""
+        for build in (towbar.BUILD, os.path.join(towbar.SOURCE, "build")):
+            python = os.path.join(build, "venv", "bin", "python")
+            if os.path.exists(python):
+                return python
+        self.skipTest("there is no Flask: ./tests/run.sh fetches it")
+        return None
+
+    def assert_two_in_one_trace(self, said):
+        last = said[said.index("6/6") :]
+        self.assertLess(last.index("SIGSEGV"), last.index("FeedUnavailable"), said)
+        self.assertRegex(last, r"trace [0-9a-f]{32}   items \d and \d\n")
+
+    def test_flask_itself_reports_in_the_trace_of_the_crash(self):
+        said = self.demo(TOWBAR_PYTHON=self.flask())
+        self.assertIn("Flask and feedd up", said)
+        self.assertNotIn("replayed", said)
+        self.assert_two_in_one_trace(said)
+
+    def test_without_flask_a_recording_is_replayed(self):
+        for python, why in (
+            ("/nonexistent/python", "there is no python3"),
+            ("/bin/false", "it ended at once"),
+            (self.without_flask(), "No module named"),
+        ):
+            said = self.demo(TOWBAR_PYTHON=python)
+            self.assertIn("no Flask here", said)
+            self.assertIn(why, said)
+            self.assert_two_in_one_trace(said)
+
+    def without_flask(self):
+        """A Python that has its standard library alone."""
+        path = self.path("python")
+        with open(path, "w", encoding="utf-8") as script:
+            script.write(f'#!/bin/sh\nexec "{sys.executable}" -S -E "$@"\n')
+        os.chmod(path, 0o755)
+        return path
+
     def test_without_a_home(self):
         self.demo(HOME=None)
         self.demo(HOME="/nonexistent")
@@ -108,6 +147,9 @@ class DemoTest(towbar.Case):
             self.assertIn("SIGSEGV in queue_push", items, fake.summary())
             levels = {item.level for item in fake.items}
             self.assertEqual(levels, {"error", "critical"}, fake.summary())
+            (web,) = [o.data for o in fake.occurrences if o.data.get("framework") == "flask"]
+            (crash,) = items["SIGSEGV in queue_push"].occurrences
+            self.assertEqual(web["custom"]["trace_id"], crash.data["custom"]["trace_id"])
             for occurrence in fake.occurrences:
                 self.check_occurrence(occurrence.data)
             crash = items["SIGSEGV in queue_push"].occurrences[0].data
@@ -123,6 +165,10 @@ class DemoTest(towbar.Case):
         pairs = towbar.attributes(data)
         self.assertRegex(pairs["trace_id"], "^[0-9a-f]{32}$", json.dumps(data, indent=1))
         self.assertEqual(data["custom"]["trace_id"], pairs["trace_id"])
+        if data.get("framework") == "flask":
+            classes = [trace["exception"]["class"] for trace in data["body"]["trace_chain"]]
+            self.assertEqual(classes[0], "FeedUnavailable")
+            return
         methods = [frame["method"] for frame in data["body"]["trace"]["frames"]]
         self.assertLess(methods.index("worker_loop"), methods.index("worker_handle"), methods)
 

@@ -7,9 +7,13 @@
 Its errors go to the agent on this host: see reporting.py. Every request has a trace: tracing.py.
 
     python -m flask run --port 4567        or        gunicorn --preload -b 127.0.0.1:4567 app:app
+    PORT=0 python app.py                   takes a free port and says which
 """
 
+import os
+
 from flask import Flask, request
+from werkzeug.serving import make_server
 
 import reporting
 import tracing
@@ -39,3 +43,13 @@ def data_home():
 def rollbar_test():
     reporter.report_message("Hello World!", "warning")
     return "Hello World!"
+
+
+def main():
+    server = make_server("127.0.0.1", int(os.getenv("PORT") or 4567), app, threaded=True)
+    print(f"backend-flask: listening on 127.0.0.1:{server.port}", flush=True)
+    server.serve_forever()
+
+
+if __name__ == "__main__":
+    main()
