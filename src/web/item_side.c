@@ -53,7 +53,8 @@ static void put_spelling(struct tb_buf *out, const char *id)
     if (tb_trace_parse_id(id, bytes) < 0)
         return;
     tb_xray_id_text(bytes, xray);
-    tb_emit(out, "<p class=\"mute\">in X-Ray: <span class=\"mono wrap\">%h</span></p>", xray);
+    tb_emit(out, "<p class=\"mute\">as X-Ray writes it: <span class=\"mono wrap\">%h</span></p>",
+            xray);
 }
 
 static int put_trace(struct tb_item_view *item)

@@ -212,7 +212,8 @@ static void put_head(struct trace *trace, size_t n_lanes)
     if (tb_trace_parse_id(trace->id, id) == 0)
         tb_xray_id_text(id, xray);
     tb_emit(out,
-            "<h1>Trace <span class=\"mono wrap\">%h</span></h1>\n<p class=\"mute facts\">in X-Ray: "
+            "<h1>Trace <span class=\"mono wrap\">%h</span></h1>\n<p class=\"mute facts\">as X-Ray "
+            "writes it: "
             "<span class=\"mono wrap\">%h</span>",
             trace->id, xray);
     for (size_t i = 0; i < trace->n_others; i++)

@@ -118,14 +118,24 @@ size_t tb_stack_run(const struct tb_stack *stack, size_t i, enum tb_run *kind)
     return 1;
 }
 
+/* Without the server's root, which says nothing and is long. */
+static const char *without_root(struct tb_event *event, const char *filename)
+{
+    const char *root = tb_event_at(event, 0, "server.root");
+    size_t len = strlen(root);
+    return len > 0 && strncmp(filename, root, len) == 0 && filename[len] == '/' ? filename + len + 1
+                                                                                : filename;
+}
+
 const char *tb_frame_place(struct tb_event *event, const struct tb_frame *frame)
 {
     struct tb_buf text;
+    const char *filename = without_root(event, frame->filename);
     tb_buf_init(&text, PLACE_MAX_BYTES);
     if (frame->line > 0)
-        tb_buf_addf(&text, "%.4000s:%" PRId64, frame->filename, frame->line);
+        tb_buf_addf(&text, "%.4000s:%" PRId64, filename, frame->line);
     else
-        tb_buf_addf(&text, "%.4000s%s%.32s", frame->filename, *frame->offset != '\0' ? " +" : "",
+        tb_buf_addf(&text, "%.4000s%s%.32s", filename, *frame->offset != '\0' ? " +" : "",
                     frame->offset);
     if (text.err == -ENOMEM)
         event->err = text.err;

@@ -31,7 +31,8 @@ int tb_stack_read(struct tb_event *event, struct tb_stack out[TB_STACKS]);
 void tb_stack_done(struct tb_stack *stack);
 /* How many frames from number i on are shown as one: of libraries, or the frame before again. */
 size_t tb_stack_run(const struct tb_stack *stack, size_t i, enum tb_run *kind);
-/* "src/queue.c:214", "libc.so.6 +0x3bd90" or "". Kept by the event. */
+/* "src/queue.c:214", "libc.so.6 +0x3bd90" or ""; the server's root is cut off. Kept by the event.
+ */
 const char *tb_frame_place(struct tb_event *event, const struct tb_frame *frame);
 
 /* The blamed frame of the first stack. 0, -ENOENT when there is none, -ENOMEM. */

@@ -57,6 +57,18 @@ static void the_innermost_frame_is_number_0(void **state)
     done(&read);
 }
 
+static void the_root_of_the_server_is_cut_off(void **state)
+{
+    (void)state;
+    struct read read;
+    read_json(&read, "{\"server\":{\"root\":\"/srv\"},\"body\":{\"trace\":{\"frames\":["
+                     "{\"filename\":\"/srv2/a.py\",\"lineno\":1},"
+                     "{\"filename\":\"/srv/a.py\",\"lineno\":2}]}}}");
+    assert_string_equal(tb_frame_place(&read.event, &read.stacks[0].frames[0]), "a.py:2");
+    assert_string_equal(tb_frame_place(&read.event, &read.stacks[0].frames[1]), "/srv2/a.py:1");
+    done(&read);
+}
+
 static void library_frames_fold_and_the_program_s_own_is_blamed(void **state)
 {
     (void)state;
@@ -182,6 +194,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_innermost_frame_is_number_0),
+        cmocka_unit_test(the_root_of_the_server_is_cut_off),
         cmocka_unit_test(library_frames_fold_and_the_program_s_own_is_blamed),
         cmocka_unit_test(a_stack_of_libraries_alone_blames_its_innermost_frame),
         cmocka_unit_test(installed_packages_are_libraries),
