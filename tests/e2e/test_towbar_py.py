@@ -151,6 +151,10 @@ class OverTheSocket(ClientCase):
         data = self.client._data({}, "error", environ(), None, {"dbPassword": "s3cret"}, None)
         self.assertNotIn("s3cret", str(data))
         self.assertNotIn("k3y", str(data))
+        query = "user[password]=s3cret&user%5Btoken%5D=s3cret&author[name]=me"
+        request = self.client._request_data(environ(QUERY_STRING=query))
+        self.assertNotIn("s3cret", str(request))
+        self.assertIn("author[name]=me", request["query_string"])
 
     def test_a_message_has_its_level_and_extra_data(self):
         with self.agent(self.fake):
@@ -242,9 +246,8 @@ class OverTheSocket(ClientCase):
 
     def test_what_the_agent_refuses_is_counted_with_its_reason(self):
         with self.agent(self.fake):
-            self.assertIsNone(
-                self.client.report_message("x", payload_data={"title": {"not": "text"}})
-            )
+            with unittest.mock.patch.object(self.client._settings, "environment", ""):
+                self.assertIsNone(self.client.report_message("x"))
         self.assert_counts(0, 0, 1)
         self.assertIn("422", self.client.status()["last_error"])
 
@@ -527,6 +530,18 @@ class BrokenError(Exception):
         raise RuntimeError("no text")
 
 
+class BrokenText(str):
+    def __eq__(self, other):
+        raise RuntimeError("no likeness")
+
+    __hash__ = str.__hash__
+
+
+class BrokenDict(dict):
+    def items(self):
+        raise RuntimeError("no items")
+
+
 class NeverRaises(ClientCase):
     def setUp(self):
         super().setUp()
@@ -561,6 +576,43 @@ class NeverRaises(ClientCase):
         self.assertEqual(found["odd"]["big"], str(1 << 70))
         self.assertEqual(found["odd"]["surrogate"], "?")
         self.assertLess(len(str(found["odd"])), 20000)
+
+    def test_what_adorns_a_report_does_not_cost_it(self):
+        """Rollbar refuses an item for a title too long, and nobody would see the error."""
+        odd = [
+            {"title": "x" * 256}, {"title": ""}, {"title": {"not": "text"}}, {"fingerprint": 5},
+            {"context": "x" * 300}, {"framework": ["x"]}, {"person": {"name": "no id"}},
+            {"person": {"id": 7, "email": "e" * 256, "username": None}}, {"person": "me"},
+            {"custom": {str(n): n for n in range(300)}, "title": "behind much"},
+        ]  # fmt: skip
+        requests = [
+            {1: 2}, {"PATH_INFO": 5}, {"HTTP_TRACEPARENT": 5}, {"HTTP_X_AMZN_TRACE_ID": 5},
+            {"towbar.trace": 5},
+        ]  # fmt: skip
+        for payload in odd:
+            self.client.report_message(f"{payload}"[:60], payload_data=payload)
+        for request in requests:
+            self.report_error(ValueError("x"), request=request, level=BrokenText("error"))
+        self.client.report_message("no truth", extra_data=BrokenDict(a=1))
+        stored = self.stored(len(odd) + len(requests) + 1)
+        titles = [data["title"] for data in stored if "title" in data]
+        self.assertIn("behind much", titles)
+        self.assertIn("x" * 255, titles)
+        people = [data["person"] for data in stored if data.get("person")]
+        self.assertEqual(people, [{"id": "7", "email": "e" * 255, "username": None}])
+        self.assertIn("5", [data.get("fingerprint") for data in stored])
+
+    def test_of_much_extra_data_only_what_is_kept_is_looked_at(self):
+        class Much(dict):
+            def items(self):
+                for n in range(1000000):
+                    seen.append(n)
+                    yield n, n
+
+        seen = []
+        self.client.report_message("x", extra_data=Much(a=1))
+        self.stored(1)
+        self.assertLessEqual(len(seen), self.client.EXTRA_NODES)
 
     def test_odd_exceptions_are_reported(self):
         circle = ValueError("a")

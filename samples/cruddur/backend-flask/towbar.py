@@ -266,7 +266,7 @@ def _data(body, level, environ, rule, extra, payload):
         "uuid": str(uuids.uuid4()),
         "timestamp": int(time.time()),
         "environment": settings.environment,
-        "level": level if level in LEVELS else "error",
+        "level": _level(level),
         "platform": "linux",
         "language": "python %d.%d.%d" % sys.version_info[:3],
         "notifier": {"name": NAME, "version": VERSION},
@@ -278,15 +278,14 @@ def _data(body, level, environ, rule, extra, payload):
         data["framework"] = settings.framework
     if settings.version:
         data["code_version"] = settings.version
-    if environ is not None:
-        data["request"] = _request_data(environ)
-        if rule is not None:
-            data["context"] = _text(rule, 255)
-    for more in (extra, _take_payload(data, payload)):
-        if more:
-            more = _plain(more)
-            custom.update(more if isinstance(more, dict) else {"extra": more})
-    trace_id, span_id, xray_id, _ = _trace(environ)
+    request = _or_none(_request_data, environ)
+    if request is not None:
+        data["request"] = request
+    if rule is not None:
+        data["context"] = _text(rule, 255)
+    _or_none(_add_extra, custom, extra)
+    _or_none(_add_extra, custom, _or_none(_take_payload, data, payload))
+    trace_id, span_id, xray_id, _ = _or_none(_trace, environ) or (None, None, None, None)
     attributes = []
     for key, value in (("trace_id", trace_id), ("span_id", span_id)):
         if value:
@@ -299,14 +298,47 @@ def _data(body, level, environ, rule, extra, payload):
     return data
 
 
+def _or_none(make, *args):
+    """What only adorns a report must not cost it."""
+    try:
+        return make(*args)
+    except Exception:
+        return None
+
+
+def _level(level):
+    try:
+        return LEVELS[LEVELS.index(level)]
+    except Exception:
+        return "error"
+
+
+def _add_extra(custom, more):
+    if more:
+        more = _plain(more)
+        custom.update(more if isinstance(more, dict) else {"extra": more})
+
+
+_PAYLOAD = (("title", 255), ("fingerprint", VALUE_MAX), ("context", 255), ("framework", 255))
+
+
 def _take_payload(data, payload):
-    """Takes over what else the caller wants the item to have; returns its custom data."""
+    """Takes over what else the caller wants the item to have, in the types and lengths that Rollbar
+    takes, since for a title too long it would refuse the error; returns its custom data."""
     if not isinstance(payload, dict):
         return None
-    plain = _plain(payload)
-    for key in ("title", "fingerprint", "context", "person", "framework"):
-        if key in plain:
-            data[key] = plain[key]
+    for key, most in _PAYLOAD:
+        text = _or_none(_plain, payload.get(key))
+        if text is not None and text != "":
+            data[key] = _text(text, most)
+    person = _or_none(_plain, payload.get("person"))
+    if isinstance(person, dict) and person.get("id") not in (None, ""):
+        for key, most in (("id", 40), ("username", 255), ("email", 255)):
+            if person.get(key) is not None:
+                person[key] = _text(person[key], most)
+        data["person"] = person
+    elif person:
+        data["custom"]["person"] = person
     return payload.get("custom")
 
 
@@ -396,7 +428,7 @@ def _plain(value, level=0, room=None):
         return value
     if level < EXTRA_LEVELS and isinstance(value, dict):
         plain = {}
-        for key, inner in list(value.items()):
+        for key, inner in list(itertools.islice(value.items(), max(room[0], 0))):
             if room[0] <= 0:
                 break
             key = _text(key, 128)
@@ -419,6 +451,7 @@ _CAPITAL = re.compile("(?<=[a-z0-9])(?=[A-Z])")
 @functools.lru_cache(1024)
 def _is_secret(name):
     name = _CAPITAL.sub("_", name[-128:]).lower().replace("-", "_").replace(" ", "_")
+    name = name.replace("[", "_").rstrip("]")  # user[password]
     return _SECRET.search(name) is not None
 
 
@@ -456,6 +489,8 @@ def _header(key):
 
 
 def _request_data(environ):
+    if environ is None:
+        return None
     headers = {}
     for key, value in environ.items():
         header = _header(key if len(key) <= 128 else key[:128])
