@@ -19,7 +19,8 @@
 enum {
     UUID_TEXT_MAX = 36,
     ADDED_MAX_BYTES = 1024, /* uuid and token, with their keys */
-    TAKEN_MAX_BYTES = TB_PAYLOAD_MAX_BYTES - ADDED_MAX_BYTES
+    TAKEN_MAX_BYTES = TB_PAYLOAD_MAX_BYTES - ADDED_MAX_BYTES,
+    SENT_MAX_BYTES = (512 << 10) - (4 << 10) /* of an item for Rollbar, without what is added */
 };
 
 static const struct {
@@ -84,6 +85,16 @@ static int set_string(struct tb_doc *doc, int object, const char *key, const cha
     return tb_doc_set(doc, object, key, json, len);
 }
 
+/* Is it the same text wherever it is written? tb_doc_copy has U+FFFD for NUL and half a surrogate
+ * pair: such an item would never be told from another one. */
+static int is_name(const char *uuid)
+{
+    for (const char *c = uuid; *c != '\0'; c++)
+        if ((unsigned char)*c < ' ' || *c == 0x7f)
+            return 0;
+    return strstr(uuid, "\xef\xbf\xbd") == NULL;
+}
+
 /* Completes uuid and token in the text that is spooled. */
 static int complete(struct tb_doc *doc, int data, const char *token, struct tb_ingest_reply *out,
                     struct tb_buf *text)
@@ -98,6 +109,9 @@ static int complete(struct tb_doc *doc, int data, const char *token, struct tb_i
         if (strlen(uuid) > UUID_TEXT_MAX)
             return refuse(out, 422,
                           "Invalid format. data.uuid should be at most 36 characters long.");
+        if (!is_name(uuid))
+            return refuse(out, 422,
+                          "Invalid format. data.uuid has a control character or half a character.");
         snprintf(out->uuid, sizeof(out->uuid), "%.36s", uuid);
     } else {
         uint8_t uuid[TB_UUID_BYTES];
@@ -171,6 +185,10 @@ static int finish(const char *text, size_t len, const char *token, struct tb_ing
         return -E2BIG;
     if (err)
         return refuse_text(&item->reply, err, why);
+    if (tb_doc_n_nodes(doc) > TB_TRUNCATE_NODES) {
+        tb_doc_free(doc);
+        return -E2BIG;
+    }
     int data = find_data(doc, token, &item->reply);
     err = data < 0 ? data : complete(doc, data, token, &item->reply, &item->text);
     if (!err) {
@@ -204,6 +222,19 @@ static int shrink(const char *text, size_t len, const char *token, struct tb_ing
     return err;
 }
 
+/* What fits the spool must also fit Rollbar when it is truncated: later nobody would hear that it
+ * does not. */
+static int try_sending(struct tb_ingest_item *item)
+{
+    char why[TB_DOC_WHY];
+    struct tb_buf small;
+    tb_buf_init(&small, SENT_MAX_BYTES);
+    int err =
+        tb_item_truncate(tb_buf_str(&item->text), item->text.len, SENT_MAX_BYTES, &small, why);
+    tb_buf_done(&small);
+    return err ? refuse_text(&item->reply, err, why) : 0;
+}
+
 int tb_ingest_prepare(const char *body, size_t len, const char *header_token, int may_truncate,
                       struct tb_ingest_item *item)
 {
@@ -225,6 +256,8 @@ int tb_ingest_prepare(const char *body, size_t len, const char *header_token, in
                      "the body is not a Rollbar item: an object that begins with '{' is expected");
     if (err == -E2BIG && may_truncate)
         err = shrink(text, len, header_token, item);
+    if (!err && item->text.len > SENT_MAX_BYTES)
+        err = may_truncate ? try_sending(item) : -E2BIG;
     free(decoded);
     if (err == -E2BIG && !may_truncate)
         return err;

@@ -118,7 +118,7 @@ static int fits(const char *text, size_t len, size_t max, char why[TB_DOC_WHY])
     int err = tb_doc_new_large(text, len, &doc, why);
     if (err)
         return err;
-    int small = len <= max && tb_doc_n_nodes(doc) <= TB_DOC_NODES;
+    int small = len <= max && tb_doc_n_nodes(doc) <= TB_TRUNCATE_NODES;
     if (!small && tb_item_data(doc) < 0) {
         (void)snprintf(why, TB_DOC_WHY, "there is no data object");
         small = -EBADMSG;

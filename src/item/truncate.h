@@ -16,10 +16,13 @@
 #include "base/buf.h"
 #include "item/doc.h"
 
+/* So many values may be left: whoever adds the trace and what is missing stays in TB_DOC_NODES. */
+enum { TB_TRUNCATE_NODES = TB_DOC_NODES - 64 };
+
 /* An envelope or a data object of up to TB_DOC_BYTES bytes and TB_DOC_NODES_LARGE values becomes
- * one of at most max bytes and TB_DOC_NODES values, appended to out, which must have room for max
- * bytes. What fits already is appended as it is. 0; -EBADMSG: no JSON or no item; -EMSGSIZE: over a
- * bound of doc.h, or what must stay is larger than max; -ENOMEM. why is "" on success. */
+ * one of at most max bytes and TB_TRUNCATE_NODES values, appended to out, which must have room for
+ * max bytes. What fits already is appended as it is. 0; -EBADMSG: no JSON or no item; -EMSGSIZE:
+ * over a bound of doc.h, or what must stay is larger than max; -ENOMEM. why is "" on success. */
 int tb_item_truncate(const char *text, size_t len, size_t max, struct tb_buf *out,
                      char why[TB_DOC_WHY]);
 

@@ -7,6 +7,7 @@
 
 #include "agent/ingest.h"
 #include "../support/folder.h"
+#include "item/doc.h"
 #include "spool/reader.h"
 
 static struct tb_spool *spool;
@@ -120,6 +121,15 @@ static void what_is_no_item_is_refused_and_costs_nothing(void **state)
         {"{\"data\":{\"environment\":\"e\",\"uuid\":\"0123456789012345678901234567890123456789\","
          "\"body\":{\"message\":{\"body\":\"x\"}}}}",
          NULL, 422, "uuid"},
+        {"{\"data\":{\"environment\":\"e\",\"uuid\":\"\\ud800\",\"body\":{\"message\":{\"body\":"
+         "\"x\"}}}}",
+         NULL, 422, "half a character"},
+        {"{\"data\":{\"environment\":\"e\",\"uuid\":\"a\\u0000\",\"body\":{\"message\":{\"body\":"
+         "\"x\"}}}}",
+         NULL, 422, "control character"},
+        {"{\"data\":{\"environment\":\"e\",\"uuid\":\"a\\n\",\"body\":{\"message\":{\"body\":"
+         "\"x\"}}}}",
+         NULL, 422, "control character"},
         {"{\"data\":{\"environment\":\"e\",\"body\":{\"message\":{\"body\":\"x\"}}}}", "two words",
          403, "access token"},
     };
@@ -192,6 +202,44 @@ static void very_many_values_are_truncated_or_refused_by_name(void **state)
     free(body);
     assert_int_equal(reply.status, 422);
     assert_non_null(strstr(reply.message, "more than 1000000 values"));
+}
+
+static void an_item_leaves_room_for_the_values_that_the_agent_adds(void **state)
+{
+    struct tb_ingest_reply reply;
+    struct tb_spool_record record;
+    struct tb_doc *doc = NULL;
+    char why[TB_DOC_WHY];
+    size_t len;
+    (void)state;
+    char *body = item_of_values(TB_DOC_NODES - 20, &len);
+    take_bytes(body, len, NULL, &reply);
+    free(body);
+    assert_int_equal(reply.status, 200);
+    assert_int_equal(tb_spool_next(spool, &record), 0);
+    assert_int_equal(tb_doc_new((const char *)record.data, record.len, &doc, why), 0);
+    assert_true(tb_doc_n_nodes(doc) <= TB_DOC_NODES - 20);
+    tb_doc_free(doc);
+}
+
+static void what_rollbar_could_never_take_is_not_said_to_be_taken(void **state)
+{
+    enum { MUCH = 600 << 10 }; /* fits the spool; a fingerprint is never cut */
+    static const char head[] = "{\"data\":{\"environment\":\"e\",\"body\":{\"message\":{\"body\":"
+                               "\"x\"}},\"fingerprint\":\"";
+    char *body = malloc(sizeof(head) + MUCH + 4);
+    struct tb_ingest_reply reply;
+    struct tb_spool_record record;
+    (void)state;
+    assert_non_null(body);
+    memcpy(body, head, sizeof(head));
+    memset(body + sizeof(head) - 1, 'f', MUCH);
+    memcpy(body + sizeof(head) - 1 + MUCH, "\"}}", 4);
+    take(body, NULL, &reply);
+    free(body);
+    assert_int_equal(reply.status, 422);
+    assert_non_null(strstr(reply.message, "cannot be left out"));
+    assert_int_equal(tb_spool_next(spool, &record), -EAGAIN);
 }
 
 static void what_cannot_be_truncated_is_refused_by_name(void **state)
@@ -311,6 +359,8 @@ int main(void)
         TEST(what_is_no_item_is_refused_and_costs_nothing),
         TEST(what_does_not_fit_one_record_is_truncated),
         TEST(very_many_values_are_truncated_or_refused_by_name),
+        TEST(an_item_leaves_room_for_the_values_that_the_agent_adds),
+        TEST(what_rollbar_could_never_take_is_not_said_to_be_taken),
         TEST(what_cannot_be_truncated_is_refused_by_name),
         TEST(much_garbage_is_refused_without_a_worker),
         TEST(a_form_is_an_item_too),
