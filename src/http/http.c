@@ -90,16 +90,23 @@ static int is_foreign_origin(const char *origin, const char *host)
     return at == NULL || host == NULL || strcasecmp(at + 3, host) != 0;
 }
 
-/* What RFC 9112 calls malformed, and libevent lets through. */
+/* What RFC 9112 calls malformed, and libevent lets through. Of lengths libevent takes the first,
+ * and of a name with a blank behind it none: where the next request begins is then a guess. */
 static const char *malformed(struct evhttp_request *request)
 {
     const struct evkeyvalq *headers = evhttp_request_get_input_headers(request);
     int n_hosts = 0;
+    int n_lengths = 0;
     for (const struct evkeyval *h = headers->tqh_first; h != NULL; h = h->next.tqe_next) {
         if (h->key[0] == '\0')
             return "a header has no name";
+        if (strpbrk(h->key, " \t") != NULL)
+            return "the name of a header has a blank in it";
         n_hosts += strcasecmp(h->key, "Host") == 0;
+        n_lengths += strcasecmp(h->key, "Content-Length") == 0;
     }
+    if (n_lengths > 1)
+        return "the request has several Content-Length headers";
     if (n_hosts > 1)
         return "the request has several Host headers";
     if (n_hosts == 0 && (request->major > 1 || (request->major == 1 && request->minor >= 1)))
@@ -112,6 +119,7 @@ static int is_refused(const struct side *side, struct evhttp_request *request)
     const struct evkeyvalq *headers = evhttp_request_get_input_headers(request);
     const char *fault = malformed(request);
     if (fault != NULL) {
+        (void)evhttp_add_header(evhttp_request_get_output_headers(request), "Connection", "close");
         tb_http_error(request, 400, fault);
         return 1;
     }

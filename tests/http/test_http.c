@@ -69,6 +69,9 @@ static void head_answers_have_no_body(void **state)
     assert_string_equal(strstr(answer, "\r\n\r\n"), "\r\n\r\n");
 }
 
+/* What would be the next request, were the length another one. */
+#define SMUGGLED "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
 static void malformed_requests_are_refused_in_json(void **state)
 {
     static const struct {
@@ -77,12 +80,17 @@ static void malformed_requests_are_refused_in_json(void **state)
         {"GET /healthz HTTP/1.1\r\n\r\n", "no Host"},
         {"GET /healthz HTTP/1.1\r\nHost: localhost\r\nhost: localhost\r\n\r\n", "several Host"},
         {"GET /healthz HTTP/1.1\r\nHost: localhost\r\n: x\r\n\r\n", "no name"},
+        {"POST /x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\nContent-Length: "
+         "41\r\n\r\n{}" SMUGGLED,
+         "several Content-Length"},
+        {"POST /x HTTP/1.1\r\nHost: localhost\r\nContent-Length : 41\r\n\r\n" SMUGGLED,
+         "has a blank"},
     };
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         const char *answer = answer_to(child.port, cases[i].request);
         if (strncmp(answer, "HTTP/1.1 400", 12) != 0 || strstr(answer, "{\"err\":1,") == NULL ||
-            strstr(answer, cases[i].message) == NULL)
+            strstr(answer, cases[i].message) == NULL || strstr(answer + 12, "HTTP/1.1 ") != NULL)
             fail_msg("%s -> %s", cases[i].request, answer);
     }
     assert_int_equal(
