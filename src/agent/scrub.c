@@ -3,10 +3,12 @@
 #include "agent/scrub_names.h"
 
 #include <errno.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/json.h"
+#include "base/utf8.h"
 
 enum { KEY_BYTES = 128, TAIL_BYTES = KEY_BYTES / 2 - 1, PATH_LEVELS = 3 };
 
@@ -258,6 +260,34 @@ static int mask(struct walk *walk, int node)
     return tb_doc_replace(walk->item, node, masked, sizeof(masked) - 1);
 }
 
+/* A mask is longer than a short secret: Rollbar would refuse these texts for it. */
+static size_t most_characters(const struct walk *walk)
+{
+    static const struct {
+        const char *parent, *key; /* parent "": the item itself */
+        size_t most;
+    } caps[] = {{"", "title", 255},          {"", "environment", 255}, {"", "context", 255},
+                {"", "framework", 255},      {"", "platform", 255},    {"", "language", 255},
+                {"", "code_version", 40},    {"server", "host", 255},  {"person", "id", 40},
+                {"person", "username", 255}, {"person", "email", 255}};
+    for (size_t i = 0; i < N(caps); i++)
+        if (walk->depth == 1 + (caps[i].parent[0] != '\0') && key_is(walk, 0, caps[i].key) &&
+            (walk->depth == 1 || key_is(walk, 1, caps[i].parent)))
+            return caps[i].most;
+    return SIZE_MAX;
+}
+
+static void cut(struct tb_buf *text, size_t most)
+{
+    const char *mem = tb_buf_str(text);
+    size_t at = 0;
+    for (size_t n = 0; n < most && at < text->len; n++) {
+        size_t len = tb_utf8_len(mem + at, text->len - at);
+        at += len > 0 ? len : 1;
+    }
+    text->len = at;
+}
+
 static int scrub_string(struct walk *walk, int node)
 {
     struct tb_buf text;
@@ -271,6 +301,7 @@ static int scrub_string(struct walk *walk, int node)
         err = mask(walk, node); /* what cannot be scrubbed is replaced whole */
     else if (found > 0 && !is_code(walk)) {
         walk->n += found;
+        cut(&clean, most_characters(walk));
         err = replace_string(walk->item, node, &clean);
     }
     tb_buf_done(&text);

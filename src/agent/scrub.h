@@ -9,7 +9,9 @@
  * 3. In strings: URL parameters, "user:password@" in URLs, key=value, "key": "value" and --key
  *    value lose their values by the same names, "Authorization: ..." its line. Source code of
  * frames is left as it is.
- * 4. What cannot be scrubbed because it is too deep or too large is no item: tb_doc refuses it. */
+ * 4. A text that Rollbar takes to a length (title, person.id, ...) is not longer than that with its
+ *    masks: its end goes.
+ * 5. What cannot be scrubbed because it is too deep or too large is no item: tb_doc refuses it. */
 #ifndef TB_AGENT_SCRUB_H
 #define TB_AGENT_SCRUB_H
 

@@ -252,6 +252,31 @@ static void the_deepest_item_is_scrubbed_too(void **state)
     tb_doc_free(doc);
 }
 
+static void a_mask_makes_no_text_longer_than_rollbar_takes_it(void **state)
+{
+    static const char text[] =
+        "{\"code_version\":\"\u00e9234567890123456789012345678901234?pw=a\",\"person\":{\"id\":"
+        "\"1234567890123456789012345678901234?pw=a\"},\"custom\":{\"code_version\":"
+        "\"1234567890123456789012345678901234?pw=a&b\"},\"body\":{\"code_version\":\"?pw=a\"}}";
+    char why[TB_DOC_WHY];
+    struct tb_doc *doc;
+    struct tb_buf out;
+    size_t n;
+    (void)state;
+    tb_buf_init(&out, 4096);
+    assert_int_equal(tb_doc_new(text, sizeof(text) - 1, &doc, why), 0);
+    assert_int_equal(tb_scrub_item(&scrub, doc, &n), 0);
+    assert_int_equal(tb_doc_render(doc, &out), 0);
+    assert_string_equal(
+        tb_buf_str(&out),
+        "{\"code_version\":\"\u00e9234567890123456789012345678901234?pw=**\",\"person\":{\"id\":"
+        "\"1234567890123456789012345678901234?pw=**\"},\"custom\":{\"code_version\":"
+        "\"1234567890123456789012345678901234?pw=********&b\"},\"body\":{\"code_version\":"
+        "\"?pw=********\"}}");
+    tb_buf_done(&out);
+    tb_doc_free(doc);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -262,6 +287,7 @@ int main(void)
         cmocka_unit_test(members_of_an_object_with_a_long_key_cost_no_more),
         cmocka_unit_test(the_end_of_a_long_key_still_counts),
         cmocka_unit_test(the_deepest_item_is_scrubbed_too),
+        cmocka_unit_test(a_mask_makes_no_text_longer_than_rollbar_takes_it),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
