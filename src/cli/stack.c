@@ -225,8 +225,8 @@ static void print_fold(const char *indent, int run, const char *module)
 {
     char clean[128];
     const char *base = strrchr(module, '/');
-    printf("%s%s>  %d library frame%s  %s%s\n", indent, tb_ink(TB_INK_DIM), run,
-           run == 1 ? "" : "s",
+    printf("%s%s>  %d library frame%s%s%s%s\n", indent, tb_ink(TB_INK_DIM), run,
+           run == 1 ? "" : "s", *module != '\0' ? "  " : "",
            tb_print_clean(base != NULL ? base + 1 : module, clean, sizeof(clean)),
            tb_ink(TB_INK_NONE));
 }
