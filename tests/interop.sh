@@ -2,10 +2,11 @@
 # tests/interop against the fake Rollbar and the agent.
 # shellcheck shell=bash disable=SC2154
 
-# fetched STAMP FILE COMMAND...: runs the command unless it went well before for the same FILE.
+# fetched STAMP "FILE..." COMMAND...: runs the command unless it went well before for the same files.
 fetched() {
     local stamp=$1 sum
-    sum=$(sha256sum <"$2") || return 1
+    # shellcheck disable=SC2086 # the list is meant to be split
+    sum=$(cat $2 | sha256sum) || return 1
     shift 2
     [ "$(cat "$stamp" 2>/dev/null)" = "$sum" ] && return 0
     rm -f "$stamp"
@@ -26,7 +27,9 @@ node_packages() {
 
 fetch_python_sdk() {
     mkdir -p build/interop &&
-        fetched build/interop/python.stamp tests/interop/requirements.txt python_packages
+        fetched build/interop/python.stamp \
+            "tests/interop/requirements.txt samples/cruddur/backend-flask/requirements.txt" \
+            python_packages
 }
 
 fetch_node_sdk() {
