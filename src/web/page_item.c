@@ -157,19 +157,6 @@ static int put_page(struct tb_item_view *item)
 
 /* ---- the answers ---- */
 
-static void refuse(struct tb_view *view, enum tb_twin twin)
-{
-    static const char TEXT[] = "There is no such item, or it has no such occurrence.";
-    if (twin == TB_TWIN_HTML) {
-        tb_view_problem(view, 404, "No such item", TEXT);
-        return;
-    }
-    tb_buf_reset(view->out);
-    view->reply->status = 404;
-    view->reply->type = twin == TB_TWIN_JSON ? "application/json" : "text/plain; charset=utf-8";
-    tb_emit(view->out, twin == TB_TWIN_JSON ? "{\"err\":1,\"message\":\"%r\"}\n" : "%r\n", TEXT);
-}
-
 static void put_twin(struct tb_item_view *item, enum tb_twin twin)
 {
     struct tb_view *view = item->view;
@@ -202,7 +189,8 @@ void tb_page_item(struct tb_view *view, int64_t number, enum tb_twin twin)
     (void)tb_query_get(view->request->query, "occurrence", uuid, sizeof(uuid));
     int err = number > 0 ? tb_item_view_load(item, number, uuid) : -ENOENT;
     if (err == -ENOENT)
-        refuse(view, twin);
+        tb_view_problem(view, 404, "No such item",
+                        "There is no such item, or it has no such occurrence.");
     else if (err < 0)
         tb_view_broken(view, err);
     else if (twin != TB_TWIN_HTML)

@@ -3,7 +3,9 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
+#include "base/json.h"
 #include "web/emit.h"
 #include "web/words.h"
 
@@ -64,9 +66,46 @@ void tb_view_end(struct tb_view *view)
     tb_emit(view->out, "</main></body></html>\n");
 }
 
+static int ends_in(const char *path, const char *suffix)
+{
+    size_t len = strlen(path);
+    size_t n = strlen(suffix);
+    return len >= n && strcmp(path + len - n, suffix) == 0;
+}
+
+/* A twin's problem is a twin: who asks for one is a program, or a person in a terminal. */
+static int put_plain_problem(struct tb_view *view, int status, const char *text)
+{
+    const char *path = view->request->path;
+    char mem[2 * TB_STORE_WHY];
+    struct tb_json j;
+    if (strncmp(path, "/items/", strlen("/items/")) != 0)
+        return 0;
+    if (ends_in(path, ".txt") || ends_in(path, ".md")) {
+        view->reply->type = "text/plain; charset=utf-8";
+        tb_buf_addf(view->out, "%s\n", text);
+    } else if (ends_in(path, ".json")) {
+        view->reply->type = "application/json";
+        tb_json_init(&j, mem, sizeof(mem));
+        tb_json_object(&j);
+        tb_json_kint(&j, "err", 1);
+        tb_json_kstr(&j, "message", text);
+        tb_json_end(&j);
+        (void)tb_json_finish(&j); /* a message cut short is still valid */
+        tb_buf_add(view->out, mem, j.len);
+        tb_buf_adds(view->out, "\n");
+    } else {
+        return 0;
+    }
+    view->reply->status = status;
+    return 1;
+}
+
 void tb_view_problem(struct tb_view *view, int status, const char *title, const char *text)
 {
     tb_buf_reset(view->out);
+    if (put_plain_problem(view, status, text))
+        return;
     view->store = NULL; /* what it would say is not the point here */
     tb_view_begin(view, TB_NAV_NONE, title);
     tb_emit(view->out, "<h1>%h</h1>\n<p>%h</p>\n", title, text);

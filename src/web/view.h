@@ -25,7 +25,8 @@ enum tb_nav { TB_NAV_NONE, TB_NAV_ITEMS, TB_NAV_TRACES };
 /* Status 200 and all up to the content; title is that of the window. */
 void tb_view_begin(struct tb_view *view, enum tb_nav nav, const char *title);
 void tb_view_end(struct tb_view *view);
-/* Whole answers. title and text are shown on a page of the same look. */
+/* Whole answers. title and text are shown on a page of the same look; text alone, as text or as
+ * {"err":1,"message":...}, where a twin of an item (.txt, .md, .json) was asked for. */
 void tb_view_problem(struct tb_view *view, int status, const char *title, const char *text);
 /* The database failed while the page was made: what was written is thrown away. */
 void tb_view_broken(struct tb_view *view, int err);

@@ -41,7 +41,10 @@ static void a_shared_agent_shows_strangers_nothing(void **state)
             site->cookie = COOKIES[c];
             const char *page = site_visit(site, PAGES[i]);
             assert_int_equal(site->reply.status, 401);
-            site_check_html(page);
+            if (strstr(PAGES[i], ".json") != NULL)
+                site_has(page, "{\"err\":1,\"message\":");
+            else if (strstr(PAGES[i], ".txt") == NULL && strstr(PAGES[i], ".md") == NULL)
+                site_check_html(page);
             site_has_not(page, "queue_push");
             site_has_not(page, TOKEN);
             assert_string_equal(site->reply.cookie, "");

@@ -327,6 +327,13 @@ static void without_a_database_the_page_says_so(void **state)
     assert_int_equal(site->reply.status, 503);
     site_check_html(page);
     site_has(page, "no database in");
+    page = site_visit(site, "/items/1.json");
+    assert_int_equal(site->reply.status, 503);
+    assert_string_equal(site->reply.type, "application/json");
+    site_has(page, "{\"err\":1,\"message\":\"no database in");
+    page = site_visit(site, "/items/1.txt");
+    assert_int_equal(site->reply.status, 503);
+    assert_int_equal(strncmp(page, "no database in", strlen("no database in")), 0);
     (void)site_visit(site, "/app.css");
     assert_int_equal(site->reply.status, 200);
     site_open(site);
