@@ -166,16 +166,20 @@ static void came(struct evbuffer *input, const struct evbuffer_cb_info *info, vo
         refuse_costliest(all);
 }
 
-/* Is what was added a status line of libevent's making? 100 Continue is none. */
+/* Is what was added a status line of libevent's making? 100 Continue is none. Looked at in place:
+ * once something was written, the output refuses evbuffer_copyout_from (its start is frozen). */
 static void said(struct evbuffer *output, const struct evbuffer_cb_info *info, void *arg)
 {
     struct tb_connection *c = arg;
     struct evbuffer_ptr from;
+    struct evbuffer_iovec piece; /* libevent prints a line into one piece */
     char line[STATUS_LINE + 1] = "";
     if (info->n_added < STATUS_LINE || c->state == TB_CONNECTION_ANSWERING || c->refusal != 0 ||
         evbuffer_ptr_set(output, &from, info->orig_size, EVBUFFER_PTR_SET) < 0 ||
-        evbuffer_copyout_from(output, &from, line, STATUS_LINE) != STATUS_LINE ||
-        strncmp(line, "HTTP/", 5) != 0)
+        evbuffer_peek(output, STATUS_LINE, &from, &piece, 1) < 1 || piece.iov_len < STATUS_LINE)
+        return;
+    memcpy(line, piece.iov_base, STATUS_LINE);
+    if (strncmp(line, "HTTP/", 5) != 0)
         return;
     int status = (int)strtol(line + STATUS_AT, NULL, 10);
     if (status == BAD_REQUEST && c->held > TB_CONNECTIONS_HEAD_MAX)

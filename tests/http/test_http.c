@@ -93,6 +93,11 @@ static void malformed_requests_are_refused_in_json(void **state)
             strstr(answer, cases[i].message) == NULL || strstr(answer + 12, "HTTP/1.1 ") != NULL)
             fail_msg("%s -> %s", cases[i].request, answer);
     }
+    /* Also behind an answer, where libevent's own would be HTML. */
+    const char *second = answer_to(child.port, SMUGGLED "GARBAGE\r\n\r\n");
+    second = strstr(second + 12, "HTTP/1.1 400");
+    assert_non_null(second);
+    assert_non_null(strstr(second, "{\"err\":1,"));
     assert_int_equal(
         strncmp(answer_to(child.port, "GET /healthz HTTP/1.0\r\n\r\n"), "HTTP/1.0 200", 12), 0);
 }
