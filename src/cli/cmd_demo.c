@@ -313,6 +313,8 @@ int tb_cmd_demo(struct tb_cli *cli)
     }
     if (demo.has_config)
         tb_config_done(&demo.config);
+    if (tb_demo_is_over())
+        printf("\nStopped.\n"); /* the terminal has written ^C */
     if (demo.dir[0] != '\0' && cli->keep)
         printf("Everything is kept in %s\n", demo.dir);
     else if (demo.dir[0] != '\0')

@@ -128,10 +128,14 @@ static void print_spool(const struct status *status)
 static void print_page(const struct status *status)
 {
     const char *listen = status->agent.listen;
+    /* The agent may have been given another spool than this program would take. */
+    const char *spool = tb_json_text(status->agent.json, "spool.path");
+    int is_shared = status->config.shared_spool &&
+                    (*spool == '\0' || strcmp(spool, TB_CONFIG_SYSTEM_SPOOL) == 0);
     char token[TB_LOGIN_TOKEN_TEXT];
     if (!status->agent.is_up || *listen == '\0')
         return;
-    if (!status->config.shared_spool)
+    if (!is_shared)
         printf("  page      http://%s/\n", listen);
     else if (tb_login_token(status->config.state_dir, token) == 0)
         printf("  page      http://%s/login?token=%s\n", listen, token);

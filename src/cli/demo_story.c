@@ -215,8 +215,8 @@ static int tell_web(struct tb_demo *demo, const struct tb_demo_request **out)
         return err;
     step(demo, 4, "request", "GET /api/activities/home?user=crash: 500, trace %.8s..%s",
          request->trace_id, request->trace_id + TB_TRACE_ID_TEXT - 1 - 6);
-    printf("        feedd died (%s), Flask%s reported its own error; then towbard was killed\n",
-           death(&demo->feed_daemon), demo->web_port != 0 ? "" : ", replayed,");
+    printf("        feedd died (%s), Flask reported its own error%s; then towbard was killed\n",
+           death(&demo->feed_daemon), demo->web_port != 0 ? "" : " (replayed)");
     *out = request;
     return 0;
 }
@@ -294,8 +294,8 @@ void tb_demo_tell_next(struct tb_demo *demo, int is_check)
                demo->web_port != 0 ? "/api/activities/home" : "/feed");
     printf("\n  Next    #include <towbar/towbar.h>     towbar_init(NULL);\n"
            "          cc -g your.c $(pkg-config --cflags --libs towbar)     and run towbard\n"
-           "          rollbar.init(\"towbar\", ..., endpoint=\"http://127.0.0.1:7070/api/1/\")   "
-           "in Flask\n");
+           "          import towbar; towbar.init_app(app)     in Flask; or pyrollbar with\n"
+           "          endpoint=\"http://127.0.0.1:7070/api/1/\": see docs/python.md\n");
     if (!demo->sends)
         printf("          export ROLLBAR_ACCESS_TOKEN=...  before towbard sends the same to "
                "Rollbar\n");

@@ -76,8 +76,9 @@ static int replay(struct tb_demo *demo, const char *why)
 }
 
 /* What it said last, "ModuleNotFoundError: No module named 'flask'", is why it did not come up. */
-static int replay_after_its_words(struct tb_demo *demo)
+static int replay_after_its_words(struct tb_demo *demo, const char *python)
 {
+    char why[TB_DEMO_WHY];
     char path[TB_DEMO_PATH + 32];
     char tail[TAIL_BYTES];
     char last[TAIL_BYTES] = "";
@@ -90,7 +91,8 @@ static int replay_after_its_words(struct tb_demo *demo)
         fclose(log);
     last[strcspn(last, "\n")] = '\0';
     tb_demo_stop(&demo->web, SIGKILL);
-    return replay(demo, last[0] != '\0' ? last : "it ended at once");
+    (void)snprintf(why, sizeof(why), "%.100s ended at once", python);
+    return replay(demo, last[0] != '\0' ? last : why);
 }
 
 int tb_demo_start_web(struct tb_demo *demo)
@@ -115,7 +117,7 @@ int tb_demo_start_web(struct tb_demo *demo)
         fprintf(stderr, "towbar: the demo was interrupted\n");
         return err;
     }
-    return replay_after_its_words(demo);
+    return replay_after_its_words(demo, python);
 }
 
 /* ---- the recorded one ---- */

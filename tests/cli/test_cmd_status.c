@@ -80,6 +80,18 @@ static void for_a_shared_agent_it_prints_the_login_link_to_who_may_read_the_toke
     run_has_not(run->out, token);
 }
 
+static void the_agent_s_own_spool_decides_whether_its_page_asks_for_a_login(void **state)
+{
+    static const char elsewhere[] = "{\"program\":\"towbard\",\"listen\":\"127.0.0.1:7171\","
+                                    "\"spool\":{\"path\":\"/srv/spool\"}}";
+    struct run *run = *state;
+    pid_t agent = fake_start(run, elsewhere, 0);
+    run_plain(run, "status", "--config", run->config, "--state-dir", run->state, "--spool",
+              "/var/spool/towbar", "--socket", run->socket, NULL);
+    fake_end(agent);
+    run_has(run->out, "page      http://127.0.0.1:7171/\n");
+}
+
 static void the_verbless_call_names_the_next_command(void **state)
 {
     struct run *run = *state;
@@ -185,6 +197,7 @@ int main(void)
         TEST(without_an_agent_it_says_how_to_start_one),
         TEST(with_an_agent_all_is_well),
         TEST(for_a_shared_agent_it_prints_the_login_link_to_who_may_read_the_token),
+        TEST(the_agent_s_own_spool_decides_whether_its_page_asks_for_a_login),
         TEST(the_verbless_call_names_the_next_command),
         TEST(json_holds_the_counts),
         TEST(json_says_where_the_agent_listens),

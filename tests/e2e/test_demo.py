@@ -92,7 +92,7 @@ class DemoTest(towbar.Case):
     def test_without_flask_a_recording_is_replayed(self):
         for python, why in (
             ("/nonexistent/python", "there is no python3"),
-            ("/bin/false", "it ended at once"),
+            ("/bin/false", "/bin/false ended at once"),
             (self.without_flask(), "No module named"),
         ):
             said = self.demo(TOWBAR_PYTHON=python)
