@@ -17,8 +17,8 @@
 #include "spool/dir.h"
 
 enum {
-    UUID_TEXT_MAX = 36,
-    ADDED_MAX_BYTES = 1024, /* uuid and token, with their keys */
+    UUID_MAX_BYTES = TB_UUID_TEXT - 1, /* as the database's column */
+    ADDED_MAX_BYTES = 1024,            /* uuid and token, with their keys */
     TAKEN_MAX_BYTES = TB_PAYLOAD_MAX_BYTES - ADDED_MAX_BYTES,
     SENT_MAX_BYTES = (512 << 10) - (4 << 10) /* of an item for Rollbar, without what is added */
 };
@@ -106,9 +106,9 @@ static int complete(struct tb_doc *doc, int data, const char *token, struct tb_i
     if (has_uuid) {
         char uuid[TB_ITEM_SHORT];
         (void)tb_doc_copy(doc, node, uuid, sizeof(uuid));
-        if (strlen(uuid) > UUID_TEXT_MAX)
+        if (strlen(uuid) > UUID_MAX_BYTES)
             return refuse(out, 422,
-                          "Invalid format. data.uuid should be at most 36 characters long.");
+                          "Invalid format. data.uuid should be at most 36 bytes of UTF-8.");
         if (!is_name(uuid))
             return refuse(out, 422,
                           "Invalid format. data.uuid has a control character or half a character.");

@@ -143,7 +143,7 @@ static int take_facts(const struct tb_stage_tools *tools, struct tb_work *work)
     if (work->facts.body == TB_BODY_NONE)
         err = tb_stage_refuse(work, "the item has no body, or several");
     else if (strlen(work->facts.uuid) >= TB_UUID_TEXT)
-        err = tb_stage_refuse(work, "the item's uuid is longer than 36 characters");
+        err = tb_stage_refuse(work, "the item's uuid has more than 36 bytes");
     else
         snprintf(work->uuid, sizeof(work->uuid), "%.36s", work->facts.uuid);
     if (work->record->kind == TB_KIND_ITEM && work->facts.timestamp > 0 &&

@@ -89,6 +89,31 @@ static void what_is_missing_is_added(void **state)
     assert_int_equal(record.class_, TB_CLASS_INFO); /* Rollbar's default for messages */
 }
 
+/* Rollbar counts characters, the database's column bytes. */
+static void a_uuid_has_at_most_36_bytes(void **state)
+{
+    static const char *const uuids[][2] = {
+        {"123456789012345678901234567890123456", NULL},
+        {"1234567890123456789012345678901234\xc3\xa4", NULL}, /* 35 characters, 36 bytes */
+        {"12345678901234567890123456789012345\xc3\xa4", "at most 36 bytes"},
+        {"1234567890123456789012345678901234567", "at most 36 characters"}};
+    struct tb_ingest_reply reply;
+    char body[256];
+    (void)state;
+    for (size_t i = 0; i < sizeof(uuids) / sizeof(uuids[0]); i++) {
+        snprintf(body, sizeof(body),
+                 "{\"data\":{\"environment\":\"e\",\"uuid\":\"%s\",\"body\":{\"message\":{\"body\":"
+                 "\"hi\"}}}}",
+                 uuids[i][0]);
+        take(body, NULL, &reply);
+        assert_int_equal(reply.status, uuids[i][1] == NULL ? 200 : 422);
+        if (uuids[i][1] == NULL)
+            assert_string_equal(reply.uuid, uuids[i][0]);
+        else
+            assert_non_null(strstr(reply.message, uuids[i][1]));
+    }
+}
+
 static void the_token_of_the_header_wins(void **state)
 {
     struct tb_ingest_reply reply;
@@ -355,6 +380,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(what_is_said_to_be_taken_is_in_the_spool),
         TEST(what_is_missing_is_added),
+        TEST(a_uuid_has_at_most_36_bytes),
         TEST(the_token_of_the_header_wins),
         TEST(what_is_no_item_is_refused_and_costs_nothing),
         TEST(what_does_not_fit_one_record_is_truncated),
