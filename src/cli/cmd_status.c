@@ -160,20 +160,27 @@ static void print_agent(const struct status *status)
     print_spool(status);
 }
 
-static void print_store(const struct status *status, int64_t now_ms)
+/* The agent knows best: its environment is not ours. */
+static int has_token(const struct status *status)
+{
+    const cJSON *told = tb_json_at(status->agent.json, "delivery.has_token");
+    return cJSON_IsBool(told) ? cJSON_IsTrue(told) : *status->config.token != '\0';
+}
+
+/* What is on its way to Rollbar; what is only kept here is not in these counts. */
+static void print_delivery(const struct status *status, int64_t now_ms)
 {
     const struct tb_store_counts *c = &status->counts;
     char age[TB_AGE_TEXT];
-    printf("  stored    %" PRId64 " item%s, %" PRId64 " occurrence%s, last %s\n", c->items,
-           c->items == 1 ? "" : "s", c->occurrences, c->occurrences == 1 ? "" : "s",
-           tb_print_age(now_ms, c->last_received_ms, age));
+    if (!has_token(status))
+        printf(
+            "  delivery  no Rollbar token: errors are kept here, nothing is queued for Rollbar\n");
     if (c->received == 0) {
-        printf("  delivery  %s\n", *status->config.token != '\0'
-                                       ? "nothing was to be sent yet"
-                                       : "no Rollbar token: errors are kept here");
+        if (has_token(status))
+            printf("  delivery  nothing was to be sent yet\n");
         return;
     }
-    printf("  delivery  received %" PRId64 " = sent %" PRId64 " + dropped %" PRId64
+    printf("  delivery  for Rollbar received %" PRId64 " = sent %" PRId64 " + dropped %" PRId64
            " + quarantined %" PRId64 " + queued %" PRId64 "\n",
            c->received, c->sent, c->dropped, c->quarantined, c->queued);
     if (c->queued > 0)
@@ -185,6 +192,16 @@ static void print_store(const struct status *status, int64_t now_ms)
         tb_print_text(c->last_reason);
         printf("\n");
     }
+}
+
+static void print_store(const struct status *status, int64_t now_ms)
+{
+    const struct tb_store_counts *c = &status->counts;
+    char age[TB_AGE_TEXT];
+    printf("  kept here %" PRId64 " item%s, %" PRId64 " occurrence%s, last %s\n", c->items,
+           c->items == 1 ? "" : "s", c->occurrences, c->occurrences == 1 ? "" : "s",
+           tb_print_age(now_ms, c->last_received_ms, age));
+    print_delivery(status, now_ms);
 }
 
 /* What is wrong, each with its cure. */
@@ -223,7 +240,7 @@ static int show(struct tb_cli *cli, int is_home)
     if (status.has_store)
         print_store(&status, (int64_t)(tb_clock_wall_ns() / TB_NS_PER_MS));
     else if (status.store_err == 0)
-        printf("  stored    nothing yet in %s\n", status.config.state_dir);
+        printf("  kept here nothing yet in %s\n", status.config.state_dir);
     print_cures(&status);
     if (is_home && status.counts.items > 0)
         printf("\n  Next: %s\n", tb_cli_command(cli, "items", command));

@@ -50,8 +50,32 @@ static void with_an_agent_all_is_well(void **state)
     run_has(run->out, "up, listens on 127.0.0.1:7171");
     run_has(run->out, "page      http://127.0.0.1:7171/\n");
     run_has(run->out, "2 items, 3 occurrences");
-    run_has(run->out, "received 1 = sent 0 + dropped 0 + quarantined 0 + queued 1");
+    run_has(run->out, "for Rollbar received 1 = sent 0 + dropped 0 + quarantined 0 + queued 1");
     run_has_not(run->out, "Start the agent");
+}
+
+static const char *const tells_of_token[] = {
+    "{\"program\":\"towbard\",\"delivery\":{\"has_token\":false}}",
+    "{\"program\":\"towbard\",\"delivery\":{\"has_token\":true}}"};
+
+/* The counts hold only what a token was there for. */
+static void without_a_token_it_says_that_nothing_is_queued(void **state)
+{
+    static const char SAID[] = "no Rollbar token: errors are kept here, nothing is queued";
+    struct run *run = *state;
+    run_fill(run);
+    for (int has_token = 0; has_token < 2; has_token++) {
+        pid_t agent = fake_start(run, tells_of_token[has_token], 0);
+        (void)run_here(run, "status");
+        fake_end(agent);
+        assert_int_equal(unlink(run->socket), 0); /* for the next one */
+        run_has(run->out, "kept here 2 items, 3 occurrences");
+        run_has(run->out, "for Rollbar received 1 =");
+        if (has_token)
+            run_has_not(run->out, SAID);
+        else
+            run_has(run->out, SAID);
+    }
 }
 
 static void for_a_shared_agent_it_prints_the_login_link_to_who_may_read_the_token(void **state)
@@ -196,6 +220,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(without_an_agent_it_says_how_to_start_one),
         TEST(with_an_agent_all_is_well),
+        TEST(without_a_token_it_says_that_nothing_is_queued),
         TEST(for_a_shared_agent_it_prints_the_login_link_to_who_may_read_the_token),
         TEST(the_agent_s_own_spool_decides_whether_its_page_asks_for_a_login),
         TEST(the_verbless_call_names_the_next_command),
