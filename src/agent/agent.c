@@ -83,6 +83,18 @@ static int lock_state(struct agent *a, char why[WHY_BYTES])
     return -EBUSY;
 }
 
+/* What is worth a word before anything is sent. */
+static void warn(const struct tb_config *c)
+{
+    char endpoint[TB_STATUS_URL];
+    if (c->warning[0] != '\0')
+        tb_log(TB_LOG_WARNING, "%s", c->warning);
+    if (!c->endpoint_is_blank || c->token[0] == '\0')
+        return;
+    tb_status_url(c->endpoint, endpoint);
+    tb_log(TB_LOG_WARNING, "ROLLBAR_ENDPOINT is set but empty, so items are sent to %s", endpoint);
+}
+
 /* ---- open and close ---- */
 
 static int open_spool(struct agent *a, char why[WHY_BYTES])
@@ -293,8 +305,7 @@ int tb_agent_run(const struct tb_config *config, int once, const struct tb_pages
     char why[WHY_BYTES] = "";
     sigset_t all;
     sigset_t before;
-    if (config->warning[0] != '\0')
-        tb_log(TB_LOG_WARNING, "%s", config->warning);
+    warn(config);
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before); /* inherited by the delivery's thread */
     int err = open_all(&a, once, why);

@@ -193,7 +193,9 @@ static int apply_environment_and_flags(struct tb_config *c, const struct tb_conf
                  {"--socket", &c->socket, flags->socket}};
     char path[TB_CONFIG_PATH];
     set_if(&c->environment, getenv("ROLLBAR_ENVIRONMENT"));
-    set_if(&c->endpoint, getenv("ROLLBAR_ENDPOINT"));
+    const char *endpoint = getenv("ROLLBAR_ENDPOINT");
+    set_if(&c->endpoint, endpoint);
+    c->endpoint_is_blank = endpoint != NULL && endpoint[0] == '\0';
     set_if(&c->listen, flags->listen);
     for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
         const char *value = paths[i].value;

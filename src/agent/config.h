@@ -30,6 +30,7 @@ struct tb_config {
     char *token;      /* "" when there is none: nothing is sent, the agent's own page is it */
     char *token_from; /* where it came from, for people: "ROLLBAR_ACCESS_TOKEN"; "" for none */
     char *endpoint;
+    int endpoint_is_blank; /* ROLLBAR_ENDPOINT is there without a value: a default was meant? */
     unsigned timeout_ms, retry_min_ms, retry_max_ms, connections;
     char **scrub_keys;
     size_t n_scrub_keys;

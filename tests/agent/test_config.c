@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include "agent/config.h"
+#include "agent/config_check.h"
 #include "../support/folder.h"
 
 static const char *const variables[] = {
@@ -122,6 +123,24 @@ static void environment_overrides_file_and_flag_overrides_environment(void **sta
     assert_string_equal(c.token_from, "ROLLBAR_ACCESS_TOKEN");
     assert_string_equal(c.endpoint, "http://env/item");
     tb_config_done(&c);
+}
+
+static void an_empty_endpoint_in_the_environment_is_the_default_and_known(void **state)
+{
+    char why[TB_CONFIG_WHY];
+    (void)state;
+    const struct tb_config *c = load("environment: e\n", why);
+    assert_non_null(c);
+    assert_false(c->endpoint_is_blank);
+    setenv("ROLLBAR_ENDPOINT", "", 1);
+    c = load("environment: e\n", why);
+    assert_non_null(c);
+    assert_string_equal(c->endpoint, TB_CONFIG_ENDPOINT);
+    assert_true(c->endpoint_is_blank);
+    setenv("ROLLBAR_ENDPOINT", "http://env/item", 1);
+    c = load("environment: e\n", why);
+    assert_non_null(c);
+    assert_false(c->endpoint_is_blank);
 }
 
 static void the_socket_follows_the_state_folder(void **state)
@@ -293,6 +312,7 @@ int main(void)
         TEST(every_key_of_the_file_arrives),
         TEST(sections_and_keys_without_a_value_mean_the_default),
         TEST(environment_overrides_file_and_flag_overrides_environment),
+        TEST(an_empty_endpoint_in_the_environment_is_the_default_and_known),
         TEST(the_socket_follows_the_state_folder),
         TEST(what_is_wrong_is_named_with_place_and_cure),
         TEST(an_endpoint_may_be_a_relay_of_ones_own),
