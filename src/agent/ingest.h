@@ -38,8 +38,8 @@ int tb_ingest_open(struct tb_ingest *ingest, const char *spool, char *why);
 void tb_ingest_close(struct tb_ingest *ingest);
 /* Checks and completes one body, JSON or a form. header_token is the X-Rollbar-Access-Token header,
  * or NULL: it wins over the body's. 0, then item->reply is the answer or text waits to be appended;
- * -E2BIG, only when may_truncate is 0: it is larger than Rollbar takes or has very many values, and is
- * to be prepared again beside the loop. Free with tb_ingest_done, whatever came back. */
+ * -E2BIG, only when may_truncate is 0: it is larger than Rollbar takes or has very many values, and
+ * is to be prepared again beside the loop. Free with tb_ingest_done, whatever came back. */
 int tb_ingest_prepare(const char *body, size_t len, const char *header_token, int may_truncate,
                       struct tb_ingest_item *item);
 /* Puts what was prepared and not refused into the spool; then item->reply is the answer. */
