@@ -22,7 +22,7 @@ static int put_trace(void *arg, const struct tb_store_trace *trace)
                 "<th scope=\"col\" class=\"n\">Errors</th><th scope=\"col\" class=\"n\">Events"
                 "</th><th scope=\"col\" class=\"n\">Last</th></tr></thead><tbody>\n");
     tb_emit(out,
-            "<tr data-row><td><a class=\"mono u\" href=\"/trace/%u\" title=\"%a\">%h</a></td>"
+            "<tr data-row><td><a class=\"mono u short\" href=\"/trace/%u\" title=\"%a\">%h</a></td>"
             "<td class=\"what\">%.160h</td><td class=\"hide\">%.120h</td><td class=\"n\">%n</td>"
             "<td class=\"n\">%n</td><td class=\"n mute\">",
             trace->trace_id, trace->trace_id, tb_words_short_id(trace->trace_id, brief),
