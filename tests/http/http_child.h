@@ -126,20 +126,13 @@ static inline int connect_to(int port)
     return -1;
 }
 
-/* Sends the request's bytes; the answer's text, all that comes until the server closes or is silent
- * for ANSWER_MS. "" for none. */
-static inline const char *answer_to_bytes(int port, const char *request, size_t len)
+/* All that comes until the server closes or is silent for wait_ms. Closes fd. */
+static inline const char *answer_on(int fd, int wait_ms)
 {
     static char answer[8192];
     size_t n = 0;
-    int fd = connect_to(port);
-    answer[0] = '\0';
-    if (fd < 0 || send(fd, request, len, MSG_NOSIGNAL) != (ssize_t)len) {
-        close(fd);
-        return answer;
-    }
     struct pollfd p = {.fd = fd, .events = POLLIN};
-    while (n < sizeof(answer) - 1 && poll(&p, 1, ANSWER_MS) > 0) {
+    while (n < sizeof(answer) - 1 && poll(&p, 1, wait_ms) > 0) {
         ssize_t got = recv(fd, answer + n, sizeof(answer) - 1 - n, 0);
         if (got <= 0)
             break;
@@ -148,6 +141,16 @@ static inline const char *answer_to_bytes(int port, const char *request, size_t 
     answer[n] = '\0';
     close(fd);
     return answer;
+}
+
+/* Sends the request's bytes; the answer's text, or "" for none. */
+static inline const char *answer_to_bytes(int port, const char *request, size_t len)
+{
+    int fd = connect_to(port);
+    if (fd >= 0 && send(fd, request, len, MSG_NOSIGNAL) == (ssize_t)len)
+        return answer_on(fd, ANSWER_MS);
+    close(fd);
+    return "";
 }
 
 static inline const char *answer_to(int port, const char *request)

@@ -72,18 +72,7 @@ static int open_request(int port, const char *head)
 /* All that comes until the end of the connection. */
 static const char *rest_of(int fd)
 {
-    static char answer[8192];
-    size_t n = 0;
-    struct pollfd p = {.fd = fd, .events = POLLIN};
-    while (n < sizeof(answer) - 1 && poll(&p, 1, WAIT_MS) > 0) {
-        ssize_t got = recv(fd, answer + n, sizeof(answer) - 1 - n, 0);
-        if (got <= 0)
-            break;
-        n += (size_t)got;
-    }
-    answer[n] = '\0';
-    close(fd);
-    return answer;
+    return answer_on(fd, WAIT_MS);
 }
 
 static void is_refusal(const char *answer, int status, const char *word)
