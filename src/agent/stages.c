@@ -47,6 +47,18 @@ static int open_item(struct tb_work *work, struct tb_doc **out)
     return tb_doc_new(tb_buf_str(&work->item), work->item.len, out, work->why);
 }
 
+/* Takes text over as the item, or drops it where err says so. Consumes text. */
+static int replace_item(struct tb_work *work, struct tb_buf *text, int err)
+{
+    if (err) {
+        tb_buf_done(text);
+        return err;
+    }
+    tb_buf_done(&work->item);
+    work->item = *text;
+    return 0;
+}
+
 /* Takes the edits over into work->item. Consumes doc. */
 static int close_item(struct tb_work *work, struct tb_doc *doc, int err)
 {
@@ -55,13 +67,7 @@ static int close_item(struct tb_work *work, struct tb_doc *doc, int err)
     if (!err)
         err = tb_doc_render(doc, &text);
     tb_doc_free(doc); /* it borrows from work->item */
-    if (err) {
-        tb_buf_done(&text);
-        return err;
-    }
-    tb_buf_done(&work->item);
-    work->item = text;
-    return 0;
+    return replace_item(work, &text, err);
 }
 
 static int find_trace(const struct tb_stage_tools *tools, struct tb_work *work)
@@ -111,13 +117,7 @@ static int cut_to_size(const struct tb_stage_tools *tools, struct tb_work *work)
     tb_buf_init(&text, SENT_MAX_BYTES);
     int err =
         tb_item_truncate(tb_buf_str(&work->item), work->item.len, SENT_MAX_BYTES, &text, work->why);
-    if (err) {
-        tb_buf_done(&text);
-        return err;
-    }
-    tb_buf_done(&work->item);
-    work->item = text;
-    return 0;
+    return replace_item(work, &text, err);
 }
 
 /* An item's own time has whole seconds. The record was written at that moment or soon after: where
