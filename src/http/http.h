@@ -1,6 +1,7 @@
 /* http.h - the agent's HTTP server: one set of routes on loopback TCP and on the Unix socket.
  *
- * 1. All of it runs in the loop's thread; a handler answers at once and never blocks.
+ * 1. All of it runs in the loop's thread; a handler never blocks: it answers at once, or later from
+ * the done() of a job (jobs.h).
  * 2. A request over TCP whose Host names no loopback address is refused (DNS rebinding), and so is
  *    a POST with the Origin of another site.
  * 3. Every answer that is not a page is JSON; errors look like Rollbar's: {"err":1,"message":..}.
