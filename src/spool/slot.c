@@ -82,8 +82,10 @@ int tb_slot_open(struct tb_slot *slot, int dirfd, const uint8_t boot_id[16], uin
         return err;
     }
     int err = tb_sys_fstat(slot->fd, &st);
-    if (err < 0)
+    if (err < 0) {
+        tb_sys_close(slot->fd); /* just opened: it cannot be anybody else's yet */
         goto out;
+    }
     slot->dev = st.st_dev;
     slot->ino = st.st_ino;
     tb_sys_share(slot->fd);

@@ -281,8 +281,10 @@ int tb_writer_file_open(struct tb_writer_file *file, struct tb_writer *writer,
     if (file->fd < 0)
         return file->fd;
     int err = tb_sys_fstat(file->fd, &st);
-    if (err < 0)
+    if (err < 0) {
+        tb_sys_close(file->fd); /* just opened: it cannot be anybody else's yet */
         goto out;
+    }
     file->dev = st.st_dev;
     file->ino = st.st_ino;
     file->limit = (uint64_t)size - TB_FRAME_HEADER_BYTES;
