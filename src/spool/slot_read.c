@@ -100,8 +100,10 @@ int tb_slot_read(struct tb_source *source, struct tb_visit *visit, struct tb_spo
     if (state == TB_SLOT_DONE)
         return -EAGAIN;
     uint32_t *mark = tb_source_mark(source, TB_SLOT_CRASH_AT / 8);
-    if (!mark)
+    if (!mark) {
+        source->final = false; /* what is in it was not looked at */
         return -ENOMEM;
+    }
     if (*mark & (TB_MARK_FOUND | TB_MARK_ACKED))
         return -EAGAIN;
     err = read_stream(visit, stats, out);
