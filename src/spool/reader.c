@@ -50,7 +50,7 @@ static int attach(struct tb_spool *spool, struct tb_source *source)
     int err = tb_source_attach(source, &spool->visit, &spool->counts.n_damaged);
     if (err == -ENODATA) {
         /* Its maker died between creating it and the first byte. */
-        if (unlinkat(spool->in_fd, source->name, 0) == 0)
+        if (tb_source_claim(&spool->visit) == 0 && unlinkat(spool->in_fd, source->name, 0) == 0)
             tb_folder_drop(spool, source);
     } else if (err == -EBADMSG) {
         give_up(spool, source, "the file header is damaged or not one of a spool file");

@@ -67,7 +67,8 @@ static int map(struct tb_slot *slot)
     return 0;
 }
 
-int tb_slot_open(struct tb_slot *slot, int dirfd, const uint8_t boot_id[16], uint64_t start_ticks)
+static int open_once(struct tb_slot *slot, int dirfd, const uint8_t boot_id[16],
+                     uint64_t start_ticks)
 {
     char name[TB_SPOOL_NAME];
     struct stat st;
@@ -81,7 +82,8 @@ int tb_slot_open(struct tb_slot *slot, int dirfd, const uint8_t boot_id[16], uin
         slot->fd = -1;
         return err;
     }
-    int err = tb_sys_fstat(slot->fd, &st);
+    /* Locked before the header is there: a file with a header and no lock has lost its owner. */
+    int err = tb_sys_own(slot->fd, &st);
     if (err < 0) {
         tb_sys_close(slot->fd); /* just opened: it cannot be anybody else's yet */
         goto out;
@@ -89,8 +91,7 @@ int tb_slot_open(struct tb_slot *slot, int dirfd, const uint8_t boot_id[16], uin
     slot->dev = st.st_dev;
     slot->ino = st.st_ino;
     tb_sys_share(slot->fd);
-    /* Locked before the header is there: a file with a header and no lock has lost its owner. */
-    if ((err = tb_sys_lock(slot->fd)) || (err = fill(slot->fd, slot->header)) || (err = map(slot)))
+    if ((err = fill(slot->fd, slot->header)) || (err = map(slot)))
         goto out;
     tb_slot_state(slot, TB_SLOT_ARMED, 0);
 out:
@@ -98,6 +99,15 @@ out:
         tb_sys_unlinkat(dirfd, name);
         tb_slot_close(slot, 0);
     }
+    return err;
+}
+
+int tb_slot_open(struct tb_slot *slot, int dirfd, const uint8_t boot_id[16], uint64_t start_ticks)
+{
+    enum { N_TRIES = 3 };
+    int err = -EAGAIN;
+    for (int i = 0; i < N_TRIES && err == -EAGAIN; i++)
+        err = open_once(slot, dirfd, boot_id, start_ticks);
     return err;
 }
 

@@ -184,6 +184,18 @@ int tb_source_attach(struct tb_source *source, struct tb_visit *visit, uint64_t 
     return 0;
 }
 
+int tb_source_claim(const struct tb_visit *visit)
+{
+    uint8_t image[TB_FILE_HEADER_BYTES] = {0};
+    struct flock lock = {.l_type = F_RDLCK, .l_whence = SEEK_SET, .l_start = 0, .l_len = 1};
+    if (fcntl(visit->scan.fd, F_OFD_SETLK, &lock) < 0)
+        return -errno;
+    ssize_t n = tb_fd_pread_all(visit->scan.fd, image, sizeof(image), 0);
+    if (n < 0)
+        return (int)n;
+    return all_zero(image, sizeof(image)) ? 0 : -EAGAIN;
+}
+
 /* Index of the first mark at off8 or behind it. */
 static size_t lower_bound(const struct tb_source *source, uint32_t off8)
 {

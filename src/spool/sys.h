@@ -87,6 +87,16 @@ static inline int tb_sys_lock(int fd)
     return syscall(SYS_fcntl, fd, F_OFD_SETLK, &lock) < 0 ? -errno : 0;
 }
 
+/* Takes the lock of a file just made, then asks what it is: 0; -EAGAIN when the agent took it for
+ * abandoned meanwhile and removes it, since this process stood still: make another. */
+static inline int tb_sys_own(int fd, struct stat *out)
+{
+    int err = tb_sys_lock(fd);
+    if (err == 0)
+        err = tb_sys_fstat(fd, out);
+    return err == 0 && out->st_nlink == 0 ? -EAGAIN : err;
+}
+
 /* How large this process may make a file: past it the kernel would send SIGXFSZ to the host. */
 static inline uint64_t tb_sys_file_limit(void)
 {

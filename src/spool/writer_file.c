@@ -264,23 +264,19 @@ static int64_t choose_size(const struct tb_append *record)
     return (int64_t)(file_limit < TB_SEGMENT_BYTES ? file_limit : TB_SEGMENT_BYTES);
 }
 
-int tb_writer_file_open(struct tb_writer_file *file, struct tb_writer *writer,
-                        const struct tb_append *record)
+static int open_once(struct tb_writer_file *file, struct tb_writer *writer, int64_t size,
+                     const struct tb_append *record)
 {
     char name[TB_SPOOL_NAME];
     struct stat st;
-    if (!tb_sys_is_same(writer->dirfd, writer->dir_dev, writer->dir_ino))
-        return -ESTALE;
-    int64_t size = choose_size(record);
-    if (size < 0)
-        return (int)size;
     tb_spool_name(writer->class_, writer->boot_id, atomic_fetch_add(&writer->n_files, 1), "seg",
                   name);
     file->fd = tb_sys_open_high(
         writer->dirfd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY, 0640);
     if (file->fd < 0)
         return file->fd;
-    int err = tb_sys_fstat(file->fd, &st);
+    /* Locked before the header is there: a file with a header and no lock has lost its owner. */
+    int err = tb_sys_own(file->fd, &st);
     if (err < 0) {
         tb_sys_close(file->fd); /* just opened: it cannot be anybody else's yet */
         goto out;
@@ -292,9 +288,6 @@ int tb_writer_file_open(struct tb_writer_file *file, struct tb_writer *writer,
     tb_sys_share(file->fd);
     tb_id_random(&file->salt, sizeof(file->salt));
     atomic_store(&file->allocated, 0);
-    /* Locked before the header is there: a file with a header and no lock has lost its owner. */
-    if ((err = tb_sys_lock(file->fd)) < 0)
-        goto out;
     allocate(file, 1, (uint64_t)size);
     err = write_head(file, writer, record);
 out:
@@ -302,5 +295,20 @@ out:
         tb_sys_unlinkat(writer->dirfd, name);
         tb_writer_file_close(file);
     }
+    return err;
+}
+
+int tb_writer_file_open(struct tb_writer_file *file, struct tb_writer *writer,
+                        const struct tb_append *record)
+{
+    enum { N_TRIES = 3 };
+    if (!tb_sys_is_same(writer->dirfd, writer->dir_dev, writer->dir_ino))
+        return -ESTALE;
+    int64_t size = choose_size(record);
+    if (size < 0)
+        return (int)size;
+    int err = -EAGAIN;
+    for (int i = 0; i < N_TRIES && err == -EAGAIN; i++)
+        err = open_once(file, writer, size, record);
     return err;
 }

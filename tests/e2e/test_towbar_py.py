@@ -337,6 +337,19 @@ class ByTheSpool(ClientCase):
         self.assertIsNone(self.report())
         self.assert_counts(0, 0, 2)
 
+    def test_a_file_that_the_agent_took_for_abandoned_is_not_written_to(self):
+        self.make_spool()
+
+        def stand_still(*unused):
+            for name in self.files():
+                os.unlink(os.path.join(self.spool, "in", name))
+
+        with unittest.mock.patch.object(os, "fchmod", stand_still):
+            self.assertIsNone(self.report())
+        self.assertEqual(self.files(), [])
+        self.assert_counts(0, 0, 1)
+        self.assertIsNotNone(self.report())
+
     def test_a_full_disk_leaves_no_half_file(self):
         self.make_spool()
         script = """

@@ -40,6 +40,7 @@ static int remove_one(const char *path, const struct stat *st, int flag, struct 
 void world_close(struct world *world)
 {
     tb_fd_close(&world->in_fd);
+    test_skew_ns = 0;
     (void)nftw(world->path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 

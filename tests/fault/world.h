@@ -12,6 +12,7 @@ struct world {
 
 /* A fresh folder; the oracle stays the caller's. Ends the program when that cannot be. */
 void world_open(struct world *world, struct oracle *oracle);
+/* Removes it, and sets the clock right. */
 void world_close(struct world *world);
 /* An open reader (without inotify), or NULL with the reason on stderr. */
 struct tb_spool *world_reader(const struct world *world);

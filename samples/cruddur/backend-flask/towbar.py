@@ -934,14 +934,19 @@ def _write_segment(folder, name, segment):
     try:
         os.fchmod(file, 0o640)
         fcntl.fcntl(file, F_OFD_SETLK, lock.pack(fcntl.F_WRLCK, os.SEEK_SET, 0, 1, 0))
+        if os.fstat(file).st_nlink == 0:  # the agent took it for abandoned: this process stood still
+            raise OSError(11, os.strerror(11))
         if os.write(file, segment) != len(segment):
             raise OSError(28, os.strerror(28))
         done = True
         # Not by closing alone: a child forked meanwhile holds the file too.
         fcntl.fcntl(file, F_OFD_SETLK, lock.pack(fcntl.F_UNLCK, os.SEEK_SET, 0, 1, 0))
     finally:
-        if not done:
-            os.unlink(name, dir_fd=folder)
+        try:
+            if not done:
+                os.unlink(name, dir_fd=folder)
+        except FileNotFoundError:
+            pass
         os.close(file)
 
 
