@@ -301,6 +301,11 @@ static long write_parts(int fd, const struct iovec *parts, int n_parts, uint64_t
     enum { ROOM = (1 << 20) + (128 << 10) };
     static _Thread_local char whole[ROOM];
     size_t len = 0;
+    if (!faults_is_watched() && !verdict->is_cut) { /* also in signal handlers */
+        long n = __real_syscall(SYS_pwritev, fd, parts, n_parts, offset, 0L);
+        faults_after(verdict);
+        return n;
+    }
     for (int i = 0; i < n_parts; i++) {
         if (parts[i].iov_len > ROOM - len)
             abort();
