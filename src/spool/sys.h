@@ -7,12 +7,16 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <linux/futex.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 static inline int tb_sys_openat(int dirfd, const char *name, int flags, mode_t mode)
@@ -78,6 +82,34 @@ static inline long tb_sys_pwritev(int fd, const struct iovec *parts, int n_parts
 static inline int tb_sys_fallocate(int fd, uint64_t from, uint64_t len)
 {
     return syscall(SYS_fallocate, fd, 0, (off_t)from, (off_t)len) < 0 ? -errno : 0;
+}
+
+/* Cuts off what is behind len, for a file that is longer. */
+static inline void tb_sys_cut(int fd, uint64_t len)
+{
+    (void)syscall(SYS_ftruncate, fd, (off_t)len); /* costs room only */
+}
+
+/* fsync, fdatasync or syncfs: call is its number. */
+static inline int tb_sys_sync(long call, int fd)
+{
+    long err;
+    do {
+        err = syscall(call, fd);
+    } while (err < 0 && errno == EINTR);
+    return err < 0 ? -errno : 0;
+}
+
+/* Waits until *word is not value any more or woken, for at most max_ns; may return early. */
+static inline void tb_sys_futex_wait(const _Atomic uint32_t *word, uint32_t value, uint64_t max_ns)
+{
+    const struct timespec most = {(time_t)(max_ns / 1000000000), (long)(max_ns % 1000000000)};
+    (void)syscall(SYS_futex, word, FUTEX_WAIT, value, &most, NULL, 0);
+}
+
+static inline void tb_sys_futex_wake_all(const _Atomic uint32_t *word)
+{
+    (void)syscall(SYS_futex, word, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
 }
 
 /* Takes the write lock that says "my owner lives" on byte 0; never waits. */

@@ -7,24 +7,28 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "spool/sys.h"
 #include "spool/writer_file.h"
 
 enum {
     CLOSING = -1,
+    OPENING = -2,
     N_ROUNDS = 8,  /* files that may fill up under one append */
     N_YIELDS = 16, /* then sleeps, for a rotation that meets a slow disk: */
     N_SLEEPS = 16, /* 1.6 ms altogether, and the caller counts a drop */
     SLEEP_NS = 100000,
+    STUCK_S = 1,  /* one who opens a file for longer is not waited for any more */
+    RENEW_S = 10, /* before another try to replace a file that is only old */
 };
 
 static void set_dir(struct tb_writer *writer, int dirfd)
 {
     struct stat st;
     int is_known = tb_sys_fstat(dirfd, &st) == 0;
-    writer->dirfd = dirfd;
-    writer->dir_dev = is_known ? st.st_dev : 0;
-    writer->dir_ino = is_known ? st.st_ino : 0;
+    atomic_store(&writer->dirfd, dirfd);
+    atomic_store(&writer->dir_dev, is_known ? st.st_dev : 0);
+    atomic_store(&writer->dir_ino, is_known ? st.st_ino : 0);
 }
 
 void tb_writer_init(struct tb_writer *writer, int class_, int dirfd)
@@ -43,7 +47,7 @@ static void release(struct tb_writer_file *file)
         continue;
     if (refs > 1)
         return;
-    tb_writer_file_close(file);
+    tb_writer_file_end(file);
     atomic_store(&file->refs, 0);
 }
 
@@ -65,17 +69,41 @@ static struct tb_writer_file *acquire(struct tb_writer *writer)
     }
 }
 
-/* 0, or -EAGAIN when another thread, or the code that this handler interrupted, keeps the lock. */
-static int lock_rotation(struct tb_writer *writer)
+/* ---- the next file ---- */
+
+/* Has the one who holds rotating been at it for too long? It may have left by siglongjmp, or been a
+ * vfork child that was killed. */
+static int is_stuck(struct tb_writer *writer)
+{
+    uint64_t since = atomic_load(&writer->rotating_since_ns);
+    return tb_clock_mono_ns() - since >= (uint64_t)STUCK_S * TB_NS_PER_S;
+}
+
+static int try_rotation(struct tb_writer *writer, int self)
+{
+    int holder = 0;
+    if (!atomic_compare_exchange_strong(&writer->rotating, &holder, self)) {
+        if (holder != self && !is_stuck(writer))
+            return -EAGAIN;
+        if (!atomic_compare_exchange_strong(&writer->rotating, &holder, self))
+            return -EAGAIN;
+    }
+    atomic_store(&writer->rotating_since_ns, tb_clock_mono_ns());
+    return 0;
+}
+
+/* 0, or -EAGAIN when another thread keeps it for longer than n_tries. A thread that has it already
+ * is a handler which interrupted itself there, or left it by siglongjmp: it goes ahead. Two at once
+ * harm nobody: each fills a file of its own, and one of them becomes the current one. */
+static int lock_rotation(struct tb_writer *writer, int n_tries)
 {
     const struct timespec pause = {0, SLEEP_NS};
     int self = tb_sys_gettid();
-    for (int i = 0; i < N_YIELDS + N_SLEEPS; i++) {
-        int holder = 0;
-        if (atomic_compare_exchange_strong(&writer->rotating, &holder, self))
+    for (int i = 0; i < n_tries; i++) {
+        if (try_rotation(writer, self) == 0)
             return 0;
-        if (holder == self)
-            return -EAGAIN;
+        if (i + 1 == n_tries)
+            break;
         if (i < N_YIELDS)
             (void)syscall(SYS_sched_yield);
         else
@@ -84,48 +112,94 @@ static int lock_rotation(struct tb_writer *writer)
     return -EAGAIN;
 }
 
-/* Opens a file in place of old (NULL: there is none). A file that is full stays current when the
- * next cannot be opened, so that nobody forgets to try again. */
+static void unlock_rotation(struct tb_writer *writer)
+{
+    int self = tb_sys_gettid();
+    (void)atomic_compare_exchange_strong(&writer->rotating, &self, 0); /* unless it was taken */
+}
+
+/* A free file, which is the caller's now; or NULL. */
+static struct tb_writer_file *claim_file(struct tb_writer *writer)
+{
+    for (int i = 0; i < TB_WRITER_FILES; i++) {
+        int refs = 0;
+        if (atomic_compare_exchange_strong(&writer->files[i].refs, &refs, OPENING))
+            return &writer->files[i];
+    }
+    return NULL;
+}
+
+/* Opens a file in place of old (NULL: there is none), which the caller has a reference to. A file
+ * stays current when the next cannot be opened, so that nobody forgets to try again. */
 static int open_next(struct tb_writer *writer, struct tb_writer_file *old,
                      const struct tb_append *record)
 {
-    struct tb_writer_file *next = NULL;
-    for (int i = 0; i < TB_WRITER_FILES && !next; i++) {
-        if (atomic_load(&writer->files[i].refs) == 0)
-            next = &writer->files[i];
-    }
+    struct tb_writer_file *current = old;
+    struct tb_writer_file *next = claim_file(writer);
     if (!next)
         return -EAGAIN;
     int err = tb_writer_file_open(next, writer, record);
-    if (err < 0)
+    if (err < 0) {
+        atomic_store(&next->refs, 0);
         return err;
+    }
     atomic_store(&next->refs, 1);
-    atomic_store(&writer->file, next);
-    if (old)
+    if (!atomic_compare_exchange_strong(&writer->file, &current, next))
+        old = next; /* somebody else was quicker: this one ends unused */
+    if (old) {
+        tb_writer_file_seal(old);
         release(old); /* its reference for being current */
+    }
     return 0;
 }
 
 static int rotate(struct tb_writer *writer, struct tb_writer_file *old,
-                  const struct tb_append *record)
+                  const struct tb_append *record, int n_tries)
 {
-    int err = lock_rotation(writer);
+    int err = lock_rotation(writer, n_tries);
     if (err < 0)
         return err;
     if (atomic_load(&writer->file) == old)
         err = open_next(writer, old, record);
-    atomic_store(&writer->rotating, 0);
+    unlock_rotation(writer);
     return err;
+}
+
+/* Replaces a file that is only old, if that can be done at once; else it is used for a while yet,
+ * since a full disk or a folder that is gone must not cost the room that is left in it. */
+static void renew(struct tb_writer *writer, struct tb_writer_file *file,
+                  const struct tb_append *record)
+{
+    uint64_t now = tb_clock_mono_ns();
+    if (now < atomic_load_explicit(&file->renew_at_ns, memory_order_relaxed))
+        return;
+    if (rotate(writer, file, record, 1) < 0)
+        atomic_store(&file->renew_at_ns, now + (uint64_t)RENEW_S * TB_NS_PER_S);
 }
 
 int tb_writer_move(struct tb_writer *writer, int dirfd)
 {
-    int err = lock_rotation(writer);
+    int err = lock_rotation(writer, N_YIELDS + N_SLEEPS);
     if (err < 0)
         return err;
     set_dir(writer, dirfd);
-    atomic_store(&writer->rotating, 0);
+    unlock_rotation(writer);
     return 0;
+}
+
+/* ---- append ---- */
+
+/* Into file, which is NULL when there is none yet: as tb_writer_append, or -EXFULL to try again. */
+static int append_to(struct tb_writer *writer, struct tb_writer_file *file,
+                     const struct tb_append *record)
+{
+    int err = file ? tb_writer_file_append(file, writer->class_, record) : -EXFULL;
+    if (err == 0 && record->synced)
+        *record->synced = tb_writer_file_sync(file, writer);
+    if (err != -EXFULL && err != -EBADF)
+        return err;
+    err = rotate(writer, file, record, N_YIELDS + N_SLEEPS);
+    return err == 0 ? -EXFULL : err;
 }
 
 int tb_writer_append(struct tb_writer *writer, const struct tb_append *record)
@@ -136,11 +210,9 @@ int tb_writer_append(struct tb_writer *writer, const struct tb_append *record)
         return -EMSGSIZE;
     for (int i = 0; i < N_ROUNDS; i++) {
         struct tb_writer_file *file = acquire(writer);
-        int err = file ? tb_writer_file_append(file, writer->class_, record) : -EXFULL;
-        if (err == -EXFULL || err == -EBADF) {
-            err = rotate(writer, file, record);
-            err = err == 0 ? -EXFULL : err;
-        }
+        if (file)
+            renew(writer, file, record);
+        int err = append_to(writer, file, record);
         if (file)
             release(file);
         if (err != -EXFULL)

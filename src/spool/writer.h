@@ -5,8 +5,12 @@
  * 3. A fork child calls tb_writer_forget first; it then writes a file of its own.
  * 4. Never writes to a descriptor that the host has closed or reused: it notices and opens a new
  *    file. Never makes a file longer than RLIMIT_FSIZE, which would send the host a signal.
- * Rotation: whoever meets the end of the file opens the next under a try-lock; one who meets the
- * lock held yields a few times, then gives up with -EAGAIN (counted by the caller). */
+ * 5. A handler that interrupts any of this, and one that never comes back, blocks nobody: the next
+ *    file is opened under a try-lock, which a handler that interrupted its holder passes by, and
+ *    which is taken from one who stays in it for a second.
+ *
+ * Whoever meets the end of the file opens the next; one who meets the lock held yields a few times,
+ * then gives up with -EAGAIN (counted by the caller). */
 #ifndef TB_SPOOL_WRITER_H
 #define TB_SPOOL_WRITER_H
 
@@ -16,14 +20,28 @@
 
 #include "spool/frame.h"
 
-/* Files that one writer may have open: the current one, and older ones while a thread still writes
- * to them. */
-enum { TB_WRITER_FILES = 4 };
+enum {
+    /* Files that one writer may have open: the current one, and older ones while a thread still
+     * writes to them. A handler that leaves an append by siglongjmp leaves one in use for good. */
+    TB_WRITER_FILES = 8,
+    TB_WRITER_FILE_AGE_S = 600, /* then the next record goes to a new one */
+};
+
+/* Who syncs a file and what came of it (writer_sync.c). Syncs are numbered from 1. */
+struct tb_writer_sync {
+    atomic_int leader;     /* thread that syncs for all, or 0 */
+    _Atomic uint32_t turn; /* grows when a leader is done; followers wait for that by futex */
+    _Atomic uint32_t begun, done;
+    _Atomic uint32_t failed; /* number of the first that failed, or 0 */
+    atomic_int error;        /* of it, a negative errno */
+    atomic_int has_name;     /* its name is on the disk as well */
+};
 
 /* One open segment.
  *
  *   refs   state     what is true                            who moves it
- *   0      free      nobody looks at the other fields        the holder of rotating fills it, -> 1
+ *   0      free      nobody looks at the other fields        who opens a file takes it, -> -2
+ *   -2     opening   it is being filled                      the same, -> 1, or -> 0 on error
  *   n > 0  open      1 for being current + 1 per append      append +1 and -1, retiring -1
  *   -1     closing   the last one out closes the descriptor  the same thread, -> 0 */
 struct tb_writer_file {
@@ -32,21 +50,25 @@ struct tb_writer_file {
     uint64_t dev, ino; /* of what was opened as fd; ino 0: nothing */
     int64_t mark; /* random file position that tells fd from a stranger's; 0: none could be set */
     uint32_t salt;
-    uint64_t limit;              /* where the last record ends at the latest; a SEAL fits behind */
-    _Atomic uint64_t cursor;     /* next offset << 24 | next seq; bit 63: sealed */
-    _Atomic uint64_t allocated;  /* bytes that fallocate was asked for */
-    _Atomic uint64_t generation; /* newest process record in it + 1; 0: none */
+    uint64_t limit;               /* where the last record ends at the latest; a SEAL fits behind */
+    _Atomic uint64_t cursor;      /* next offset << 24 | next seq; bit 63: sealed */
+    _Atomic uint64_t allocated;   /* bytes that fallocate was asked for */
+    _Atomic uint64_t generation;  /* newest process record in it + 1; 0: none */
+    _Atomic uint64_t renew_at_ns; /* monotonic: when it is too old */
+    uint64_t dir_dev, dir_ino;    /* the folder that has its name */
+    struct tb_writer_sync sync;
 };
 
 struct tb_writer {
     int class_;
-    int dirfd; /* SPOOL/in, the caller's */
-    uint64_t dir_dev, dir_ino;
+    atomic_int dirfd; /* SPOOL/in, the caller's */
+    _Atomic uint64_t dir_dev, dir_ino;
     uint8_t boot_id[16];
     uint64_t start_ticks;
     _Atomic(struct tb_writer_file *) file; /* the current one, or NULL */
     atomic_int rotating;                   /* thread that opens the next file, or 0 */
-    atomic_uint n_files;                   /* opened so far: the number in the name */
+    _Atomic uint64_t rotating_since_ns;
+    atomic_uint n_files; /* opened so far: the number in the name */
     struct tb_writer_file files[TB_WRITER_FILES];
 };
 
@@ -64,6 +86,10 @@ struct tb_append {
     const void *context;
     size_t context_len;
     uint64_t generation;
+    /* NULL, or: put the record on the disk before the append returns. When that returns 0, *synced
+     * is 0 too, or why the record is not known to be there: it is in the spool all the same, but
+     * may be lost with the power. */
+    int *synced;
 };
 
 /* Prepares; opens nothing. dirfd stays the caller's and must outlive the writer. */

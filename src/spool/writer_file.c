@@ -31,7 +31,7 @@ struct place {
 /* Is the descriptor still ours? We never read or write at the file position, so a random one set at
  * the start is a name that costs half of what fstat does. (On kernels with fine-grained times fstat
  * even makes the next write update the inode.) */
-static int is_ours(const struct tb_writer_file *file)
+int tb_writer_file_is_ours(const struct tb_writer_file *file)
 {
     if (file->mark != 0)
         return tb_sys_seek(file->fd, 0, SEEK_CUR) == file->mark;
@@ -166,7 +166,7 @@ static void raise_generation(struct tb_writer_file *file, uint64_t to)
 
 int tb_writer_file_append(struct tb_writer_file *file, int class_, const struct tb_append *record)
 {
-    if (!is_ours(file))
+    if (!tb_writer_file_is_ours(file))
         return -EBADF;
     int needs_context = record->context && atomic_load(&file->generation) < record->generation + 1;
     uint64_t context_room = needs_context ? tb_frame_room(record->context_len) : 0;
@@ -201,9 +201,27 @@ void tb_writer_file_seal(struct tb_writer_file *file)
                              .time_ns = tb_clock_wall_ns()};
     tb_frame_pack(&frame, file->salt, "", header);
     struct iovec part = {.iov_base = header, .iov_len = sizeof(header)};
-    if (frame.offset + sizeof(header) > tb_sys_file_limit() || !is_ours(file))
+    if (frame.offset + sizeof(header) > tb_sys_file_limit() || !tb_writer_file_is_ours(file))
         return;
     (void)tb_sys_pwritev(file->fd, &part, 1, frame.offset); /* a file without it is as readable */
+}
+
+void tb_writer_file_give_up(struct tb_writer_file *file)
+{
+    (void)atomic_fetch_or(&file->cursor, SEALED);
+}
+
+void tb_writer_file_end(struct tb_writer_file *file)
+{
+    struct stat st;
+    uint64_t cursor = atomic_load(&file->cursor);
+    uint64_t end = ((cursor & ~SEALED) >> SEQ_BITS) + TB_FRAME_HEADER_BYTES;
+    int is_ended = (cursor & SEALED) && atomic_load(&file->sync.failed) == 0;
+    /* Only ever shorter: nothing that was written is cut, and RLIMIT_FSIZE is never met. */
+    if (is_ended && file->ino != 0 && tb_sys_fstat(file->fd, &st) == 0 && st.st_dev == file->dev &&
+        st.st_ino == file->ino && (uint64_t)st.st_size > end)
+        tb_sys_cut(file->fd, end);
+    tb_writer_file_close(file);
 }
 
 void tb_writer_file_close(struct tb_writer_file *file)
@@ -264,35 +282,47 @@ static int64_t choose_size(const struct tb_append *record)
     return (int64_t)(file_limit < TB_SEGMENT_BYTES ? file_limit : TB_SEGMENT_BYTES);
 }
 
-static int open_once(struct tb_writer_file *file, struct tb_writer *writer, int64_t size,
-                     const struct tb_append *record)
+/* Fills in what is known of a file just made, whose descriptor is file->fd and nobody else's yet. */
+static int take_over(struct tb_writer_file *file)
 {
-    char name[TB_SPOOL_NAME];
     struct stat st;
-    tb_spool_name(writer->class_, writer->boot_id, atomic_fetch_add(&writer->n_files, 1), "seg",
-                  name);
-    file->fd = tb_sys_open_high(
-        writer->dirfd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY, 0640);
-    if (file->fd < 0)
-        return file->fd;
     /* Locked before the header is there: a file with a header and no lock has lost its owner. */
     int err = tb_sys_own(file->fd, &st);
-    if (err < 0) {
-        tb_sys_close(file->fd); /* just opened: it cannot be anybody else's yet */
-        goto out;
-    }
+    if (err < 0)
+        return err;
     file->dev = st.st_dev;
     file->ino = st.st_ino;
-    file->limit = (uint64_t)size - TB_FRAME_HEADER_BYTES;
     set_mark(file);
     tb_sys_share(file->fd);
     tb_id_random(&file->salt, sizeof(file->salt));
     atomic_store(&file->allocated, 0);
-    allocate(file, 1, (uint64_t)size);
-    err = write_head(file, writer, record);
-out:
+    atomic_store(&file->renew_at_ns,
+                 tb_clock_mono_ns() + (uint64_t)TB_WRITER_FILE_AGE_S * TB_NS_PER_S);
+    memset(&file->sync, 0, sizeof(file->sync));
+    return 0;
+}
+
+static int open_once(struct tb_writer_file *file, struct tb_writer *writer, int dirfd, int64_t size,
+                     const struct tb_append *record)
+{
+    char name[TB_SPOOL_NAME];
+    tb_spool_name(writer->class_, writer->boot_id, atomic_fetch_add(&writer->n_files, 1), "seg",
+                  name);
+    file->fd = tb_sys_open_high(
+        dirfd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY, 0640);
+    if (file->fd < 0)
+        return file->fd;
+    file->limit = (uint64_t)size - TB_FRAME_HEADER_BYTES;
+    int err = take_over(file);
     if (err < 0) {
-        tb_sys_unlinkat(writer->dirfd, name);
+        tb_sys_close(file->fd);
+        file->fd = -1;
+    } else {
+        allocate(file, 1, (uint64_t)size);
+        err = write_head(file, writer, record);
+    }
+    if (err < 0) {
+        tb_sys_unlinkat(dirfd, name);
         tb_writer_file_close(file);
     }
     return err;
@@ -302,13 +332,16 @@ int tb_writer_file_open(struct tb_writer_file *file, struct tb_writer *writer,
                         const struct tb_append *record)
 {
     enum { N_TRIES = 3 };
-    if (!tb_sys_is_same(writer->dirfd, writer->dir_dev, writer->dir_ino))
+    int dirfd = atomic_load(&writer->dirfd);
+    file->dir_dev = atomic_load(&writer->dir_dev);
+    file->dir_ino = atomic_load(&writer->dir_ino);
+    if (!tb_sys_is_same(dirfd, file->dir_dev, file->dir_ino))
         return -ESTALE;
     int64_t size = choose_size(record);
     if (size < 0)
         return (int)size;
     int err = -EAGAIN;
     for (int i = 0; i < N_TRIES && err == -EAGAIN; i++)
-        err = open_once(file, writer, size, record);
+        err = open_once(file, writer, dirfd, size, record);
     return err;
 }

@@ -8,7 +8,7 @@
 
 #include "base/clock.h"
 
-static uint64_t test_skew_ns;
+static _Atomic uint64_t test_skew_ns;
 
 static uint64_t read_real(clockid_t which)
 {
