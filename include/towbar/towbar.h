@@ -1,10 +1,11 @@
 /* towbar.h - report the errors and crashes of a daemon without ever harming it.
  *
- * Every call keeps errno, may come from any thread, and waits for nobody: a report is one append to
- * a spool on disk, and the agent towbard sends it. Calls return 0 or a negative errno and are
- * always safe to ignore. Every call is valid before towbar_init, after towbar_shutdown, in a forked
- * child, and with NULL: then it does what can be done, or nothing. Strings are UTF-8, copied before
- * the call returns, cut as docs/limits.md says. C99 and later, C++11 and later. */
+ * Every call keeps errno, may come from any thread, and waits for nobody (with the option sync: for
+ * the disk): a report is one append to a spool on disk, and the agent towbard sends it. Calls
+ * return 0 or a negative errno and are always safe to ignore. Every call is valid before
+ * towbar_init, after towbar_shutdown, in a forked child, and with NULL: then it does what can be
+ * done, or nothing. Strings are UTF-8, copied before the call returns, cut as docs/limits.md says.
+ * C99 and later, C++11 and later. */
 #ifndef TOWBAR_TOWBAR_H
 #define TOWBAR_TOWBAR_H
 
@@ -53,6 +54,8 @@ typedef struct towbar_options {
     const char *root TOWBAR_DEFAULT_(nullptr);
     /* 1: report errors only, leave the signals alone */
     int no_crash_handler TOWBAR_DEFAULT_(0);
+    /* [TOWBAR_SYNC=1] 1: reports of level error and critical return when they are on the disk */
+    int sync TOWBAR_DEFAULT_(0);
     TOWBAR_SELF_(towbar_options)
 } towbar_options;
 
@@ -94,9 +97,11 @@ struct towbar_site {
 #endif
 
 /* A message in printf form, with the stack and the place. The calls below return 0 when the report
- * is in the spool; -ENOTCONN before towbar_init and after towbar_shutdown; -EAGAIN when this place
- * has reported too often (ten at once, then ten a minute), which is counted and told with its next
- * report; or why it could not be kept. */
+ * is in the spool (with sync: and on the disk); -ENOTCONN before towbar_init and after
+ * towbar_shutdown; -EAGAIN when this place has reported too often (ten at once, then ten a minute),
+ * which is counted and told with its next report; or why it could not be kept. On a full disk
+ * (-ENOSPC) a copy of an error is kept in memory for as long as there is room, and written when the
+ * disk has some again and the program reports; do not report it again yourself. */
 #define towbar_error(...) towbar_report(TOWBAR_ERROR, __VA_ARGS__)
 #define towbar_warning(...) towbar_report(TOWBAR_WARNING, __VA_ARGS__)
 #define towbar_report(level, ...) towbar_report_at(TOWBAR_HERE, (level), 0, __VA_ARGS__)

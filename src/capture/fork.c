@@ -12,6 +12,7 @@
 #include "capture/context.h"
 #include "capture/crash.h"
 #include "capture/lib.h"
+#include "capture/loss.h"
 #include "capture/modules.h"
 #include "capture/report.h"
 #include "capture/stack.h"
@@ -30,10 +31,9 @@ void tb_fork_forget(void)
     tb_stack_forked();
     if (state == TB_LIB_OFF)
         return;
-    for (int i = 0; i < TB_N_CLASSES; i++) {
+    for (int i = 0; i < TB_N_CLASSES; i++)
         tb_writer_forget(&tb_lib.writers[i]);
-        atomic_store(&tb_lib.n_lost[i], 0); /* the parent will say it */
-    }
+    tb_loss_forked();
     tb_slot_close(&tb_lib.slot, 0);
     tb_modules_forked();
     tb_report_forked();

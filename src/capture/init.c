@@ -15,6 +15,7 @@
 #include "capture/fork.h"
 #include "capture/handoff.h"
 #include "capture/lib.h"
+#include "capture/loss.h"
 #include "capture/modules.h"
 #include "capture/stack.h"
 #include "capture/text.h"
@@ -58,6 +59,15 @@ static void read_options(const towbar_options *options)
         (void)tb_text_copy(tb_lib.service, sizeof(tb_lib.service), program_invocation_short_name);
 }
 
+static int wants_sync(const towbar_options *options)
+{
+    const char *variable = secure_getenv("TOWBAR_SYNC");
+    size_t end = offsetof(towbar_options, sync) + sizeof(options->sync);
+    if (options && options->size >= end && options->sync)
+        return 1;
+    return variable && variable[0] && strcmp(variable, "0") != 0;
+}
+
 static int wants_handler(const towbar_options *options)
 {
     size_t end = offsetof(towbar_options, no_crash_handler) + sizeof(options->no_crash_handler);
@@ -74,6 +84,8 @@ static int fail(int err, const char *what)
 
 static void close_all(int is_clean)
 {
+    if (tb_lib.slot.map)
+        tb_loss_end();
     for (int i = 0; i < TB_N_CLASSES; i++)
         tb_writer_close(&tb_lib.writers[i]);
     tb_slot_close(&tb_lib.slot, is_clean);
@@ -116,6 +128,7 @@ static int start(const towbar_options *options)
         return -EINVAL;
     }
     read_options(options);
+    tb_lib.has_sync = wants_sync(options);
     tb_lib.has_rows = tb_rows_load() == 0;
     tb_stack_setup();
     tb_crash_setup();
@@ -240,6 +253,9 @@ static void describe_on(char *out)
         len = add(out, len, "; the program has replaced the handler of %s since", replaced);
     if (tb_lib.why[0])
         len = add(out, len, "; %s", tb_lib.why);
+    if (tb_loss_n_kept() > 0)
+        len = add(out, len, "; %u reports wait in memory for room on the disk: %s",
+                  tb_loss_n_kept(), strerrordesc_np(atomic_load(&tb_lib.last_error)));
     if (n_lost > 0)
         (void)add(out, len, "; %llu reports could not be kept: %s", (unsigned long long)n_lost,
                   strerrordesc_np(atomic_load(&tb_lib.last_error)));

@@ -44,6 +44,7 @@ struct tb_lib {
     char why[TB_LIB_WHY]; /* why init failed, or what is not as it should be since; or "" */
     int has_handler;      /* crash handler on */
     int has_rows;         /* libunwind found */
+    int has_sync;         /* errors and critical reports wait for the disk */
     _Atomic uint64_t n_lost[TB_N_CLASSES]; /* reports that did not get to the disk, by class */
     atomic_int last_error;                 /* of those */
 };

@@ -23,6 +23,7 @@
 #include "base/utf8.h"
 #include "capture/context.h"
 #include "capture/lib.h"
+#include "capture/loss.h"
 #include "capture/modules.h"
 #include "capture/notes.h"
 #include "capture/site.h"
@@ -40,7 +41,6 @@ enum {
     JSON_BYTES = 64 << 10,
     NAME_BYTES = 16,
     ERROR_BYTES = 64, /* ": " and the text of an errno */
-    DROPCOUNT_BYTES = 128,
 };
 
 struct work {
@@ -263,36 +263,12 @@ static enum tb_spool_class class_of(int level)
     return level == TOWBAR_WARNING ? TB_CLASS_WARNING : TB_CLASS_INFO;
 }
 
-static void note_loss(enum tb_spool_class class_, int err)
-{
-    atomic_fetch_add(&tb_lib.n_lost[class_], 1);
-    atomic_store(&tb_lib.last_error, -err);
-}
-
-/* What was lost before is told by the first record that gets through again. */
-static void tell_losses(enum tb_spool_class class_)
-{
-    uint64_t n = atomic_exchange(&tb_lib.n_lost[class_], 0);
-    uint8_t uuid[TB_UUID_BYTES];
-    char json[DROPCOUNT_BYTES];
-    const char *reason = strerrorname_np(atomic_load(&tb_lib.last_error));
-    if (n == 0)
-        return;
-    int len = snprintf(json, sizeof(json), "{\"class\":%d,\"count\":%llu,\"reason\":\"%s\"}",
-                       (int)class_, (unsigned long long)n, reason ? reason : "unknown");
-    tb_id_uuid(uuid);
-    struct tb_append record = {.kind = TB_KIND_DROPCOUNT,
-                               .uuid = uuid,
-                               .time_ns = tb_clock_wall_ns(),
-                               .data = json,
-                               .len = (size_t)len};
-    if (tb_writer_append(&tb_lib.writers[class_], &record) != 0)
-        atomic_fetch_add(&tb_lib.n_lost[class_], n);
-}
-
-static int store(struct work *work)
+/* Of one that is kept or lost by then, *is_kept says so; of one that was written, *synced is its
+ * sync. */
+static int store(struct work *work, int *is_kept, int *synced)
 {
     const struct tb_modules *modules = work->modules;
+    enum tb_spool_class class_ = class_of(work->facts.level);
     struct tb_append record = {.kind = TB_KIND_NATIVE,
                                .uuid = work->uuid,
                                .time_ns = work->facts.wall_ns,
@@ -304,12 +280,18 @@ static int store(struct work *work)
         record.context_len = modules->record_len;
         record.generation = modules->process.generation;
     }
-    struct tb_writer *writer = &tb_lib.writers[class_of(work->facts.level)];
+    if (tb_lib.has_sync && class_ <= TB_CLASS_ERROR)
+        record.synced = synced;
+    struct tb_writer *writer = &tb_lib.writers[class_];
+    tb_loss_retry(class_);
     int err = tb_writer_append(writer, &record);
-    if (err != -ESTALE)
-        return err;
-    tb_lib_check_dir(); /* the host closed the folder: by its path then, once */
-    return tb_writer_append(writer, &record);
+    if (err == -ESTALE) {
+        tb_lib_check_dir(); /* the host closed the folder: by its path then, once */
+        err = tb_writer_append(writer, &record);
+    }
+    if (err < 0)
+        *is_kept = tb_loss_take(class_, &record, err);
+    return err;
 }
 
 /* The caller is inside (tb_lib_enter), and the site has let it pass. */
@@ -319,7 +301,7 @@ make_report(struct tb_site *site, const struct wish *wish, const char *format, v
     enum tb_spool_class class_ = class_of(wish->level);
     struct work *work = claim_work((uintptr_t)__builtin_frame_address(0));
     if (!work) {
-        note_loss(class_, -EAGAIN);
+        tb_loss_note(class_, -EAGAIN);
         return -EAGAIN;
     }
     work->modules = tb_modules_take();
@@ -331,15 +313,15 @@ make_report(struct tb_site *site, const struct wish *wish, const char *format, v
     put_frames(work, work->modules, wish->caller);
     renew_modules(work);
     put_surroundings(work, wish);
-    int err = store(work);
+    int is_kept = 0;
+    int synced = 0;
+    int err = store(work, &is_kept, &synced);
     release_work(work);
-    if (err == 0) {
-        tell_losses(class_);
-    } else {
-        note_loss(class_, err);
+    if (err == 0)
+        tb_loss_tell(class_);
+    else if (!is_kept)
         atomic_fetch_add(&site->n_suppressed, n_suppressed);
-    }
-    return err;
+    return err == 0 ? synced : err; /* one that could not be synced is in the spool: not lost */
 }
 
 __attribute__((format(printf, 2, 0))) static int report(struct wish *wish, const char *format,

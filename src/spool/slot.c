@@ -205,6 +205,15 @@ int tb_slot_renew(struct tb_slot *slot, uint64_t generation, const void *data, s
     return 0;
 }
 
+void tb_slot_drops(struct tb_slot *slot, int class_, uint32_t n)
+{
+    uint8_t word[4];
+    if (!slot->map || class_ < 0 || class_ >= TB_N_CLASSES)
+        return;
+    tb_put32(word, n);
+    (void)put(slot, TB_SLOT_DROPS_AT + 4 * (uint32_t)class_, word, sizeof(word));
+}
+
 void tb_slot_done(struct tb_slot *slot)
 {
     uint8_t word[4];

@@ -1,8 +1,9 @@
 /* slot.h - the crash slot: one preallocated, mapped file for each process (spool-format.md 7).
  *
  * 1. After tb_slot_open nothing needs a descriptor, a folder or room on the disk.
- * 2. The functions marked signal-safe only store to the mapping, but for renew and done, which run
- * in a healthy host and write through the kernel: a file cut by a stranger must not kill it.
+ * 2. The functions marked signal-safe only store to the mapping, but for renew, drops and done,
+ * which run in a healthy host and write through the kernel: a file cut by a stranger must not kill
+ * it.
  * 3. A crash stream cut anywhere is a usable prefix. */
 #ifndef TB_SPOOL_SLOT_H
 #define TB_SPOOL_SLOT_H
@@ -21,6 +22,7 @@ enum tb_slot_state {
 };
 enum {
     TB_SLOT_STATE_AT = 128,
+    TB_SLOT_DROPS_AT = 136, /* u32 for each class */
     TB_SLOT_AREA_A = 4096,
     TB_SLOT_AREA_B = 65536,
     TB_SLOT_CRASH_AT = 131072,
@@ -56,6 +58,9 @@ int tb_slot_context(struct tb_slot *slot, uint64_t generation, const void *data,
 /* The same for code that is not a crash handler: when somebody has cut the file it fails (-EFAULT)
  * and raises no SIGBUS. Signal-safe. */
 int tb_slot_renew(struct tb_slot *slot, uint64_t generation, const void *data, size_t len);
+/* How many records of the class the writer refused and has not told of, in the same way; what
+ * cannot be stored does not matter. Signal-safe. */
+void tb_slot_drops(struct tb_slot *slot, int class_, uint32_t n);
 /* State DONE, in the same way; what cannot be stored does not matter. Signal-safe. */
 void tb_slot_done(struct tb_slot *slot);
 /* Signal-safe. */
