@@ -32,6 +32,7 @@ struct tb_pipeline {
     struct entry *batch; /* TB_PIPELINE_BATCH entries, n of them in use */
     size_t n;
     struct tb_spool_record last; /* of the spool; its data are there until it is asked again */
+    int is_held;                 /* last is still to be worked on, alone: an agent died over it */
     unsigned n_single; /* batches of one left after a failure: a record that the database refuses
                           then stands alone */
     int is_dirty;      /* something was committed and not yet synced */
@@ -62,6 +63,12 @@ int tb_pipeline_new(const struct tb_pipeline_options *options, struct tb_pipelin
         tb_pipeline_free(p);
         return -ENOMEM;
     }
+    /* The last agent died over a record. If that was while it committed a batch, any of the batch
+     * may be the one: one at a time, the next death accuses the right one. */
+    struct tb_spool_stats spool;
+    tb_spool_stats(options->spool, &spool);
+    if (spool.n_suspects > 0)
+        p->n_single = TB_PIPELINE_BATCH;
     *out = p;
     return 0;
 }
@@ -159,6 +166,21 @@ static int quarantine(struct tb_pipeline *p, const struct tb_spool_record *recor
     return err;
 }
 
+/* The next record for this batch, or nonzero when the batch is as it should be. One that may kill
+ * the agent is alone in its batch. */
+static int next_record(struct tb_pipeline *p)
+{
+    if (p->is_held) {
+        p->is_held = 0;
+        return 0;
+    }
+    if (p->n == 1 && p->last.deaths > 0)
+        return -EAGAIN;
+    int err = tb_spool_next(p->options.spool, &p->last);
+    p->is_held = err == 0 && p->last.deaths > 0 && p->n > 0;
+    return p->is_held ? -EAGAIN : err;
+}
+
 /* Reads records and runs the stages until the batch is full or nothing more is there. Returns how
  * many went to quarantine, or -ENOMEM. */
 static int fill(struct tb_pipeline *p)
@@ -168,8 +190,9 @@ static int fill(struct tb_pipeline *p)
     size_t max = p->n_single > 0 ? 1 : TB_PIPELINE_BATCH;
     struct tb_spool_record *record = &p->last;
     for (size_t i = 0; i < max && bytes < TB_PIPELINE_BATCH_BYTES; i++) {
-        if (tb_spool_next(p->options.spool, record) != 0)
+        if (next_record(p) != 0)
             break;
+        tb_spool_begin(p->options.spool, record);
         struct entry *entry = &p->batch[p->n];
         int err = tb_stages_run(&p->tools, record, &entry->work);
         entry->class_ = record->class_;
@@ -272,6 +295,7 @@ static int fail(struct tb_pipeline *p, int err)
     p->n_single = TB_PIPELINE_BATCH;
     set_trouble(p, text);
     clear_batch(p);
+    p->is_held = 0;
     tb_spool_rewind(p->options.spool);
     return err;
 }

@@ -16,27 +16,6 @@ enum {
     MAX_READS = 256,  /* of 16 KiB events each at a time */
 };
 
-/* Index of name, or where it belongs; found says which. */
-static size_t position(const struct tb_spool *spool, const char *name, bool *found)
-{
-    size_t low = 0;
-    size_t high = spool->n_sources;
-    *found = false;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        int order = strcmp(spool->sources[middle]->name, name);
-        if (order == 0) {
-            *found = true;
-            return middle;
-        }
-        if (order < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
 static void note_event(struct tb_spool *spool, const struct inotify_event *event)
 {
     if (event->mask & IN_Q_OVERFLOW)
@@ -45,13 +24,12 @@ static void note_event(struct tb_spool *spool, const struct inotify_event *event
         spool->blind = true;
     if (event->len == 0)
         return;
-    bool found;
-    size_t at = position(spool, event->name, &found);
+    struct tb_source *source = tb_index_name(&spool->index, event->name);
     if (event->mask & IN_DELETE) {
-        spool->list_needed = spool->list_needed || found;
-    } else if (found) {
-        spool->sources[at]->dirty = !spool->sources[at]->final;
-        spool->sources[at]->quiet_size = 0;
+        spool->list_needed = spool->list_needed || source;
+    } else if (source) {
+        tb_folder_touch(spool, source);
+        source->quiet_size = 0;
     } else {
         int is_slot;
         if (tb_spool_name_parse(event->name, &is_slot) >= 0)
@@ -78,10 +56,9 @@ void tb_folder_events(struct tb_spool *spool)
     spool->list_needed = true;
 }
 
-static int add_source(struct tb_spool *spool, const char *name, size_t at, uint64_t now_ns)
+static int add_source(struct tb_spool *spool, const char *name, int class_, int is_slot,
+                      uint64_t now_ns)
 {
-    int is_slot;
-    int class_ = tb_spool_name_parse(name, &is_slot);
     if (spool->n_sources == spool->cap_sources) {
         size_t cap = spool->cap_sources ? 2 * spool->cap_sources : 64;
         struct tb_source **grown = realloc(spool->sources, cap * sizeof(*grown));
@@ -91,48 +68,47 @@ static int add_source(struct tb_spool *spool, const char *name, size_t at, uint6
         spool->cap_sources = cap;
     }
     struct tb_source *source = tb_source_new(name, class_, is_slot, now_ns);
-    if (!source)
+    if (!source || tb_index_add(&spool->index, source) < 0) {
+        tb_source_free(source);
         return -ENOMEM;
-    memmove(spool->sources + at + 1, spool->sources + at,
-            (spool->n_sources - at) * sizeof(struct tb_source *));
-    spool->sources[at] = source;
-    spool->n_sources++;
+    }
+    source->at = spool->n_sources;
+    spool->sources[spool->n_sources++] = source;
     source->listed = spool->listing;
+    if (class_ < 0) {
+        source->state = TB_SOURCE_FOREIGN;
+        spool->n_known_foreign++;
+    }
+    tb_folder_touch(spool, source);
     return 0;
 }
 
 static int note_name(struct tb_spool *spool, const char *name, uint64_t now_ns)
 {
-    int is_slot;
-    if (tb_spool_name_parse(name, &is_slot) < 0) {
-        if (strcmp(name, ".") != 0 && strcmp(name, "..") != 0)
-            spool->n_foreign++;
+    int is_slot = 0;
+    int class_ = tb_spool_name_parse(name, &is_slot);
+    if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
         return 0;
-    }
-    bool found;
-    size_t at = position(spool, name, &found);
-    if (found) {
-        struct tb_source *source = spool->sources[at];
+    spool->n_foreign += class_ < 0;
+    struct tb_source *source = tb_index_name(&spool->index, name);
+    if (source) {
         source->listed = spool->listing;
-        source->dirty = source->dirty || !source->final;
+        tb_folder_touch(spool, source);
         return 0;
     }
-    if (spool->n_sources == TB_SPOOL_MAX_SOURCES)
+    size_t n_foreign = spool->n_known_foreign;
+    if (class_ < 0 ? n_foreign == TB_SPOOL_MAX_FOREIGN
+                   : spool->n_sources - n_foreign == TB_SPOOL_MAX_SOURCES)
         return 0;
-    return add_source(spool, name, at, now_ns);
+    return add_source(spool, name, class_, is_slot, now_ns);
 }
 
 static void drop_gone(struct tb_spool *spool)
 {
-    size_t kept = 0;
-    for (size_t i = 0; i < spool->n_sources; i++) {
-        struct tb_source *source = spool->sources[i];
-        if (source->listed == spool->listing)
-            spool->sources[kept++] = source;
-        else
-            tb_source_free(source);
+    for (size_t i = spool->n_sources; i-- > 0;) {
+        if (spool->sources[i]->listed != spool->listing)
+            tb_folder_drop(spool, spool->sources[i]);
     }
-    spool->n_sources = kept;
 }
 
 static int list(struct tb_spool *spool, uint64_t now_ns)
@@ -174,48 +150,35 @@ void tb_folder_look(struct tb_spool *spool)
     }
     for (size_t i = 0; i < spool->n_sources; i++) {
         if (spool->sources[i]->waiting)
-            spool->sources[i]->dirty = true;
+            tb_folder_touch(spool, spool->sources[i]);
     }
 }
 
-static bool comes_before(const struct tb_source *a, const struct tb_source *b)
+void tb_folder_touch(struct tb_spool *spool, struct tb_source *source)
 {
-    if (a->class_ != b->class_)
-        return a->class_ < b->class_;
-    return a->header.created_wall_ns < b->header.created_wall_ns;
+    if (!source->final && source->state != TB_SOURCE_FOREIGN)
+        tb_index_push(&spool->index, source);
 }
 
 struct tb_source *tb_folder_pick(const struct tb_spool *spool)
 {
-    struct tb_source *best = NULL;
-    for (size_t i = 0; i < spool->n_sources; i++) {
-        struct tb_source *source = spool->sources[i];
-        if (source->dirty && (!best || comes_before(source, best)))
-            best = source;
-    }
-    return best;
+    return tb_index_first(&spool->index);
 }
 
 struct tb_source *tb_folder_find(const struct tb_spool *spool, uint64_t file_id)
 {
     if (spool->current && spool->current->id == file_id)
         return spool->current;
-    for (size_t i = 0; i < spool->n_sources; i++) {
-        struct tb_source *source = spool->sources[i];
-        if (source->state == TB_SOURCE_READY && source->id == file_id)
-            return source;
-    }
-    return NULL;
+    struct tb_source *source = tb_index_id(&spool->index, file_id);
+    return source && source->state == TB_SOURCE_READY ? source : NULL;
 }
 
 void tb_folder_drop(struct tb_spool *spool, struct tb_source *source)
 {
-    bool found;
-    size_t at = position(spool, source->name, &found);
-    if (!found)
-        return;
-    spool->n_sources--;
-    memmove(spool->sources + at, spool->sources + at + 1,
-            (spool->n_sources - at) * sizeof(struct tb_source *));
+    struct tb_source *last = spool->sources[--spool->n_sources];
+    tb_index_remove(&spool->index, source);
+    spool->sources[source->at] = last;
+    last->at = source->at;
+    spool->n_known_foreign -= source->state == TB_SOURCE_FOREIGN;
     tb_source_free(source);
 }

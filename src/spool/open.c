@@ -91,7 +91,7 @@ static void attach_all(struct tb_spool *spool)
             tb_source_leave(&spool->visit);
     }
     for (size_t i = 0; i < spool->n_sources; i++)
-        spool->sources[i]->dirty = true;
+        tb_folder_touch(spool, spool->sources[i]);
 }
 
 static int open_parts(struct tb_spool *spool, const char *path, int flags, char why[TB_SPOOL_WHY])
@@ -111,12 +111,38 @@ static int open_parts(struct tb_spool *spool, const char *path, int flags, char 
         return err;
     if ((err = take_lock(spool, path, why)))
         return err;
-    if ((err = allocate(spool)))
+    if ((err = allocate(spool)) || (err = tb_index_init(&spool->index)))
         return say(why, err, path, "in");
     watch(spool, path);
     if ((err = tb_acklog_open(&spool->acks, spool->agent_fd)))
         return say(why, err, path, "agent/ack.log");
+    tb_inflight_open(&spool->inflight, spool->agent_fd);
     return 0;
+}
+
+/* Is there no file in in/ whose id is not known? */
+static bool knows_all(const struct tb_spool *spool)
+{
+    bool all = spool->n_sources - spool->n_known_foreign < TB_SPOOL_MAX_SOURCES;
+    for (size_t i = 0; i < spool->n_sources; i++)
+        all = all && (spool->sources[i]->state == TB_SOURCE_READY ||
+                      spool->sources[i]->state == TB_SOURCE_FOREIGN);
+    return all;
+}
+
+/* Those that got through, and those whose file is gone. */
+static void forget_suspects(struct tb_spool *spool)
+{
+    bool all_known = knows_all(spool);
+    for (size_t i = 0; i < TB_SUSPECTS_MAX; i++) {
+        struct tb_suspect *suspect = &spool->inflight.suspects[i];
+        if (suspect->deaths == 0)
+            continue;
+        const struct tb_source *source = tb_folder_find(spool, suspect->file_id);
+        const uint32_t *mark = source ? tb_source_find(source, suspect->off8) : NULL;
+        if (source ? mark && (*mark & TB_MARK_ACKED) : all_known)
+            tb_inflight_forget(&spool->inflight, suspect);
+    }
 }
 
 int tb_spool_open(const char *path, int flags, struct tb_spool **out, char why[TB_SPOOL_WHY])
@@ -127,13 +153,14 @@ int tb_spool_open(const char *path, int flags, struct tb_spool **out, char why[T
         return -ENOMEM;
     }
     spool->in_fd = spool->agent_fd = spool->lock_fd = spool->wake_fd = -1;
-    spool->visit.scan.fd = spool->context.fd = spool->acks.fd = -1;
+    spool->visit.scan.fd = spool->context.fd = spool->acks.fd = spool->inflight.fd = -1;
     int err = open_parts(spool, path, flags, why);
     if (err < 0) {
         tb_spool_close(spool);
         return err;
     }
     attach_all(spool);
+    forget_suspects(spool);
     /* A disk that is too full to rewrite the log can still be drained. */
     (void)tb_spool_compact(spool);
     *out = spool;
@@ -148,6 +175,8 @@ void tb_spool_close(struct tb_spool *spool)
     for (size_t i = 0; i < spool->n_sources; i++)
         tb_source_free(spool->sources[i]);
     free(spool->sources);
+    tb_index_done(&spool->index);
+    tb_inflight_close(&spool->inflight);
     free(spool->visit.scan.window);
     free(spool->visit.stream);
     free(spool->context.window);
@@ -162,9 +191,7 @@ void tb_spool_close(struct tb_spool *spool)
 /* Entries that open found for files that could not be looked into yet, if there are such files. */
 static void pack_unknown(const struct tb_spool *spool, struct tb_buf *out)
 {
-    bool all_known = spool->n_sources < TB_SPOOL_MAX_SOURCES;
-    for (size_t i = 0; i < spool->n_sources; i++)
-        all_known = all_known && spool->sources[i]->state == TB_SOURCE_READY;
+    bool all_known = knows_all(spool);
     uint64_t last_id = 0;
     bool last_known = false;
     for (size_t i = 0; !all_known && i < spool->acks.n_loaded; i++) {

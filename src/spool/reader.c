@@ -47,6 +47,7 @@ static void give_up(struct tb_spool *spool, struct tb_source *source, const char
 
 static int attach(struct tb_spool *spool, struct tb_source *source)
 {
+    tb_index_remove_id(&spool->index, source); /* of a file that stood here before */
     int err = tb_source_attach(source, &spool->visit, &spool->counts.n_damaged);
     if (err == -ENODATA) {
         /* Its maker died between creating it and the first byte. */
@@ -71,12 +72,13 @@ static int attach(struct tb_spool *spool, struct tb_source *source)
     if (tb_source_load(source, acks, n_acks) < 0)
         return -EAGAIN;
     source->state = TB_SOURCE_READY;
+    tb_index_add_id(&spool->index, source);
     return 0;
 }
 
 int tb_spool_enter(struct tb_spool *spool, struct tb_source *source)
 {
-    source->dirty = false;
+    tb_index_drop(&spool->index, source);
     source->waiting = false;
     int err = tb_source_enter(source, spool->in_fd, &spool->visit);
     if (err == -ENOENT)
@@ -126,7 +128,7 @@ static void let_overtake(struct tb_spool *spool)
         if (!spool->list_needed)
             return;
     }
-    spool->current->dirty = true;
+    tb_folder_touch(spool, spool->current);
     leave_current(spool, 0);
     tb_folder_look(spool);
 }
@@ -141,8 +143,49 @@ static int read_current(struct tb_spool *spool, struct tb_spool_record *out)
     out->file_id = source->id;
     out->uid = source->uid;
     out->pid = (pid_t)source->header.pid;
-    spool->counts.n_read++;
     return 0;
+}
+
+/* A record over which the agent has died: not now, or never again. */
+static bool put_off(struct tb_spool *spool, struct tb_spool_record *record)
+{
+    char why[QUARANTINE_WHY];
+    struct tb_suspect *suspect = tb_inflight_find(&spool->inflight, record->file_id, record->off8);
+    if (!suspect)
+        return false;
+    if (suspect->deaths >= TB_DEATHS_MAX) {
+        (void)snprintf(why, sizeof(why), "the agent died %d times while it worked on this record",
+                       suspect->deaths);
+        /* When that fails it stays as it is, until the spool is opened or rewound. */
+        if (tb_spool_quarantine(spool, record, why) == 0)
+            (void)tb_spool_flush(spool); /* or it would be innocent after a restart */
+        return true;
+    }
+    suspect->is_put_off = !suspect->is_wanted;
+    suspect->is_wanted = false;
+    record->deaths = suspect->deaths;
+    return suspect->is_put_off;
+}
+
+/* Nothing else is left: is there one that was put off? Then it is read next. */
+static bool want_suspect(struct tb_spool *spool)
+{
+    struct tb_suspect *best = NULL;
+    for (size_t i = 0; i < TB_SUSPECTS_MAX && spool->inflight.n > 0; i++) {
+        struct tb_suspect *suspect = &spool->inflight.suspects[i];
+        if (suspect->is_put_off && (!best || suspect->deaths < best->deaths))
+            best = suspect;
+    }
+    if (!best)
+        return false;
+    best->is_put_off = false;
+    struct tb_source *source = tb_folder_find(spool, best->file_id);
+    if (source) {
+        best->is_wanted = true;
+        tb_source_unread(source, best->off8);
+        tb_folder_touch(spool, source);
+    }
+    return true;
 }
 
 int tb_spool_next(struct tb_spool *spool, struct tb_spool_record *out)
@@ -152,24 +195,34 @@ int tb_spool_next(struct tb_spool *spool, struct tb_spool_record *out)
     for (;;) {
         if (spool->current) {
             int err = read_current(spool, out);
-            if (err == 0)
+            if (err == 0 && spool->inflight.n > 0 && put_off(spool, out))
+                continue;
+            if (err == 0) {
+                spool->counts.n_read++;
                 return 0;
+            }
             if (err == -ENOMEM)
-                spool->current->dirty = true;
+                tb_folder_touch(spool, spool->current);
             leave_current(spool, err);
             if (err == -ENOMEM)
                 return err;
         }
         struct tb_source *source = tb_folder_pick(spool);
-        if (!source && looked)
-            return -EAGAIN;
-        if (!source) {
+        if (!source && looked) {
+            if (!want_suspect(spool))
+                return -EAGAIN;
+        } else if (!source) {
             tb_folder_look(spool);
             looked = true;
         } else if (tb_spool_enter(spool, source) == 0) {
             spool->current = source;
         }
     }
+}
+
+void tb_spool_begin(struct tb_spool *spool, const struct tb_spool_record *record)
+{
+    tb_inflight_begin(&spool->inflight, record->file_id, record->off8);
 }
 
 void tb_spool_ack(struct tb_spool *spool, uint64_t file_id, uint32_t off8, enum tb_ack_status how)
@@ -182,6 +235,9 @@ void tb_spool_ack(struct tb_spool *spool, uint64_t file_id, uint32_t off8, enum 
     if (how == TB_ACK_QUARANTINED)
         *mark |= TB_MARK_QUARANTINED;
     source->n_pending--;
+    struct tb_suspect *suspect = tb_inflight_find(&spool->inflight, file_id, off8);
+    if (suspect)
+        tb_inflight_forget(&spool->inflight, suspect);
     struct tb_ack ack = {file_id, off8, (uint8_t)how};
     tb_acklog_note(&spool->acks, &ack);
 }
@@ -203,6 +259,7 @@ int tb_spool_quarantine(struct tb_spool *spool, const struct tb_spool_record *re
 int tb_spool_flush(struct tb_spool *spool)
 {
     int err = tb_acklog_flush(&spool->acks);
+    tb_inflight_clear(&spool->inflight);
     if (err == 0 && spool->acks.end > spool->compact_at)
         (void)tb_spool_compact(spool); /* the log is right as it is, only long */
     return err;
@@ -239,9 +296,13 @@ void tb_spool_rewind(struct tb_spool *spool)
 {
     if (spool->current)
         leave_current(spool, 0);
+    tb_inflight_clear(&spool->inflight);
     for (size_t i = 0; i < spool->n_sources; i++) {
-        if (spool->sources[i]->state == TB_SOURCE_READY)
-            tb_source_rewind(spool->sources[i]);
+        struct tb_source *source = spool->sources[i];
+        if (source->state != TB_SOURCE_READY)
+            continue;
+        tb_source_rewind(source);
+        tb_folder_touch(spool, source);
     }
 }
 
@@ -253,9 +314,12 @@ int tb_spool_wake_fd(const struct tb_spool *spool)
 void tb_spool_stats(const struct tb_spool *spool, struct tb_spool_stats *out)
 {
     *out = spool->counts;
+    out->n_suspects = spool->inflight.n;
     out->n_refused = spool->n_foreign;
     for (size_t i = 0; i < spool->n_sources; i++) {
         const struct tb_source *source = spool->sources[i];
+        if (source->state == TB_SOURCE_FOREIGN)
+            continue;
         if (source->state == TB_SOURCE_REFUSED)
             out->n_refused++;
         out->n_files++;

@@ -8,6 +8,8 @@
  * 4. A crash slot is delivered as one record of kind crash: the payloads of its fragments in order.
  * 5. Nothing in the folder can make it stop, spin or follow a link.
  * 6. A file whose owner lives is never removed.
+ * 7. A record over which the agent died is delivered when nothing else is left, and after three
+ *    deaths goes to quarantine (docs/spool-format.md 10).
  * Not thread-safe. Besides when tb_spool_wake_fd is readable, call tb_spool_next once a second:
  * some things come with time alone (the end of a process, a record that a stopped thread never
  * wrote). */
@@ -35,6 +37,7 @@ struct tb_spool_record {
     size_t len;
     uint64_t file_id; /* names file and place to tb_spool_ack and tb_spool_context */
     uint32_t off8;
+    unsigned deaths; /* agents that died while they worked on it: handle it alone */
 };
 
 struct tb_spool_stats {
@@ -47,6 +50,7 @@ struct tb_spool_stats {
     uint64_t n_quarantined;  /* files and records moved to quarantine */
     uint64_t n_refused;      /* left alone in in/ now: not regular, linked, too large, unreadable,
                                 of a newer version, foreign names */
+    uint64_t n_suspects;     /* records over which an agent died, as far as they are remembered */
 };
 
 enum tb_spool_flags { TB_SPOOL_CREATE = 1, TB_SPOOL_SHARED = 2 };
@@ -65,6 +69,10 @@ int tb_spool_next(struct tb_spool *spool, struct tb_spool_record *out);
  * before the record; in a slot, the newest. */
 int tb_spool_context(struct tb_spool *spool, const struct tb_spool_record *record,
                      uint64_t generation, const uint8_t **data, size_t *len);
+/* Says that the record is being worked on, before anybody looks into its data: should the agent die
+ * now, it is under suspicion. Ends with the next tb_spool_begin, tb_spool_flush or tb_spool_rewind.
+ */
+void tb_spool_begin(struct tb_spool *spool, const struct tb_spool_record *record);
 /* Notes that the record is in the database (or quarantined). After tb_spool_flush that survives the
  * agent's death; a power loss may undo it, then the record is delivered again. */
 void tb_spool_ack(struct tb_spool *spool, uint64_t file_id, uint32_t off8, enum tb_ack_status how);

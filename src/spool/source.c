@@ -22,11 +22,14 @@ struct tb_source *tb_source_new(const char *name, int class_, bool is_slot, uint
     struct tb_source *source = calloc(1, sizeof(*source));
     if (!source)
         return NULL;
-    memcpy(source->name, name, strnlen(name, sizeof(source->name) - 1));
+    source->name = strdup(name);
+    if (!source->name) {
+        free(source);
+        return NULL;
+    }
     source->class_ = class_;
     source->is_slot = is_slot;
     source->first_seen_ns = now_ns;
-    source->dirty = true;
     source->pos = TB_FILE_HEADER_BYTES;
     return source;
 }
@@ -35,6 +38,7 @@ void tb_source_free(struct tb_source *source)
 {
     if (!source)
         return;
+    free(source->name);
     free(source->marks);
     free(source);
 }
@@ -86,12 +90,21 @@ static bool is_locked(int fd)
 
 static void forget(struct tb_source *source)
 {
-    struct tb_source fresh = {.class_ = source->class_,
+    struct tb_source fresh = {.name = source->name,
+                              .class_ = source->class_,
                               .is_slot = source->is_slot,
                               .listed = source->listed,
                               .first_seen_ns = tb_clock_mono_ns(),
-                              .pos = TB_FILE_HEADER_BYTES};
-    memcpy(fresh.name, source->name, sizeof(fresh.name));
+                              .pos = TB_FILE_HEADER_BYTES,
+                              /* Under this id it is still filed. */
+                              .id = source->id,
+                              .has_id = source->has_id,
+                              .next_name = source->next_name,
+                              .next_id = source->next_id,
+                              .at = source->at,
+                              .heap_at = source->heap_at,
+                              .order_class = source->order_class,
+                              .order_ns = source->order_ns};
     free(source->marks);
     *source = fresh;
 }
@@ -257,6 +270,20 @@ int tb_source_load(struct tb_source *source, const struct tb_ack *acks, size_t n
     return 0;
 }
 
+void tb_source_unread(struct tb_source *source, uint32_t off8)
+{
+    uint32_t *mark = tb_source_find(source, off8);
+    if (!mark || !(*mark & TB_MARK_RECORD) || (*mark & TB_MARK_ACKED))
+        return;
+    *mark &= ~(uint32_t)(TB_MARK_RECORD | TB_MARK_FOUND);
+    source->n_found--;
+    source->n_pending--;
+    if (!source->is_slot && off8 * (uint64_t)8 < source->pos)
+        source->pos = off8 * (uint64_t)8;
+    source->final = false;
+    source->quiet_size = 0;
+}
+
 void tb_source_rewind(struct tb_source *source)
 {
     for (size_t i = 0; i < source->n_marks; i++) {
@@ -270,6 +297,5 @@ void tb_source_rewind(struct tb_source *source)
     source->pos = TB_FILE_HEADER_BYTES;
     source->hole = 0;
     source->final = false;
-    source->dirty = true;
     source->quiet_size = 0;
 }

@@ -5,6 +5,7 @@
  *   NEW       the header was not read yet                    enter -> READY
  *   READY     header known, acknowledgements loaded          -
  *   REFUSED   no file of a producer; left alone              enter -> NEW when it is one after all
+ *   FOREIGN   a name that no producer makes; left alone      -
  *   BAD       useless; to quarantine when its owner is gone  the reader
  *
  * final is set when the owner is gone and all that the file will ever hold was seen: it may be
@@ -22,7 +23,13 @@
 #include "spool/reader.h"
 #include "spool/scan.h"
 
-enum tb_source_state { TB_SOURCE_NEW, TB_SOURCE_READY, TB_SOURCE_REFUSED, TB_SOURCE_BAD };
+enum tb_source_state {
+    TB_SOURCE_NEW,
+    TB_SOURCE_READY,
+    TB_SOURCE_REFUSED,
+    TB_SOURCE_FOREIGN,
+    TB_SOURCE_BAD
+};
 
 /* A mark is a frame's offset / 8 with what is known of it in the upper bits. */
 enum {
@@ -35,12 +42,11 @@ enum {
 };
 
 struct tb_source {
-    char name[TB_SPOOL_NAME];
+    char *name; /* owned */
     int class_;
     bool is_slot;
     enum tb_source_state state;
     const char *why_bad; /* a constant text, when BAD */
-    bool dirty;          /* worth a visit */
     bool waiting;        /* time alone may bring more: visit it whenever we look */
     bool final;          /* see above */
     bool counted;        /* its lost records, or its vanished owner, are in the stats */
@@ -66,6 +72,12 @@ struct tb_source {
     uint64_t gap_since_ns;
     /* A slot. */
     uint64_t writing_since_ns;
+    /* Of index.c; at is of folder.c. heap_at is 0 when nothing makes it worth a visit. */
+    struct tb_source *next_name, *next_id;
+    bool has_id;
+    size_t at, heap_at;
+    int order_class;
+    uint64_t order_ns;
 };
 
 /* One look at a file. */
@@ -99,6 +111,8 @@ uint32_t *tb_source_mark(struct tb_source *source, uint32_t off8);
 uint32_t *tb_source_find(const struct tb_source *source, uint32_t off8);
 /* Notes what ack.log says. */
 int tb_source_load(struct tb_source *source, const struct tb_ack *acks, size_t n_acks);
+/* Lets the record at off8 be delivered once more. */
+void tb_source_unread(struct tb_source *source, uint32_t off8);
 /* Forgets what was delivered and not acknowledged. */
 void tb_source_rewind(struct tb_source *source);
 

@@ -3,26 +3,34 @@
 #define TB_SPOOL_STATE_H
 
 #include "spool/acklog.h"
+#include "spool/index.h"
+#include "spool/inflight.h"
 #include "spool/reader.h"
 #include "spool/source.h"
 
-enum { TB_SPOOL_MAX_SOURCES = 8192 /* files known at a time; more wait for their turn */ };
+enum {
+    TB_SPOOL_MAX_SOURCES = 128 << 10, /* files known at a time; more wait for their turn */
+    TB_SPOOL_MAX_FOREIGN = 4096,      /* names beside them that no producer makes */
+};
 
 struct tb_spool {
     int in_fd, agent_fd, lock_fd;
     int wake_fd;                /* inotify, or -1 */
     bool blind;                 /* nothing tells of changes: the folder is read at each look */
-    struct tb_source **sources; /* owned; sorted by name */
+    struct tb_source **sources; /* owned; in no order */
     size_t n_sources, cap_sources;
+    size_t n_known_foreign; /* of n_sources */
+    struct tb_index index;
     unsigned listing; /* number of the last listing of in/ */
     uint64_t listed_ns;
     bool list_needed;
-    uint64_t n_foreign;        /* names in the last listing that no producer makes */
+    uint64_t n_foreign;        /* all names in the last listing that no producer makes */
     struct tb_source *current; /* being read; visit is open */
     struct tb_visit visit;
     unsigned n_since_events;
     struct tb_scan context; /* window for tb_spool_context */
     struct tb_acklog acks;
+    struct tb_inflight inflight;
     uint64_t compact_at; /* length of ack.log from which it is rewritten */
     struct tb_spool_stats counts;
 };
@@ -31,10 +39,12 @@ struct tb_spool {
 void tb_folder_events(struct tb_spool *spool);
 /* The same, and looks at the folder itself when that is due. Only while nothing is current. */
 void tb_folder_look(struct tb_spool *spool);
-/* The source to read next: crashes first, then by class and age; NULL when none is dirty. */
+/* The source to read next: crashes first, then by class and age; NULL when none is worth it. */
 struct tb_source *tb_folder_pick(const struct tb_spool *spool);
 /* The READY source with that id, or NULL. */
 struct tb_source *tb_folder_find(const struct tb_spool *spool, uint64_t file_id);
+/* It is worth a visit. */
+void tb_folder_touch(struct tb_spool *spool, struct tb_source *source);
 /* Forgets a source; its file is somebody else's. */
 void tb_folder_drop(struct tb_spool *spool, struct tb_source *source);
 

@@ -637,6 +637,43 @@ static void a_failing_database_acknowledges_nothing(void **state)
     assert_string_equal(snapshot.trouble, "");
 }
 
+/* The agent died over the first item, three times. */
+static void a_suspect_is_stored_alone_and_a_killer_is_not(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const items[] = {MESSAGE("u-1", "one"), MESSAGE("u-2", "two"),
+                                        MESSAGE("u-3", "three")};
+    struct tb_spool_record record;
+    struct found found;
+    spool_items(f, items, 3);
+    for (int deaths = 1; deaths <= 3; deaths++) {
+        assert_int_equal(tb_spool_next(f->spool, &record), 0);
+        while (deaths > 1 && record.deaths == 0)
+            assert_int_equal(tb_spool_next(f->spool, &record), 0);
+        tb_spool_begin(f->spool, &record);
+        close_pipeline(f);
+        open_pipeline(f, NULL);
+    }
+    assert_int_equal(tb_pipeline_batch(f->pipeline), 1); /* one at a time after a death */
+    drain(f);
+    occurrences(f, &found);
+    assert_int_equal(found.n, 2);
+    assert_int_equal(files_in("spool/agent/quarantine"), 2);
+    /* Nothing is under suspicion now. */
+    spool_items(f, items, 1);
+    assert_int_equal(tb_spool_next(f->spool, &record), 0);
+    tb_spool_begin(f->spool, &record);
+    close_pipeline(f);
+    open_pipeline(f, NULL);
+    static const char *const more[] = {MESSAGE("u-4", "four"), MESSAGE("u-5", "five")};
+    spool_items(f, more, 2);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(tb_pipeline_batch(f->pipeline), 1);
+    occurrences(f, &found);
+    assert_int_equal(found.n, 5);
+    assert_string_equal(found.titles[4], "one"); /* last */
+}
+
 static void *run(void *arg)
 {
     void **args = arg;
@@ -738,6 +775,7 @@ int main(int argc, char **argv)
         TEST(a_dead_symbolizer_costs_names_only),
         TEST(who_makes_the_symbolizer_hang_is_asked_for_no_more),
         TEST(a_failing_database_acknowledges_nothing),
+        TEST(a_suspect_is_stored_alone_and_a_killer_is_not),
         TEST(the_thread_takes_what_comes_until_it_is_stopped),
         TEST(more_than_one_batch_arrives_whole),
         TEST(a_reporter_reads_no_more_by_claiming_to_be_root),
