@@ -175,6 +175,7 @@ struct tb_source *tb_folder_find(const struct tb_spool *spool, uint64_t file_id)
 
 void tb_folder_drop(struct tb_spool *spool, struct tb_source *source)
 {
+    tb_spool_keep_tally(spool, source);
     struct tb_source *last = spool->sources[--spool->n_sources];
     tb_index_remove(&spool->index, source);
     spool->sources[source->at] = last;

@@ -117,6 +117,7 @@ static int open_parts(struct tb_spool *spool, const char *path, int flags, char 
     if ((err = tb_acklog_open(&spool->acks, spool->agent_fd)))
         return say(why, err, path, "agent/ack.log");
     tb_inflight_open(&spool->inflight, spool->agent_fd);
+    tb_counts_open(&spool->totals, spool->agent_fd);
     return 0;
 }
 
@@ -154,6 +155,7 @@ int tb_spool_open(const char *path, int flags, struct tb_spool **out, char why[T
     }
     spool->in_fd = spool->agent_fd = spool->lock_fd = spool->wake_fd = -1;
     spool->visit.scan.fd = spool->context.fd = spool->acks.fd = spool->inflight.fd = -1;
+    spool->totals.fd = -1;
     int err = open_parts(spool, path, flags, why);
     if (err < 0) {
         tb_spool_close(spool);
@@ -177,6 +179,7 @@ void tb_spool_close(struct tb_spool *spool)
     free(spool->sources);
     tb_index_done(&spool->index);
     tb_inflight_close(&spool->inflight);
+    tb_counts_close(&spool->totals);
     free(spool->visit.scan.window);
     free(spool->visit.stream);
     free(spool->context.window);

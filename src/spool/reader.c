@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -23,6 +24,28 @@ static bool is_quiet(const struct tb_source *source, const struct tb_visit *visi
            source->quiet_mtime_ns == visit->mtime_ns;
 }
 
+/* What the stats have grown by since before was met in source. */
+static void tally(struct tb_spool *spool, struct tb_source *source,
+                  const struct tb_spool_stats *before)
+{
+    struct tb_spool_totals *sum = &source->tally;
+    sum->damaged += spool->counts.n_damaged - before->n_damaged;
+    sum->lost += spool->counts.n_lost - before->n_lost;
+    sum->vanished += spool->counts.n_vanished - before->n_vanished;
+    for (int c = 0; c < TB_N_CLASSES; c++)
+        sum->drops[c] += spool->counts.n_drops[c] - before->n_drops[c];
+}
+
+void tb_spool_keep_tally(struct tb_spool *spool, struct tb_source *source)
+{
+    static const struct tb_spool_totals none;
+    if (memcmp(&source->tally, &none, sizeof(none)) == 0)
+        return;
+    tb_counts_add(&spool->totals.totals, &source->tally);
+    tb_counts_write(&spool->totals);
+    source->tally = none;
+}
+
 static void quarantine_source(struct tb_spool *spool, struct tb_source *source)
 {
     char why[QUARANTINE_WHY];
@@ -30,6 +53,7 @@ static void quarantine_source(struct tb_spool *spool, struct tb_source *source)
         return; /* its owner may still write to it */
     (void)snprintf(why, sizeof(why), "%s: %s (owner uid %lu)", source->name, source->why_bad,
                    (unsigned long)source->uid);
+    tb_spool_keep_tally(spool, source);
     if (tb_quarantine_file(spool->agent_fd, spool->in_fd, source->name, why) < 0)
         return; /* stays BAD, and is tried again at the next listing */
     spool->counts.n_quarantined++;
@@ -42,13 +66,16 @@ static void give_up(struct tb_spool *spool, struct tb_source *source, const char
     source->why_bad = why;
     source->final = false;
     spool->counts.n_damaged++;
+    source->tally.damaged++;
     quarantine_source(spool, source);
 }
 
 static int attach(struct tb_spool *spool, struct tb_source *source)
 {
     tb_index_remove_id(&spool->index, source); /* of a file that stood here before */
+    const struct tb_spool_stats before = spool->counts;
     int err = tb_source_attach(source, &spool->visit, &spool->counts.n_damaged);
+    tally(spool, source, &before);
     if (err == -ENODATA) {
         /* Its maker died between creating it and the first byte. */
         if (tb_source_claim(&spool->visit) == 0 && unlinkat(spool->in_fd, source->name, 0) == 0)
@@ -136,8 +163,10 @@ static void let_overtake(struct tb_spool *spool)
 static int read_current(struct tb_spool *spool, struct tb_spool_record *out)
 {
     struct tb_source *source = spool->current;
+    const struct tb_spool_stats before = spool->counts;
     int err = source->is_slot ? tb_slot_read(source, &spool->visit, &spool->counts, out)
                               : tb_segment_read(source, &spool->visit, &spool->counts, out);
+    tally(spool, source, &before);
     if (err < 0)
         return err;
     out->file_id = source->id;
@@ -280,8 +309,10 @@ int tb_spool_collect(struct tb_spool *spool)
             continue;
         uint64_t ino = source->ino;
         int err = tb_source_enter(source, spool->in_fd, &visit);
-        if (err == 0 && source->ino == ino && !visit.alive &&
-            unlinkat(spool->in_fd, source->name, 0) == 0) {
+        bool goes = err == 0 && source->ino == ino && !visit.alive;
+        if (goes)
+            tb_spool_keep_tally(spool, source);
+        if (goes && unlinkat(spool->in_fd, source->name, 0) == 0) {
             tb_folder_drop(spool, source);
             n_removed++;
         } else if (err == -ENOENT) {
@@ -315,6 +346,7 @@ void tb_spool_stats(const struct tb_spool *spool, struct tb_spool_stats *out)
 {
     *out = spool->counts;
     out->n_suspects = spool->inflight.n;
+    out->total = spool->totals.totals;
     out->n_refused = spool->n_foreign;
     for (size_t i = 0; i < spool->n_sources; i++) {
         const struct tb_source *source = spool->sources[i];
@@ -325,5 +357,6 @@ void tb_spool_stats(const struct tb_spool *spool, struct tb_spool_stats *out)
         out->n_files++;
         out->bytes += source->bytes;
         out->n_pending += source->n_pending;
+        tb_counts_add(&out->total, &source->tally);
     }
 }

@@ -40,17 +40,32 @@ struct tb_spool_record {
     unsigned deaths; /* agents that died while they worked on it: handle it alone */
 };
 
+/* Over the lifetime of the spool, kept in agent/counts. Of the files that are there now it counts
+ * what was met in them since open. */
+struct tb_spool_totals {
+    uint64_t evicted[TB_N_CLASSES]; /* records that left undelivered, by class */
+    uint64_t evicted_bytes, evicted_files;
+    uint64_t evicted_foreign;     /* files whose names no producer makes */
+    uint64_t lost;                /* gaps in seq */
+    uint64_t drops[TB_N_CLASSES]; /* told by the slots of processes that are gone */
+    uint64_t vanished;            /* processes that died unseen */
+    uint64_t damaged;
+};
+
 struct tb_spool_stats {
-    uint64_t n_files, bytes; /* now in in/ */
-    uint64_t n_pending;      /* delivered, not yet acknowledged */
-    uint64_t n_read;         /* records delivered since open */
-    uint64_t n_damaged;      /* runs of bytes, or whole files, that failed a check */
-    uint64_t n_lost;         /* gaps in seq; counted when the owner is gone */
-    uint64_t n_vanished;     /* processes that died unseen */
-    uint64_t n_quarantined;  /* files and records moved to quarantine */
-    uint64_t n_refused;      /* left alone in in/ now: not regular, linked, too large, unreadable,
-                                of a newer version, foreign names */
-    uint64_t n_suspects;     /* records over which an agent died, as far as they are remembered */
+    uint64_t n_files, bytes;        /* now in in/ */
+    uint64_t n_pending;             /* delivered, not yet acknowledged */
+    uint64_t n_read;                /* records delivered since open */
+    uint64_t n_damaged;             /* runs of bytes, or whole files, that failed a check */
+    uint64_t n_lost;                /* gaps in seq; counted when the owner is gone */
+    uint64_t n_vanished;            /* processes that died unseen */
+    uint64_t n_drops[TB_N_CLASSES]; /* records that processes had refused and not told when they
+                                       ended */
+    uint64_t n_quarantined;         /* files and records moved to quarantine */
+    uint64_t n_refused;  /* left alone in in/ now: not regular, linked, too large, unreadable,
+                            of a newer version, foreign names */
+    uint64_t n_suspects; /* records over which an agent died, as far as they are remembered */
+    struct tb_spool_totals total;
 };
 
 enum tb_spool_flags { TB_SPOOL_CREATE = 1, TB_SPOOL_SHARED = 2 };

@@ -86,6 +86,22 @@ static bool must_wait(struct tb_source *source, const struct tb_visit *visit, ui
     return visit->now_ns - source->writing_since_ns < (uint64_t)WRITING_S * TB_NS_PER_S;
 }
 
+/* What the writer refused and had no chance to tell. */
+static int count_drops(struct tb_source *source, struct tb_visit *visit,
+                       struct tb_spool_stats *stats)
+{
+    const uint8_t *bytes;
+    if (visit->alive || source->drops_counted)
+        return 0;
+    int err = tb_scan_bytes(&visit->scan, TB_SLOT_DROPS_AT, 4 * TB_N_CLASSES, &bytes);
+    if (err < 0)
+        return err == -ENODATA ? 0 : err;
+    for (int c = 0; c < TB_N_CLASSES; c++)
+        stats->n_drops[c] += tb_get32(bytes + 4 * c);
+    source->drops_counted = true;
+    return 0;
+}
+
 int tb_slot_read(struct tb_source *source, struct tb_visit *visit, struct tb_spool_stats *stats,
                  struct tb_spool_record *out)
 {
@@ -96,6 +112,8 @@ int tb_slot_read(struct tb_source *source, struct tb_visit *visit, struct tb_spo
     uint32_t state = err == 0 ? tb_get32(bytes) : 0;
     if (must_wait(source, visit, state))
         return -EAGAIN;
+    if ((err = count_drops(source, visit, stats)) < 0)
+        return err;
     source->final = !visit->alive;
     if (state == TB_SLOT_DONE)
         return -EAGAIN;

@@ -96,6 +96,7 @@ static void forget(struct tb_source *source)
                               .listed = source->listed,
                               .first_seen_ns = tb_clock_mono_ns(),
                               .pos = TB_FILE_HEADER_BYTES,
+                              .tally = source->tally,
                               /* Under this id it is still filed. */
                               .id = source->id,
                               .has_id = source->has_id,

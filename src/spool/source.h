@@ -46,11 +46,13 @@ struct tb_source {
     int class_;
     bool is_slot;
     enum tb_source_state state;
-    const char *why_bad; /* a constant text, when BAD */
-    bool waiting;        /* time alone may bring more: visit it whenever we look */
-    bool final;          /* see above */
-    bool counted;        /* its lost records, or its vanished owner, are in the stats */
-    unsigned listed;     /* listing that saw it last */
+    const char *why_bad;          /* a constant text, when BAD */
+    bool waiting;                 /* time alone may bring more: visit it whenever we look */
+    bool final;                   /* see above */
+    bool counted;                 /* its lost records, or its vanished owner, are in the stats */
+    bool drops_counted;           /* and what its slot says of drops */
+    struct tb_spool_totals tally; /* what was counted of it and is not in agent/counts yet */
+    unsigned listed;              /* listing that saw it last */
     struct tb_file_header header;
     uint64_t id; /* first 8 bytes of header.id */
     uint64_t dev, ino;

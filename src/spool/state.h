@@ -3,6 +3,7 @@
 #define TB_SPOOL_STATE_H
 
 #include "spool/acklog.h"
+#include "spool/counts.h"
 #include "spool/index.h"
 #include "spool/inflight.h"
 #include "spool/reader.h"
@@ -31,6 +32,7 @@ struct tb_spool {
     struct tb_scan context; /* window for tb_spool_context */
     struct tb_acklog acks;
     struct tb_inflight inflight;
+    struct tb_counts totals;
     uint64_t compact_at; /* length of ack.log from which it is rewritten */
     struct tb_spool_stats counts;
 };
@@ -45,6 +47,8 @@ struct tb_source *tb_folder_pick(const struct tb_spool *spool);
 struct tb_source *tb_folder_find(const struct tb_spool *spool, uint64_t file_id);
 /* It is worth a visit. */
 void tb_folder_touch(struct tb_spool *spool, struct tb_source *source);
+/* Moves what was counted of it to agent/counts: before its file goes. */
+void tb_spool_keep_tally(struct tb_spool *spool, struct tb_source *source);
 /* Forgets a source; its file is somebody else's. */
 void tb_folder_drop(struct tb_spool *spool, struct tb_source *source);
 
