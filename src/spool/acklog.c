@@ -96,6 +96,26 @@ int tb_acklog_open(struct tb_acklog *log, int dirfd)
     return err;
 }
 
+int tb_acklog_read(struct tb_acklog *log, int dirfd)
+{
+    struct stat st;
+    memset(log, 0, sizeof(*log));
+    log->dirfd = dirfd;
+    log->fd = openat(dirfd, NAME, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+    if (log->fd < 0)
+        return errno == ENOENT ? 0 : -errno;
+    int err = 0;
+    if (fstat(log->fd, &st) < 0)
+        err = -errno;
+    else if (!S_ISREG(st.st_mode))
+        err = -EPERM;
+    else
+        err = load(log);
+    if (err < 0)
+        tb_acklog_close(log);
+    return err;
+}
+
 void tb_acklog_close(struct tb_acklog *log)
 {
     tb_fd_close(&log->fd);

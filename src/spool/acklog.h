@@ -31,6 +31,9 @@ struct tb_acklog {
 
 /* Opens or makes the log and loads it. 0 or a negative errno. */
 int tb_acklog_open(struct tb_acklog *log, int dirfd);
+/* The same for one who only looks: writes and makes nothing, and no log is an empty one. What was
+ * loaded can be found; nothing can be noted. */
+int tb_acklog_read(struct tb_acklog *log, int dirfd);
 void tb_acklog_close(struct tb_acklog *log);
 /* The entries loaded for one file: how many, and the first. */
 size_t tb_acklog_find(const struct tb_acklog *log, uint64_t file_id, const struct tb_ack **first);

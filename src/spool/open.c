@@ -10,6 +10,7 @@
 
 #include "base/fd.h"
 #include "base/pack.h"
+#include "spool/quarantine.h"
 #include "spool/state.h"
 
 enum {
@@ -224,7 +225,8 @@ int tb_spool_compact(struct tb_spool *spool)
         }
     }
     pack_unknown(spool, &entries);
-    int err = entries.err;
+    int err = tb_quarantine_keep_acks(spool->agent_fd, &entries);
+    err = err ? err : entries.err;
     bool same = entries.len == spool->acks.end && spool->acks.n_damaged == 0;
     if (err == 0 && !same)
         err = tb_acklog_replace(&spool->acks, &entries);

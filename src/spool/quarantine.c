@@ -1,66 +1,128 @@
-/* quarantine.c - see quarantine.h. */
+/* quarantine.c - see quarantine.h.
+ *
+ * The reason is written first and the thing comes last, by a rename: a reason alone is rubbish that
+ * the next trim takes away, as it does with temporary files (.NAME.new). */
 #include "spool/quarantine.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/buf.h"
+#include "base/clock.h"
 #include "base/fd.h"
+#include "base/pack.h"
+#include "spool/acklog.h"
+#include "spool/dir.h"
+#include "spool/frame.h"
 
 #define FOLDER "quarantine"
-enum { REASON_MAX = 4096, NAME_BYTES = 256 };
-
-struct entry {
-    char name[NAME_BYTES];
-    uint64_t bytes; /* on the disk */
-    struct timespec since;
-};
+#define WHY ".why"
+/* A reason that is on its way out with its thing: no trim may be in between. */
+#define LEAVING ".leaving"
 
 struct listing {
-    struct entry *entries;
+    struct tb_quarantined *things;
     size_t n, cap;
+    size_t n_files;
     uint64_t bytes;
 };
 
-static int open_folder(int agent_fd)
+static int open_folder(int agent_fd, bool make)
 {
-    if (mkdirat(agent_fd, FOLDER, 0700) < 0 && errno != EEXIST)
+    if (make && mkdirat(agent_fd, FOLDER, 0700) < 0 && errno != EEXIST)
         return -errno;
     int fd = openat(agent_fd, FOLDER, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     return fd < 0 ? -errno : fd;
 }
 
-static int add_entry(struct listing *list, int dirfd, const char *name)
+static bool ends_with(const char *name, const char *end)
+{
+    size_t len = strlen(name);
+    size_t end_len = strlen(end);
+    return len > end_len && strcmp(name + len - end_len, end) == 0;
+}
+
+/* "NAME.why", or with a dot in front and more behind. */
+static int beside(const char *name, const char *before, const char *behind,
+                  char out[TB_QUARANTINE_NAME])
+{
+    int n = snprintf(out, TB_QUARANTINE_NAME, "%s%s%s", before, name, behind);
+    return n < 0 || n >= TB_QUARANTINE_NAME ? -ENAMETOOLONG : 0;
+}
+
+/* A single component: nothing of quarantine is reached through a folder. */
+static int check_name(const char *name)
+{
+    bool is_plain = name[0] != '\0' && name[0] != '.' && strchr(name, '/') == NULL;
+    return is_plain && !ends_with(name, WHY) ? 0 : -ENOENT;
+}
+
+/* ---- what is there ---- */
+
+static int add_thing(struct listing *list, int dirfd, const char *name)
 {
     struct stat st;
-    if (strlen(name) >= NAME_BYTES || fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+    struct stat why_st;
+    char why[TB_QUARANTINE_NAME];
+    if (strlen(name) >= TB_QUARANTINE_NAME || fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
         S_ISDIR(st.st_mode))
         return 0;
     if (list->n == list->cap) {
         size_t cap = list->cap ? 2 * list->cap : 64;
-        struct entry *grown = realloc(list->entries, cap * sizeof(*grown));
+        struct tb_quarantined *grown = realloc(list->things, cap * sizeof(*grown));
         if (!grown)
             return -ENOMEM;
-        list->entries = grown;
+        list->things = grown;
         list->cap = cap;
     }
-    struct entry *entry = &list->entries[list->n++];
-    memcpy(entry->name, name, strlen(name) + 1);
-    entry->bytes = (uint64_t)st.st_blocks * 512;
+    struct tb_quarantined *thing = &list->things[list->n++];
+    memset(thing, 0, sizeof(*thing));
+    memcpy(thing->name, name, strlen(name) + 1);
+    thing->bytes = (uint64_t)st.st_blocks * 512;
+    thing->n_files = 1;
+    if (beside(name, "", WHY, why) == 0 && fstatat(dirfd, why, &why_st, AT_SYMLINK_NOFOLLOW) == 0) {
+        thing->bytes += (uint64_t)why_st.st_blocks * 512;
+        thing->n_files = 2;
+    }
     /* The change time is set by the move itself; the owner of the file cannot forge it. */
-    entry->since = st.st_ctim;
-    list->bytes += entry->bytes;
+    thing->since_ns = (uint64_t)st.st_ctim.tv_sec * TB_NS_PER_S + (uint64_t)st.st_ctim.tv_nsec;
+    list->bytes += thing->bytes;
+    list->n_files += thing->n_files;
     return 0;
 }
 
-static int list_folder(int dirfd, struct listing *list)
+static int older(const void *left, const void *right)
+{
+    const struct tb_quarantined *a = left;
+    const struct tb_quarantined *b = right;
+    if (a->since_ns != b->since_ns)
+        return a->since_ns < b->since_ns ? -1 : 1;
+    return strcmp(a->name, b->name);
+}
+
+/* What a writer left that died: a file it had not finished, a reason whose thing never came. */
+static void clear_rubbish(int dirfd, const char *name)
+{
+    char thing[TB_QUARANTINE_NAME];
+    struct stat st;
+    size_t len = strlen(name);
+    bool is_rubbish = name[0] == '.' && (ends_with(name, ".new") || ends_with(name, LEAVING));
+    if (ends_with(name, WHY) && len < sizeof(thing)) {
+        snprintf(thing, sizeof(thing), "%.*s", (int)(len - strlen(WHY)), name);
+        is_rubbish = fstatat(dirfd, thing, &st, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT;
+    }
+    if (is_rubbish)
+        (void)unlinkat(dirfd, name, 0);
+}
+
+/* The things, oldest first; the agent clears on the way. */
+static int list_folder(int dirfd, bool clear, struct listing *list)
 {
     int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *dir = fd < 0 ? NULL : fdopendir(fd);
@@ -71,78 +133,129 @@ static int list_folder(int dirfd, struct listing *list)
     }
     int err = 0;
     const struct dirent *entry;
-    while (err == 0 && (entry = readdir(dir)))
-        err = add_entry(list, dirfd, entry->d_name);
+    while (err == 0 && (entry = readdir(dir))) {
+        if (check_name(entry->d_name) == 0)
+            err = add_thing(list, dirfd, entry->d_name);
+        else if (clear)
+            clear_rubbish(dirfd, entry->d_name);
+    }
     closedir(dir);
+    if (list->n > 1)
+        qsort(list->things, list->n, sizeof(*list->things), older);
     return err;
 }
 
-static int older(const void *left, const void *right)
+static int remove_thing(int dirfd, const char *name)
 {
-    const struct entry *a = left;
-    const struct entry *b = right;
-    if (a->since.tv_sec != b->since.tv_sec)
-        return a->since.tv_sec < b->since.tv_sec ? -1 : 1;
-    if (a->since.tv_nsec != b->since.tv_nsec)
-        return a->since.tv_nsec < b->since.tv_nsec ? -1 : 1;
-    return strcmp(a->name, b->name);
+    char why[TB_QUARANTINE_NAME];
+    if (unlinkat(dirfd, name, 0) < 0)
+        return -errno;
+    if (beside(name, "", WHY, why) == 0)
+        (void)unlinkat(dirfd, why, 0); /* else the next trim takes it */
+    return 0;
 }
 
-/* Removes the oldest until the rest fits. Failing is no harm now: the next one tries again. */
-static void trim(int dirfd)
+/* Failing is no harm now: the next one tries again. */
+static uint64_t trim(int dirfd, uint64_t max_bytes, size_t max_files)
 {
     struct listing list = {0};
-    if (list_folder(dirfd, &list) == 0 && list.n > 0) {
-        qsort(list.entries, list.n, sizeof(*list.entries), older);
-        for (size_t i = 0; i < list.n; i++) {
-            if (list.bytes <= TB_QUARANTINE_BYTES && list.n - i <= TB_QUARANTINE_FILES)
-                break;
-            (void)unlinkat(dirfd, list.entries[i].name, 0);
-            list.bytes -= list.entries[i].bytes;
+    if (list_folder(dirfd, true, &list) == 0) {
+        for (size_t i = 0; i < list.n && (list.bytes > max_bytes || list.n_files > max_files);
+             i++) {
+            if (remove_thing(dirfd, list.things[i].name) < 0)
+                continue;
+            list.bytes -= list.things[i].bytes;
+            list.n_files -= list.things[i].n_files;
         }
     }
-    free(list.entries);
+    free(list.things);
+    return list.bytes;
 }
 
-static int write_file(int dirfd, const char *name, const void *data, size_t len)
+uint64_t tb_quarantine_trim(int agent_fd, uint64_t max_bytes, size_t max_files)
 {
-    (void)unlinkat(dirfd, name, 0); /* an older thing of the same name */
-    int fd = openat(dirfd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd < 0)
-        return -errno;
-    int err = tb_fd_write_all(fd, data, len);
-    if (err == 0)
-        err = tb_fd_sync(fd);
+    int dirfd = open_folder(agent_fd, false);
+    if (dirfd < 0)
+        return 0;
+    uint64_t left = trim(dirfd, max_bytes, max_files);
+    tb_fd_close(&dirfd);
+    return left;
+}
+
+int tb_quarantine_list(int agent_fd, struct tb_quarantined **out, size_t *n_out)
+{
+    struct listing list = {0};
+    int dirfd = open_folder(agent_fd, false);
+    if (dirfd < 0 && dirfd != -ENOENT)
+        return dirfd;
+    int err = dirfd < 0 ? 0 : list_folder(dirfd, false, &list);
+    tb_fd_close(&dirfd);
+    if (err < 0) {
+        free(list.things);
+        return err;
+    }
+    *out = list.things;
+    *n_out = list.n;
+    return 0;
+}
+
+const char *tb_quarantine_why(int agent_fd, const char *name, char out[TB_QUARANTINE_WHY])
+{
+    char path[TB_QUARANTINE_NAME];
+    out[0] = '\0';
+    int dirfd = open_folder(agent_fd, false);
+    if (dirfd < 0)
+        return out;
+    int fd = -1;
+    if (check_name(name) == 0 && beside(name, "", WHY, path) == 0)
+        fd = openat(dirfd, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? 0 : tb_fd_pread_all(fd, out, TB_QUARANTINE_WHY - 1, 0);
+    out[n < 0 ? 0 : n] = '\0';
+    out[strcspn(out, "\n")] = '\0';
     tb_fd_close(&fd);
-    if (err < 0)
-        (void)unlinkat(dirfd, name, 0);
-    return err;
+    tb_fd_close(&dirfd);
+    return out;
 }
 
-static int write_reason(int dirfd, const char *name, const char *reason)
+/* ---- putting in ---- */
+
+/* On a full disk the thing itself matters more: then there is none. Not synced: the thing is. */
+static void write_reason(int dirfd, const char *name, const char *reason)
 {
-    char path[NAME_BYTES];
-    int n = snprintf(path, sizeof(path), "%s.why", name);
-    if (n < 0 || (size_t)n >= sizeof(path))
-        return -ENAMETOOLONG;
+    char path[TB_QUARANTINE_NAME];
+    char temporary[TB_QUARANTINE_NAME];
     struct tb_buf text;
-    tb_buf_init(&text, REASON_MAX);
-    tb_buf_add(&text, reason, strnlen(reason, REASON_MAX - 2));
+    if (beside(name, "", WHY, path) < 0 || beside(name, ".", WHY ".new", temporary) < 0)
+        return;
+    tb_buf_init(&text, TB_QUARANTINE_WHY);
+    tb_buf_add(&text, reason, strnlen(reason, TB_QUARANTINE_WHY - 2));
+    for (char *c = text.data; c && *c; c++)
+        *c = *c == '\n' ? ' ' : *c;
     tb_buf_adds(&text, "\n");
-    int err = text.err ? text.err : write_file(dirfd, path, text.data, text.len);
+    int fd = openat(dirfd, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    int err = fd < 0 ? -errno : text.err;
+    if (err == 0)
+        err = tb_fd_write_all(fd, text.data, text.len);
+    tb_fd_close(&fd);
+    if (err < 0 || renameat(dirfd, temporary, dirfd, path) < 0)
+        (void)unlinkat(dirfd, temporary, 0);
     tb_buf_done(&text);
-    return err;
 }
 
 int tb_quarantine_file(int agent_fd, int in_fd, const char *name, const char *reason)
 {
-    int dirfd = open_folder(agent_fd);
+    if (check_name(name) < 0)
+        return -ENOENT;
+    int dirfd = open_folder(agent_fd, true);
     if (dirfd < 0)
         return dirfd;
+    write_reason(dirfd, name, reason);
     int err = renameat(in_fd, name, dirfd, name) < 0 ? -errno : 0;
-    if (err == 0)
-        (void)write_reason(dirfd, name, reason); /* on a full disk the thing itself matters more */
-    trim(dirfd);
+    if (err == 0) {
+        (void)tb_fd_sync(dirfd); /* a move undone by a power loss is done again */
+        (void)tb_fd_sync(in_fd);
+    }
+    trim(dirfd, TB_QUARANTINE_BYTES, TB_QUARANTINE_FILES);
     tb_fd_close(&dirfd);
     return err;
 }
@@ -150,13 +263,122 @@ int tb_quarantine_file(int agent_fd, int in_fd, const char *name, const char *re
 int tb_quarantine_data(int agent_fd, const char *name, const void *data, size_t len,
                        const char *reason)
 {
-    int dirfd = open_folder(agent_fd);
+    if (check_name(name) < 0)
+        return -ENOENT;
+    int dirfd = open_folder(agent_fd, true);
     if (dirfd < 0)
         return dirfd;
-    int err = write_file(dirfd, name, data, len);
-    if (err == 0)
-        (void)write_reason(dirfd, name, reason); /* as above */
-    trim(dirfd);
+    write_reason(dirfd, name, reason);
+    int err = tb_fd_replace(dirfd, name, data, len);
+    trim(dirfd, TB_QUARANTINE_BYTES, TB_QUARANTINE_FILES);
+    tb_fd_close(&dirfd);
+    return err;
+}
+
+/* ---- taking out ---- */
+
+/* The agent may put the thing in again at once, with a new reason: so the old one goes first, and
+ * comes back when the move fails. */
+static int move_out(int dirfd, int in_fd, const char *name)
+{
+    char why[TB_QUARANTINE_NAME];
+    char leaving[TB_QUARANTINE_NAME];
+    int err = beside(name, "", WHY, why);
+    if (err < 0 || (err = beside(name, ".", LEAVING, leaving)) < 0)
+        return err;
+    bool has_why = renameat(dirfd, why, dirfd, leaving) == 0;
+    if (renameat2(dirfd, name, in_fd, name, RENAME_NOREPLACE) < 0)
+        err = -errno;
+    if (has_why && (err == 0 || renameat(dirfd, leaving, dirfd, why) < 0))
+        (void)unlinkat(dirfd, leaving, 0);
+    return err;
+}
+
+int tb_quarantine_retry(int agent_fd, int in_fd, const char *name)
+{
+    int is_slot;
+    struct stat st;
+    if (check_name(name) < 0)
+        return -ENOENT;
+    int dirfd = open_folder(agent_fd, false);
+    if (dirfd < 0)
+        return dirfd;
+    int err = 0;
+    if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+        err = -errno;
+    else if (tb_spool_name_parse(name, &is_slot) < 0)
+        err = -EPROTONOSUPPORT;
+    else
+        err = move_out(dirfd, in_fd, name);
+    if (err == 0) {
+        (void)tb_fd_sync(in_fd); /* a move undone by a power loss can be done again */
+        (void)tb_fd_sync(dirfd);
+    }
+    tb_fd_close(&dirfd);
+    return err;
+}
+
+int tb_quarantine_remove(int agent_fd, const char *name)
+{
+    if (check_name(name) < 0)
+        return -ENOENT;
+    int dirfd = open_folder(agent_fd, false);
+    if (dirfd < 0)
+        return dirfd;
+    int err = remove_thing(dirfd, name);
+    tb_fd_close(&dirfd);
+    return err;
+}
+
+/* ---- acknowledgements of what is there ---- */
+
+/* The id of a file in quarantine as ack.log names it; 0 when its header does not say. */
+static uint64_t id_of(int dirfd, const char *name)
+{
+    uint8_t image[TB_FILE_HEADER_BYTES] = {0};
+    struct tb_file_header header;
+    int is_slot;
+    if (tb_spool_name_parse(name, &is_slot) < 0)
+        return 0;
+    int fd = openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    if (fd < 0)
+        return 0;
+    ssize_t n = tb_fd_pread_all(fd, image, sizeof(image), 0);
+    tb_fd_close(&fd);
+    if (n != (ssize_t)sizeof(image))
+        return 0;
+    bool is_good = tb_file_header_unpack(image, &header) == 0 ||
+                   (tb_file_header_mend(image) == 0 && tb_file_header_unpack(image, &header) == 0);
+    return is_good ? tb_get64(header.id) : 0;
+}
+
+static void pack_acks(const struct tb_acklog *log, uint64_t id, struct tb_buf *out)
+{
+    const struct tb_ack *acks;
+    size_t n = tb_acklog_find(log, id, &acks);
+    for (size_t i = 0; i < n; i++) {
+        if (i == 0 || acks[i].off8 != acks[i - 1].off8)
+            tb_acklog_pack(out, &acks[i]);
+    }
+}
+
+int tb_quarantine_keep_acks(int agent_fd, struct tb_buf *out)
+{
+    struct listing list = {0};
+    struct tb_acklog log = {.fd = -1};
+    int dirfd = open_folder(agent_fd, false);
+    if (dirfd < 0)
+        return dirfd == -ENOENT ? 0 : dirfd;
+    int err = list_folder(dirfd, false, &list);
+    if (err == 0 && list.n > 0)
+        err = tb_acklog_read(&log, agent_fd);
+    for (size_t i = 0; i < list.n && log.n_loaded > 0; i++) {
+        uint64_t id = id_of(dirfd, list.things[i].name);
+        if (id != 0)
+            pack_acks(&log, id, out);
+    }
+    tb_acklog_close(&log);
+    free(list.things);
     tb_fd_close(&dirfd);
     return err;
 }

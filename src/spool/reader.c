@@ -8,6 +8,8 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/pack.h"
+#include "spool/parcel.h"
 #include "spool/quarantine.h"
 #include "spool/state.h"
 
@@ -46,6 +48,36 @@ void tb_spool_keep_tally(struct tb_spool *spool, struct tb_source *source)
     source->tally = none;
 }
 
+static void remember_put_away(struct tb_spool *spool, const struct tb_source *source)
+{
+    for (size_t i = 0; i < source->n_marks; i++) {
+        if (!(source->marks[i] & TB_MARK_ACKED))
+            continue;
+        spool->put_away[spool->n_put_away++ % TB_SPOOL_PUT_AWAY] = source->id;
+        return;
+    }
+}
+
+/* Notes what is acknowledged of a file that was just met. */
+static int load_acks(struct tb_spool *spool, struct tb_source *source)
+{
+    struct tb_acklog now = {.fd = -1};
+    const struct tb_acklog *log = &spool->acks;
+    const struct tb_ack *acks;
+    for (unsigned i = 0; i < TB_SPOOL_PUT_AWAY && i < spool->n_put_away; i++) {
+        if (spool->put_away[i] != source->id)
+            continue;
+        (void)tb_acklog_flush(&spool->acks); /* what is lost of it is delivered twice */
+        if (tb_acklog_read(&now, spool->agent_fd) == 0)
+            log = &now;
+        break;
+    }
+    size_t n_acks = tb_acklog_find(log, source->id, &acks);
+    int err = tb_source_load(source, acks, n_acks);
+    tb_acklog_close(&now);
+    return err;
+}
+
 static void quarantine_source(struct tb_spool *spool, struct tb_source *source)
 {
     char why[QUARANTINE_WHY];
@@ -57,6 +89,7 @@ static void quarantine_source(struct tb_spool *spool, struct tb_source *source)
     if (tb_quarantine_file(spool->agent_fd, spool->in_fd, source->name, why) < 0)
         return; /* stays BAD, and is tried again at the next listing */
     spool->counts.n_quarantined++;
+    remember_put_away(spool, source);
     tb_folder_drop(spool, source);
 }
 
@@ -94,9 +127,7 @@ static int attach(struct tb_spool *spool, struct tb_source *source)
         source->state = TB_SOURCE_REFUSED; /* a copy: the first one speaks for both */
         return -EAGAIN;
     }
-    const struct tb_ack *acks;
-    size_t n_acks = tb_acklog_find(&spool->acks, source->id, &acks);
-    if (tb_source_load(source, acks, n_acks) < 0)
+    if (load_acks(spool, source) < 0)
         return -EAGAIN;
     source->state = TB_SOURCE_READY;
     tb_index_add_id(&spool->index, source);
@@ -271,13 +302,39 @@ void tb_spool_ack(struct tb_spool *spool, uint64_t file_id, uint32_t off8, enum 
     tb_acklog_note(&spool->acks, &ack);
 }
 
+/* The generation that a process record says it is of; 0 when it does not. */
+static uint64_t generation_of(const uint8_t *data, size_t len)
+{
+    return len >= 16 && tb_get16(data) == 1 ? tb_get64(data + 8) : 0;
+}
+
+/* Which generation a record refers to is written in its payload, where only the agent can read it.
+ * It is the newest before it, or, when threads raced, the one before that. */
+static void add_contexts(struct tb_spool *spool, const struct tb_spool_record *record,
+                         struct tb_parcel *parcel)
+{
+    const uint8_t *data;
+    size_t len;
+    if (tb_spool_context(spool, record, 0, &data, &len) < 0)
+        return;
+    uint64_t newest = generation_of(data, len);
+    if (newest > 1 && tb_spool_context(spool, record, newest - 1, &data, &len) == 0)
+        tb_parcel_context(parcel, record, newest - 1, data, len);
+    if (tb_spool_context(spool, record, newest, &data, &len) == 0)
+        tb_parcel_context(parcel, record, newest, data, len);
+}
+
 int tb_spool_quarantine(struct tb_spool *spool, const struct tb_spool_record *record,
                         const char *reason)
 {
-    char name[64];
-    (void)snprintf(name, sizeof(name), "%016llx-%lu.record", (unsigned long long)record->file_id,
-                   (unsigned long)record->off8);
-    int err = tb_quarantine_data(spool->agent_fd, name, record->data, record->len, reason);
+    struct tb_parcel parcel;
+    tb_parcel_init(&parcel, record);
+    add_contexts(spool, record, &parcel);
+    int err = tb_parcel_close(&parcel, record);
+    if (err == 0)
+        err = tb_quarantine_data(spool->agent_fd, parcel.name, parcel.bytes.data, parcel.bytes.len,
+                                 reason);
+    tb_parcel_done(&parcel);
     if (err < 0)
         return err;
     spool->counts.n_quarantined++;

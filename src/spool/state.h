@@ -12,6 +12,7 @@
 enum {
     TB_SPOOL_MAX_SOURCES = 128 << 10, /* files known at a time; more wait for their turn */
     TB_SPOOL_MAX_FOREIGN = 4096,      /* names beside them that no producer makes */
+    TB_SPOOL_PUT_AWAY = 16,
 };
 
 struct tb_spool {
@@ -34,6 +35,10 @@ struct tb_spool {
     struct tb_inflight inflight;
     struct tb_counts totals;
     uint64_t compact_at; /* length of ack.log from which it is rewritten */
+    /* Ids of the last files that went to quarantine with acknowledged records in them: acks was
+     * loaded before, and must be read anew when one comes back. */
+    uint64_t put_away[TB_SPOOL_PUT_AWAY];
+    unsigned n_put_away;
     struct tb_spool_stats counts;
 };
 
