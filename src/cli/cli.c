@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,6 +33,8 @@ static const struct tb_verb verbs[] = {
     {"trace", "ID", "every error of one trace, the first one first", READS, 1, 1, tb_cmd_trace},
     {"check", "", "is this host ready? says what to mend", TB_OPT_PLACES | TB_OPT_LISTEN, 0, 0,
      tb_cmd_check},
+    {"spool", "WHAT ...", "look into the spool, and at what could not be used",
+     READS | TB_OPT_ALL | TB_OPT_FORCE, 0, INT_MAX, tb_cmd_spool},
     {"test", "", "send one item through everything and wait for it",
      TB_OPT_PLACES | TB_OPT_JSON | TB_OPT_LEVEL, 0, 0, tb_cmd_test},
     {"help", "[VERB]", "this text, or that of a verb", 0, 0, 1, cmd_help},
@@ -59,6 +62,8 @@ static const struct {
     {"level", "LEVEL", "debug, info, warning, error or critical", TB_OPT_LEVEL},
     {"check", NULL, "verify, clean up and exit 0 or 1", TB_OPT_DEMO},
     {"keep", NULL, "leave the folder behind", TB_OPT_DEMO},
+    {"all", NULL, "all of them", TB_OPT_ALL},
+    {"force", NULL, "also what nobody has yet", TB_OPT_FORCE},
     {"help", NULL, "this text", 0},
     {"version", NULL, "which towbar this is", 0},
 };
@@ -99,8 +104,11 @@ static int wrong_verb(const char *self, const char *name)
 
 static void print_verb(const char *self, const struct tb_verb *verb)
 {
-    printf("usage: %s %s%s%s%s\n\n  %s\n\noptions:\n", self, verb->name, *verb->words ? " " : "",
-           verb->words, " [OPTION...]", verb->help);
+    printf("usage: %s %s%s%s%s\n\n  %s\n\n", self, verb->name, *verb->words ? " " : "", verb->words,
+           " [OPTION...]", verb->help);
+    if (verb->run == tb_cmd_spool)
+        printf("%s\n", tb_spool_help);
+    puts("options:");
     for (size_t i = 0; i < N_OPTIONS; i++) {
         char left[32];
         if (options[i].bit != 0 && (verb->options & options[i].bit) == 0)
@@ -142,8 +150,8 @@ static int cmd_version(struct tb_cli *cli)
 
 /* What the options said beside struct tb_cli. */
 struct parsed {
-    unsigned bits;       /* of all options that were given */
-    const char *with[8]; /* name of the option that set bit i */
+    unsigned bits;        /* of all options that were given */
+    const char *with[16]; /* name of the option that set bit i */
     int help, version;
 };
 
@@ -188,10 +196,8 @@ static int take_option(struct tb_cli *cli, struct parsed *parsed, const char *na
     const struct {
         const char *name;
         int *to;
-    } switches[] = {{"json", &cli->json},
-                    {"check", &cli->check},
-                    {"keep", &cli->keep},
-                    {"help", &parsed->help},
+    } switches[] = {{"json", &cli->json},         {"check", &cli->check}, {"keep", &cli->keep},
+                    {"all", &cli->all},           {"force", &cli->force}, {"help", &parsed->help},
                     {"version", &parsed->version}};
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
         if (strcmp(name, texts[i].name) == 0)

@@ -15,7 +15,7 @@ enum { TB_EXIT_WELL, TB_EXIT_WRONG, TB_EXIT_USAGE };
 struct tb_cli {
     const char *self; /* how the program was called: in hints */
     struct tb_config_flags flags;
-    int json, check, keep;
+    int json, check, keep, all, force;
     int64_t item;      /* --item; 0: any */
     const char *trace; /* --trace as it was typed; NULL: any */
     const char *level; /* NULL: none was named */
@@ -34,6 +34,8 @@ enum tb_cli_options {
     TB_OPT_DEMO = 32, /* --check --keep */
     TB_OPT_MAX = 64,
     TB_OPT_LISTEN = 128,
+    TB_OPT_ALL = 256,
+    TB_OPT_FORCE = 512,
 };
 
 struct tb_verb {
@@ -54,6 +56,9 @@ int tb_cmd_occurrences(struct tb_cli *cli);
 int tb_cmd_trace(struct tb_cli *cli);
 int tb_cmd_check(struct tb_cli *cli);
 int tb_cmd_test(struct tb_cli *cli);
+int tb_cmd_spool(struct tb_cli *cli);
+/* Its verbs, for its help. */
+extern const char tb_spool_help[];
 
 /* The settings: 0, or a negative errno that was said on stderr. */
 int tb_cli_config(const struct tb_cli *cli, struct tb_config *out);

@@ -22,7 +22,11 @@ static int read_page(struct tb_visit *visit, unsigned page, struct tb_frame *fra
                      const uint8_t **payload)
 {
     uint64_t at = TB_SLOT_CRASH_AT + (uint64_t)page * TB_SLOT_PAGE;
+    const uint8_t *word;
     int err = tb_scan_frame(&visit->scan, at, frame, payload);
+    /* The first word comes last: without it the fragment was not finished. */
+    if (err == -EBADMSG && tb_scan_bytes(&visit->scan, at, 4, &word) == 0 && tb_get32(word) == 0)
+        return -ENODATA;
     if (err < 0)
         return err;
     return frame->kind == TB_KIND_CRASH && frame->len <= TB_SLOT_FRAGMENT_MAX ? 0 : -EBADMSG;
