@@ -1,29 +1,40 @@
-/* bench.h - what a benchmark of towbar-bench is, and the clock they share.
+/* bench.h - what a benchmark of towbar-bench is, and the clock and folders they share.
  *
- * A benchmark measures ours and its limit (the same work by bare system calls, or by the best peer)
- * in the same run: the rounds of the two alternate, and the median of the rounds counts. */
+ * A benchmark measures ours, its limit (the same work by bare system calls) and its peers in the
+ * same run: within a round they take turns in small blocks, and the median of the rounds counts. */
 #ifndef TB_BENCH_BENCH_H
 #define TB_BENCH_BENCH_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-enum { BENCH_ROUNDS = 7 };
+enum { BENCH_ROUNDS = 7, BENCH_PEERS = 2, BENCH_PATH = 256 };
 
+struct bench_peer {
+    const char *name; /* NULL: there is none, or this program was built without it */
+    double value;
+};
+
+/* All in the unit of the benchmark; limit 0 where there is none. */
 struct bench_round {
-    double ours, limit,
-        peer; /* in the unit of the benchmark; limit and peer 0 where there is none */
+    double ours, limit;
+    struct bench_peer peers[BENCH_PEERS];
 };
 
 struct bench {
     const char *name; /* dotted; a depth, a count or a percentile comes last */
     const char *unit;
-    const char *peer;                                          /* name of the peer, or NULL */
     int (*round)(const char *folder, struct bench_round *out); /* 0 or a negative errno */
 };
 
-extern const struct bench bench_spool[];
-extern const size_t bench_spool_n;
+extern const struct bench bench_append[];
+extern const size_t bench_append_n;
+extern const struct bench bench_read[];
+extern const size_t bench_read_n;
+extern const struct bench bench_crash[];
+extern const size_t bench_crash_n;
+extern const struct bench bench_wake[];
+extern const size_t bench_wake_n;
 extern const struct bench bench_capture[];
 extern const size_t bench_capture_n;
 
@@ -31,5 +42,9 @@ extern const size_t bench_capture_n;
 double bench_us(void);
 /* The p-th percentile (0..100) of n samples, which it sorts. */
 double bench_percentile(double *samples, size_t n, double p);
+/* Makes an empty folder of a name never used before in parent: 0 or a negative errno. */
+int bench_folder(const char *parent, char out[BENCH_PATH]);
+/* Removes path and what is in it. */
+void bench_remove(const char *path);
 
 #endif

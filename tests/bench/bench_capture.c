@@ -101,7 +101,7 @@ static int error_p99(const char *folder, struct bench_round *out)
 }
 
 const struct bench bench_capture[] = {
-    {"capture.error.p50", "us", NULL, error_p50},
-    {"capture.error.p99", "us", NULL, error_p99},
+    {"capture.error.p50", "us", error_p50},
+    {"capture.error.p99", "us", error_p99},
 };
 const size_t bench_capture_n = sizeof(bench_capture) / sizeof(bench_capture[0]);

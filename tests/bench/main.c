@@ -3,34 +3,9 @@
  * Prints one line for each: a JSON object with --json, else a row for people. */
 #include "bench.h"
 
-#include <errno.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "base/clock.h"
-
-enum { JSON_BYTES = 1024 };
-
-double bench_us(void)
-{
-    return (double)tb_clock_mono_ns() / 1000.0;
-}
-
-static int compare(const void *a, const void *b)
-{
-    double x = *(const double *)a;
-    double y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-double bench_percentile(double *samples, size_t n, double p)
-{
-    qsort(samples, n, sizeof(*samples), compare);
-    size_t at = (size_t)((double)(n - 1) * p / 100.0 + 0.5);
-    return samples[at];
-}
 
 static int is_wanted(const char *name, int argc, char **argv)
 {
@@ -45,56 +20,76 @@ static int is_wanted(const char *name, int argc, char **argv)
     return n_prefixes == 0;
 }
 
-static void print(const struct bench *bench, const struct bench_round *median, int as_json)
+static void print_row(const struct bench *bench, const struct bench_round *median)
 {
-    double ratio = median->limit > 0 ? median->ours / median->limit : 0;
-    if (!as_json) {
-        printf("%-28s %12.3f %-6s", bench->name, median->ours, bench->unit);
-        if (median->limit > 0)
-            printf("  limit %12.3f  ratio %6.2f", median->limit, ratio);
-        if (bench->peer)
-            printf("  %s %.3f", bench->peer, median->peer);
-        printf("\n");
-        return;
+    printf("%-30s %12.3f %-4s", bench->name, median->ours, bench->unit);
+    if (median->limit > 0)
+        printf("  limit %12.3f  ratio %6.2f", median->limit, median->ours / median->limit);
+    for (int i = 0; i < BENCH_PEERS; i++) {
+        if (median->peers[i].name)
+            printf("  %s %.3f", median->peers[i].name, median->peers[i].value);
     }
+    printf("\n");
+}
+
+/* The first peer stands in "peer" and "peer_value", all of them in "peers". */
+static void print_json(const struct bench *bench, const struct bench_round *median)
+{
     printf("{\"name\":\"%s\",\"value\":%.4f,\"unit\":\"%s\"", bench->name, median->ours,
            bench->unit);
     if (median->limit > 0)
-        printf(",\"limit\":%.4f,\"ratio\":%.4f", median->limit, ratio);
-    if (bench->peer)
-        printf(",\"peer\":\"%s\",\"peer_value\":%.4f", bench->peer, median->peer);
-    printf("}\n");
+        printf(",\"limit\":%.4f,\"ratio\":%.4f", median->limit, median->ours / median->limit);
+    int n_peers = 0;
+    for (int i = 0; i < BENCH_PEERS; i++) {
+        const struct bench_peer *peer = &median->peers[i];
+        if (!peer->name)
+            continue;
+        if (n_peers == 0)
+            printf(",\"peer\":\"%s\",\"peer_value\":%.4f,\"peers\":{", peer->name, peer->value);
+        printf("%s\"%s\":%.4f", n_peers > 0 ? "," : "", peer->name, peer->value);
+        n_peers++;
+    }
+    printf("%s}\n", n_peers > 0 ? "}" : "");
+}
+
+static struct bench_round median_of(const struct bench_round rounds[BENCH_ROUNDS])
+{
+    double ours[BENCH_ROUNDS];
+    double limit[BENCH_ROUNDS];
+    struct bench_round median = rounds[0]; /* names of the peers */
+    for (int i = 0; i < BENCH_ROUNDS; i++) {
+        ours[i] = rounds[i].ours;
+        limit[i] = rounds[i].limit;
+    }
+    median.ours = bench_percentile(ours, BENCH_ROUNDS, 50);
+    median.limit = bench_percentile(limit, BENCH_ROUNDS, 50);
+    for (int k = 0; k < BENCH_PEERS; k++) {
+        double peer[BENCH_ROUNDS];
+        for (int i = 0; i < BENCH_ROUNDS; i++)
+            peer[i] = rounds[i].peers[k].value;
+        median.peers[k].value = bench_percentile(peer, BENCH_ROUNDS, 50);
+    }
+    return median;
 }
 
 static int run(const struct bench *bench, const char *folder, int as_json)
 {
-    double ours[BENCH_ROUNDS];
-    double limit[BENCH_ROUNDS];
-    double peer[BENCH_ROUNDS];
+    struct bench_round rounds[BENCH_ROUNDS];
+    memset(rounds, 0, sizeof(rounds));
     for (int i = 0; i < BENCH_ROUNDS; i++) {
-        struct bench_round round = {0, 0, 0};
-        int err = bench->round(folder, &round);
+        int err = bench->round(folder, &rounds[i]);
         if (err < 0) {
             fprintf(stderr, "towbar-bench: %s: %s\n", bench->name, strerror(-err));
             return err;
         }
-        ours[i] = round.ours;
-        limit[i] = round.limit;
-        peer[i] = round.peer;
     }
-    struct bench_round median = {bench_percentile(ours, BENCH_ROUNDS, 50),
-                                 bench_percentile(limit, BENCH_ROUNDS, 50),
-                                 bench_percentile(peer, BENCH_ROUNDS, 50)};
-    print(bench, &median, as_json);
+    struct bench_round median = median_of(rounds);
+    if (as_json)
+        print_json(bench, &median);
+    else
+        print_row(bench, &median);
+    (void)fflush(stdout);
     return 0;
-}
-
-static int remove_one(const char *path, const struct stat *info, int type, struct FTW *where)
-{
-    (void)info;
-    (void)type;
-    (void)where;
-    return remove(path);
 }
 
 int main(int argc, char **argv)
@@ -102,7 +97,11 @@ int main(int argc, char **argv)
     static const struct {
         const struct bench *rows;
         const size_t *n;
-    } groups[] = {{bench_spool, &bench_spool_n}, {bench_capture, &bench_capture_n}};
+    } groups[] = {{bench_append, &bench_append_n},
+                  {bench_read, &bench_read_n},
+                  {bench_crash, &bench_crash_n},
+                  {bench_wake, &bench_wake_n},
+                  {bench_capture, &bench_capture_n}};
     int as_json = 0;
     int status = 0;
     for (int i = 1; i < argc; i++) {
@@ -125,6 +124,6 @@ int main(int argc, char **argv)
                 status = 1;
         }
     }
-    (void)nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    bench_remove(folder);
     return status;
 }

@@ -1,0 +1,294 @@
+/* bench_append.c - appending records of 2 KiB: the time of one, the rate of two processes, and the
+ * bytes that go to the disk. The limit is write(2) of the same bytes to a plain file.
+ *
+ * Every lane of a round has a fresh folder; they take turns in small blocks, there and back. */
+#include "bench.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/fd.h"
+#include "store.h"
+
+enum {
+    RECORD_BYTES = 2048,
+    APPENDS = 4096,
+    BLOCK = 64,
+    SYNCED_APPENDS = 192,
+    SYNCED_BLOCK = 8,
+    RATE_APPENDS = 8000,
+    PEER_RATE_APPENDS = 1000, /* of each process: they are slower */
+    BYTES_APPENDS = 4000,
+    LANES = 2 + BENCH_PEERS,
+};
+
+struct lane {
+    const struct bench_store *store;
+    void *state;
+    double samples[APPENDS];
+    size_t n;
+};
+
+static char record[RECORD_BYTES];
+
+static int append_block(struct lane *lane, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        double start = bench_us();
+        int err = lane->store->append(lane->state, record, sizeof(record));
+        if (err < 0)
+            return err;
+        lane->samples[lane->n++] = bench_us() - start;
+    }
+    return 0;
+}
+
+/* In percentile's place: the mean. Half of the plain appends begin a new page and cost three times
+ * the others, so a median stands on a cliff; the mean does not. */
+enum { MEAN = -1 };
+
+static double value_of(struct lane *lane, double percentile)
+{
+    double sum = 0;
+    if (percentile >= 0)
+        return bench_percentile(lane->samples, lane->n, percentile);
+    for (size_t i = 0; i < lane->n; i++)
+        sum += lane->samples[i];
+    return sum / (double)lane->n;
+}
+
+static int take_turns(struct lane lanes[LANES], size_t n_blocks, size_t block)
+{
+    for (size_t b = 0; b < n_blocks; b++) {
+        for (size_t i = 0; i < LANES; i++) {
+            struct lane *lane = &lanes[b % 2 ? LANES - 1 - i : i];
+            int err = lane->store ? append_block(lane, block) : 0;
+            if (err < 0)
+                return err;
+        }
+    }
+    return 0;
+}
+
+static int open_lane(struct lane *lane, const char *folder)
+{
+    char own[BENCH_PATH];
+    if (!lane->store)
+        return 0;
+    int err = bench_folder(folder, own);
+    return err < 0 ? err : lane->store->open(own, &lane->state);
+}
+
+/* Ours, the limit and the peers, in this order; NULL: that one is missing. */
+static int percentile_of(const char *parent, const struct bench_store *const stores[LANES],
+                         size_t n_blocks, size_t block, double percentile, struct bench_round *out)
+{
+    static struct lane lanes[LANES];
+    char folder[BENCH_PATH];
+    double values[LANES] = {0};
+    int err = bench_folder(parent, folder);
+    if (err < 0)
+        return err;
+    for (size_t i = 0; i < LANES; i++) {
+        lanes[i] = (struct lane){.store = stores[i]};
+        if (err == 0)
+            err = open_lane(&lanes[i], folder);
+    }
+    if (err == 0)
+        err = take_turns(lanes, n_blocks, block);
+    for (size_t i = 0; i < LANES; i++) {
+        if (!lanes[i].store)
+            continue;
+        lanes[i].store->close(lanes[i].state);
+        if (err == 0)
+            values[i] = value_of(&lanes[i], percentile);
+    }
+    out->ours = values[0];
+    out->limit = values[1];
+    for (int i = 0; i < BENCH_PEERS; i++)
+        out->peers[i] =
+            (struct bench_peer){stores[2 + i] ? stores[2 + i]->name : NULL, values[2 + i]};
+    bench_remove(folder);
+    return err;
+}
+
+static int append_at(const char *folder, double percentile, struct bench_round *out)
+{
+    const struct bench_store *const stores[LANES] = {&bench_ours, &bench_file, &bench_sqlite_normal,
+                                                     bench_lmdb};
+    return percentile_of(folder, stores, APPENDS / BLOCK, BLOCK, percentile, out);
+}
+
+static int append_p50(const char *folder, struct bench_round *out)
+{
+    return append_at(folder, 50, out);
+}
+
+static int append_p99(const char *folder, struct bench_round *out)
+{
+    return append_at(folder, 99, out);
+}
+
+static int append_mean(const char *folder, struct bench_round *out)
+{
+    return append_at(folder, MEAN, out);
+}
+
+/* What an agent that watches the folder costs its producers. The limit is ours without one. */
+static int watched_p50(const char *folder, struct bench_round *out)
+{
+    const struct bench_store *const stores[LANES] = {&bench_ours_watched, &bench_ours, NULL, NULL};
+    return percentile_of(folder, stores, APPENDS / BLOCK, BLOCK, 50, out);
+}
+
+static int durable_p50(const char *folder, struct bench_round *out)
+{
+    const struct bench_store *const stores[LANES] = {&bench_ours_synced, &bench_file_synced,
+                                                     &bench_sqlite_full, NULL};
+    return percentile_of(folder, stores, SYNCED_APPENDS / SYNCED_BLOCK, SYNCED_BLOCK, 50, out);
+}
+
+/* A process of a rate: says that it is ready, and begins when its parent closes go_fd. */
+static int append_all(const struct bench_store *store, const char *folder, size_t n, int ready_fd,
+                      int go_fd)
+{
+    void *state = NULL;
+    char byte = 0;
+    int err = store->open(folder, &state);
+    if (err == 0)
+        err = store->append(state, record, sizeof(record)); /* makes the files */
+    if (write(ready_fd, &byte, 1) != 1 || read(go_fd, &byte, 1) != 0)
+        err = -EPIPE;
+    for (size_t i = 0; i < n && err == 0; i++)
+        err = store->append(state, record, sizeof(record));
+    store->close(state);
+    return err;
+}
+
+static int wait_for(pid_t pid)
+{
+    int status = 0;
+    while (waitpid(pid, &status, 0) < 0) {
+        if (errno != EINTR)
+            return -errno;
+    }
+    return WIFEXITED(status) ? -WEXITSTATUS(status) : -ECHILD;
+}
+
+/* Appends of n_processes together in a second, in a fresh folder; the clock runs from the moment
+ * when all of them are ready until the last has ended. */
+static int rate_of(const struct bench_store *store, const char *parent, int n_processes, size_t n,
+                   double *out)
+{
+    char folder[BENCH_PATH];
+    int ready[2];
+    int go[2];
+    pid_t pids[2];
+    char byte;
+    int err = bench_folder(parent, folder);
+    if (err < 0)
+        return err;
+    if (pipe(ready) < 0 || pipe(go) < 0)
+        return -errno;
+    for (int i = 0; i < n_processes; i++) {
+        pids[i] = fork();
+        if (pids[i] == 0) {
+            close(go[1]);
+            _exit(-append_all(store, folder, n, ready[1], go[0]));
+        }
+        if (pids[i] < 0 || read(ready[0], &byte, 1) != 1)
+            err = -EAGAIN;
+    }
+    double start = bench_us();
+    close(go[1]);
+    for (int i = 0; i < n_processes; i++) {
+        int status = pids[i] < 0 ? err : wait_for(pids[i]);
+        err = err < 0 ? err : status;
+    }
+    *out = (double)n * n_processes / (bench_us() - start) * 1e6;
+    close(ready[0]);
+    close(ready[1]);
+    close(go[0]);
+    bench_remove(folder);
+    return err;
+}
+
+/* The limit is what one process does in the same time; a peer has two processes on one queue. */
+static int two_processes(const char *folder, struct bench_round *out)
+{
+    const struct bench_store *const peers[BENCH_PEERS] = {&bench_sqlite_normal, bench_lmdb};
+    int err = rate_of(&bench_ours, folder, 1, RATE_APPENDS, &out->limit);
+    if (err == 0)
+        err = rate_of(&bench_ours, folder, 2, RATE_APPENDS, &out->ours);
+    for (int i = 0; i < BENCH_PEERS && err == 0; i++) {
+        if (!peers[i])
+            continue;
+        out->peers[i].name = peers[i]->name;
+        err = rate_of(peers[i], folder, 2, PEER_RATE_APPENDS, &out->peers[i].value);
+    }
+    return err;
+}
+
+/* Bytes that this process has made the kernel write to a disk, now or later. */
+static int written_bytes(double *out)
+{
+    struct tb_buf text;
+    tb_buf_init(&text, 4096);
+    int err = tb_fd_slurp(-1, "/proc/self/io", &text);
+    const char *at = err == 0 ? strstr(tb_buf_str(&text), "\nwrite_bytes: ") : NULL;
+    if (at)
+        *out = strtod(at + strlen("\nwrite_bytes: "), NULL);
+    else
+        err = err < 0 ? err : -ENOSYS;
+    tb_buf_done(&text);
+    return err;
+}
+
+static int bytes_of(const struct bench_store *store, const char *parent, double *out)
+{
+    char folder[BENCH_PATH];
+    void *state = NULL;
+    double before = 0;
+    double after = 0;
+    int err = bench_folder(parent, folder);
+    if (err == 0)
+        err = store->open(folder, &state);
+    if (err == 0)
+        err = written_bytes(&before);
+    for (int i = 0; i < BYTES_APPENDS && err == 0; i++)
+        err = store->append(state, record, sizeof(record));
+    store->close(state);
+    if (err == 0)
+        err = written_bytes(&after);
+    *out = (after - before) / BYTES_APPENDS;
+    bench_remove(folder);
+    return err;
+}
+
+static int append_bytes(const char *folder, struct bench_round *out)
+{
+    const struct bench_store *const peers[BENCH_PEERS] = {&bench_sqlite_normal, bench_lmdb};
+    int err = bytes_of(&bench_ours, folder, &out->ours);
+    if (err == 0)
+        err = bytes_of(&bench_file, folder, &out->limit);
+    for (int i = 0; i < BENCH_PEERS && err == 0; i++) {
+        if (!peers[i])
+            continue;
+        out->peers[i].name = peers[i]->name;
+        err = bytes_of(peers[i], folder, &out->peers[i].value);
+    }
+    return err;
+}
+
+const struct bench bench_append[] = {
+    {"spool.append.p50", "us", append_p50},      {"spool.append.p99", "us", append_p99},
+    {"spool.append.mean", "us", append_mean},    {"spool.append.watched.p50", "us", watched_p50},
+    {"spool.append.2proc", "/s", two_processes}, {"spool.append.durable.p50", "us", durable_p50},
+    {"spool.append.bytes", "B", append_bytes},
+};
+const size_t bench_append_n = sizeof(bench_append) / sizeof(bench_append[0]);
