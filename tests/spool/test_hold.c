@@ -225,7 +225,7 @@ static void threads_lose_nothing_that_was_taken(void **state)
         pthread_join(threads[i], NULL);
     assert_int_equal(tb_hold_write(&hold, &writer), 0);
     tb_writer_close(&writer);
-    assert_true(atomic_load(&n_put) > 1000);
+    assert_true(atomic_load(&n_put) > 0); /* who meets the lock held goes without */
     open_spool(fixture);
     assert_int_equal(drain(fixture->spool, seen, sizeof(seen), 1), atomic_load(&n_put));
     for (size_t i = 0; i < sizeof(seen); i++)
