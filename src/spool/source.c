@@ -170,6 +170,24 @@ static bool all_zero(const uint8_t *bytes, size_t len)
     return true;
 }
 
+/* Is there any byte in what has no header? 1, 0, or an error of reading. */
+static int has_content(struct tb_scan *scan)
+{
+    enum { PART = 64 << 10 };
+    for (uint64_t at = 0; at < scan->end; at += PART) {
+        const uint8_t *bytes;
+        size_t len = scan->end - at < PART ? (size_t)(scan->end - at) : PART;
+        int err = tb_scan_bytes(scan, at, len, &bytes);
+        if (err == -ENODATA)
+            break; /* cut since it was measured */
+        if (err < 0)
+            return err;
+        if (!all_zero(bytes, len))
+            return 1;
+    }
+    return 0;
+}
+
 int tb_source_attach(struct tb_source *source, struct tb_visit *visit, uint64_t *n_damaged)
 {
     uint8_t image[TB_FILE_HEADER_BYTES] = {0};
@@ -187,8 +205,12 @@ int tb_source_attach(struct tb_source *source, struct tb_visit *visit, uint64_t 
         return -EPERM;
     if (err < 0 && is_young(source, visit))
         return -EAGAIN;
-    if (err < 0)
-        return all_zero(image, sizeof(image)) ? -ENODATA : -EBADMSG;
+    if (err < 0) {
+        err = has_content(&visit->scan);
+        if (err >= 0)
+            err = err > 0 ? -EBADMSG : -ENODATA;
+        return err;
+    }
     if (source->header.kind != (source->is_slot ? TB_FILE_SLOT : TB_FILE_SEGMENT))
         return -EBADMSG;
     source->class_ = source->header.class_;
@@ -198,16 +220,18 @@ int tb_source_attach(struct tb_source *source, struct tb_visit *visit, uint64_t 
     return 0;
 }
 
-int tb_source_claim(const struct tb_visit *visit)
+int tb_source_claim(struct tb_visit *visit)
 {
-    uint8_t image[TB_FILE_HEADER_BYTES] = {0};
+    struct stat st;
     struct flock lock = {.l_type = F_RDLCK, .l_whence = SEEK_SET, .l_start = 0, .l_len = 1};
     if (fcntl(visit->scan.fd, F_OFD_SETLK, &lock) < 0)
         return -errno;
-    ssize_t n = tb_fd_pread_all(visit->scan.fd, image, sizeof(image), 0);
-    if (n < 0)
-        return (int)n;
-    return all_zero(image, sizeof(image)) ? 0 : -EAGAIN;
+    if (fstat(visit->scan.fd, &st) < 0)
+        return -errno;
+    /* It had not been locked when it was looked at. */
+    tb_scan_begin(&visit->scan, visit->scan.fd, 0, (uint64_t)st.st_size);
+    int err = has_content(&visit->scan);
+    return err > 0 ? -EAGAIN : err;
 }
 
 /* Index of the first mark at off8 or behind it. */

@@ -106,7 +106,7 @@ void tb_source_leave(struct tb_visit *visit);
 int tb_source_attach(struct tb_source *source, struct tb_visit *visit, uint64_t *n_damaged);
 /* After -ENODATA: 0 when the file may be removed until it is left. Its maker, should it only have
  * stood still, finds it locked or without a name, and makes another. */
-int tb_source_claim(const struct tb_visit *visit);
+int tb_source_claim(struct tb_visit *visit);
 /* The mark at off8, made if it is missing; NULL when there is no memory. */
 uint32_t *tb_source_mark(struct tb_source *source, uint32_t off8);
 /* The mark at off8, or NULL. */

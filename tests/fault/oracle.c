@@ -56,6 +56,18 @@ void oracle_reset(struct oracle *oracle)
     atomic_store(&oracle->n_twice, 0);
 }
 
+void oracle_forget(struct oracle *oracle)
+{
+    for (uint32_t i = 0; i < atomic_load(&oracle->n) && i < oracle->n_max; i++) {
+        atomic_store(&oracle->entries[i].stored, 0);
+        atomic_store(&oracle->entries[i].flushed, 0);
+        atomic_store(&oracle->entries[i].quarantine, 0);
+    }
+    atomic_store(&oracle->n_foreign, 0);
+    atomic_store(&oracle->n_late, 0);
+    atomic_store(&oracle->n_twice, 0);
+}
+
 /* Mostly short ones, as reports are, and some as long as may be. */
 uint32_t oracle_len(const struct oracle *oracle, uint32_t n)
 {

@@ -37,6 +37,8 @@ struct oracle_totals {
 struct oracle *oracle_new(uint32_t n_max, uint32_t len_min, uint32_t len_max);
 void oracle_free(struct oracle *oracle);
 void oracle_reset(struct oracle *oracle);
+/* Forgets what was delivered, not what was written. */
+void oracle_forget(struct oracle *oracle);
 uint32_t oracle_len(const struct oracle *oracle, uint32_t n);
 void oracle_payload(const struct oracle *oracle, uint32_t n, uint8_t *out);
 
