@@ -83,12 +83,36 @@ static int add_source(struct tb_spool *spool, const char *name, int class_, int 
     return 0;
 }
 
-static int note_name(struct tb_spool *spool, const char *name, uint64_t now_ns)
+/* A link, a pipe or a folder is foreign under any name: it shall not take a file's place. */
+static int class_of(const struct dirent *entry, int *is_slot)
 {
-    int is_slot = 0;
-    int class_ = tb_spool_name_parse(name, &is_slot);
+    if (entry->d_type != DT_REG && entry->d_type != DT_UNKNOWN)
+        return -1;
+    return tb_spool_name_parse(entry->d_name, is_slot);
+}
+
+/* Is there room for one more? When there is none, the next listing goes on from here. */
+static bool has_room(struct tb_spool *spool, int class_)
+{
+    if (class_ < 0)
+        return spool->n_known_foreign < TB_SPOOL_MAX_FOREIGN;
+    if (spool->n_unknown++ < spool->skip)
+        return false;
+    if (spool->n_sources - spool->n_known_foreign < TB_SPOOL_MAX_SOURCES)
+        return true;
+    if (!spool->is_crowded)
+        spool->skip = spool->n_unknown - 1;
+    spool->is_crowded = true;
+    return false;
+}
+
+static int note_name(struct tb_spool *spool, const struct dirent *entry, uint64_t now_ns)
+{
+    const char *name = entry->d_name;
     if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
         return 0;
+    int is_slot = 0;
+    int class_ = class_of(entry, &is_slot);
     spool->n_foreign += class_ < 0;
     struct tb_source *source = tb_index_name(&spool->index, name);
     if (source) {
@@ -96,11 +120,15 @@ static int note_name(struct tb_spool *spool, const char *name, uint64_t now_ns)
         tb_folder_touch(spool, source);
         return 0;
     }
-    size_t n_foreign = spool->n_known_foreign;
-    if (class_ < 0 ? n_foreign == TB_SPOOL_MAX_FOREIGN
-                   : spool->n_sources - n_foreign == TB_SPOOL_MAX_SOURCES)
-        return 0;
-    return add_source(spool, name, class_, is_slot, now_ns);
+    return has_room(spool, class_) ? add_source(spool, name, class_, is_slot, now_ns) : 0;
+}
+
+static void drop_refused(struct tb_spool *spool)
+{
+    for (size_t i = spool->n_sources; i-- > 0;) {
+        if (spool->sources[i]->state == TB_SOURCE_REFUSED)
+            tb_folder_drop(spool, spool->sources[i]);
+    }
 }
 
 static void drop_gone(struct tb_spool *spool)
@@ -120,6 +148,11 @@ static int list(struct tb_spool *spool, uint64_t now_ns)
         tb_fd_close(&fd);
         return err;
     }
+    if (spool->is_crowded)
+        drop_refused(spool);
+    size_t skipped = spool->skip;
+    spool->is_crowded = false;
+    spool->n_unknown = 0;
     spool->listing++;
     spool->n_foreign = 0;
     int err = 0;
@@ -130,10 +163,13 @@ static int list(struct tb_spool *spool, uint64_t now_ns)
             err = -errno;
             break;
         }
-        if ((err = note_name(spool, entry->d_name, now_ns)) < 0)
+        if ((err = note_name(spool, entry, now_ns)) < 0)
             break;
     }
     closedir(dir);
+    if (!spool->is_crowded)
+        spool->skip = 0; /* from the beginning again */
+    spool->is_crowded = spool->is_crowded || skipped > 0;
     if (err == 0) /* else what was not seen may still be there */
         drop_gone(spool);
     return err;

@@ -26,7 +26,11 @@ struct tb_spool {
     unsigned listing; /* number of the last listing of in/ */
     uint64_t listed_ns;
     bool list_needed;
-    uint64_t n_foreign;        /* all names in the last listing that no producer makes */
+    uint64_t n_foreign; /* all names in the last listing that no producer makes */
+    /* When there are more files than TB_SPOOL_MAX_SOURCES, those that cannot be used make room at
+     * each listing, and it goes on with the names behind those it took the last time. */
+    bool is_crowded;
+    size_t n_unknown, skip;    /* names without a source: met in this listing, to be passed over */
     struct tb_source *current; /* being read; visit is open */
     struct tb_visit visit;
     unsigned n_since_events;

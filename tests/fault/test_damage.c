@@ -16,7 +16,7 @@
 enum {
     HEADER = 128,
     MAX_SPANS = 512,
-    SHORT_ROUNDS = 150, /* of each kind of damage in a large file */
+    SHORT_ROUNDS = 50, /* of each kind of damage in a large file */
     LONG_ROUNDS = 5000,
 };
 
@@ -137,15 +137,17 @@ static void any_flipped_bit_of_a_segment_costs_one_record_at_most(void **state)
     static struct scene scene;
     (void)state;
     write_segment(&scene, 6, 8, 90);
+    /* tests/spool flips each bit in each run, of a file that it made itself. */
+    size_t step = world_is_long() ? 1 : 7;
     size_t end = scene.spans[5].to + TB_FRAME_HEADER_BYTES; /* SEAL */
-    for (size_t bit = 0; bit < end * 8; bit++) {
+    for (size_t bit = 0; bit < end * 8; bit += step) {
         uint64_t before = scene.n_lost;
         image_copy(&scene.whole, &scene.damaged);
         scene.damaged.bytes[bit / 8] ^= (uint8_t)(1u << bit % 8);
         check_what_is_left(&scene, "bit");
         assert_in_range(scene.n_lost - before, 0, 1);
     }
-    print_message("%d flipped bits: %d records lost\n", (int)end * 8, (int)scene.n_lost);
+    print_message("%d flipped bits: %d records lost\n", (int)(end * 8 / step), (int)scene.n_lost);
     assert_true(scene.n_lost > 0);
     end_scene(&scene);
 }
