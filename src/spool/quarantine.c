@@ -35,8 +35,13 @@ struct listing {
 
 static int open_folder(int agent_fd, bool make)
 {
-    if (make && mkdirat(agent_fd, FOLDER, 0700) < 0 && errno != EEXIST)
+    int made = make && mkdirat(agent_fd, FOLDER, 0700) == 0;
+    if (make && !made && errno != EEXIST)
         return -errno;
+    int err =
+        made ? tb_fd_sync(agent_fd) : 0; /* else it may be lost with the power, and all in it */
+    if (err < 0)
+        return err;
     int fd = openat(agent_fd, FOLDER, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     return fd < 0 ? -errno : fd;
 }

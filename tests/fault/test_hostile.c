@@ -31,8 +31,9 @@ enum {
     HANG_S = 100,
     CPU_MAX_S = 40,
     LIES_END = 4096,
-    N_LOOKS = 20,
-    SHORT_FILES = 12000, /* more than a reader knows at a time */
+    SHORT_LOOKS = 5, /* two seconds apart */
+    LONG_LOOKS = 20,
+    SHORT_FILES = 9000, /* more than a reader knows at a time */
     LONG_FILES = 100000,
 };
 
@@ -101,7 +102,8 @@ static int read_as_agent(uid_t uid)
     struct tb_spool *spool = world_reader(&world);
     if (!spool)
         return 2;
-    for (int i = 0; i < N_LOOKS; i++) {
+    int n_looks = world_is_long() ? LONG_LOOKS : SHORT_LOOKS;
+    for (int i = 0; i < n_looks; i++) {
         (void)world_drain(&world, spool);
         (void)tb_spool_flush(spool);
         (void)tb_spool_collect(spool);
