@@ -335,7 +335,6 @@ int tb_pipeline_batch(struct tb_pipeline *p)
     if (n == 0 && n_refused == 0)
         return 0;
     acknowledge(p);
-    flush(p);
     tell_crashes(p);
     clear_batch(p);
     p->is_dirty = 1;
@@ -354,6 +353,8 @@ int tb_pipeline_settle(struct tb_pipeline *p)
         return err;
     }
     p->is_dirty = 0;
+    flush(p); /* not before: the disk may keep the log and lose what the database only has in memory
+               */
     (void)tb_spool_collect(p->options.spool);
     publish(p, 0, 0);
     return 0;

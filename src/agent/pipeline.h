@@ -1,7 +1,8 @@
 /* pipeline.h - from the spool into the database: read, symbolize, trace, scrub, group, store.
  *
  * 1. A record is acknowledged only after the transaction that holds it, with its outbox row, is
- *    committed; its file goes only after the database has been synced.
+ *    committed and the database has been synced; its file goes after that. An agent killed in
+ *    between reads it again, and its uuid is known.
  * 2. When the database fails nothing is acknowledged, the spool is read again from where it was,
  * and the next try waits.
  * 3. A record of which no item can be made goes to quarantine with the reason, and only it.
@@ -45,8 +46,8 @@ void tb_pipeline_free(struct tb_pipeline *pipeline);
 /* Takes in one batch: how many records it took (quarantined ones included), 0 when there are none
  * now, or a negative errno when the database failed. */
 int tb_pipeline_batch(struct tb_pipeline *pipeline);
-/* Makes what was stored survive a power failure, then removes the spool files that are done with.
- */
+/* Makes what was stored survive a power failure, then acknowledges it in the spool and removes the
+ * files that are done with. */
 int tb_pipeline_settle(struct tb_pipeline *pipeline);
 /* Until stop_fd becomes readable; settles at the end. */
 void tb_pipeline_run(struct tb_pipeline *pipeline, int stop_fd);

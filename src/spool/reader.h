@@ -95,7 +95,8 @@ void tb_spool_ack(struct tb_spool *spool, uint64_t file_id, uint32_t off8, enum 
  * errno and the record is as before. */
 int tb_spool_quarantine(struct tb_spool *spool, const struct tb_spool_record *record,
                         const char *reason);
-/* Writes the noted acknowledgements. 0 or a negative errno (they stay noted). */
+/* Writes the noted acknowledgements. Call only after what was acknowledged has been synced: the log
+ * may reach the disk before the database does. 0 or a negative errno (they stay noted). */
 int tb_spool_flush(struct tb_spool *spool);
 /* Removes files whose owner is gone and whose records are all acknowledged. Call only after what
  * was acknowledged has been synced. Returns how many. */
