@@ -129,11 +129,14 @@ static inline int tb_sys_own(int fd, struct stat *out)
     return err == 0 && out->st_nlink == 0 ? -EAGAIN : err;
 }
 
-/* How large this process may make a file: past it the kernel would send SIGXFSZ to the host. */
+/* How large this process may make a file: past it the kernel would send SIGXFSZ to the host.
+ * getrlimit asks of this process alone, which is quicker; a seccomp filter may know only the other,
+ * which is the one that libc calls. */
 static inline uint64_t tb_sys_file_limit(void)
 {
     struct rlimit limit;
-    if (syscall(SYS_prlimit64, 0, RLIMIT_FSIZE, NULL, &limit) < 0)
+    if (syscall(SYS_getrlimit, RLIMIT_FSIZE, &limit) < 0 &&
+        syscall(SYS_prlimit64, 0, RLIMIT_FSIZE, NULL, &limit) < 0)
         return UINT64_MAX;
     return limit.rlim_cur == RLIM_INFINITY ? UINT64_MAX : (uint64_t)limit.rlim_cur;
 }
