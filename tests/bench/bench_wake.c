@@ -1,12 +1,13 @@
 /* bench_wake.c - from an append to an agent that slept over its watch of the folder, and what that
  * costs the one who appends. The limit is a byte through a pipe to the same sleeper.
  *
- * The agent is a process of its own. Each time it says that it will sleep, is given a moment to do
- * so, and notes when it woke. */
+ * The agent is a process of its own, on a processor of its own where there are two. Each time it
+ * says that it will sleep, is given a moment to do so, and notes when it woke. */
 #include "bench.h"
 
 #include <errno.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -27,6 +28,15 @@ struct sleeper {
     _Atomic(double) *woke_us; /* shared with the agent */
     pid_t pid;
 };
+
+/* Best effort: with one processor, or where it is forbidden, the two share. */
+static void stay_on(int processor)
+{
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    CPU_SET((size_t)processor, &set);
+    (void)sched_setaffinity(0, sizeof(set), &set);
+}
 
 static int empty(struct tb_spool *spool)
 {
@@ -71,6 +81,7 @@ static int start_sleeper(struct sleeper *sleeper, const char *folder)
     if (sleeper->pid == 0) {
         close(sleeper->bell[1]);
         close(sleeper->ready[0]);
+        stay_on(1);
         _exit(-sleep_and_wake(sleeper, folder));
     }
     close(sleeper->ready[1]);
@@ -126,12 +137,17 @@ static int measure(const char *parent, struct wakes *by_record, struct wakes *by
     struct sleeper sleeper;
     char folder[BENCH_PATH];
     void *store = NULL;
+    cpu_set_t before;
     int err = bench_folder(parent, folder);
     if (err < 0)
         return err;
+    if (sched_getaffinity(0, sizeof(before), &before) < 0)
+        return -errno;
     if ((err = start_sleeper(&sleeper, folder)) < 0)
         return err;
-    if (!(err = wait_for_sleep(&sleeper)))
+    stay_on(0);
+    err = wait_for_sleep(&sleeper);
+    if (err == 0)
         err = bench_ours.open(folder, &store);
     if (err == 0)
         err = wake(&sleeper, store, by_record, 0); /* makes the file */
@@ -142,6 +158,7 @@ static int measure(const char *parent, struct wakes *by_record, struct wakes *by
     }
     bench_ours.close(store);
     int status = stop_sleeper(&sleeper);
+    (void)sched_setaffinity(0, sizeof(before), &before);
     bench_remove(folder);
     return err < 0 ? err : status;
 }
