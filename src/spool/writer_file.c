@@ -14,8 +14,8 @@
 #include "spool/sys.h"
 
 enum {
-    STEP_BYTES = 256 << 10, /* preallocated at once: what an idle process costs */
-    SEQ_BITS = 24,          /* more than the 75000 smallest frames of a segment */
+    FIRST_BYTES = 256 << 10, /* preallocated: what an idle process costs; then as much again */
+    SEQ_BITS = 24,           /* more than the 75000 smallest frames of a segment */
 };
 #define SEALED (UINT64_C(1) << 63)
 #define MARK_MASK ((UINT64_C(1) << 40) - 1)
@@ -75,7 +75,8 @@ static void allocate(struct tb_writer_file *file, uint64_t end, uint64_t file_li
 {
     uint64_t have = atomic_load(&file->allocated);
     while (have < end) {
-        uint64_t want = (end + STEP_BYTES - 1) / STEP_BYTES * STEP_BYTES;
+        uint64_t want = 2 * have > FIRST_BYTES ? 2 * have : FIRST_BYTES;
+        want = want > end ? want : end;
         uint64_t most = file->limit + TB_FRAME_HEADER_BYTES;
         most = most < file_limit ? most : file_limit;
         want = want < most ? want : most;
@@ -84,8 +85,10 @@ static void allocate(struct tb_writer_file *file, uint64_t end, uint64_t file_li
         if (!atomic_compare_exchange_weak(&file->allocated, &have, want))
             continue;
         int err = tb_sys_fallocate(file->fd, have, want - have);
-        if (err == -ENOSPC || err == -EDQUOT) /* room may come back: ask again next time */
-            (void)atomic_compare_exchange_strong(&file->allocated, &want, have);
+        /* Room may come back: ask again soon, but not each time, as the refusal can take long. */
+        uint64_t again = (end + FIRST_BYTES - 1) / FIRST_BYTES * FIRST_BYTES;
+        if ((err == -ENOSPC || err == -EDQUOT) && again < want)
+            (void)atomic_compare_exchange_strong(&file->allocated, &want, again);
         return;
     }
 }
