@@ -21,6 +21,7 @@
 #include "cli/print.h"
 #include "cli/verb.h"
 #include "spool/dir.h"
+#include "spool/fs.h"
 #include "symbol/worker.h"
 #include "unwind/rows.h"
 
@@ -31,14 +32,14 @@ struct list {
     int n_failed;
 };
 
-enum outcome { WELL, FAILED, NOT_APPLICABLE };
+enum outcome { WELL, FAILED, NOT_APPLICABLE, WARNING };
 
 static void line(struct list *list, enum outcome outcome, const char *what, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
 static void line(struct list *list, enum outcome outcome, const char *what, const char *format, ...)
 {
-    static const char *const marks[] = {"ok", "FAIL", "-"};
+    static const char *const marks[] = {"ok", "FAIL", "-", "warn"};
     char text[1200];
     va_list args;
     va_start(args, format);
@@ -83,6 +84,15 @@ static void check_folder(struct list *list, const char *what, const char *path, 
             path, option);
 }
 
+/* The name of the file system when that is memory, else NULL. */
+static const char *is_in_memory(int fd)
+{
+    struct statfs fs;
+    const char *name = NULL;
+    return fstatfs(fd, &fs) == 0 && tb_fs_judge((long)fs.f_type, &name) == TB_FS_MEMORY ? name
+                                                                                        : NULL;
+}
+
 static void check_spool(struct list *list)
 {
     char why[TB_SPOOL_WHY] = "";
@@ -94,6 +104,11 @@ static void check_spool(struct list *list)
         line(list, FAILED, "spool", "%s", why);
     else if (faccessat(fd, ".", W_OK | X_OK, AT_EACCESS) != 0)
         line(list, FAILED, "spool", "%s cannot be written by this user: %s", path, strerror(errno));
+    else if (is_in_memory(fd))
+        line(list, WARNING, "spool",
+             "%s is on %s, which is memory: what is not in the database yet is lost when the host "
+             "goes down; a folder on a disk keeps it (--spool, TOWBAR_SPOOL)",
+             path, is_in_memory(fd));
     else
         line(list, WELL, "spool", "%s is writable", path);
     tb_fd_close(&fd);

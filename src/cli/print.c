@@ -31,7 +31,8 @@ enum tb_ink tb_ink_of(const char *level)
         const char *level;
         enum tb_ink ink;
     } known[] = {{"critical", TB_INK_RED}, {"error", TB_INK_RED}, {"warning", TB_INK_YELLOW},
-                 {"FAIL", TB_INK_RED},     {"ok", TB_INK_GREEN},  {"debug", TB_INK_DIM}};
+                 {"warn", TB_INK_YELLOW},  {"FAIL", TB_INK_RED},  {"ok", TB_INK_GREEN},
+                 {"debug", TB_INK_DIM}};
     for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
         if (strcmp(level, known[i].level) == 0)
             return known[i].ink;

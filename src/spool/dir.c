@@ -13,6 +13,7 @@
 #include "base/fd.h"
 #include "base/id.h"
 #include "spool/frame.h"
+#include "spool/fs.h"
 #include "spool/sys.h"
 
 static int refuse(char why[TB_SPOOL_WHY], const char *path, int err, const char *remedy)
@@ -52,30 +53,19 @@ static const char *agent_remedy(int err)
     return "give a folder on a local disk with room with --spool";
 }
 
-/* Locks, O_EXCL and page-wise writes cannot be trusted there. Source: linux/magic.h, statfs(2). */
 static int refuse_remote(int fd, const char *path, char why[TB_SPOOL_WHY])
 {
-    static const struct {
-        unsigned long magic;
-        const char *name;
-    } remote[] = {
-        {0x6969, "NFS"},      {0xff534d42, "CIFS"}, {0xfe534d42, "SMB"}, {0x517b, "SMB"},
-        {0x01021997, "9p"},   {0x65735546, "FUSE"}, {0x5346414f, "AFS"}, {0x6b414653, "AFS"},
-        {0x00c36400, "Ceph"}, {0x73757245, "Coda"},
-    };
     struct statfs fs;
+    const char *name;
     if (fstatfs(fd, &fs) < 0)
         return 0; /* where it cannot be asked the folder is taken as it is */
-    for (size_t i = 0; i < sizeof(remote) / sizeof(remote[0]); i++) {
-        if (((unsigned long)fs.f_type & 0xffffffff) != remote[i].magic)
-            continue;
-        (void)snprintf(why, TB_SPOOL_WHY,
-                       "spool %.240s: it is on a %s file system, where a dying process can lose "
-                       "records; choose a folder on a local disk (TOWBAR_SPOOL, --spool)",
-                       path, remote[i].name);
-        return -EREMOTEIO;
-    }
-    return 0;
+    if (tb_fs_judge((long)fs.f_type, &name) != TB_FS_REMOTE)
+        return 0;
+    (void)snprintf(why, TB_SPOOL_WHY,
+                   "spool %.240s: it is on a %s file system, where a dying process can lose "
+                   "records; choose a folder on a local disk (TOWBAR_SPOOL, --spool)",
+                   path, name);
+    return -EREMOTEIO;
 }
 
 /* Makes path and the parents that are missing. */

@@ -7,30 +7,20 @@
  *    the leader below it stands still meanwhile.
  * 3. After a failure the file is given up: the kernel has forgotten the pages it could not write.
  *    So it is when the leader is not back in time: its disk is sick, or it left by siglongjmp. */
-#include <linux/magic.h>
 #include <sys/vfs.h>
 
 #include "base/clock.h"
+#include "spool/fs.h"
 #include "spool/sys.h"
 #include "spool/writer_file.h"
 
 enum { PATIENCE_S = 10 };
-#define F2FS_MAGIC 0xf2f52010UL
-#define XFS_MAGIC 0x58465342UL
 
-/* Do they write the name of a new file together with it? Their journal or log tree has both. */
-static int names_go_with_files(int fd)
+/* Is the name on the disk when the file is? */
+static int name_goes_with_file(int fd)
 {
-    static const unsigned long magics[] = {EXT4_SUPER_MAGIC, XFS_MAGIC, BTRFS_SUPER_MAGIC,
-                                           F2FS_MAGIC};
     struct statfs fs;
-    if (syscall(SYS_fstatfs, fd, &fs) < 0)
-        return 0;
-    for (size_t i = 0; i < sizeof(magics) / sizeof(magics[0]); i++) {
-        if (((unsigned long)fs.f_type & 0xffffffff) == magics[i])
-            return 1;
-    }
-    return 0;
+    return syscall(SYS_fstatfs, fd, &fs) == 0 && tb_fs_syncs_names((long)fs.f_type);
 }
 
 /* The folder's entry. A drop box of another user cannot be opened for that: then the file's own
@@ -44,7 +34,7 @@ static int sync_name(const struct tb_writer_file *file, const struct tb_writer *
         err = tb_sys_sync(SYS_fsync, dir);
     if (dir >= 0)
         tb_sys_close(dir);
-    if (err == -ESTALE && names_go_with_files(file->fd))
+    if (err == -ESTALE && name_goes_with_file(file->fd))
         err = 0;
     return err == -ESTALE ? tb_sys_sync(SYS_syncfs, file->fd) : err;
 }

@@ -3,7 +3,9 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <linux/magic.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 
 static const char token[] = "0123456789abcdef0123456789abcdef";
 
@@ -115,6 +117,28 @@ static void a_spool_that_cannot_be_is_said(void **state)
     run_has(run->out, "FAIL  spool");
 }
 
+static void a_spool_in_memory_is_warned_of(void **state)
+{
+    struct run *run = *state;
+    struct statfs fs;
+    char path[64] = "/dev/shm/towbar-check-XXXXXX";
+    char in[80];
+    if (statfs("/dev/shm", &fs) != 0 || fs.f_type != TMPFS_MAGIC || !mkdtemp(path)) {
+        print_message("no tmpfs at /dev/shm: skipped\n");
+        skip();
+    }
+    snprintf(in, sizeof(in), "%s/in", path);
+    assert_int_equal(mkdir(in, 0700), 0);
+    assert_int_equal(run_plain(run, "check", "--config", run->config, "--state-dir", run->state,
+                               "--socket", run->socket, "--spool", path, NULL),
+                     0);
+    rmdir(in);
+    rmdir(path);
+    run_has(run->out, "warn  spool");
+    run_has(run->out, "is on tmpfs, which is memory");
+    run_has(run->out, "Ready.");
+}
+
 static void a_database_that_is_none_is_said(void **state)
 {
     struct run *run = *state;
@@ -137,10 +161,11 @@ static void a_database_that_is_none_is_said(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(a_fresh_host_is_ready),          TEST(checking_changes_nothing),
-        TEST(an_unknown_key_is_named),        TEST(a_token_is_judged_by_its_shape_and_never_shown),
-        TEST(a_port_in_use_is_named),         TEST(a_port_held_by_our_agent_is_fine),
-        TEST(a_spool_that_cannot_be_is_said), TEST(a_database_that_is_none_is_said),
+        TEST(a_fresh_host_is_ready),           TEST(checking_changes_nothing),
+        TEST(an_unknown_key_is_named),         TEST(a_token_is_judged_by_its_shape_and_never_shown),
+        TEST(a_port_in_use_is_named),          TEST(a_port_held_by_our_agent_is_fine),
+        TEST(a_spool_that_cannot_be_is_said),  TEST(a_spool_in_memory_is_warned_of),
+        TEST(a_database_that_is_none_is_said),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
