@@ -254,7 +254,7 @@ static void describe_on(char *out)
     if (tb_lib.why[0])
         len = add(out, len, "; %s", tb_lib.why);
     if (tb_loss_n_kept() > 0)
-        len = add(out, len, "; %u reports wait in memory for room on the disk: %s",
+        len = add(out, len, "; %u reports wait in memory until they can be written: %s",
                   tb_loss_n_kept(), strerrordesc_np(atomic_load(&tb_lib.last_error)));
     if (n_lost > 0)
         (void)add(out, len, "; %llu reports could not be kept: %s", (unsigned long long)n_lost,

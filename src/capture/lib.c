@@ -151,11 +151,28 @@ static int open_dir(void)
     return fd < 0 ? -1 : fd;
 }
 
+/* One that was removed, while it is open here; another may stand at its path by now. That gets the
+ * same number, at once: a thread may be about to use it. */
+static void replace_removed(void)
+{
+    struct stat st;
+    if (tb_sys_fstat(tb_lib.dirfd, &st) != 0 || st.st_nlink > 0)
+        return;
+    int fd = open_dir();
+    if (fd < 0)
+        return;
+    if (syscall(SYS_dup3, fd, tb_lib.dirfd, O_CLOEXEC) >= 0)
+        tb_lib_keep_dir();
+    tb_sys_close(fd);
+}
+
 void tb_lib_check_dir(void)
 {
     if (become_opener() != 0)
         return;
-    if (!is_dir_ours()) {
+    if (is_dir_ours()) {
+        replace_removed();
+    } else {
         tb_lib.dirfd = open_dir(); /* what has the old number now is the host's: left alone */
         tb_lib_keep_dir();
     }

@@ -62,9 +62,9 @@ void tb_lib_touch(void);
 void tb_lib_describe(void);
 /* Remembers what dirfd is. */
 void tb_lib_keep_dir(void);
-/* Opens it anew by its path when it is something else by now, and lets the writers use that: a
- * folder that took the place of the old one is ours from then on. dirfd is -1 when there is none.
- * Signal-safe; threads may race for it. */
+/* Opens it anew by its path when it is something else by now or was removed, and lets the writers
+ * use that: a folder that took the place of the old one is ours from then on. dirfd is -1 when
+ * there is none. Signal-safe; threads may race for it. */
 void tb_lib_check_dir(void);
 /* Closes dirfd, unless its number is the host's by now. */
 void tb_lib_close_dir(void);

@@ -285,8 +285,9 @@ static int store(struct work *work, int *is_kept, int *synced)
     struct tb_writer *writer = &tb_lib.writers[class_];
     tb_loss_retry(class_);
     int err = tb_writer_append(writer, &record);
-    if (err == -ESTALE) {
-        tb_lib_check_dir(); /* the host closed the folder: by its path then, once */
+    if (err == -ESTALE || err == -ENOENT) {
+        tb_lib_check_dir(); /* the host closed it, or it was made anew: by its path, once */
+        tb_loss_retry(class_);
         err = tb_writer_append(writer, &record);
     }
     if (err < 0)

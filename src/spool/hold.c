@@ -71,7 +71,8 @@ static const uint8_t *find_context(const struct tb_hold *hold, uint64_t generati
 
 int tb_hold_helps(int err)
 {
-    static const int errors[] = {-ENOSPC, -EDQUOT, -EMFILE, -ENFILE, -EIO, -EROFS};
+    static const int errors[] = {-ENOSPC, -EDQUOT, -EMFILE, -ENFILE, -EIO,
+                                 -EROFS,  -EACCES, -ENOENT, -ESTALE};
     for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
         if (err == errors[i])
             return 1;

@@ -25,7 +25,7 @@ struct tb_hold {
 };
 
 /* Can a record be written later that was refused with err? A full disk, a table of descriptors that
- * is full, a disk with errors. */
+ * is full, a disk with errors, a folder that the agent has not opened or made yet. */
 int tb_hold_helps(int err);
 /* Copies the record. 0; -ENOSPC when there is no room; -EAGAIN when somebody is inside. */
 int tb_hold_put(struct tb_hold *hold, int class_, const struct tb_append *record);

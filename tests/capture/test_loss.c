@@ -63,7 +63,7 @@ static int keep_and_write(struct rig *rig)
     bad += towbar_report(TOWBAR_CRITICAL, "third") != -ENOSPC;
     bad += errno != 77;
     calls_work();
-    bad += rig_check_status("3 reports wait in memory for room on the disk: No space left");
+    bad += rig_check_status("3 reports wait in memory until they can be written: No space left");
     bad += towbar_error("fourth") != 0;
     bad += tb_loss_n_kept() != 1;
     bad += towbar_report(TOWBAR_CRITICAL, "fifth") != 0;
