@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/id.h"
 #include "base/pack.h"
 #include "spool/quarantine.h"
 #include "spool/state.h"
@@ -163,6 +164,7 @@ int tb_spool_open(const char *path, int flags, struct tb_spool **out, char why[T
         tb_spool_close(spool);
         return err;
     }
+    tb_id_boot(spool->boot_id);
     attach_all(spool);
     forget_suspects(spool);
     /* A disk that is too full to rewrite the log can still be drained. */

@@ -26,9 +26,8 @@ static bool is_quiet(const struct tb_source *source, const struct tb_visit *visi
            source->quiet_mtime_ns == visit->mtime_ns;
 }
 
-/* What the stats have grown by since before was met in source. */
-static void tally(struct tb_spool *spool, struct tb_source *source,
-                  const struct tb_spool_stats *before)
+void tb_spool_tally(struct tb_spool *spool, struct tb_source *source,
+                    const struct tb_spool_stats *before)
 {
     struct tb_spool_totals *sum = &source->tally;
     sum->damaged += spool->counts.n_damaged - before->n_damaged;
@@ -108,7 +107,7 @@ static int attach(struct tb_spool *spool, struct tb_source *source)
     tb_index_remove_id(&spool->index, source); /* of a file that stood here before */
     const struct tb_spool_stats before = spool->counts;
     int err = tb_source_attach(source, &spool->visit, &spool->counts.n_damaged);
-    tally(spool, source, &before);
+    tb_spool_tally(spool, source, &before);
     if (err == -ENODATA) {
         /* Its maker died between creating it and the first byte. */
         if (tb_source_claim(&spool->visit) == 0 && unlinkat(spool->in_fd, source->name, 0) == 0)
@@ -174,6 +173,14 @@ static void leave_current(struct tb_spool *spool, int err)
         give_up(spool, source, "the beginning of the crash record is damaged");
 }
 
+void tb_spool_leave(struct tb_spool *spool)
+{
+    if (!spool->current)
+        return;
+    tb_folder_touch(spool, spool->current);
+    leave_current(spool, 0);
+}
+
 /* Leaves the current file when one of a more urgent class has something. */
 static void let_overtake(struct tb_spool *spool)
 {
@@ -186,8 +193,7 @@ static void let_overtake(struct tb_spool *spool)
         if (!spool->list_needed)
             return;
     }
-    tb_folder_touch(spool, spool->current);
-    leave_current(spool, 0);
+    tb_spool_leave(spool);
     tb_folder_look(spool);
 }
 
@@ -197,7 +203,7 @@ static int read_current(struct tb_spool *spool, struct tb_spool_record *out)
     const struct tb_spool_stats before = spool->counts;
     int err = source->is_slot ? tb_slot_read(source, &spool->visit, &spool->counts, out)
                               : tb_segment_read(source, &spool->visit, &spool->counts, out);
-    tally(spool, source, &before);
+    tb_spool_tally(spool, source, &before);
     if (err < 0)
         return err;
     out->file_id = source->id;

@@ -68,6 +68,24 @@ struct tb_spool_stats {
     struct tb_spool_totals total;
 };
 
+/* What may be kept how long; 0 percent means that it does not count. */
+struct tb_spool_policy {
+    uint64_t max_bytes;
+    unsigned max_percent, keep_free_percent; /* of the file system's size */
+    unsigned uid_percent;                    /* of the cap, for each user but the agent's own */
+    unsigned max_age_hours[TB_N_CLASSES];
+    /* The bug that a record is of, cheap to tell; tb_spool_context may be asked. NULL: all are one.
+     */
+    uint64_t (*kind)(void *arg, const struct tb_spool_record *record);
+    void *arg;
+};
+
+struct tb_spool_evicted {
+    uint64_t records[TB_N_CLASSES];
+    uint64_t files, bytes, foreign; /* foreign: names that no producer makes */
+    uint64_t quarantine_bytes;      /* by which quarantine shrank */
+};
+
 enum tb_spool_flags { TB_SPOOL_CREATE = 1, TB_SPOOL_SHARED = 2 };
 enum tb_ack_status { TB_ACK_STORED = 1, TB_ACK_QUARANTINED = 2 };
 
@@ -101,6 +119,11 @@ int tb_spool_flush(struct tb_spool *spool);
 /* Removes files whose owner is gone and whose records are all acknowledged. Call only after what
  * was acknowledged has been synced. Returns how many. */
 int tb_spool_collect(struct tb_spool *spool);
+/* Removes what is too old and what is over the caps, in the order of docs/spool-format.md 9; never
+ * a file whose owner lives. Records that were delivered and not acknowledged may be among them:
+ * call it between batches; data of the last record is not good any more. 0 with out, or -ENOMEM. */
+int tb_spool_evict(struct tb_spool *spool, const struct tb_spool_policy *policy,
+                   struct tb_spool_evicted *out);
 /* Delivers again, from the start, all that is not acknowledged. For after a failed commit. */
 void tb_spool_rewind(struct tb_spool *spool);
 /* A descriptor that becomes readable when something is written (inotify), or -1. Reading it out is

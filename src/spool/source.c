@@ -40,6 +40,7 @@ void tb_source_free(struct tb_source *source)
         return;
     free(source->name);
     free(source->marks);
+    free(source->kinds);
     free(source);
 }
 
@@ -107,6 +108,7 @@ static void forget(struct tb_source *source)
                               .order_class = source->order_class,
                               .order_ns = source->order_ns};
     free(source->marks);
+    free(source->kinds);
     *source = fresh;
 }
 
@@ -120,16 +122,18 @@ int tb_source_enter(struct tb_source *source, int in_fd, struct tb_visit *visit)
         return -EAGAIN;
     if (fd < 0) {
         source->state = TB_SOURCE_REFUSED;
+        source->is_odd = true;
         return -EPERM;
     }
     if (source->ino != 0 && (source->ino != st.st_ino || source->dev != st.st_dev))
         forget(source); /* another file under the same name */
     if (source->state == TB_SOURCE_REFUSED)
         source->state = TB_SOURCE_NEW;
+    source->is_odd = false;
     source->dev = st.st_dev;
     source->ino = st.st_ino;
     source->uid = st.st_uid;
-    visit->alive = is_locked(fd);
+    visit->alive = source->alive = is_locked(fd);
     /* Measured after the lock was asked for: without an owner it can only be all of it. */
     if (fstat(fd, &st) < 0) {
         tb_fd_close(&fd);

@@ -26,6 +26,8 @@ struct tb_spool {
     unsigned listing; /* number of the last listing of in/ */
     uint64_t listed_ns;
     bool list_needed;
+    uint8_t boot_id[16];
+    uint64_t quarantine_ns, quarantine_bytes; /* the folder's time when its bytes were summed */
     uint64_t n_foreign; /* all names in the last listing that no producer makes */
     /* When there are more files than TB_SPOOL_MAX_SOURCES, those that cannot be used make room at
      * each listing, and it goes on with the names behind those it took the last time. */
@@ -56,6 +58,9 @@ struct tb_source *tb_folder_pick(const struct tb_spool *spool);
 struct tb_source *tb_folder_find(const struct tb_spool *spool, uint64_t file_id);
 /* It is worth a visit. */
 void tb_folder_touch(struct tb_spool *spool, struct tb_source *source);
+/* What the stats have grown by since before was met in source. */
+void tb_spool_tally(struct tb_spool *spool, struct tb_source *source,
+                    const struct tb_spool_stats *before);
 /* Moves what was counted of it to agent/counts: before its file goes. */
 void tb_spool_keep_tally(struct tb_spool *spool, struct tb_source *source);
 /* Forgets a source; its file is somebody else's. */
@@ -64,6 +69,9 @@ void tb_folder_drop(struct tb_spool *spool, struct tb_source *source);
 /* Opens source into spool->visit and reads its header if need be: 0, or -EAGAIN when there is
  * nothing to read in it now (source may be gone then). Moves to quarantine what is beyond use. */
 int tb_spool_enter(struct tb_spool *spool, struct tb_source *source);
+
+/* Stops reading the current file; it is gone on with later. */
+void tb_spool_leave(struct tb_spool *spool);
 
 /* Rewrites ack.log without the entries of files that are gone. */
 int tb_spool_compact(struct tb_spool *spool);
