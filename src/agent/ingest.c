@@ -38,8 +38,10 @@ int tb_ingest_open(struct tb_ingest *ingest, const char *spool, char *why)
     ingest->dirfd = tb_spool_dir_open(spool, 0, why);
     if (ingest->dirfd < 0)
         return ingest->dirfd;
-    for (int i = 0; i < TB_N_CLASSES; i++)
+    for (int i = 0; i < TB_N_CLASSES; i++) {
         tb_writer_init(&ingest->writers[i], i, ingest->dirfd);
+        tb_id_boot(ingest->writers[i].boot_id);
+    }
     return 0;
 }
 
