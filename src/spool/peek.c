@@ -266,9 +266,10 @@ static int mark_copies(struct tb_peek_file *files, size_t n)
     }
     qsort(with_id, n_with_id, sizeof(*with_id), compare_ids);
     for (size_t i = 1; i < n_with_id; i++) {
-        if (tb_get64(with_id[i]->header.id) == tb_get64(with_id[i - 1]->header.id))
-            tb_peek_say(with_id[i], TB_PEEK_REFUSED,
-                        "a copy of another file, which is read instead");
+        if (tb_get64(with_id[i]->header.id) != tb_get64(with_id[i - 1]->header.id))
+            continue;
+        tb_peek_say(with_id[i], TB_PEEK_REFUSED, "a copy of another file, which is read instead");
+        with_id[i]->was_mended = false; /* nothing of it counts */
     }
     free(with_id);
     return 0;

@@ -1,0 +1,452 @@
+"""A plain reader of the spool, written from docs/spool-format.md alone.
+
+It is the teaching version: it reads whole files into memory, has no cache, and does one thing after
+the other, in the order of the page. The numbers in brackets are the page's sections.
+
+    for file in read_spool("/var/spool/towbar"):
+        for record in file.records: print(record.uuid, record.data)
+
+    python3 spool_reader.py SPOOL       prints a line for each record and each damaged place
+"""
+
+import dataclasses
+import fcntl
+import os
+import stat
+import struct
+import sys
+import uuid
+import zlib
+
+FILE_MAGIC = b"TOWBAR\0\1"
+FRAME_MAGIC = b"TBF1"
+HEADER = 128  # bytes of a file header [2]
+FRAME = 56  # bytes of a frame header [3]
+PAYLOAD_MAX = 1 << 20
+SEGMENT_MAX = 4 << 20
+IN_VAIN_MAX = 16 << 20
+
+FULL, FIRST, MID, LAST, PAD, SEAL = range(1, 7)
+NONE, PROCESS, NATIVE, ITEM, CRASH, DROPCOUNT = range(6)
+KINDS = ("none", "process", "native", "item", "crash", "dropcount")
+TRUNCATED, ZLIB_CRC = 1, 2
+
+# The slot [7].
+SLOT_BYTES, SLOT_STATE, AREA_A, AREA_B, CRASH_AREA, PAGE = 256 << 10, 128, 4096, 65536, 131072, 4096
+ARMED, WRITING, COMPLETE, HANDED_ON, DONE = range(1, 6)
+
+
+# ---- CRC-32C: reflected polynomial 0x82f63b78, all bits inverted before and after ----
+
+
+def _table():
+    table = []
+    for byte in range(256):
+        for _ in range(8):
+            byte = byte >> 1 ^ (0x82F63B78 if byte & 1 else 0)
+        table.append(byte)
+    return table
+
+
+TABLE = _table()
+
+
+def crc32c(seed, data):
+    crc = seed ^ 0xFFFFFFFF
+    for byte in data:
+        crc = crc >> 8 ^ TABLE[(crc ^ byte) & 0xFF]
+    return crc ^ 0xFFFFFFFF
+
+
+# ---- what is found ----
+
+
+@dataclasses.dataclass
+class Record:
+    offset: int
+    uuid: str
+    kind: str
+    class_: int
+    time_ns: int
+    truncated: bool
+    data: bytes
+
+
+@dataclasses.dataclass
+class Place:
+    """A stretch of a file that is no good frame [5, What a gap was], or a frame without meaning."""
+
+    what: str  # hole, torn, damaged, unknown
+    offset: int
+    end: int
+
+
+@dataclasses.dataclass
+class File:
+    name: str
+    state: str = "complete"  # or live, waiting, empty, damaged, refused
+    header: object = None
+    header_mended: bool = False
+    records: list = dataclasses.field(default_factory=list)
+    processes: list = dataclasses.field(default_factory=list)
+    places: list = dataclasses.field(default_factory=list)
+    lost: int = 0
+
+    @property
+    def is_damaged(self):
+        bad = any(place.what in ("damaged", "unknown") for place in self.places)
+        return self.state == "damaged" or self.header_mended or bad
+
+
+# ---- the file header [2] ----
+
+
+@dataclasses.dataclass
+class Header:
+    class_: int
+    kind: int
+    salt: int
+    pid: int
+    uid: int
+    file_bytes: int
+    id: bytes
+    created_wall_ns: int
+
+
+class BadHeader(Exception):
+    pass
+
+
+class NewerVersion(Exception):
+    pass
+
+
+def parse_header(image):
+    if len(image) < HEADER or image[:8] != FILE_MAGIC:
+        raise BadHeader
+    (crc,) = struct.unpack_from("<I", image, 124)
+    if crc != crc32c(0, image[:124]):
+        raise BadHeader
+    version, header_len, class_, kind = struct.unpack_from("<HHBB", image, 8)
+    if version != 1 or header_len != HEADER:
+        raise NewerVersion
+    if class_ > 3 or kind > 1:
+        raise BadHeader
+    salt, pid, uid, file_bytes = struct.unpack_from("<IIII", image, 16)
+    (created,) = struct.unpack_from("<Q", image, 72)
+    return Header(class_, kind, salt, pid, uid, file_bytes, bytes(image[32:48]), created)
+
+
+def mend_header(image):
+    """Puts one flipped bit right."""
+    for bit in range(HEADER * 8):
+        tried = bytearray(image[:HEADER])
+        tried[bit // 8] ^= 1 << bit % 8
+        try:
+            return parse_header(tried)
+        except (BadHeader, NewerVersion):
+            pass
+    raise BadHeader
+
+
+# ---- frames [3] ----
+
+
+@dataclasses.dataclass
+class Frame:
+    offset: int
+    len: int
+    pcrc: int
+    type: int
+    class_: int
+    kind: int
+    flags: int
+    seq: int
+    time_ns: int
+    uuid: bytes
+
+    @property
+    def payload_end(self):
+        return self.offset + FRAME + self.len
+
+    @property
+    def end(self):
+        """Where the next frame begins: rounded up to 8."""
+        return (self.payload_end + 7) // 8 * 8
+
+
+def parse_frame_header(data, offset, salt):
+    """The header at offset, believed only after its checksum; None when it is none."""
+    raw = data[offset : offset + FRAME]
+    if len(raw) < FRAME or raw[:4] != FRAME_MAGIC:
+        return None
+    hcrc, length, pcrc, type_, class_, kind, flags, off8, seq, time_ns = struct.unpack_from(
+        "<IIIBBBBIQQ", raw, 4
+    )
+    if hcrc != crc32c(salt, raw[8:]):
+        return None
+    if off8 * 8 != offset or length > PAYLOAD_MAX or not FULL <= type_ <= SEAL or class_ > 3:
+        return None
+    return Frame(offset, length, pcrc, type_, class_, kind, flags, seq, time_ns, bytes(raw[40:56]))
+
+
+class Forgery(Exception):
+    pass
+
+
+class Frames:
+    """The good frames of a file's bytes."""
+
+    def __init__(self, data, salt):
+        self.data = data
+        self.salt = salt
+        self.in_vain = 0
+
+    def at(self, offset):
+        """The frame at offset with its payload, both checked; None when there is no good one."""
+        frame = parse_frame_header(self.data, offset, self.salt)
+        if frame is None or frame.payload_end > len(self.data):
+            return None
+        payload = self.payload(frame)
+        crc = zlib.crc32(payload, self.salt) if frame.flags & ZLIB_CRC else crc32c(self.salt, payload)
+        if crc == frame.pcrc:
+            return frame
+        self.in_vain += frame.len
+        if self.in_vain > IN_VAIN_MAX:
+            raise Forgery
+        return None
+
+    def payload(self, frame):
+        return self.data[frame.offset + FRAME : frame.payload_end]
+
+    def next_from(self, offset):
+        """The first good frame at offset or behind it: multiples of 8, magic, hcrc, off8 [5]."""
+        while True:
+            offset = self.data.find(FRAME_MAGIC, offset)
+            if offset < 0:
+                return None
+            if offset % 8 == 0:
+                frame = self.at(offset)
+                if frame is not None:
+                    return frame
+            offset += 1
+
+
+# ---- a segment [4, 5] ----
+
+
+def name_gap(data, salt, offset, end, at_end):
+    """What a gap was [5]: None for the end of the file."""
+    gap = data[offset:end]
+    used = len(gap.rstrip(b"\0"))
+    if used == 0:
+        return None if at_end else "hole"
+    frame = parse_frame_header(data, offset, salt)
+    if frame is None:
+        return "torn" if at_end and used <= FRAME else "damaged"
+    is_cut = offset + used < frame.payload_end
+    return "torn" if is_cut and (at_end or end == frame.end) else "damaged"
+
+
+def read_segment(file, data):
+    frames = Frames(data, file.header.salt)
+    offset, n_frames, seq_end = HEADER, 0, 0
+    while True:
+        frame = frames.at(offset) or frames.next_from(offset)
+        gap_end = frame.offset if frame else len(data)
+        if gap_end > offset:
+            what = name_gap(data, file.header.salt, offset, gap_end, frame is None)
+            if what:
+                file.places.append(Place(what, offset, gap_end))
+        if frame is None:
+            break
+        n_frames += 1
+        if frame.seq < 1 << 24:  # more than fit: a lie
+            seq_end = max(seq_end, frame.seq + 1)
+        take_frame(file, frame, frames.payload(frame))
+        offset = frame.end
+    file.lost = max(0, seq_end - n_frames)
+
+
+def take_frame(file, frame, payload):
+    if frame.type in (PAD, SEAL):
+        return
+    if frame.type != FULL or not PROCESS <= frame.kind <= DROPCOUNT:
+        file.places.append(Place("unknown", frame.offset, frame.end))
+    elif frame.kind == PROCESS:
+        file.processes.append(payload)
+    else:
+        file.records.append(record_of(frame, payload, frame.flags))
+
+
+def record_of(frame, payload, flags):
+    return Record(
+        frame.offset, str(uuid.UUID(bytes=frame.uuid)), KINDS[frame.kind], frame.class_,
+        frame.time_ns, bool(flags & TRUNCATED), payload,
+    )  # fmt: skip
+
+
+# ---- a slot [7] ----
+
+
+def is_nothing(data, offset):
+    """Zeros, or a frame whose first word was not stored yet, or a header that the file's end cuts."""
+    return data[offset : offset + 4] == bytes(4) or len(data) < offset + FRAME
+
+
+def read_areas(file, data, frames):
+    for offset, end in ((AREA_A, AREA_B), (AREA_B, CRASH_AREA)):
+        frame = frames.at(offset)
+        if frame is not None:
+            if frame.type == FULL and frame.kind == PROCESS:
+                file.processes.append(frames.payload(frame))
+        elif any(data[offset : offset + FRAME]) and len(data) >= offset + FRAME:
+            what = "torn" if is_nothing(data, offset) else "damaged"
+            file.places.append(Place(what, offset, end))
+
+
+def fragment(frames, page):
+    """The fragment of a page: a frame; None for nothing; False for damage."""
+    offset = CRASH_AREA + page * PAGE
+    frame = frames.at(offset)
+    if frame is None:
+        return None if is_nothing(frames.data, offset) else False
+    return frame if frame.kind == CRASH and frame.len <= PAGE - FRAME else False
+
+
+def read_stream(file, frames):
+    damaged = Place("damaged", CRASH_AREA, SLOT_BYTES)
+    first = fragment(frames, 0)
+    if first is None:
+        return
+    if first is False or first.type not in (FULL, FIRST):
+        file.places.append(damaged)
+        return
+    stream, flags, ended = frames.payload(first), first.flags, first.type == FULL
+    for page in range(1, (SLOT_BYTES - CRASH_AREA) // PAGE):
+        if ended:
+            break
+        frame = fragment(frames, page)
+        if frame is False:
+            file.places.append(damaged)
+        # Behind the end of this stream there may be pages of an earlier one.
+        if not frame or frame.uuid != first.uuid or frame.seq != first.seq + page:
+            break
+        if frame.type not in (MID, LAST):
+            break
+        stream += frames.payload(frame)
+        flags |= frame.flags
+        ended = frame.type == LAST
+    record = record_of(first, stream, flags if ended else flags | TRUNCATED)
+    record.class_ = 0
+    file.records.append(record)
+
+
+def read_slot(file, data):
+    frames = Frames(data, file.header.salt)
+    read_areas(file, data, frames)
+    state = struct.unpack_from("<I", data + bytes(4), SLOT_STATE)[0] if len(data) > SLOT_STATE else 0
+    is_live = file.state == "live"
+    if state != DONE and (not is_live or state >= WRITING):
+        read_stream(file, frames)
+    if len(data) < SLOT_BYTES:
+        file.places.append(Place("damaged", len(data), SLOT_BYTES))
+
+
+# ---- the folder [1] ----
+
+
+def parse_name(name):
+    """Class and suffix of a name that a producer makes, or None."""
+    stem, dot, suffix = name.partition(".")
+    parts = stem.split("-")
+    if not dot or suffix not in ("seg", "slot") or len(parts) != 4:
+        return None
+    class_, boot, random, number = parts
+    if class_ not in ("0", "1", "2", "3") or (suffix == "slot" and class_ != "0"):
+        return None
+    hexes = set("0123456789abcdef")
+    if len(boot) != 8 or len(random) != 16 or not set(boot + random) <= hexes:
+        return None
+    if not 1 <= len(number) <= 10 or not set(number) <= set("0123456789"):
+        return None
+    return int(class_), suffix
+
+
+def owner_lives(fd):
+    """Does somebody hold a lock on byte 0? Asked with F_OFD_GETLK."""
+    asked = struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, 0, 1, 0)
+    answer = fcntl.fcntl(fd, fcntl.F_OFD_GETLK, asked)
+    return struct.unpack("hhqqi4x", answer)[0] != fcntl.F_UNLCK
+
+
+def read_file(folder, name):
+    file = File(name)
+    path = os.path.join(folder, name)
+    found = os.lstat(path)
+    named = parse_name(name)
+    if named is None or not stat.S_ISREG(found.st_mode) or found.st_nlink != 1:
+        file.state = "refused"
+        return file
+    fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        if owner_lives(fd):
+            file.state = "live"
+        data = os.pread(fd, SEGMENT_MAX, 0)
+    finally:
+        os.close(fd)
+    read_bytes(file, data, named[1], found.st_size > SEGMENT_MAX)
+    return file
+
+
+def read_bytes(file, data, suffix, is_oversize=False):
+    image = data[:HEADER].ljust(HEADER, b"\0")
+    try:
+        try:
+            file.header = parse_header(image)
+        except BadHeader:
+            file.header = mend_header(image)
+            file.header_mended = True
+        if file.header.kind != (1 if suffix == "slot" else 0):
+            raise BadHeader
+        (read_slot if suffix == "slot" else read_segment)(file, data)
+    except NewerVersion:
+        file.state = "refused"
+    except BadHeader:
+        file.header = None
+        # (While the file is younger than 5 seconds, or its owner lives, the header may yet come.)
+        file.state = "refused" if is_oversize else "damaged" if any(image) else "empty"
+    except Forgery:
+        file.state = "damaged"
+
+
+def read_spool(spool):
+    """Its files in the order in which the agent would read them: by class, then by age. A second file
+    with the id of one that is there is left alone."""
+    folder = os.path.join(spool, "in")
+    files = [read_file(folder, name) for name in sorted(os.listdir(folder))]
+    ids = set()
+    for i, file in enumerate(files):
+        if file.header and file.header.id[:8] in ids:
+            files[i] = File(file.name, state="refused", header=file.header)
+        elif file.header:
+            ids.add(file.header.id[:8])
+
+    def order(file):
+        header = file.header
+        return (0, header.class_, header.created_wall_ns, file.name) if header else (1, file.name)
+
+    return sorted(files, key=order)
+
+
+def main():
+    for file in read_spool(sys.argv[1]):
+        print(f"{file.name}: {file.state}, {len(file.records)} records, {file.lost} lost")
+        for record in file.records:
+            print(f"  {record.offset:8} {record.kind:9} {record.uuid} {record.data[:80]!r}")
+        for place in file.places:
+            print(f"  {place.offset:8} {place.what} up to {place.end}")
+
+
+if __name__ == "__main__":
+    main()
