@@ -1,8 +1,8 @@
 /* test_cli.c - the command line: verbs, options, help, exit codes. */
 #include "run.h"
 
-static const char *const verbs[] = {"demo",        "status", "items", "item",
-                                    "occurrences", "trace",  "check", "test"};
+static const char *const verbs[] = {"demo",  "status", "items", "item", "occurrences",
+                                    "trace", "check",  "test",  "spool"};
 enum { N_VERBS = sizeof(verbs) / sizeof(verbs[0]) };
 
 static void help_lists_every_verb(void **state)

@@ -11,6 +11,7 @@
 
 #include "base/crc.h"
 #include "base/pack.h"
+#include "spool/peek.h"
 #include "spool/reader.h"
 #include "spool/slot.h"
 
@@ -100,6 +101,32 @@ static void drain(struct tb_spool *spool)
     (void)tb_spool_collect(spool);
 }
 
+static int touch(void *arg, const struct tb_peek_file *of, const struct tb_peek_part *part)
+{
+    uint32_t *sum = arg;
+    (void)of;
+    *sum += tb_crc32c(0, part->data, part->data ? part->len : 0);
+    return 0;
+}
+
+/* The same by the walk that only looks. */
+static void look(void)
+{
+    uint32_t sum = 0;
+    struct tb_peek *peek;
+    char why[TB_SPOOL_WHY];
+    size_t n;
+    if (tb_peek_open(folder, &peek, why) < 0)
+        abort();
+    struct tb_peek_file *files = tb_peek_files(peek, &n);
+    for (size_t i = 0; i < n; i++) {
+        if (tb_peek_walk(peek, &files[i], touch, &sum) < 0)
+            abort();
+    }
+    (void)*(volatile uint32_t *)&sum;
+    tb_peek_close(peek);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const char *const names[N_KINDS] = {"in/1-00000000-0000000000000001-0.seg",
@@ -123,6 +150,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     put_file(path, file, len);
     if (kind == 2)
         spool = open_spool(spool);
+    look();
     drain(spool);
     (void)unlink(path);
     return 0;
