@@ -203,10 +203,11 @@ static void pack_unknown(const struct tb_spool *spool, struct tb_buf *out)
     bool last_known = false;
     for (size_t i = 0; !all_known && i < spool->acks.n_loaded; i++) {
         const struct tb_ack *ack = &spool->acks.loaded[i];
+        bool is_again = i > 0 && ack->file_id == last_id && ack->off8 == ack[-1].off8;
         if (i == 0 || ack->file_id != last_id)
             last_known = tb_folder_find(spool, ack->file_id) != NULL;
         last_id = ack->file_id;
-        if (!last_known)
+        if (!last_known && !is_again)
             tb_acklog_pack(out, ack);
     }
 }

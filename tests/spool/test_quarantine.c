@@ -3,6 +3,7 @@
 #include "support.h"
 
 #include "clock.h"
+#include "spool/acklog.h"
 #include "spool/quarantine.h"
 
 static int open_agent(struct fixture *fixture)
@@ -290,6 +291,35 @@ static void a_file_put_away_by_mistake_delivers_the_rest_once(void **state)
     close(agent_fd);
 }
 
+static void acknowledgements_of_what_is_away_do_not_multiply(void **state)
+{
+    struct fixture *fixture = *state;
+    struct image *image = new_image(1);
+    struct stat st;
+    off_t size = 0;
+    int agent_fd = open_agent(fixture);
+    for (uint64_t n = 0; n < 6; n++)
+        add_item(image, n, 100);
+    close(write_image(fixture, image));
+    const char *name = strrchr(image->path, '/') + 1;
+    open_spool(fixture);
+    assert_int_equal(drain(fixture->spool, NULL, 6, 1), 6);
+    assert_int_equal(tb_spool_flush(fixture->spool), 0);
+    close_spool(fixture);
+    assert_int_equal(tb_quarantine_file(agent_fd, fixture->dirfd, name, "by mistake"), 0);
+    /* One that cannot be looked into: what is acknowledged might be of it. */
+    assert_int_equal(mkfifoat(fixture->dirfd, "1-00000000-0000000000000001-0.seg", 0600), 0);
+    for (int i = 0; i < 4; i++) {
+        reopen_spool(fixture);
+        assert_int_equal(fstatat(agent_fd, "ack.log", &st, 0), 0);
+        assert_true(st.st_size >= 6 * TB_ACK_ENTRY_BYTES);
+        assert_true(i < 2 || st.st_size == size);
+        size = st.st_size;
+    }
+    free(image);
+    close(agent_fd);
+}
+
 static void what_a_running_agent_stored_of_a_file_it_put_away_stays_stored(void **state)
 {
     struct fixture *fixture = *state;
@@ -363,6 +393,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_record_that_is_put_away_twice_is_there_once, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_file_put_away_by_mistake_delivers_the_rest_once, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(acknowledgements_of_what_is_away_do_not_multiply, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(
             what_a_running_agent_stored_of_a_file_it_put_away_stays_stored, set_up, tear_down),

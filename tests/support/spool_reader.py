@@ -190,6 +190,10 @@ def parse_frame_header(data, offset, salt):
     return Frame(offset, length, pcrc, type_, class_, kind, flags, seq, time_ns, bytes(raw[40:56]))
 
 
+def checksum(frame, salt, payload):
+    return zlib.crc32(payload, salt) if frame.flags & ZLIB_CRC else crc32c(salt, payload)
+
+
 class Forgery(Exception):
     pass
 
@@ -208,8 +212,7 @@ class Frames:
         if frame is None or frame.payload_end > len(self.data):
             return None
         payload = self.payload(frame)
-        crc = zlib.crc32(payload, self.salt) if frame.flags & ZLIB_CRC else crc32c(self.salt, payload)
-        if crc == frame.pcrc:
+        if checksum(frame, self.salt, payload) == frame.pcrc:
             return frame
         self.in_vain += frame.len
         if self.in_vain > IN_VAIN_MAX:
@@ -290,7 +293,7 @@ def record_of(frame, payload, flags):
 
 
 def is_nothing(data, offset):
-    """Zeros, or a frame whose first word was not stored yet, or a header that the file's end cuts."""
+    """Zeros, a frame whose first word is not stored yet, or a header that the file's end cuts."""
     return data[offset : offset + 4] == bytes(4) or len(data) < offset + FRAME
 
 
@@ -345,7 +348,7 @@ def read_stream(file, frames):
 def read_slot(file, data):
     frames = Frames(data, file.header.salt)
     read_areas(file, data, frames)
-    state = struct.unpack_from("<I", data + bytes(4), SLOT_STATE)[0] if len(data) > SLOT_STATE else 0
+    (state,) = struct.unpack_from("<I", data.ljust(SLOT_BYTES, b"\0"), SLOT_STATE)
     is_live = file.state == "live"
     if state != DONE and (not is_live or state >= WRITING):
         read_stream(file, frames)
@@ -421,8 +424,8 @@ def read_bytes(file, data, suffix, is_oversize=False):
 
 
 def read_spool(spool):
-    """Its files in the order in which the agent would read them: by class, then by age. A second file
-    with the id of one that is there is left alone."""
+    """Its files in the order in which the agent would read them: by class, then by age. A second
+    file with the id of one that is there is left alone."""
     folder = os.path.join(spool, "in")
     files = [read_file(folder, name) for name in sorted(os.listdir(folder))]
     ids = set()
