@@ -418,7 +418,7 @@ def read_bytes(file, data, suffix, is_oversize=False):
     except BadHeader:
         file.header = None
         # (While the file is younger than 5 seconds, or its owner lives, the header may yet come.)
-        file.state = "refused" if is_oversize else "damaged" if any(image) else "empty"
+        file.state = "refused" if is_oversize else "damaged" if any(data) else "empty"
     except Forgery:
         file.state = "damaged"
 
