@@ -4,8 +4,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/fs.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -143,6 +145,18 @@ static int make_spool(const char *spool, int shared)
     return err;
 }
 
+/* On btrfs even a byte that has its room needs new room to be written, and a store to the mapped
+ * slot of a crash is refused with SIGBUS when the disk is full; except in files of this kind, and
+ * those made in the folder from now on are. Other file systems refuse the flag. */
+static void forbid_copy_on_write(int fd)
+{
+    int flags;
+    if (ioctl(fd, FS_IOC_GETFLAGS, &flags) < 0)
+        return;
+    flags |= FS_NOCOW_FL;
+    (void)ioctl(fd, FS_IOC_SETFLAGS, &flags);
+}
+
 /* Opens SPOOL/name, making it with exactly mode when it is missing. A private one gets it too. */
 static int open_or_make(const char *spool, const char *name, mode_t mode, int *out,
                         char why[TB_SPOOL_WHY])
@@ -164,11 +178,13 @@ static int open_or_make(const char *spool, const char *name, mode_t mode, int *o
         err = refuse(why, path, -errno, agent_remedy(-errno));
     if (err == 0)
         err = refuse_remote(fd, path, why);
-    if (err < 0)
+    if (err < 0) {
         tb_fd_close(&fd);
-    else
-        *out = fd;
-    return err;
+        return err;
+    }
+    forbid_copy_on_write(fd);
+    *out = fd;
+    return 0;
 }
 
 int tb_spool_dir_agent(const char *spool, int shared, int *in_fd, int *agent_fd,

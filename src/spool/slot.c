@@ -15,8 +15,8 @@
 
 static const uint8_t ZERO_PAGE[TB_SLOT_PAGE];
 
-/* Written once, so that a later store needs no room on the disk (copy-on-write systems excepted,
- * where the handler falls back to pwrite). */
+/* Written once, so that a later store needs no room on the disk (on btrfs only in a folder that the
+ * agent has prepared: dir.c, forbid_copy_on_write). */
 static int fill(int fd, const uint8_t header[TB_FILE_HEADER_BYTES])
 {
     enum { N_PAGES = TB_SLOT_BYTES / TB_SLOT_PAGE };

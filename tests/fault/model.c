@@ -26,8 +26,8 @@ enum kind { CREATE, WRITE, SIZE, RENAME, UNLINK, MKDIR, SYNC_FILE, SYNC_FOLDER, 
 
 struct op {
     enum kind kind;
-    int file;                 /* number of a file, or NO_FILE */
-    enum folder folder, to;   /* of the name; a rename's second one */
+    int file;               /* number of a file, or NO_FILE */
+    enum folder folder, to; /* of the name; a rename's second one */
     char name[80], name2[80];
     uint64_t offset, size;
     uint8_t *data; /* owned */
