@@ -27,15 +27,16 @@
 enum {
     SHORT_KILLS = 200,
     LONG_KILLS = 100000,
+    LONG_MAX_S = 1500, /* then it ends, and says after how many */
     N_RECORDS = 20000, /* in a round */
     N_PRODUCERS = 2,
     AGENT = N_PRODUCERS,
     N_PROCESSES,
     N_THREADS = 2,
     ALARM_US = 100,
-    PAUSE_NS = 1500000, /* at most, between two kills */
+    PAUSE_NS = 1000000, /* at most, between two kills */
     BATCH = 16,
-    MANY = 1000, /* rounds of a kind in a report */
+    KILLS_MAX = 1000, /* in a round */
 };
 
 /* ---- a producer; all of it runs in a child ---- */
@@ -153,7 +154,7 @@ static long run_round(struct world *world, uint64_t *seed)
     shared = world;
     for (int i = 0; i < N_PROCESSES; i++)
         children[i] = start(i, *seed + (unsigned)i);
-    while (atomic_load(&world->oracle->n) < world->oracle->n_max && n_kills < MANY) {
+    while (atomic_load(&world->oracle->n) < world->oracle->n_max && n_kills < KILLS_MAX) {
         /* Waits for nothing: the kill comes at any moment. */
         struct timespec pause = {0, world_dice(seed, PAUSE_NS)};
         nanosleep(&pause, NULL);
@@ -192,7 +193,8 @@ static void random_kills_lose_and_invent_nothing(void **state)
     long n_kills = 0;
     struct oracle_totals sum = {0};
     struct oracle *oracle = oracle_new(N_RECORDS, 512, 64 << 10);
-    for (long wanted = wanted_kills(); n_kills < wanted;) {
+    time_t end = time(NULL) + LONG_MAX_S;
+    for (long wanted = wanted_kills(); n_kills < wanted && time(NULL) < end;) {
         struct world world;
         struct oracle_totals totals;
         oracle_reset(oracle);
