@@ -157,7 +157,8 @@ void tb_acklog_pack(struct tb_buf *out, const struct tb_ack *ack)
 void tb_acklog_note(struct tb_acklog *log, const struct tb_ack *ack)
 {
     tb_acklog_pack(&log->noted, ack);
-    log->noted.err = 0; /* over the cap this one is not written: see promise 2 */
+    log->is_broken = log->is_broken || log->noted.err != 0;
+    log->noted.err = 0;
 }
 
 int tb_acklog_flush(struct tb_acklog *log)
@@ -172,14 +173,26 @@ int tb_acklog_flush(struct tb_acklog *log)
     return 0;
 }
 
+/* Is the open file still the one with the name? */
+static bool is_current(const struct tb_acklog *log)
+{
+    struct stat open;
+    struct stat named;
+    return fstat(log->fd, &open) == 0 &&
+           fstatat(log->dirfd, NAME, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+           open.st_ino == named.st_ino && open.st_dev == named.st_dev;
+}
+
 int tb_acklog_replace(struct tb_acklog *log, const struct tb_buf *entries)
 {
     int err = tb_fd_replace(log->dirfd, NAME, tb_buf_str(entries), entries->len);
-    if (err < 0)
-        return err;
-    int fd = open_file(log->dirfd);
-    if (fd < 0)
-        return fd; /* the old file, now nameless, takes what follows: lost at worst, see 2 */
+    int fd = err < 0 ? err : open_file(log->dirfd);
+    if (fd < 0) {
+        /* What follows must not go where nobody finds it. */
+        log->is_broken = log->is_broken || !is_current(log);
+        return fd;
+    }
+    log->is_broken = false;
     tb_fd_close(&log->fd);
     log->fd = fd;
     log->end = entries->len;

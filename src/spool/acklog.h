@@ -6,6 +6,7 @@
 #ifndef TB_SPOOL_ACKLOG_H
 #define TB_SPOOL_ACKLOG_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -27,6 +28,7 @@ struct tb_acklog {
     struct tb_ack *loaded; /* what open found, by file_id and off8 */
     size_t n_loaded;
     size_t n_damaged; /* entries that open ignored */
+    bool is_broken;   /* the file lacks entries, or its name is another's now: replace mends it */
 };
 
 /* Opens or makes the log and loads it. 0 or a negative errno. */
@@ -39,12 +41,12 @@ void tb_acklog_close(struct tb_acklog *log);
 size_t tb_acklog_find(const struct tb_acklog *log, uint64_t file_id, const struct tb_ack **first);
 /* Appends one packed entry to out. */
 void tb_acklog_pack(struct tb_buf *out, const struct tb_ack *ack);
-/* Notes an entry for the next flush; what does not fit its cap is left out (see 2). */
+/* Notes an entry for the next flush. What finds no room is left out, and the log is broken. */
 void tb_acklog_note(struct tb_acklog *log, const struct tb_ack *ack);
 /* Writes what was noted in one write. 0, or a negative errno and it stays noted. */
 int tb_acklog_flush(struct tb_acklog *log);
-/* Makes the log hold exactly the packed entries, durably; what was noted must be among them.
- * 0, or a negative errno and the log is as before. */
+/* Makes the log hold exactly the packed entries, durably; what was noted must be among them. 0, or
+ * a negative errno and the log is as before, or broken. */
 int tb_acklog_replace(struct tb_acklog *log, const struct tb_buf *entries);
 
 #endif

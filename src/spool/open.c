@@ -231,7 +231,8 @@ int tb_spool_compact(struct tb_spool *spool)
     pack_unknown(spool, &entries);
     int err = tb_quarantine_keep_acks(spool->agent_fd, &entries);
     err = err ? err : entries.err;
-    bool same = entries.len == spool->acks.end && spool->acks.n_damaged == 0;
+    bool same =
+        entries.len == spool->acks.end && spool->acks.n_damaged == 0 && !spool->acks.is_broken;
     if (err == 0 && !same)
         err = tb_acklog_replace(&spool->acks, &entries);
     if (err == 0)

@@ -350,6 +350,8 @@ int tb_spool_quarantine(struct tb_spool *spool, const struct tb_spool_record *re
 
 int tb_spool_flush(struct tb_spool *spool)
 {
+    if (spool->acks.is_broken)
+        return tb_spool_compact(spool);
     int err = tb_acklog_flush(&spool->acks);
     tb_inflight_clear(&spool->inflight);
     if (err == 0 && spool->acks.end > spool->compact_at)

@@ -106,6 +106,8 @@ static int run_once(struct sweep *sweep)
     if (world_n_nameless() > n_nameless)
         fail_here(sweep, "descriptors left of files that were given up:", kept);
     check_reader_stats(sweep);
+    if (sweep->work->finish)
+        sweep->work->finish();
     int left = world_settle(&world, NULL);
     oracle_sum(sweep->oracle, &totals);
     oracle_add(&sweep->sum, &totals);

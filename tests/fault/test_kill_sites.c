@@ -32,6 +32,8 @@ static int run_killed(const struct workload *work, struct world *world, enum fau
         _exit(0);
     }
     assert_int_equal(waitpid(child, &status, 0), child);
+    if (work->finish)
+        work->finish();
     if (WIFSIGNALED(status))
         assert_int_equal(WTERMSIG(status), SIGKILL);
     else

@@ -23,6 +23,7 @@ enum {
 
 struct tb_spool_stats work_reader_stats;
 static struct tb_writer last_writer;
+static struct tb_writer living; /* its file stays: what is acknowledged in it must stay so */
 static const uint8_t boot[16] = {1, 2, 3};
 
 /* ---- a producer ---- */
@@ -112,6 +113,9 @@ static void prepare_reader(struct world *world)
     for (int i = 0; i < 5; i++)
         (void)oracle_append(world->oracle, &writer, 0);
     tb_writer_forget(&writer);
+    tb_writer_init(&living, TB_CLASS_INFO, world->in_fd);
+    for (int i = 0; i < 6; i++)
+        (void)oracle_append(world->oracle, &living, 0);
     if (tb_slot_open(&slot, world->in_fd, boot, 0) == 0) {
         (void)oracle_crash(world->oracle, &slot);
         tb_slot_close(&slot, 0);
@@ -122,6 +126,11 @@ static void prepare_reader(struct world *world)
     write_raw(world, "in/1-00000000-0000000000000002-0.seg", garbage, 0);
     write_gone_acks(world);
     world_pass_s(HALF_MADE_S);
+}
+
+static void finish_reader(void)
+{
+    tb_writer_close(&living);
 }
 
 struct batch {
@@ -197,7 +206,7 @@ static void run_reader(struct world *world)
 }
 
 const struct workload workloads[N_WORKLOADS] = {
-    {"producer", 512, 20 << 10, NULL, run_producer, go_on_producing},
-    {"slot", 20000, 40000, NULL, run_slot, NULL},
-    {"reader", 512, 12 << 10, prepare_reader, run_reader, NULL},
+    {"producer", 512, 20 << 10, NULL, run_producer, NULL, go_on_producing},
+    {"slot", 20000, 40000, NULL, run_slot, NULL, NULL},
+    {"reader", 512, 12 << 10, prepare_reader, run_reader, finish_reader, NULL},
 };

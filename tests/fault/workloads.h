@@ -10,6 +10,7 @@ struct workload {
     uint32_t len_min, len_max;            /* of its records */
     void (*prepare)(struct world *world); /* undisturbed; may be NULL */
     void (*run)(struct world *world);
+    void (*finish)(void);              /* ends what prepare left running; may be NULL */
     int (*go_on)(struct world *world); /* after the fault: 0 when it works again; may be NULL */
 };
 
