@@ -29,6 +29,8 @@ struct bench {
 
 extern const struct bench bench_append[];
 extern const size_t bench_append_n;
+extern const struct bench bench_rate[];
+extern const size_t bench_rate_n;
 extern const struct bench bench_read[];
 extern const size_t bench_read_n;
 extern const struct bench bench_crash[];

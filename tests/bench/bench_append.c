@@ -1,15 +1,12 @@
-/* bench_append.c - appending records of 2 KiB: the time of one, the rate of two processes, and the
- * bytes that go to the disk. The limit is write(2) of the same bytes to a plain file.
+/* bench_append.c - appending records of 2 KiB: the time of one, and the bytes that go to the disk.
+ * The limit is write(2) of the same bytes to a plain file.
  *
  * Every lane of a round has a fresh folder; they take turns in small blocks, there and back. */
 #include "bench.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/fd.h"
@@ -21,8 +18,6 @@ enum {
     BLOCK = 64,
     SYNCED_APPENDS = 192,
     SYNCED_BLOCK = 8,
-    RATE_APPENDS = 8000,
-    PEER_RATE_APPENDS = 1000, /* of each process: they are slower */
     BYTES_APPENDS = 4000,
     LANES = 2 + BENCH_PEERS,
 };
@@ -156,87 +151,6 @@ static int durable_p50(const char *folder, struct bench_round *out)
     return percentile_of(folder, stores, SYNCED_APPENDS / SYNCED_BLOCK, SYNCED_BLOCK, 50, out);
 }
 
-/* A process of a rate: says that it is ready, and begins when its parent closes go_fd. */
-static int append_all(const struct bench_store *store, const char *folder, size_t n, int ready_fd,
-                      int go_fd)
-{
-    void *state = NULL;
-    char byte = 0;
-    int err = store->open(folder, &state);
-    if (err == 0)
-        err = store->append(state, record, sizeof(record)); /* makes the files */
-    if (write(ready_fd, &byte, 1) != 1 || read(go_fd, &byte, 1) != 0)
-        err = -EPIPE;
-    for (size_t i = 0; i < n && err == 0; i++)
-        err = store->append(state, record, sizeof(record));
-    store->close(state);
-    return err;
-}
-
-static int wait_for(pid_t pid)
-{
-    int status = 0;
-    while (waitpid(pid, &status, 0) < 0) {
-        if (errno != EINTR)
-            return -errno;
-    }
-    return WIFEXITED(status) ? -WEXITSTATUS(status) : -ECHILD;
-}
-
-/* Appends of n_processes together in a second, in a fresh folder; the clock runs from the moment
- * when all of them are ready until the last has ended. */
-static int rate_of(const struct bench_store *store, const char *parent, int n_processes, size_t n,
-                   double *out)
-{
-    char folder[BENCH_PATH];
-    int ready[2];
-    int go[2];
-    pid_t pids[2];
-    char byte;
-    int err = bench_folder(parent, folder);
-    if (err < 0)
-        return err;
-    if (pipe(ready) < 0 || pipe(go) < 0)
-        return -errno;
-    for (int i = 0; i < n_processes; i++) {
-        pids[i] = fork();
-        if (pids[i] == 0) {
-            close(go[1]);
-            _exit(-append_all(store, folder, n, ready[1], go[0]));
-        }
-        if (pids[i] < 0 || read(ready[0], &byte, 1) != 1)
-            err = -EAGAIN;
-    }
-    double start = bench_us();
-    close(go[1]);
-    for (int i = 0; i < n_processes; i++) {
-        int status = pids[i] < 0 ? err : wait_for(pids[i]);
-        err = err < 0 ? err : status;
-    }
-    *out = (double)n * n_processes / (bench_us() - start) * 1e6;
-    close(ready[0]);
-    close(ready[1]);
-    close(go[0]);
-    bench_remove(folder);
-    return err;
-}
-
-/* The limit is what one process does in the same time; a peer has two processes on one queue. */
-static int two_processes(const char *folder, struct bench_round *out)
-{
-    const struct bench_store *const peers[BENCH_PEERS] = {&bench_sqlite_normal, bench_lmdb};
-    int err = rate_of(&bench_ours, folder, 1, RATE_APPENDS, &out->limit);
-    if (err == 0)
-        err = rate_of(&bench_ours, folder, 2, RATE_APPENDS, &out->ours);
-    for (int i = 0; i < BENCH_PEERS && err == 0; i++) {
-        if (!peers[i])
-            continue;
-        out->peers[i].name = peers[i]->name;
-        err = rate_of(peers[i], folder, 2, PEER_RATE_APPENDS, &out->peers[i].value);
-    }
-    return err;
-}
-
 /* Bytes that this process has made the kernel write to a disk, now or later. */
 static int written_bytes(double *out)
 {
@@ -289,9 +203,11 @@ static int append_bytes(const char *folder, struct bench_round *out)
 }
 
 const struct bench bench_append[] = {
-    {"spool.append.p50", "us", append_p50},      {"spool.append.p99", "us", append_p99},
-    {"spool.append.mean", "us", append_mean},    {"spool.append.watched.p50", "us", watched_p50},
-    {"spool.append.2proc", "/s", two_processes}, {"spool.append.durable.p50", "us", durable_p50},
+    {"spool.append.p50", "us", append_p50},
+    {"spool.append.p99", "us", append_p99},
+    {"spool.append.mean", "us", append_mean},
+    {"spool.append.watched.p50", "us", watched_p50},
+    {"spool.append.durable.p50", "us", durable_p50},
     {"spool.append.bytes", "B", append_bytes},
 };
 const size_t bench_append_n = sizeof(bench_append) / sizeof(bench_append[0]);
