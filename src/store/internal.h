@@ -50,7 +50,10 @@ struct tb_store {
     sqlite3 *db;
     enum tb_store_mode mode;
     sqlite3_stmt *statements[TB_N_STATEMENTS];
-    char path[PATH_MAX]; /* of the database, for people and for nothing else after open */
+    char path[PATH_MAX]; /* of the database */
+    int busy_ms;         /* how long a lock is waited for */
+    uint64_t wal_inode;  /* of its -wal file when that was first seen; 0: none yet */
+    int is_lost;         /* db is an empty one in memory: see check.c */
     char error[TB_STORE_WHY];
 };
 
@@ -74,6 +77,12 @@ int tb_store_do(struct tb_store *store, enum tb_statement which);
  * a savepoint. end returns err, or why the part could not be kept. */
 int tb_store_part(struct tb_store *store, int *own);
 int tb_store_part_end(struct tb_store *store, int own, int err);
+
+/* Opens the database in folder, all of it; and the reverse. */
+int tb_store_open_database(struct tb_store *store, const char *folder);
+void tb_store_close_database(struct tb_store *store);
+/* Notes which -wal file is the database's. */
+void tb_store_remember(struct tb_store *store);
 
 /* Refuses what is not ours or newer; reads only. */
 int tb_store_identify(struct tb_store *store);

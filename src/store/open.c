@@ -114,13 +114,35 @@ static int configure(struct tb_store *store)
     return rc == SQLITE_OK ? 0 : tb_store_fail(store, rc);
 }
 
-static int open_database(struct tb_store *store)
+static int open_handle(struct tb_store *store)
 {
     int flags = store->mode == TB_STORE_WRITE ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY;
     int rc = sqlite3_open_v2(store->path, &store->db, flags | SQLITE_OPEN_NOMUTEX, NULL);
     if (rc == SQLITE_OK)
-        rc = sqlite3_busy_timeout(store->db, BUSY_MS);
+        rc = sqlite3_busy_timeout(store->db, store->busy_ms);
     return rc == SQLITE_OK ? 0 : tb_store_fail(store, rc);
+}
+
+int tb_store_open_database(struct tb_store *store, const char *folder)
+{
+    int err;
+    /* Whose file it is comes before the settings: they would write to a stranger's. */
+    if ((err = prepare_place(store, folder)) || (err = open_handle(store)) ||
+        (err = tb_store_identify(store)) || (err = configure(store)) ||
+        (err = tb_store_migrate(store)))
+        return err;
+    tb_store_remember(store);
+    return 0;
+}
+
+void tb_store_close_database(struct tb_store *store)
+{
+    for (size_t i = 0; i < TB_N_STATEMENTS; i++) {
+        (void)sqlite3_finalize(store->statements[i]);
+        store->statements[i] = NULL;
+    }
+    (void)sqlite3_close(store->db);
+    store->db = NULL;
 }
 
 int tb_store_open(const char *state_dir, enum tb_store_mode mode, struct tb_store **out,
@@ -132,16 +154,14 @@ int tb_store_open(const char *state_dir, enum tb_store_mode mode, struct tb_stor
         return -ENOMEM;
     }
     store->mode = mode;
+    store->busy_ms = BUSY_MS;
     int err;
     int len = snprintf(store->path, sizeof(store->path), "%s/towbar.db", state_dir);
     if (len < 0 || (size_t)len >= sizeof(store->path)) {
         err = folder_fail(store, "(too long)", -ENAMETOOLONG);
         goto out;
     }
-    /* Whose file it is comes before the settings: they would write to a stranger's. */
-    if ((err = prepare_place(store, state_dir)) || (err = open_database(store)) ||
-        (err = tb_store_identify(store)) || (err = configure(store)) ||
-        (err = tb_store_migrate(store)))
+    if ((err = tb_store_open_database(store, state_dir)))
         goto out;
     *out = store;
     return 0;
@@ -155,10 +175,14 @@ void tb_store_close(struct tb_store *store)
 {
     if (!store)
         return;
-    for (size_t i = 0; i < TB_N_STATEMENTS; i++)
-        (void)sqlite3_finalize(store->statements[i]);
-    (void)sqlite3_close(store->db);
+    tb_store_close_database(store);
     free(store);
+}
+
+void tb_store_busy(struct tb_store *store, int ms)
+{
+    store->busy_ms = ms;
+    (void)sqlite3_busy_timeout(store->db, ms); /* fails for a bad handle only */
 }
 
 const char *tb_store_error(const struct tb_store *store)

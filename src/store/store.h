@@ -5,7 +5,8 @@
  * 3. received = sent + dropped + quarantined + queued + in flight, for each sink (in flight counts
  *    as queued: an outbox row says "queued" until its verdict is committed). Triggers keep the sums
  *    and a CHECK of the database refuses a change that breaks them.
- * 4. A database that is newer than the program, damaged or no towbar database is refused with a
+ * 4. What is committed is not safe while the file has lost its name: ask tb_store_check first.
+ * 5. A database that is newer than the program, damaged or no towbar database is refused with a
  *    sentence that says how to go on.
  * docs/database.md describes the tables. */
 #ifndef TB_STORE_STORE_H
@@ -29,6 +30,14 @@ int tb_store_open(const char *state_dir, enum tb_store_mode mode, struct tb_stor
 void tb_store_close(struct tb_store *store);
 /* Why the last call failed, with the way out. Borrowed until the next call. */
 const char *tb_store_error(const struct tb_store *store);
+
+/* How long a lock of another program is waited for; 5 s from the start. */
+void tb_store_busy(struct tb_store *store, int ms);
+/* Is the file at its path still the one that is open, and a database? 0; 1: it was moved or
+ * deleted, and what is at the path now was opened, or a new one made: nothing of before is in it,
+ * which tb_store_error says; or a negative errno as from tb_store_open. Not within a transaction.
+ */
+int tb_store_check(struct tb_store *store);
 
 /* ---- writing (the pipeline) ---- */
 
