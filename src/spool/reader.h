@@ -62,9 +62,10 @@ struct tb_spool_stats {
     uint64_t n_drops[TB_N_CLASSES]; /* records that processes had refused and not told when they
                                        ended */
     uint64_t n_quarantined;         /* files and records moved to quarantine */
-    uint64_t n_refused;  /* left alone in in/ now: not regular, linked, too large, unreadable,
-                            of a newer version, foreign names */
-    uint64_t n_suspects; /* records over which an agent died, as far as they are remembered */
+    uint64_t n_refused;     /* left alone in in/ now: not regular, linked, too large, unreadable,
+                               of a newer version, foreign names */
+    uint64_t n_sync_failed; /* files, and folders, that could not be synced */
+    uint64_t n_suspects;    /* records over which an agent died, as far as they are remembered */
     struct tb_spool_totals total;
 };
 
@@ -124,6 +125,9 @@ int tb_spool_collect(struct tb_spool *spool);
  * call it between batches; data of the last record is not good any more. 0 with out, or -ENOMEM. */
 int tb_spool_evict(struct tb_spool *spool, const struct tb_spool_policy *policy,
                    struct tb_spool_evicted *out);
+/* Makes the records in files of the classes up to max_class survive a loss of power. For when the
+ * database takes nothing: else its own sync does. 0, or why not all of them could be. */
+int tb_spool_sync(struct tb_spool *spool, int max_class);
 /* Delivers again, from the start, all that is not acknowledged. For after a failed commit. */
 void tb_spool_rewind(struct tb_spool *spool);
 /* A descriptor that becomes readable when something is written (inotify), or -1. Reading it out is

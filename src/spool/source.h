@@ -65,6 +65,9 @@ struct tb_source {
     size_t n_kinds;
     /* To leave a quiet file alone: its times when it was last read to the end. */
     uint64_t quiet_mtime_ns, quiet_size;
+    /* Of sync.c: its times when it was last synced; nothing can come after that. */
+    uint64_t synced_mtime_ns, synced_size;
+    bool is_durable;
     uint32_t *marks; /* owned; sorted by offset */
     size_t n_marks, cap_marks;
     size_t n_found, n_pending;
