@@ -14,6 +14,7 @@
 #include "agent/config_paths.h"
 #include "base/buf.h"
 #include "base/fd.h"
+#include "spool/frame.h"
 
 #define DEFAULT_LISTEN "127.0.0.1:7070"
 
@@ -80,6 +81,12 @@ static void default_values(struct tb_config *c)
     c->retry_max_ms = 300000;
     c->connections = 8;
     c->context_lines = 3;
+    c->max_bytes = UINT64_C(512) << 20;
+    c->max_percent = 5;
+    c->keep_free_percent = 5;
+    c->uid_percent = 25;
+    static const unsigned hours[TB_N_CLASSES] = {2160, 336, 72, 24};
+    memcpy(c->max_age_hours, hours, sizeof(hours));
 }
 
 /* ---- the token ---- */
@@ -154,6 +161,22 @@ static int take_token(struct tb_config *c, const struct tb_config_rollbar *r,
 
 /* ---- the layers ---- */
 
+static void apply_limits(struct tb_config *c, const struct tb_config_spool_limits *limits)
+{
+    const struct tb_config_ages *ages = limits->max_age_hours;
+    if (limits->max_bytes != NULL)
+        c->max_bytes = *limits->max_bytes;
+    set_number(&c->max_percent, limits->max_percent);
+    set_number(&c->keep_free_percent, limits->keep_free_percent);
+    set_number(&c->uid_percent, limits->uid_percent);
+    if (ages == NULL)
+        return;
+    set_number(&c->max_age_hours[TB_CLASS_CRASH], ages->crash);
+    set_number(&c->max_age_hours[TB_CLASS_ERROR], ages->error);
+    set_number(&c->max_age_hours[TB_CLASS_WARNING], ages->warning);
+    set_number(&c->max_age_hours[TB_CLASS_INFO], ages->info);
+}
+
 static void apply_file(struct tb_config *c, const struct tb_config_file *f)
 {
     set_if(&c->environment, f->environment);
@@ -168,6 +191,8 @@ static void apply_file(struct tb_config *c, const struct tb_config_file *f)
         set_number(&c->retry_max_ms, f->rollbar->retry_max_ms);
         set_number(&c->connections, f->rollbar->connections);
     }
+    if (f->spool_limits != NULL)
+        apply_limits(c, f->spool_limits);
     if (f->scrub != NULL)
         set_list(&c->scrub_keys, &c->n_scrub_keys, f->scrub->keys, f->scrub->keys_count);
     if (f->symbols != NULL) {

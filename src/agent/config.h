@@ -10,6 +10,8 @@
  *              retry_min_ms: 1000, retry_max_ms: 300000, connections: 8 }
  *   scrub: { keys: [more, keys] }
  *   symbols: { source_roots: [..], debug_dirs: [..], context_lines: 3 }
+ *   spool_limits: { max_bytes: 536870912, max_percent: 5, keep_free_percent: 5, uid_percent: 25,
+ *                   max_age_hours: { info: 24, warning: 72, error: 336, crash: 2160 } }
  * Paths in the file are absolute; in flags and the environment they count from the current folder,
  * and here they are always absolute.
  * An unknown key, a bad value and an unreadable file are errors that name file, key, line and cure.
@@ -39,9 +41,12 @@ struct tb_config {
     char **debug_dirs;
     size_t n_debug_dirs;
     unsigned context_lines;
-    int shared_spool;        /* the spool serves every user of the host */
-    int makes_socket_folder; /* the socket is in a default place, whose folder may be made */
-    char *file;              /* the file that was read, or "" */
+    uint64_t max_bytes; /* spool_limits */
+    unsigned max_percent, keep_free_percent, uid_percent;
+    unsigned max_age_hours[4]; /* by enum tb_spool_class */
+    int shared_spool;          /* the spool serves every user of the host */
+    int makes_socket_folder;   /* the socket is in a default place, whose folder may be made */
+    char *file;                /* the file that was read, or "" */
     char *warning; /* a sentence for the log, or "": the token's file can be read by others */
 };
 

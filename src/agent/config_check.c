@@ -2,11 +2,13 @@
 #include "agent/config_check.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "agent/status.h"
+#include "spool/frame.h"
 
 /* "127.0.0.1:PORT", "[::1]:PORT", "localhost:PORT" or "off". */
 static int check_listen(const struct tb_config *c, char why[TB_CONFIG_WHY])
@@ -41,6 +43,30 @@ static int check_number(const char *key, unsigned value, unsigned low, unsigned 
         return 0;
     snprintf(why, TB_CONFIG_WHY, "%s is %u; it must be %u to %u", key, value, low, high);
     return -EINVAL;
+}
+
+enum { MAX_BYTES_LOW = 1 << 20, HOURS_HIGH = 87600 };
+
+static int check_limits(const struct tb_config *c, char why[TB_CONFIG_WHY])
+{
+    static const char *const ages[TB_N_CLASSES] = {
+        "spool_limits.max_age_hours.crash", "spool_limits.max_age_hours.error",
+        "spool_limits.max_age_hours.warning", "spool_limits.max_age_hours.info"};
+    int err;
+    if (c->max_bytes < MAX_BYTES_LOW || c->max_bytes > UINT64_C(1) << 40) {
+        snprintf(why, TB_CONFIG_WHY,
+                 "spool_limits.max_bytes is %" PRIu64 "; it must be 1048576 (1 MiB) to "
+                 "1099511627776 (1 TiB)",
+                 c->max_bytes);
+        return -EINVAL;
+    }
+    if ((err = check_number("spool_limits.max_percent", c->max_percent, 1, 100, why)) ||
+        (err = check_number("spool_limits.keep_free_percent", c->keep_free_percent, 0, 90, why)) ||
+        (err = check_number("spool_limits.uid_percent", c->uid_percent, 1, 100, why)))
+        return err;
+    for (int i = 0; i < TB_N_CLASSES && !err; i++)
+        err = check_number(ages[i], c->max_age_hours[i], 1, HOURS_HIGH, why);
+    return err;
 }
 
 static int check_folders(const char *key, char *const *folders, size_t n, char why[TB_CONFIG_WHY])
@@ -94,7 +120,8 @@ int tb_config_check(const struct tb_config *c, char why[TB_CONFIG_WHY])
         (err = check_number("rollbar.retry_max_ms", c->retry_max_ms, c->retry_min_ms, 86400000,
                             why)) ||
         (err = check_number("rollbar.connections", c->connections, 1, 64, why)) ||
-        (err = check_number("symbols.context_lines", c->context_lines, 0, 20, why)))
+        (err = check_number("symbols.context_lines", c->context_lines, 0, 20, why)) ||
+        (err = check_limits(c, why)))
         return err;
     return 0;
 }

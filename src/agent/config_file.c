@@ -53,6 +53,17 @@ static const cyaml_schema_field_t symbols_fields[] = {
     LIST("source_roots", tb_config_symbols, source_roots),
     LIST("debug_dirs", tb_config_symbols, debug_dirs),
     NUMBER("context_lines", tb_config_symbols, context_lines), CYAML_FIELD_END};
+static const cyaml_schema_field_t age_fields[] = {
+    NUMBER("crash", tb_config_ages, crash), NUMBER("error", tb_config_ages, error),
+    NUMBER("warning", tb_config_ages, warning), NUMBER("info", tb_config_ages, info),
+    CYAML_FIELD_END};
+static const cyaml_schema_field_t limit_fields[] = {
+    NUMBER("max_bytes", tb_config_spool_limits, max_bytes),
+    NUMBER("max_percent", tb_config_spool_limits, max_percent),
+    NUMBER("keep_free_percent", tb_config_spool_limits, keep_free_percent),
+    NUMBER("uid_percent", tb_config_spool_limits, uid_percent),
+    SECTION("max_age_hours", tb_config_spool_limits, max_age_hours, age_fields),
+    CYAML_FIELD_END};
 static const cyaml_schema_field_t top_fields[] = {
     TEXT("environment", tb_config_file, environment),
     TEXT("spool", tb_config_file, spool),
@@ -62,6 +73,7 @@ static const cyaml_schema_field_t top_fields[] = {
     SECTION("rollbar", tb_config_file, rollbar, rollbar_fields),
     SECTION("scrub", tb_config_file, scrub, scrub_fields),
     SECTION("symbols", tb_config_file, symbols, symbols_fields),
+    SECTION("spool_limits", tb_config_file, spool_limits, limit_fields),
     CYAML_FIELD_END};
 static const cyaml_schema_value_t top = {
     CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct tb_config_file, top_fields)};
@@ -73,7 +85,9 @@ static const struct {
 } sections[] = {{"", top_fields},
                 {"rollbar", rollbar_fields},
                 {"scrub", scrub_fields},
-                {"symbols", symbols_fields}};
+                {"symbols", symbols_fields},
+                {"spool_limits", limit_fields},
+                {"spool_limits.max_age_hours", age_fields}};
 enum { N_SECTIONS = sizeof(sections) / sizeof(sections[0]) };
 
 #define UNKNOWN_KEY "Unexpected key: "

@@ -2,6 +2,8 @@
 #ifndef TB_AGENT_CONFIG_FILE_H
 #define TB_AGENT_CONFIG_FILE_H
 
+#include <stdint.h>
+
 #include "agent/config.h"
 
 struct tb_config_rollbar {
@@ -19,11 +21,20 @@ struct tb_config_symbols {
     unsigned debug_dirs_count;
     unsigned *context_lines;
 };
+struct tb_config_ages {
+    unsigned *crash, *error, *warning, *info;
+};
+struct tb_config_spool_limits {
+    uint64_t *max_bytes;
+    unsigned *max_percent, *keep_free_percent, *uid_percent;
+    struct tb_config_ages *max_age_hours;
+};
 struct tb_config_file {
     char *environment, *spool, *state_dir, *socket, *listen;
     struct tb_config_rollbar *rollbar;
     struct tb_config_scrub *scrub;
     struct tb_config_symbols *symbols;
+    struct tb_config_spool_limits *spool_limits;
 };
 
 /* Reads path. 0 with *out, which is NULL for a file without a word; -ENOENT; or another negative

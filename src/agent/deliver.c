@@ -177,7 +177,7 @@ static void look(struct tb_deliver *deliver)
     tb_deliver_collect(deliver);
     tb_deliver_settle(deliver);
     if (!tb_deliver_store_rests(deliver)) {
-        if (clamp(deliver) < 0 || take_due(deliver) < 0)
+        if (tb_store_check(deliver->store) < 0 || clamp(deliver) < 0 || take_due(deliver) < 0)
             tb_deliver_store_failed(deliver);
         else if (tb_deliver_count(deliver, SLOT_JUDGED) == 0)
             tb_deliver_store_worked(deliver);

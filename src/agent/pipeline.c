@@ -1,8 +1,8 @@
-/* pipeline.c - see pipeline.h. What happens to one record is in stages.c. */
-#include "agent/pipeline.h"
+/* pipeline.c - see pipeline.h: batches. What happens to one record is in stages.c, when a batch is
+ * made in pipeline_run.c. */
+#include "agent/pipeline_internal.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,36 +10,13 @@
 #include <unistd.h>
 
 #include "agent/log.h"
-#include "agent/stages.h"
 #include "base/clock.h"
 
-enum { SETTLE_MS = 1000, HOST_BYTES = 256 };
-
-/* A record that is ready to be stored, and its place in the spool. */
-struct entry {
-    struct tb_work work;
-    int class_;
-    uint64_t file_id;
-    uint32_t off8;
-};
-
-struct tb_pipeline {
-    struct tb_pipeline_options options;
-    struct tb_stage_tools tools;
-    struct tb_scrub scrub;
-    struct tb_patience patience;
-    char host[HOST_BYTES];
-    struct entry *batch; /* TB_PIPELINE_BATCH entries, n of them in use */
-    size_t n;
-    struct tb_spool_record last; /* of the spool; its data are there until it is asked again */
-    int is_held;                 /* last is still to be worked on, alone: an agent died over it */
-    unsigned n_single; /* batches of one left after a failure: a record that the database refuses
-                          then stands alone */
-    int is_dirty;      /* something was committed and not yet synced */
-    int is_failing;    /* the last commit failed, and that was said */
-    uint64_t n_quarantined; /* records since the last look; each was said */
-    pthread_mutex_t lock;
-    struct tb_pipeline_snapshot snapshot; /* under lock */
+enum {
+    /* How long the database may be locked before that is said. Meanwhile this thread sees to
+     * nothing else, crashes that wait to be synced among it. */
+    BUSY_MS = 1000,
+    BUSY_FAILING_MS = 20,
 };
 
 int tb_pipeline_new(const struct tb_pipeline_options *options, struct tb_pipeline **out)
@@ -50,6 +27,7 @@ int tb_pipeline_new(const struct tb_pipeline_options *options, struct tb_pipelin
     p->options = *options;
     p->batch = calloc(TB_PIPELINE_BATCH, sizeof(*p->batch));
     pthread_mutex_init(&p->lock, NULL);
+    tb_upkeep_init(&p->upkeep, options->config, options->spool);
     if (gethostname(p->host, sizeof(p->host) - 1) < 0)
         p->host[0] = '\0';
     p->tools = (struct tb_stage_tools){.config = options->config,
@@ -67,6 +45,7 @@ int tb_pipeline_new(const struct tb_pipeline_options *options, struct tb_pipelin
      * may be the one: one at a time, the next death accuses the right one. */
     struct tb_spool_stats spool;
     tb_spool_stats(options->spool, &spool);
+    tb_store_busy(options->store, BUSY_MS);
     if (spool.n_suspects > 0)
         p->n_single = TB_PIPELINE_BATCH;
     *out = p;
@@ -87,40 +66,19 @@ void tb_pipeline_free(struct tb_pipeline *p)
     clear_batch(p);
     free(p->batch);
     tb_scrub_done(&p->scrub);
+    tb_upkeep_done(&p->upkeep);
     pthread_mutex_destroy(&p->lock);
     free(p);
 }
 
 /* ---- the snapshot ---- */
 
-/* What the reader met is said once, when it grows; n_said of the quarantined were said already. */
-static void tell_damage(const struct tb_spool_stats *before, const struct tb_spool_stats *now,
-                        uint64_t n_said)
-{
-    if (now->n_damaged > before->n_damaged)
-        tb_log(TB_LOG_WARNING,
-               "the spool is damaged: %llu frames or files failed their checksum and "
-               "were passed over",
-               (unsigned long long)(now->n_damaged - before->n_damaged));
-    if (now->n_quarantined > before->n_quarantined + n_said)
-        tb_log(TB_LOG_WARNING,
-               "%llu files or records of the spool went to quarantine; they are kept "
-               "in the spool's folder agent/quarantine, with the reason",
-               (unsigned long long)(now->n_quarantined - before->n_quarantined - n_said));
-    if (now->n_refused > before->n_refused)
-        tb_log(TB_LOG_WARNING, "%llu foreign files lie in the spool and are left alone",
-               (unsigned long long)(now->n_refused - before->n_refused));
-    if (now->n_vanished > before->n_vanished)
-        tb_log(TB_LOG_INFO, "%llu processes ended without a word: killed, or left by _exit",
-               (unsigned long long)(now->n_vanished - before->n_vanished));
-}
-
-static void publish(struct tb_pipeline *p, int n_stored, int n_refused)
+void tb_pipeline_publish(struct tb_pipeline *p, int n_stored, int n_refused)
 {
     struct tb_spool_stats spool;
     struct tb_store_counts store;
     tb_spool_stats(p->options.spool, &spool);
-    tell_damage(&p->snapshot.spool, &spool, p->n_quarantined); /* only this thread writes it */
+    tb_upkeep_tell(&p->upkeep, &spool, p->n_quarantined);
     p->n_quarantined = 0;
     int err = tb_store_counts(p->options.store, &store);
     pthread_mutex_lock(&p->lock);
@@ -244,7 +202,7 @@ static int store_one(struct tb_pipeline *p, struct entry *entry, uint64_t now_ns
     return err < 0 ? err : 0; /* 1: known already, which the store has counted */
 }
 
-static int commit(struct tb_pipeline *p, int *n_outbox)
+static int store_batch(struct tb_pipeline *p, int *n_outbox)
 {
     struct tb_store *store = p->options.store;
     uint64_t now_ns = tb_clock_wall_ns();
@@ -256,6 +214,21 @@ static int commit(struct tb_pipeline *p, int *n_outbox)
         return err;
     }
     return tb_store_commit(store);
+}
+
+/* 0 when all of the batch is in the database that is at its path. What was committed to one that
+ * had been moved away is stored again in the next. */
+static int commit(struct tb_pipeline *p, int *n_outbox)
+{
+    int err = tb_store_check(p->options.store);
+    if (err > 0)
+        tb_log(TB_LOG_WARNING, "%s", tb_store_error(p->options.store));
+    if (err < 0 || (err = store_batch(p, n_outbox)) < 0)
+        return err;
+    err = tb_store_check(p->options.store);
+    if (err > 0)
+        tb_log(TB_LOG_WARNING, "%s", tb_store_error(p->options.store));
+    return err > 0 ? -ESTALE : err;
 }
 
 static void acknowledge(struct tb_pipeline *p)
@@ -286,7 +259,7 @@ static void tell_crashes(const struct tb_pipeline *p)
 static int fail(struct tb_pipeline *p, int err)
 {
     const char *why = tb_store_error(p->options.store);
-    char text[256];
+    char text[sizeof(p->snapshot.trouble)];
     snprintf(text, sizeof(text), "cannot store: %s",
              err == -ENOMEM ? "out of memory" : (why[0] != '\0' ? why : strerror(-err)));
     if (!p->is_failing)
@@ -297,6 +270,9 @@ static int fail(struct tb_pipeline *p, int err)
     clear_batch(p);
     p->is_held = 0;
     tb_spool_rewind(p->options.spool);
+    tb_store_busy(p->options.store, BUSY_FAILING_MS);
+    /* What the database cannot make durable the spool does. */
+    tb_upkeep_sync(&p->upkeep, TB_CLASS_ERROR);
     return err;
 }
 
@@ -305,6 +281,7 @@ static void recover(struct tb_pipeline *p)
     if (p->is_failing) {
         tb_log(TB_LOG_INFO, "storing works again");
         set_trouble(p, "");
+        tb_store_busy(p->options.store, BUSY_MS);
     }
     p->is_failing = 0;
     p->n_single -= p->n_single > 0;
@@ -315,6 +292,30 @@ static void recover(struct tb_pipeline *p)
 static int is_poison(const struct tb_pipeline *p, int err)
 {
     return p->n_single > 0 && (err == -EINVAL || err == -EMSGSIZE);
+}
+
+static int sync_and_collect(struct tb_pipeline *p)
+{
+    int err = p->is_dirty ? tb_store_sync(p->options.store) : 0;
+    if (err) {
+        tb_log(TB_LOG_ERROR, "cannot sync the database: %s", tb_store_error(p->options.store));
+        return err;
+    }
+    p->is_dirty = 0;
+    /* Not before: the disk may keep the log and lose what the database has in memory only. */
+    flush(p);
+    (void)tb_spool_collect(p->options.spool);
+    return 0;
+}
+
+/* Is there one in the batch that may not wait until it is settled? */
+static int holds_crash(const struct tb_pipeline *p)
+{
+    for (size_t i = 0; i < p->n; i++) {
+        if (p->batch[i].class_ == TB_CLASS_CRASH)
+            return 1;
+    }
+    return 0;
 }
 
 int tb_pipeline_batch(struct tb_pipeline *p)
@@ -332,6 +333,7 @@ int tb_pipeline_batch(struct tb_pipeline *p)
         n_refused++;
     }
     int n = (int)p->n;
+    int is_urgent = holds_crash(p);
     if (n == 0 && n_refused == 0)
         return 0;
     acknowledge(p);
@@ -339,7 +341,9 @@ int tb_pipeline_batch(struct tb_pipeline *p)
     clear_batch(p);
     p->is_dirty = 1;
     recover(p);
-    publish(p, n, n_refused);
+    if (is_urgent)
+        (void)sync_and_collect(p); /* said there; tried again when it is settled */
+    tb_pipeline_publish(p, n, n_refused);
     if (n_outbox > 0 && p->options.stored != NULL)
         p->options.stored(p->options.arg);
     return n + n_refused;
@@ -347,47 +351,9 @@ int tb_pipeline_batch(struct tb_pipeline *p)
 
 int tb_pipeline_settle(struct tb_pipeline *p)
 {
-    int err = p->is_dirty ? tb_store_sync(p->options.store) : 0;
-    if (err) {
-        tb_log(TB_LOG_ERROR, "cannot sync the database: %s", tb_store_error(p->options.store));
-        return err;
-    }
-    p->is_dirty = 0;
-    flush(p); /* not before: the disk may keep the log and lose what the database only has in memory
-               */
-    (void)tb_spool_collect(p->options.spool);
-    publish(p, 0, 0);
-    return 0;
-}
-
-/* ---- the thread ---- */
-
-/* Waits until something may have changed; nonzero when it is time to stop. */
-static int wait_for_work(struct tb_pipeline *p, int stop_fd, int use_spool, int wait_ms)
-{
-    struct pollfd fds[2] = {
-        {.fd = stop_fd, .events = POLLIN},
-        {.fd = use_spool ? tb_spool_wake_fd(p->options.spool) : -1, .events = POLLIN}};
-    int n = poll(fds, 2, wait_ms);
-    return n > 0 && fds[0].revents != 0;
-}
-
-void tb_pipeline_run(struct tb_pipeline *p, int stop_fd)
-{
-    uint64_t settled_ns = tb_clock_mono_ns();
-    int stop = 0;
-    publish(p, 0, 0);
-    while (!stop) {
-        int n = tb_pipeline_batch(p);
-        uint64_t now_ns = tb_clock_mono_ns();
-        if (n <= 0 || now_ns - settled_ns >= (uint64_t)SETTLE_MS * TB_NS_PER_MS) {
-            (void)tb_pipeline_settle(p); /* said there; tried again at the next turn */
-            settled_ns = now_ns;
-        }
-        if (n < 0)
-            stop = wait_for_work(p, stop_fd, 0, TB_PIPELINE_BACKOFF_MS);
-        else
-            stop = wait_for_work(p, stop_fd, 1, n > 0 ? 0 : SETTLE_MS);
-    }
-    (void)tb_pipeline_settle(p);
+    int err = sync_and_collect(p);
+    if (!p->is_held) /* its data would be lost; the next look is soon */
+        tb_upkeep_evict(&p->upkeep);
+    tb_pipeline_publish(p, 0, 0);
+    return err;
 }

@@ -37,7 +37,7 @@ struct tb_pipeline_snapshot {
     int64_t at_ms;     /* wall clock: when it was taken */
     int64_t n_stored;  /* records stored since start */
     int64_t n_refused; /* records quarantined since start */
-    char trouble[256]; /* what stops it now; "" when nothing does */
+    char trouble[512]; /* what stops it now; "" when nothing does */
 };
 
 /* 0 or -ENOMEM. */
@@ -47,7 +47,7 @@ void tb_pipeline_free(struct tb_pipeline *pipeline);
  * now, or a negative errno when the database failed. */
 int tb_pipeline_batch(struct tb_pipeline *pipeline);
 /* Makes what was stored survive a power failure, then acknowledges it in the spool and removes the
- * files that are done with. */
+ * files that are done with, and those over the caps. Call it once a second at most. */
 int tb_pipeline_settle(struct tb_pipeline *pipeline);
 /* Until stop_fd becomes readable; settles at the end. */
 void tb_pipeline_run(struct tb_pipeline *pipeline, int stop_fd);

@@ -38,6 +38,30 @@ static void write_counts(const struct tb_store_counts *c, struct tb_json *j)
     tb_json_end(j);
 }
 
+static void write_by_class(const char *key, const uint64_t n[TB_N_CLASSES], struct tb_json *j)
+{
+    static const char *const names[TB_N_CLASSES] = {"crash", "error", "warning", "info"};
+    tb_json_key(j, key);
+    tb_json_object(j);
+    for (int c = 0; c < TB_N_CLASSES; c++)
+        tb_json_kint(j, names[c], (int64_t)n[c]);
+    tb_json_end(j);
+}
+
+static void write_totals(const struct tb_spool_totals *t, struct tb_json *j)
+{
+    tb_json_object(j);
+    write_by_class("evicted", t->evicted, j);
+    tb_json_kint(j, "evicted_files", (int64_t)t->evicted_files);
+    tb_json_kint(j, "evicted_bytes", (int64_t)t->evicted_bytes);
+    tb_json_kint(j, "evicted_foreign", (int64_t)t->evicted_foreign);
+    write_by_class("dropped", t->drops, j);
+    tb_json_kint(j, "lost", (int64_t)t->lost);
+    tb_json_kint(j, "vanished", (int64_t)t->vanished);
+    tb_json_kint(j, "damaged", (int64_t)t->damaged);
+    tb_json_end(j);
+}
+
 static void write_spool(const struct tb_config *config, const struct tb_spool_stats *s,
                         struct tb_json *j)
 {
@@ -52,6 +76,9 @@ static void write_spool(const struct tb_config *config, const struct tb_spool_st
     tb_json_kint(j, "vanished", (int64_t)s->n_vanished);
     tb_json_kint(j, "quarantined", (int64_t)s->n_quarantined);
     tb_json_kint(j, "refused", (int64_t)s->n_refused);
+    tb_json_kint(j, "suspects", (int64_t)s->n_suspects);
+    tb_json_key(j, "lifetime");
+    write_totals(&s->total, j);
     tb_json_end(j);
 }
 

@@ -126,8 +126,8 @@ static int open_parts(struct tb_spool *spool, const char *path, int flags, char 
 /* Is there no file in in/ whose id is not known? */
 static bool knows_all(const struct tb_spool *spool)
 {
-    bool all =
-        !spool->is_crowded && spool->n_sources - spool->n_known_foreign < TB_SPOOL_MAX_SOURCES;
+    bool all = !spool->list_needed && !spool->is_crowded &&
+               spool->n_sources - spool->n_known_foreign < TB_SPOOL_MAX_SOURCES;
     for (size_t i = 0; i < spool->n_sources; i++)
         all = all && (spool->sources[i]->state == TB_SOURCE_READY ||
                       spool->sources[i]->state == TB_SOURCE_FOREIGN);

@@ -46,6 +46,14 @@ static void without_a_word_the_defaults_count(void **state)
     assert_int_equal(c->retry_max_ms, 300000);
     assert_int_equal(c->connections, 8);
     assert_int_equal(c->context_lines, 3);
+    assert_int_equal(c->max_bytes, 512 << 20);
+    assert_int_equal(c->max_percent, 5);
+    assert_int_equal(c->keep_free_percent, 5);
+    assert_int_equal(c->uid_percent, 25);
+    assert_int_equal(c->max_age_hours[0], 2160);
+    assert_int_equal(c->max_age_hours[1], 336);
+    assert_int_equal(c->max_age_hours[2], 72);
+    assert_int_equal(c->max_age_hours[3], 24);
     if (geteuid() == 0) {
         assert_string_equal(c->spool, "/var/spool/towbar");
         assert_string_equal(c->state_dir, "/var/lib/towbar");
@@ -63,7 +71,9 @@ static void every_key_of_the_file_arrives(void **state)
              "rollbar:\n  access_token: abc\n  endpoint: http://h/item/\n  timeout_ms: 200\n"
              "  retry_min_ms: 2\n  retry_max_ms: 3\n  connections: 4\n"
              "scrub: {keys: [iban, pin]}\n"
-             "symbols: {source_roots: [/src], debug_dirs: [/d1, /d2], context_lines: 0}\n",
+             "symbols: {source_roots: [/src], debug_dirs: [/d1, /d2], context_lines: 0}\n"
+             "spool_limits: {max_bytes: 5000000000, max_percent: 10, keep_free_percent: 0,"
+             " uid_percent: 50, max_age_hours: {crash: 4, error: 3, warning: 2, info: 1}}\n",
              why);
     assert_non_null(c);
     assert_string_equal(c->environment, "staging");
@@ -85,6 +95,12 @@ static void every_key_of_the_file_arrives(void **state)
     assert_string_equal(c->debug_dirs[1], "/d2");
     assert_int_equal(c->context_lines, 0);
     assert_int_equal(c->shared_spool, 0);
+    assert_int_equal(c->max_bytes, 5000000000);
+    assert_int_equal(c->max_percent, 10);
+    assert_int_equal(c->keep_free_percent, 0);
+    assert_int_equal(c->uid_percent, 50);
+    for (unsigned i = 0; i < 4; i++)
+        assert_int_equal(c->max_age_hours[i], 4 - i);
 }
 
 static void sections_and_keys_without_a_value_mean_the_default(void **state)
@@ -208,6 +224,16 @@ static void what_is_wrong_is_named_with_place_and_cure(void **state)
         {"rollbar:\n  token_file: token\n", {":2:", "rollbar.token_file", "absolute"}},
         {"symbols: {source_roots: [src]}\n", {"source_roots", "src", "absolute"}},
         {"symbols: {context_lines: 21}\n", {"context_lines", "0 to 20"}},
+        {"spool_limits: {max_bytes: 1000}\n", {"spool_limits.max_bytes is 1000", "1 MiB"}},
+        {"spool_limits: {max_bytes: 512M}\n", {"spool_limits.max_bytes is 512;", "1 MiB"}},
+        {"spool_limits: {max_percent: 101}\n", {"spool_limits.max_percent", "1 to 100"}},
+        {"spool_limits: {keep_free_percent: 91}\n", {"keep_free_percent", "0 to 90"}},
+        {"spool_limits: {uid_percent: 0}\n", {"spool_limits.uid_percent", "1 to 100"}},
+        {"spool_limits: {max_age_hours: {error: 0}}\n",
+         {"spool_limits.max_age_hours.error", "1 to 87600"}},
+        {"spool_limits:\n  max_age_hours: {infos: 3}\n",
+         {":2:", "unknown key \"infos\"", "did you mean \"info\""}},
+        {"spool_limits: {max_age_hours: 24}\n", {"spool_limits.max_age_hours", "keys under it"}},
     };
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {

@@ -54,6 +54,34 @@ static void with_an_agent_all_is_well(void **state)
     run_has_not(run->out, "Start the agent");
 }
 
+static const char losses[] =
+    "{\"program\":\"towbard\",\"spool\":{\"path\":\"/s\",\"lifetime\":{\"evicted\":{\"crash\":0,"
+    "\"error\":1,\"warning\":2,\"info\":3},\"evicted_files\":4,\"evicted_bytes\":5,"
+    "\"evicted_foreign\":0,\"dropped\":{\"crash\":0,\"error\":0,\"warning\":0,\"info\":0},"
+    "\"lost\":7,\"vanished\":0,\"damaged\":0}}}";
+
+static void what_was_lost_is_said_by_class(void **state)
+{
+    struct run *run = *state;
+    run_fill(run);
+    pid_t agent = fake_start(run, losses, 0);
+    (void)run_here(run, "status");
+    fake_end(agent);
+    assert_int_equal(unlink(run->socket), 0);
+    run_has(run->out,
+            "  evicted   1 error, 2 warnings, 3 of info went unread because the spool was");
+    run_has(run->out, "7 lost by their writers");
+    run_has_not(run->out, "dropped   ");
+    agent = fake_start(run, losses, 0);
+    cJSON *json = status_json(run, 0);
+    fake_end(agent);
+    const cJSON *lifetime = cJSON_GetObjectItemCaseSensitive(json, "spool_lifetime");
+    const cJSON *evicted = cJSON_GetObjectItemCaseSensitive(lifetime, "evicted");
+    assert_int_equal(number_of(evicted, "warning"), 2);
+    assert_int_equal(number_of(lifetime, "lost"), 7);
+    cJSON_Delete(json);
+}
+
 static const char *const tells_of_token[] = {
     "{\"program\":\"towbard\",\"delivery\":{\"has_token\":false}}",
     "{\"program\":\"towbard\",\"delivery\":{\"has_token\":true}}"};
@@ -220,6 +248,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(without_an_agent_it_says_how_to_start_one),
         TEST(with_an_agent_all_is_well),
+        TEST(what_was_lost_is_said_by_class),
         TEST(without_a_token_it_says_that_nothing_is_queued),
         TEST(for_a_shared_agent_it_prints_the_login_link_to_who_may_read_the_token),
         TEST(the_agent_s_own_spool_decides_whether_its_page_asks_for_a_login),

@@ -1,0 +1,31 @@
+/* upkeep.h - what the pipeline does for the spool beside reading it: saying what was met and lost,
+ * keeping it within its limits, making it durable while the database takes nothing.
+ *
+ * One thread calls it, that of the pipeline. */
+#ifndef TB_AGENT_UPKEEP_H
+#define TB_AGENT_UPKEEP_H
+
+#include "agent/config.h"
+#include "agent/kind.h"
+#include "spool/reader.h"
+
+struct tb_upkeep {
+    const struct tb_config *config; /* borrowed, like the spool */
+    struct tb_spool *spool;
+    struct tb_kinds kinds;
+    uint64_t looked_ns;         /* when it was last seen to that the limits are kept; 0 never */
+    struct tb_spool_stats told; /* what was said */
+};
+
+void tb_upkeep_init(struct tb_upkeep *upkeep, const struct tb_config *config,
+                    struct tb_spool *spool);
+void tb_upkeep_done(struct tb_upkeep *upkeep);
+/* Says what the reader met since the last call; n_said of the quarantined were said already. */
+void tb_upkeep_tell(struct tb_upkeep *upkeep, const struct tb_spool_stats *now, uint64_t n_said);
+/* Removes what is over the limits, once a second at most. Data of the last record is not good any
+ * more. */
+void tb_upkeep_evict(struct tb_upkeep *upkeep);
+/* Makes the files of the classes up to max_class survive a loss of power; says what fails. */
+void tb_upkeep_sync(struct tb_upkeep *upkeep, int max_class);
+
+#endif
