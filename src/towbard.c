@@ -159,6 +159,8 @@ int main(int argc, char **argv)
     if (open_standard_files() != WELL)
         return WRONG;
     (void)sigaction(SIGPIPE, &(const struct sigaction){.sa_handler = SIG_IGN}, NULL);
+    /* Over a limit of file sizes a write fails, and that is said: it is no reason to die. */
+    (void)sigaction(SIGXFSZ, &(const struct sigaction){.sa_handler = SIG_IGN}, NULL);
     if (tb_config_load(&command.flags, &config, why) != 0) {
         tb_log(TB_LOG_ERROR, "%s", why);
         return WRONG;

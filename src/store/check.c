@@ -4,7 +4,9 @@
  * somebody wrote over the file: what is committed then is gone when the process ends.
  * 1. A database that was moved or deleted is closed and the one at its path opened, or a new one
  *    made. Nothing at the path is removed: the -wal file there may be another database's by now.
- * 2. While none can be opened the handle holds an empty one in memory, in which every statement
+ * 2. A -wal file that was taken away cannot be followed while other handles use the old one: then
+ *    only a restart helps, which puts what is in the old one into the database.
+ * 3. While none can be opened the handle holds an empty one in memory, in which every statement
  *    fails. */
 #include "store/internal.h"
 
@@ -35,7 +37,12 @@ static int has_moved(struct tb_store *store)
     if (sqlite3_file_control(store->db, "main", SQLITE_FCNTL_HAS_MOVED, &moved) == SQLITE_OK &&
         moved)
         return 1;
-    /* It is made at the first need, and then stays as long as a handle is open. */
+    return 0;
+}
+
+/* It is made at the first need, and then stays as long as a handle is open. */
+static int has_lost_wal(struct tb_store *store)
+{
     if (store->wal_inode == 0)
         tb_store_remember(store);
     return wal_inode(store) != store->wal_inode;
@@ -89,6 +96,13 @@ int tb_store_check(struct tb_store *store)
 {
     if (has_moved(store))
         return open_again(store);
+    if (has_lost_wal(store)) {
+        tb_store_say(store,
+                     "database %.240s: its -wal file was moved or deleted: restart towbard, which "
+                     "puts what was in it into the database; the spool keeps what comes meanwhile",
+                     store->path);
+        return -ESTALE;
+    }
     if (is_whole(store))
         return 0;
     tb_store_say(

@@ -72,24 +72,37 @@ static void one_that_was_moved_is_followed_by_a_new_one_and_keeps_what_it_has(vo
     tb_store_close(store);
 }
 
-static void one_that_was_deleted_or_lost_its_wal_file_is_noticed(void **state)
+static void one_that_was_deleted_is_noticed(void **state)
 {
-    static const char *const names[] = {"towbar.db", "towbar.db-wal"};
     const struct place *place = *state;
-    for (size_t i = 0; i < 2; i++) {
-        char path[128];
-        struct tb_store *store = open_store(place, TB_STORE_WRITE);
-        store_one(store, i == 0 ? "u-1" : "u-2");
-        (void)snprintf(path, sizeof(path), "%s/%s", place->folder, names[i]);
-        assert_int_equal(unlink(path), 0);
-        assert_int_equal(tb_store_check(store), 1);
-        assert_int_equal(tb_store_check(store), 0);
-        /* What was in the -wal file is put into the database while it is open. */
-        assert_int_equal(n_stored(store), i == 0 ? 0 : 1);
-        store_one(store, "u-3");
-        tb_store_close(store);
-        assert_int_equal(unlink(place->database), 0);
+    struct tb_store *store = open_store(place, TB_STORE_WRITE);
+    store_one(store, "u-1");
+    assert_int_equal(unlink(place->database), 0);
+    assert_int_equal(tb_store_check(store), 1);
+    assert_int_equal(tb_store_check(store), 0);
+    assert_int_equal(n_stored(store), 0);
+    store_one(store, "u-3");
+    tb_store_close(store);
+}
+
+static void a_wal_file_that_is_gone_is_noticed_and_nothing_of_it_is_lost(void **state)
+{
+    const struct place *place = *state;
+    struct tb_store *store = open_store(place, TB_STORE_WRITE);
+    struct tb_store *other = open_store(place, TB_STORE_WRITE);
+    char path[128];
+    store_one(store, "u-1");
+    (void)snprintf(path, sizeof(path), "%s/towbar.db-wal", place->folder);
+    assert_int_equal(unlink(path), 0);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(tb_store_check(store), -ESTALE);
+        assert_non_null(strstr(tb_store_error(store), "restart towbard"));
     }
+    tb_store_close(other);
+    tb_store_close(store);
+    store = open_store(place, TB_STORE_WRITE);
+    assert_int_equal(n_stored(store), 1);
+    tb_store_close(store);
 }
 
 static void one_that_comes_back_is_used_again(void **state)
@@ -176,7 +189,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_database_in_its_place_is_whole_from_the_first_moment),
         TEST(one_that_was_moved_is_followed_by_a_new_one_and_keeps_what_it_has),
-        TEST(one_that_was_deleted_or_lost_its_wal_file_is_noticed),
+        TEST(one_that_was_deleted_is_noticed),
+        TEST(a_wal_file_that_is_gone_is_noticed_and_nothing_of_it_is_lost),
         TEST(one_that_comes_back_is_used_again),
         TEST(nothing_is_stored_while_what_is_there_cannot_be_opened),
         TEST(garbage_over_its_first_pages_is_noticed_and_mended),
