@@ -83,10 +83,22 @@ static char *path_of(const struct tb_cli *cli)
     return path;
 }
 
+/* The verb of row i on the spool at path. */
+static int run_on(struct tb_cli *cli, size_t i, const char *path)
+{
+    struct tb_look look = {.cli = cli, .path = path};
+    char why[TB_SPOOL_WHY] = "";
+    if (tb_peek_open(path, &look.peek, why) < 0) {
+        fprintf(stderr, "towbar: %s\n", why);
+        return TB_EXIT_WRONG;
+    }
+    int code = verbs[i].run(&look);
+    tb_peek_close(look.peek);
+    return code;
+}
+
 int tb_cmd_spool(struct tb_cli *cli)
 {
-    struct tb_look look = {.cli = cli};
-    char why[TB_SPOOL_WHY] = "";
     size_t i = 0;
     if (cli->n_words == 0) {
         printf("usage: %s spool WHAT [NAME...] [OPTION...]\n\n%s", cli->self, tb_spool_help);
@@ -101,16 +113,11 @@ int tb_cmd_spool(struct tb_cli *cli)
     int code = check_use(cli, i);
     if (code != 0)
         return code;
-    look.path = path_of(cli);
-    if (look.path && tb_peek_open(look.path, &look.peek, why) == 0) {
-        code = verbs[i].run(&look);
-    } else {
-        if (why[0])
-            fprintf(stderr, "towbar: %s\n", why);
-        code = TB_EXIT_WRONG;
-    }
-    tb_peek_close(look.peek);
-    free(look.path);
+    char *path = path_of(cli);
+    if (!path)
+        return TB_EXIT_WRONG;
+    code = run_on(cli, i, path);
+    free(path);
     return code;
 }
 

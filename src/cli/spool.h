@@ -15,7 +15,7 @@ enum { TB_SPOOL_TEXT = 1024, TB_SPOOL_USER = 40 };
 /* A look at the spool of the command line. */
 struct tb_look {
     struct tb_cli *cli;
-    char *path; /* of the spool; owned */
+    const char *path; /* of the spool */
     struct tb_peek *peek;
 };
 

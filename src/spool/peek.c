@@ -125,7 +125,7 @@ static bool all_zero(const uint8_t *bytes, size_t len)
 /* inflight and counts: either may be missing. */
 static void check_small_files(struct tb_peek *peek)
 {
-    uint8_t bytes[INFLIGHT_ENTRIES * INFLIGHT_ENTRY_BYTES];
+    uint8_t bytes[INFLIGHT_ENTRIES * INFLIGHT_ENTRY_BYTES] = {0};
     ssize_t n = read_small(peek->agent_fd, "inflight", bytes, sizeof(bytes));
     for (ssize_t at = 0; at + INFLIGHT_ENTRY_BYTES <= n; at += INFLIGHT_ENTRY_BYTES) {
         if (!all_zero(bytes + at, INFLIGHT_ENTRY_BYTES) &&
@@ -216,7 +216,7 @@ static int list_quarantine(struct tb_peek *peek)
     if (peek->quarantine_fd < 0)
         return 0;
     int err = tb_quarantine_list(peek->agent_fd, &things, &n);
-    for (size_t i = 0; err == 0 && i < n && peek->n_files < 2 * TB_PEEK_FILES_MAX; i++) {
+    for (size_t i = 0; err == 0 && i < n && peek->n_files < (size_t)2 * TB_PEEK_FILES_MAX; i++) {
         struct tb_peek_file *file = add_file(peek, things[i].name);
         if (file)
             file->in_quarantine = true;

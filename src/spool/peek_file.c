@@ -85,7 +85,7 @@ static void read_slot_words(struct tb_peek *peek, struct tb_peek_file *file)
         return;
     file->slot_state = tb_get32(words);
     for (int i = 0; i < TB_N_CLASSES; i++)
-        file->drops[i] = tb_get32(words + 8 + 4 * i);
+        file->drops[i] = tb_get32(words + 8 + (size_t)4 * i);
 }
 
 int tb_peek_enter(struct tb_peek *peek, struct tb_peek_file *file, struct tb_source **out)

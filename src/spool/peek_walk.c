@@ -109,7 +109,7 @@ static int last_byte(struct tb_scan *scan, uint64_t from, uint64_t end, uint64_t
 /* Is what stands from .. end the beginning of one write? 1 or 0, or an error of reading. */
 static int is_torn(struct tb_scan *scan, uint64_t from, uint64_t end, bool at_end)
 {
-    struct tb_frame frame;
+    struct tb_frame frame = {0};
     const uint8_t *bytes;
     uint64_t last;
     int err = last_byte(scan, from, end, &last);
