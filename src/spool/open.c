@@ -229,7 +229,8 @@ int tb_spool_compact(struct tb_spool *spool)
         }
     }
     pack_unknown(spool, &entries);
-    int err = tb_quarantine_keep_acks(spool->agent_fd, &entries);
+    bool is_first = spool->compact_at == 0; /* what open loaded is all that there is */
+    int err = tb_quarantine_keep_acks(spool->agent_fd, is_first ? &spool->acks : NULL, &entries);
     err = err ? err : entries.err;
     bool same =
         entries.len == spool->acks.end && spool->acks.n_damaged == 0 && !spool->acks.is_broken;

@@ -367,22 +367,24 @@ static void pack_acks(const struct tb_acklog *log, uint64_t id, struct tb_buf *o
     }
 }
 
-int tb_quarantine_keep_acks(int agent_fd, struct tb_buf *out)
+int tb_quarantine_keep_acks(int agent_fd, const struct tb_acklog *log, struct tb_buf *out)
 {
     struct listing list = {0};
-    struct tb_acklog log = {.fd = -1};
+    struct tb_acklog own = {.fd = -1};
     int dirfd = open_folder(agent_fd, false);
     if (dirfd < 0)
         return dirfd == -ENOENT ? 0 : dirfd;
     int err = list_folder(dirfd, false, &list);
-    if (err == 0 && list.n > 0)
-        err = tb_acklog_read(&log, agent_fd);
-    for (size_t i = 0; i < list.n && log.n_loaded > 0; i++) {
+    if (err == 0 && list.n > 0 && !log)
+        err = tb_acklog_read(&own, agent_fd);
+    if (!log)
+        log = &own;
+    for (size_t i = 0; i < list.n && log->n_loaded > 0; i++) {
         uint64_t id = id_of(dirfd, list.things[i].name);
         if (id != 0)
-            pack_acks(&log, id, out);
+            pack_acks(log, id, out);
     }
-    tb_acklog_close(&log);
+    tb_acklog_close(&own);
     free(list.things);
     tb_fd_close(&dirfd);
     return err;

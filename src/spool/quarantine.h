@@ -44,7 +44,9 @@ int tb_quarantine_remove(int agent_fd, const char *name);
 /* Removes the oldest until at most so much is left; returns the bytes that are left. */
 uint64_t tb_quarantine_trim(int agent_fd, uint64_t max_bytes, size_t max_files);
 /* Appends the entries of ack.log that speak of files in quarantine: a retry brings such a file
- * back, and what was acknowledged of it must stay so. */
-int tb_quarantine_keep_acks(int agent_fd, struct tb_buf *out);
+ * back, and what was acknowledged of it must stay so. log: what the file holds now, or NULL to read
+ * it. */
+struct tb_acklog;
+int tb_quarantine_keep_acks(int agent_fd, const struct tb_acklog *log, struct tb_buf *out);
 
 #endif

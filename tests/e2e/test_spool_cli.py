@@ -4,6 +4,7 @@ import json
 import os
 import random
 import select
+import struct
 import subprocess
 import sys
 import time
@@ -26,23 +27,21 @@ class SpoolCliTest(towbar.Case):
         done = self.spool_verb(*words, "--json", check=check)
         return [json.loads(line) for line in done.stdout.split("\n") if line]
 
-    def bad_record(self, payload=b"no JSON"):
-        """A segment with one record of which no item can be made."""
-        salt = 7
-        head = b"TOWBAR\0\1" + bytes((1, 0, 128, 0, 1, 0, 0, 0)) + salt.to_bytes(4, "little")
-        head += bytes(12) + random.randbytes(16) + bytes(76)
-        head += spool_reader.crc32c(0, head).to_bytes(4, "little")
-        rest = len(payload).to_bytes(4, "little")
-        rest += spool_reader.crc32c(salt, payload).to_bytes(4, "little")
-        rest += bytes((1, 1, 3, 0)) + (16).to_bytes(4, "little") + bytes(8) + bytes(8)
-        uuid = random.randbytes(16)
-        rest += uuid
-        frame = b"TBF1" + spool_reader.crc32c(salt, rest).to_bytes(4, "little") + rest + payload
+    def put_segment(self, frames):
+        """A segment made by the page (docs/spool-format.md 2, 3) of (kind, uuid, payload)."""
+        salt, crc = 7, spool_reader.crc32c
+        data = b"TOWBAR\0\1" + bytes((1, 0, 128, 0, 1, 0, 0, 0)) + salt.to_bytes(4, "little")
+        data += bytes(12) + random.randbytes(16) + bytes(76)
+        data += crc(0, data).to_bytes(4, "little")
+        for seq, (kind, uuid, payload) in enumerate(frames):
+            rest = struct.pack("<II", len(payload), crc(salt, payload)) + bytes((1, 1, kind, 0))
+            rest += struct.pack("<IQQ", len(data) // 8, seq, time.time_ns()) + uuid
+            data += b"TBF1" + crc(salt, rest).to_bytes(4, "little") + rest + payload
+            data += bytes(-len(data) % 8)
         os.makedirs(os.path.join(self.spool, "in"), exist_ok=True)
         name = f"1-00000000-{random.randbytes(8).hex()}-0.seg"
         with open(os.path.join(self.spool, "in", name), "wb") as file:
-            file.write(head + frame)
-        return uuid.hex()
+            file.write(data)
 
     def test_looking_while_everything_runs_disturbs_nothing(self):
         many = self.compile("many.c")
@@ -77,23 +76,27 @@ class SpoolCliTest(towbar.Case):
 
     def test_retry_and_rm_work_beside_a_running_agent(self):
         with self.agent() as agent:
-            uuid = self.bad_record()
+            uuid = random.randbytes(16)
+            self.put_segment([(spool_reader.ITEM, uuid, b"no JSON")])
             agent.wait_log("went to quarantine")
             thing = self.quarantined(1)[0]
             self.assertEqual(thing["records"], 1)
             self.assertIn("a value expected at byte 0", thing["note"])
             (record,) = self.spool_json("cat", thing["name"])
-            self.assertEqual((record["uuid"].replace("-", ""), record["data"]), (uuid, "no JSON"))
+            self.assert_record(record, uuid, "no JSON")
             done = self.spool_verb("retry", thing["name"])
             self.assertIn("the agent takes it in within a second", done.stdout)
             # It is no better, so it comes back, from a file with a name of its own.
             again = self.quarantined(1, but=thing["name"])[0]
             self.assertNotEqual(again["name"], thing["name"])
             (record,) = self.spool_json("cat", again["name"])
-            self.assertEqual((record["uuid"].replace("-", ""), record["data"]), (uuid, "no JSON"))
+            self.assert_record(record, uuid, "no JSON")
             self.spool_verb("rm", again["name"])
             self.assertEqual(self.quarantined(0), [])
             self.spool_verb("verify")
+
+    def assert_record(self, record, uuid, data):
+        self.assertEqual((record["uuid"].replace("-", ""), record["data"]), (uuid.hex(), data))
 
     def quarantined(self, n, but=None):
         """Waits until so many things are in quarantine."""
@@ -123,6 +126,29 @@ class SpoolCliTest(towbar.Case):
         (item,) = self.occurrences()
         self.assertEqual(item["uuid"], crash["uuid"])
         self.assertEqual(item["body"]["trace"]["frames"][-1]["method"], "push")
+        self.assertEqual(self.spool_json("ls"), [])
+
+    def test_a_crash_as_a_record_of_its_own_is_a_whole_item(self):
+        """The form in which quarantine keeps a crash of a slot, and from which it is retried."""
+        self.run_program(self.compile("job.c"), "crash")
+        (slot,) = [file for file in spool_reader.read_spool(self.spool) if file.records]
+        (crash,) = slot.records
+        uuid = bytes.fromhex(crash.uuid.replace("-", ""))
+        os.remove(os.path.join(self.spool, "in", slot.name))
+        generation = slot.processes[0][8:16]
+        self.put_segment(
+            [
+                (spool_reader.PROCESS, generation + bytes(8), slot.processes[0]),
+                (spool_reader.CRASH, uuid, crash.data),
+            ]
+        )
+        self.once()
+        (item,) = self.occurrences()
+        self.assertEqual(item["uuid"], crash.uuid)
+        self.assertEqual(item["body"]["trace"]["exception"]["class"], "SIGSEGV")
+        frames = item["body"]["trace"]["frames"]
+        self.assertEqual(frames[-1]["method"], "push")
+        self.assertTrue(frames[-1]["filename"].endswith("job.c"))
         self.assertEqual(self.spool_json("ls"), [])
 
     @unittest.skipUnless(os.geteuid() == 0, "needs a second user, so root")

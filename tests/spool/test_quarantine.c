@@ -320,6 +320,47 @@ static void acknowledgements_of_what_is_away_do_not_multiply(void **state)
     close(agent_fd);
 }
 
+static void a_log_that_is_rewritten_while_running_keeps_what_is_away(void **state)
+{
+    struct fixture *fixture = *state;
+    enum { N_FILES = 3, N_EACH = 15000, N_OF_IT = 6, N_DONE = 4 };
+    struct tb_spool_record record;
+    struct stat st;
+    int agent_fd = open_agent(fixture);
+    struct image *image = new_image(1);
+    for (uint64_t n = 0; n < N_OF_IT; n++)
+        add_item(image, n, 8);
+    close(write_image(fixture, image));
+    const char *name = strrchr(image->path, '/') + 1;
+    open_spool(fixture);
+    for (int i = 0; i < N_DONE; i++) {
+        assert_int_equal(tb_spool_next(fixture->spool, &record), 0);
+        tb_spool_ack(fixture->spool, record.file_id, record.off8, TB_ACK_STORED);
+    }
+    assert_int_equal(tb_spool_flush(fixture->spool), 0);
+    assert_int_equal(tb_quarantine_file(agent_fd, fixture->dirfd, name, "by mistake"), 0);
+    tb_spool_rewind(fixture->spool);
+    for (uint64_t id = 2; id < 2 + N_FILES; id++) {
+        struct image *other = new_image(id);
+        for (uint64_t n = 0; n < N_EACH; n++)
+            add_item(other, n, 8);
+        close(write_image(fixture, other));
+        free(other);
+    }
+    pass_ms(1100);
+    assert_int_equal(drain(fixture->spool, NULL, N_EACH, 1), N_FILES * N_EACH);
+    assert_int_equal(tb_spool_collect(fixture->spool), N_FILES);
+    assert_int_equal(tb_spool_flush(fixture->spool), 0);
+    assert_int_equal(fstatat(agent_fd, "ack.log", &st, 0), 0);
+    assert_int_equal(st.st_size, N_DONE * TB_ACK_ENTRY_BYTES); /* it was rewritten */
+    close_spool(fixture);
+    assert_int_equal(tb_quarantine_retry(agent_fd, fixture->dirfd, name), 0);
+    open_spool(fixture);
+    assert_int_equal(drain(fixture->spool, NULL, N_OF_IT, 1), N_OF_IT - N_DONE);
+    free(image);
+    close(agent_fd);
+}
+
 static void what_a_running_agent_stored_of_a_file_it_put_away_stays_stored(void **state)
 {
     struct fixture *fixture = *state;
@@ -396,6 +437,8 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(acknowledgements_of_what_is_away_do_not_multiply, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(a_log_that_is_rewritten_while_running_keeps_what_is_away,
+                                        set_up, tear_down),
         cmocka_unit_test_setup_teardown(
             what_a_running_agent_stored_of_a_file_it_put_away_stays_stored, set_up, tear_down),
         cmocka_unit_test_setup_teardown(only_what_a_reader_would_take_is_retried, set_up,
