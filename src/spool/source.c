@@ -112,6 +112,22 @@ static void forget(struct tb_source *source)
     *source = fresh;
 }
 
+/* Has it an owner, and how long is it? 0, or -EAGAIN. */
+static int measure(struct tb_source *source, int fd, struct tb_visit *visit)
+{
+    struct stat st;
+    visit->alive = source->alive = is_locked(fd);
+    /* Measured after the lock was asked for: without an owner it can only be all of it. */
+    if (fstat(fd, &st) < 0)
+        return -EAGAIN;
+    source->bytes = (uint64_t)st.st_blocks * 512;
+    visit->now_ns = tb_clock_mono_ns();
+    visit->is_oversize = st.st_size > TB_SEGMENT_BYTES; /* a host wrote to a stolen descriptor */
+    visit->size = visit->is_oversize ? TB_SEGMENT_BYTES : (uint64_t)st.st_size;
+    visit->mtime_ns = (uint64_t)st.st_mtim.tv_sec * TB_NS_PER_S + (uint64_t)st.st_mtim.tv_nsec;
+    return 0;
+}
+
 int tb_source_enter(struct tb_source *source, int in_fd, struct tb_visit *visit)
 {
     struct stat st;
@@ -133,17 +149,11 @@ int tb_source_enter(struct tb_source *source, int in_fd, struct tb_visit *visit)
     source->dev = st.st_dev;
     source->ino = st.st_ino;
     source->uid = st.st_uid;
-    visit->alive = source->alive = is_locked(fd);
-    /* Measured after the lock was asked for: without an owner it can only be all of it. */
-    if (fstat(fd, &st) < 0) {
+    int err = measure(source, fd, visit);
+    if (err < 0) {
         tb_fd_close(&fd);
-        return -EAGAIN;
+        return err;
     }
-    source->bytes = (uint64_t)st.st_blocks * 512;
-    visit->now_ns = tb_clock_mono_ns();
-    visit->is_oversize = st.st_size > TB_SEGMENT_BYTES; /* a host wrote to a stolen descriptor */
-    visit->size = visit->is_oversize ? TB_SEGMENT_BYTES : (uint64_t)st.st_size;
-    visit->mtime_ns = (uint64_t)st.st_mtim.tv_sec * TB_NS_PER_S + (uint64_t)st.st_mtim.tv_nsec;
     tb_scan_begin(&visit->scan, fd, source->header.salt, visit->size);
     return 0;
 }
@@ -219,8 +229,11 @@ int tb_source_attach(struct tb_source *source, struct tb_visit *visit, uint64_t 
         return -EBADMSG;
     source->class_ = source->header.class_;
     source->id = tb_get64(source->header.id);
+    /* The lock comes before the header; when it was asked for, neither may have been there. */
+    if (!visit->alive && (err = measure(source, visit->scan.fd, visit)))
+        return err;
+    tb_scan_begin(&visit->scan, visit->scan.fd, source->header.salt, visit->size);
     source->state = TB_SOURCE_READY;
-    visit->scan.salt = source->header.salt;
     return 0;
 }
 

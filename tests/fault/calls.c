@@ -168,7 +168,10 @@ int __wrap_fcntl(int fd, int command, ...)
     enum fault_group group = command == F_OFD_GETLK ? FAULT_READ : FAULT_WRITE;
     if (refused("fcntl", group, &verdict))
         return -1;
-    return done(__real_fcntl(fd, command, argument), &verdict);
+    int result = __real_fcntl(fd, command, argument);
+    if (command == F_OFD_GETLK)
+        faults_lock_was_asked();
+    return done(result, &verdict);
 }
 
 static int sized(int result, int fd, const struct fault_verdict *verdict)

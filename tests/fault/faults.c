@@ -99,3 +99,18 @@ int faults_is_blind(void)
 {
     return blind;
 }
+
+static void (*interruption)(void);
+
+void faults_after_lock_was_asked(void (*work)(void))
+{
+    interruption = work;
+}
+
+void faults_lock_was_asked(void)
+{
+    void (*work)(void) = interruption;
+    interruption = NULL;
+    if (work)
+        work();
+}

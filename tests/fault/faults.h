@@ -48,6 +48,9 @@ const char *faults_hit(void);
 /* While set, there is no inotify (EMFILE, not counted): the reader must look for itself. */
 void faults_blind(int is_blind);
 
+/* Does work once, right after the next time that the reader has asked for a file's lock. */
+void faults_after_lock_was_asked(void (*work)(void));
+
 /* What the spool did to files, told after it was done. Descriptors are open, names as given. */
 enum fault_op_kind {
     OP_CREATE, /* fd is the new file, in dirfd under name */
@@ -84,5 +87,6 @@ size_t faults_cut(const struct fault_verdict *verdict, uint64_t offset, size_t l
 void faults_tell(const struct fault_op *op);
 int faults_is_watched(void);
 int faults_is_blind(void);
+void faults_lock_was_asked(void);
 
 #endif
