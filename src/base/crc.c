@@ -55,9 +55,8 @@ __attribute__((target("sse4.2"))) static uint32_t by_instruction(uint32_t crc,
 }
 
 /* Three lanes hold half a record of 2 KiB, a quarter of a fragment of a crash slot. */
-enum { LANE_BYTES = 336 };
-/* x^(8 * LANE_BYTES - 33) mod P and x^(16 * LANE_BYTES - 33) mod P, bits in the order of the sums.
- */
+enum { LANE_BYTES = 336, LANES_BYTES = 3 * LANE_BYTES };
+/* x^(8n - 33) mod P for n = LANE_BYTES and twice that, bits in the order of the sums. */
 static const long long BEHIND_ONE = 0xa60ce07b;
 static const long long BEHIND_TWO = 0xcec3662e;
 
@@ -73,14 +72,16 @@ static uint64_t next_word(const unsigned char *p)
 __attribute__((target("sse4.2,pclmul"))) static uint32_t
 by_lanes(uint32_t crc, const unsigned char *p, size_t len)
 {
-    for (; len >= 3 * LANE_BYTES; p += 3 * LANE_BYTES, len -= 3 * LANE_BYTES) {
+    for (; len >= LANES_BYTES; p += LANES_BYTES, len -= LANES_BYTES) {
+        const unsigned char *p2 = p + LANE_BYTES;
+        const unsigned char *p3 = p2 + LANE_BYTES;
         uint64_t first = crc;
         uint64_t second = 0;
         uint64_t third = 0;
         for (size_t i = 0; i < LANE_BYTES; i += 8) {
             first = __builtin_ia32_crc32di(first, next_word(p + i));
-            second = __builtin_ia32_crc32di(second, next_word(p + LANE_BYTES + i));
-            third = __builtin_ia32_crc32di(third, next_word(p + 2 * LANE_BYTES + i));
+            second = __builtin_ia32_crc32di(second, next_word(p2 + i));
+            third = __builtin_ia32_crc32di(third, next_word(p3 + i));
         }
         pair sums = {(long long)first, (long long)second};
         pair factors = {BEHIND_TWO, BEHIND_ONE};

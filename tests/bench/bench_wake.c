@@ -134,7 +134,7 @@ static int wake(const struct sleeper *sleeper, void *store, struct wakes *wakes,
 
 static int measure(const char *parent, struct wakes *by_record, struct wakes *by_bell)
 {
-    struct sleeper sleeper;
+    struct sleeper sleeper = {{-1, -1}, {-1, -1}, NULL, -1};
     char folder[BENCH_PATH];
     void *store = NULL;
     cpu_set_t before;
