@@ -54,7 +54,8 @@ typedef struct towbar_options {
     const char *root TOWBAR_DEFAULT_(nullptr);
     /* 1: report errors only, leave the signals alone */
     int no_crash_handler TOWBAR_DEFAULT_(0);
-    /* [TOWBAR_SYNC=1] 1: reports of level error and critical return when they are on the disk */
+    /* [TOWBAR_SYNC=1] 1: reports of level error and critical return when they are on the disk; one
+     * that returns -EIO or -ETIMEDOUT then may be in the spool all the same */
     int sync TOWBAR_DEFAULT_(0);
     TOWBAR_SELF_(towbar_options)
 } towbar_options;

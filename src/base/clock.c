@@ -6,7 +6,7 @@
 static uint64_t read_clock(clockid_t which)
 {
     struct timespec now = {0, 0};
-    (void)clock_gettime(which, &now); /* cannot fail for these two clocks */
+    (void)clock_gettime(which, &now); /* cannot fail for these clocks */
     return (uint64_t)now.tv_sec * TB_NS_PER_S + (uint64_t)now.tv_nsec;
 }
 
@@ -18,4 +18,9 @@ uint64_t tb_clock_wall_ns(void)
 uint64_t tb_clock_mono_ns(void)
 {
     return read_clock(CLOCK_MONOTONIC);
+}
+
+uint64_t tb_clock_tick_ns(void)
+{
+    return read_clock(CLOCK_MONOTONIC_COARSE);
 }

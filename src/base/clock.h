@@ -11,5 +11,7 @@ uint64_t tb_clock_wall_ns(void);
 
 /* Nanoseconds of a clock that never steps; comparable between the processes of one boot. */
 uint64_t tb_clock_mono_ns(void);
+/* The same as it was at the last tick, a few milliseconds ago at most: costs next to nothing. */
+uint64_t tb_clock_tick_ns(void);
 
 #endif

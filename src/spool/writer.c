@@ -170,7 +170,7 @@ static int rotate(struct tb_writer *writer, struct tb_writer_file *old,
 static void renew(struct tb_writer *writer, struct tb_writer_file *file,
                   const struct tb_append *record)
 {
-    uint64_t now = tb_clock_mono_ns();
+    uint64_t now = tb_clock_tick_ns();
     if (now < atomic_load_explicit(&file->renew_at_ns, memory_order_relaxed))
         return;
     if (rotate(writer, file, record, 1) < 0)

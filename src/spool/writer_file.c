@@ -214,6 +214,14 @@ void tb_writer_file_give_up(struct tb_writer_file *file)
     (void)atomic_fetch_or(&file->cursor, SEALED);
 }
 
+/* Beyond doubt, for what cannot be undone: a file that is gone may have left its number to one of
+ * the host's, whose descriptor may have the number of ours. */
+static int is_surely_ours(const struct tb_writer_file *file, struct stat *st)
+{
+    return file->ino != 0 && tb_sys_fstat(file->fd, st) == 0 && st->st_dev == file->dev &&
+           st->st_ino == file->ino && tb_writer_file_is_ours(file);
+}
+
 void tb_writer_file_end(struct tb_writer_file *file)
 {
     struct stat st;
@@ -221,15 +229,15 @@ void tb_writer_file_end(struct tb_writer_file *file)
     uint64_t end = ((cursor & ~SEALED) >> SEQ_BITS) + TB_FRAME_HEADER_BYTES;
     int is_ended = (cursor & SEALED) && atomic_load(&file->sync.failed) == 0;
     /* Only ever shorter: nothing that was written is cut, and RLIMIT_FSIZE is never met. */
-    if (is_ended && file->ino != 0 && tb_sys_fstat(file->fd, &st) == 0 && st.st_dev == file->dev &&
-        st.st_ino == file->ino && (uint64_t)st.st_size > end)
+    if (is_ended && is_surely_ours(file, &st) && (uint64_t)st.st_size > end)
         tb_sys_cut(file->fd, end);
     tb_writer_file_close(file);
 }
 
 void tb_writer_file_close(struct tb_writer_file *file)
 {
-    if (file->ino != 0 && tb_sys_is_same(file->fd, file->dev, file->ino))
+    struct stat st;
+    if (is_surely_ours(file, &st))
         tb_sys_close(file->fd);
     file->ino = 0;
     file->fd = -1;

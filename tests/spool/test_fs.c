@@ -156,6 +156,7 @@ static int on_fuse(struct fixture *fixture)
     bad += tb_spool_dir_agent(fixture->path, 0, &in_fd, &agent_fd, why) != -EREMOTEIO;
     bad += !strstr(why, "FUSE");
     (void)umount2(fixture->path, MNT_DETACH);
+    pthread_join(thread, NULL); /* the device says that the mount is gone */
     if (bad)
         print_error("%s\n", why);
     return bad;

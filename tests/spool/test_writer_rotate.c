@@ -108,6 +108,45 @@ static void a_sealed_file_gives_back_what_was_preallocated(void **state)
     assert_int_equal(stats_of(fixture).n_damaged, 0);
 }
 
+static void a_reader_that_saw_the_room_reads_on_when_it_is_gone(void **state)
+{
+    struct fixture *fixture = *state;
+    uint8_t seen[3] = {0};
+    tb_writer_init(&writer, TB_CLASS_ERROR, fixture->dirfd);
+    assert_int_equal(append(&writer, 0), 0);
+    open_spool(fixture);
+    assert_int_equal(drain(fixture->spool, seen, 3, 1), 1);
+    assert_int_equal(append(&writer, 1), 0);
+    tb_writer_close(&writer);
+    assert_int_equal(append(&writer, 2), 0);
+    assert_int_equal(drain(fixture->spool, seen, 3, 1), 2);
+    assert_int_equal(tb_spool_collect(fixture->spool), 1);
+    assert_int_equal(stats_of(fixture).n_damaged, 0);
+    assert_int_equal(stats_of(fixture).n_lost, 0);
+    tb_writer_close(&writer);
+}
+
+/* As when the agent removed our file, and the host has one with its inode and descriptor numbers.
+ */
+static void another_open_file_of_the_same_inode_is_neither_cut_nor_closed(void **state)
+{
+    struct fixture *fixture = *state;
+    char path[256];
+    struct stat st;
+    tb_writer_init(&writer, TB_CLASS_ERROR, fixture->dirfd);
+    assert_int_equal(append(&writer, 0), 0);
+    int fd = tb_writer_fd(&writer);
+    only_file(fixture, ".seg", path);
+    int other = open(path, O_RDWR);
+    assert_int_equal(dup2(other, fd), fd);
+    assert_int_equal(append(&writer, 1), 0); /* into a new file */
+    tb_writer_close(&writer);
+    assert_int_equal(fstat(fd, &st), 0);
+    assert_int_equal(st.st_size, 256 << 10);
+    close(fd);
+    close(other);
+}
+
 static void a_file_cut_by_a_stranger_is_not_made_longer(void **state)
 {
     struct fixture *fixture = *state;
@@ -299,6 +338,8 @@ int main(void)
         CASE(a_record_ten_minutes_later_goes_to_a_new_file),
         CASE(an_old_file_is_used_on_while_no_new_one_can_be_made),
         CASE(a_sealed_file_gives_back_what_was_preallocated),
+        CASE(a_reader_that_saw_the_room_reads_on_when_it_is_gone),
+        CASE(another_open_file_of_the_same_inode_is_neither_cut_nor_closed),
         CASE(a_file_cut_by_a_stranger_is_not_made_longer),
         CASE(a_record_below_the_seal_is_kept_by_the_room_given_back),
         CASE(a_handler_that_leaves_the_opening_by_siglongjmp_stops_nobody),
