@@ -19,7 +19,7 @@
 #include "spool/sys.h"
 
 enum { STAT_BYTES = 1024, START_TICKS_FIELD = 22 };
-enum { OPENER_STEPS = 100, OPENER_STEP_NS = 100 * 1000 };
+enum { OPENER_STEPS = 100, OPENER_STEP_NS = 100 * 1000, OPENER_STUCK_NS = TB_NS_PER_S };
 
 struct tb_lib tb_lib = {.dirfd = -1, .slot = {.fd = -1}};
 
@@ -125,15 +125,23 @@ static int is_dir_ours(void)
     return tb_lib.dir_ino != 0 && tb_sys_is_same(tb_lib.dirfd, tb_lib.dir_dev, tb_lib.dir_ino);
 }
 
-/* 0, or -EAGAIN when another thread, or the code that this handler interrupted, stays at it. */
+/* 0, or -EAGAIN when another thread, or the code that this handler interrupted, stays at it. One
+ * that stays for very long has left by siglongjmp or died: two at once lose a descriptor at worst.
+ */
 static int become_opener(void)
 {
     const struct timespec step = {0, OPENER_STEP_NS};
     int self = tb_sys_gettid();
     for (int i = 0; i < OPENER_STEPS; i++) {
         int holder = 0;
-        if (atomic_compare_exchange_strong(&tb_lib.opener, &holder, self))
+        uint64_t now = tb_clock_mono_ns();
+        int is_ours = atomic_compare_exchange_strong(&tb_lib.opener, &holder, self);
+        if (!is_ours && now - atomic_load(&tb_lib.opener_since_ns) >= OPENER_STUCK_NS)
+            is_ours = atomic_compare_exchange_strong(&tb_lib.opener, &holder, self);
+        if (is_ours) {
+            atomic_store(&tb_lib.opener_since_ns, now);
             return 0;
+        }
         if (holder == self)
             return -EAGAIN;
         (void)syscall(SYS_nanosleep, &step, NULL);

@@ -30,8 +30,9 @@ struct tb_lib {
     int dirfd;            /* SPOOL/in */
     dev_t dir_dev;        /* what dirfd was: a host that closes all descriptors reuses numbers */
     ino_t dir_ino;
-    atomic_int opener;   /* tid of the thread that opens dirfd anew, or 0 */
-    atomic_flag storing; /* one at a time stores modules into the slot */
+    atomic_int opener;                /* tid of the thread that opens dirfd anew, or 0 */
+    _Atomic uint64_t opener_since_ns; /* monotonic */
+    atomic_flag storing;              /* one at a time stores modules into the slot */
     struct tb_writer writers[TB_N_CLASSES];
     struct tb_slot slot;
     atomic_int *wiped; /* 0 in a child whose memory is a copy (MADV_WIPEONFORK), else 1; or NULL */

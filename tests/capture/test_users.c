@@ -4,6 +4,9 @@
 #include <dirent.h>
 #include <sys/syscall.h>
 
+#include "base/clock.h"
+#include "capture/lib.h"
+
 enum { AGENT = 1234, DAEMON = 65534, STRANGER = 4321, CANNOT = 99 };
 
 static int become(unsigned id)
@@ -325,6 +328,26 @@ static void folder_removed_and_made_anew_is_found(void **state)
     rig_assert_has(rig->records[0].data, "while it is gone");
 }
 
+/* A handler left it by siglongjmp while it opened the folder. */
+static int open_after_a_jump(struct rig *rig)
+{
+    int bad = towbar_init(TOWBAR_OPTIONS(.spool = rig->spool)) != 0;
+    close(tb_lib.dirfd);
+    atomic_store(&tb_lib.opener, gettid());
+    atomic_store(&tb_lib.opener_since_ns, tb_clock_mono_ns());
+    bad += towbar_error("too early") != -ESTALE;
+    atomic_store(&tb_lib.opener_since_ns, tb_clock_mono_ns() - TB_NS_PER_S);
+    bad += towbar_error("a second later") != 0;
+    return bad + (atomic_load(&tb_lib.opener) != 0);
+}
+
+static void opening_of_the_folder_that_was_left_is_taken_over(void **state)
+{
+    struct rig *rig = *state;
+    assert_int_equal(rig_in_child(open_after_a_jump, rig), 0);
+    assert_int_equal(rig_read(rig), 2);
+}
+
 int main(void)
 {
 #define CASE(name, up) cmocka_unit_test_setup_teardown(name, up, rig_teardown)
@@ -336,6 +359,7 @@ int main(void)
         CASE(first_report_after_the_change_of_user_goes_into_the_drop_box, set_up_box),
         CASE(files_of_root_are_used_on_and_the_rest_waits_for_the_agent, rig_setup),
         CASE(folder_removed_and_made_anew_is_found, rig_setup),
+        CASE(opening_of_the_folder_that_was_left_is_taken_over, rig_setup),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

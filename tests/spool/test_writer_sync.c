@@ -9,10 +9,13 @@
 #include <stdatomic.h>
 #include <linux/futex.h>
 #include <sys/mount.h>
+#include <sys/time.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 
 #include "calls.h"
 #include "clock.h"
+#include "spool/fs.h"
 
 enum { N_THREADS = 8 };
 
@@ -150,6 +153,65 @@ static void a_handler_that_interrupted_the_leader_does_not_wait_for_it(void **st
     assert_int_equal(drain(fixture->spool, seen, 8, 1), 4);
 }
 
+/* ---- all at once ---- */
+
+enum { N_EACH = 200, HANDLER_BASE = N_THREADS * N_EACH, HANDLER_MAX = 4000 };
+static atomic_uchar kept[HANDLER_BASE + HANDLER_MAX];
+static atomic_uint n_handled;
+
+static void on_alarm(int signo)
+{
+    (void)signo;
+    int before = errno;
+    unsigned n = atomic_fetch_add(&n_handled, 1);
+    if (n < HANDLER_MAX && append_synced(HANDLER_BASE + n) == 0)
+        atomic_store(&kept[HANDLER_BASE + n], 1);
+    errno = before;
+}
+
+static void *sync_many(void *arg)
+{
+    uint64_t base = (uint64_t)(uintptr_t)arg * N_EACH;
+    for (uint64_t i = base; i < base + N_EACH; i++) {
+        if (append_synced(i) == 0)
+            atomic_store(&kept[i], 1);
+    }
+    return NULL;
+}
+
+static void set_alarm(suseconds_t every_us)
+{
+    struct sigaction action = {.sa_handler = on_alarm, .sa_flags = SA_RESTART};
+    struct itimerval timer = {{0, every_us}, {0, every_us}};
+    sigemptyset(&action.sa_mask);
+    assert_int_equal(sigaction(SIGALRM, &action, NULL), 0);
+    assert_int_equal(setitimer(ITIMER_REAL, &timer, NULL), 0);
+}
+
+static void threads_and_a_signal_handler_sync_without_waiting_for_ever(void **state)
+{
+    struct fixture *fixture = *state;
+    static uint8_t seen[sizeof(kept)];
+    pthread_t threads[N_THREADS];
+    size_t n = 0;
+    tb_writer_init(&writer, TB_CLASS_ERROR, fixture->dirfd);
+    set_alarm(2000);
+    for (uintptr_t i = 0; i < N_THREADS; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, sync_many, (void *)i), 0);
+    for (int i = 0; i < N_THREADS; i++)
+        pthread_join(threads[i], NULL);
+    set_alarm(0);
+    tb_writer_close(&writer);
+    open_spool(fixture);
+    (void)drain(fixture->spool, seen, sizeof(seen), 1);
+    for (size_t i = 0; i < sizeof(kept); i++) {
+        assert_true(seen[i] >= kept[i] && seen[i] <= 1);
+        n += kept[i];
+    }
+    assert_true(n >= HANDLER_BASE - N_EACH);
+    assert_int_equal(stats_of(fixture).n_lost, 0);
+}
+
 /* ---- failures ---- */
 
 static void a_failed_sync_is_told_and_its_file_is_written_to_no_more(void **state)
@@ -249,10 +311,17 @@ static int in_the_box(struct fixture *fixture)
         return 99;
     int dirfd = tb_spool_dir_open(fixture->path, 0, why);
     int bad = openat(dirfd, ".", O_RDONLY | O_DIRECTORY) >= 0;
+    unsigned long files = count(SYS_fsync);
+    unsigned long data = count(SYS_fdatasync);
+    unsigned long all = count(SYS_syncfs);
+    struct statfs fs;
     tb_writer_init(&writer, TB_CLASS_ERROR, dirfd);
     bad += append_synced(0) != 0;
     bad += append_synced(1) != 0;
-    bad += count(SYS_fsync) < 1 || count(SYS_fdatasync) < 1;
+    bad += count(SYS_fsync) - files != 1 || count(SYS_fdatasync) - data != 1;
+    /* The name went with the file, or all was synced. */
+    bad += fstatfs(dirfd, &fs) != 0;
+    bad += count(SYS_syncfs) - all != !tb_fs_syncs_names((long)fs.f_type);
     tb_writer_close(&writer);
     return bad;
 }
@@ -312,6 +381,7 @@ int main(void)
         CASE(no_sync_is_made_unless_asked_for),
         CASE(threads_that_wait_together_share_one_sync),
         CASE(a_handler_that_interrupted_the_leader_does_not_wait_for_it),
+        CASE(threads_and_a_signal_handler_sync_without_waiting_for_ever),
         CASE(a_failed_sync_is_told_and_its_file_is_written_to_no_more),
         CASE(an_error_that_a_handler_heard_is_told_to_the_leader_below_it),
         CASE(a_leader_that_does_not_come_back_costs_its_file_and_no_more),
