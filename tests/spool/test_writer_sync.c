@@ -121,7 +121,8 @@ static void threads_that_wait_together_share_one_sync(void **state)
         assert_null(result);
     }
     calls_work();
-    assert_int_equal(count(SYS_fdatasync) - before, 2); /* the first one's, and one for the rest */
+    /* The first one's, which may be for all, and one for the rest. */
+    assert_in_range(count(SYS_fdatasync) - before, 1, 2);
     tb_writer_close(&writer);
     open_spool(fixture);
     assert_int_equal(drain(fixture->spool, seen, N_THREADS + 1, 1), N_THREADS + 1);
