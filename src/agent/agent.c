@@ -97,9 +97,10 @@ static void warn(const struct tb_config *c)
 
 /* ---- open and close ---- */
 
-static int open_spool(struct agent *a, char why[WHY_BYTES])
+static int open_spool(struct agent *a, int once, char why[WHY_BYTES])
 {
-    int flags = TB_SPOOL_CREATE | (a->config->shared_spool ? TB_SPOOL_SHARED : 0);
+    int flags = TB_SPOOL_CREATE | (a->config->shared_spool ? TB_SPOOL_SHARED : 0) |
+                (once ? 0 : TB_SPOOL_PATIENT);
     /* The folders above a spool of our own are made like the state folder's. */
     char *above = strdup(a->config->spool);
     char *slash = above != NULL ? strrchr(above, '/') : NULL;
@@ -146,7 +147,7 @@ static void make_page_token(const struct agent *a)
 static int open_all(struct agent *a, int once, char why[WHY_BYTES])
 {
     int err;
-    if ((err = open_spool(a, why)) || (err = lock_state(a, why)) ||
+    if ((err = open_spool(a, once, why)) || (err = lock_state(a, why)) ||
         (err = tb_store_open(a->config->state_dir, TB_STORE_WRITE, &a->store, why)))
         return err;
     if (!once && (err = tb_serve_open(a->config, &a->serve, why)))

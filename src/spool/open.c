@@ -8,6 +8,7 @@
 #include <sys/inotify.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/id.h"
 #include "base/pack.h"
@@ -165,6 +166,8 @@ int tb_spool_open(const char *path, int flags, struct tb_spool **out, char why[T
         return err;
     }
     tb_id_boot(spool->boot_id);
+    spool->is_patient = (flags & TB_SPOOL_PATIENT) != 0;
+    spool->opened_ns = tb_clock_mono_ns();
     attach_all(spool);
     forget_suspects(spool);
     /* A disk that is too full to rewrite the log can still be drained. */

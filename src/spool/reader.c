@@ -233,13 +233,20 @@ static bool put_off(struct tb_spool *spool, struct tb_spool_record *record)
     return suspect->is_put_off;
 }
 
+static bool must_wait(const struct tb_spool *spool, const struct tb_suspect *suspect)
+{
+    uint64_t wait_ns = suspect->deaths * (uint64_t)TB_NS_PER_S;
+    return spool->is_patient && tb_clock_mono_ns() - spool->opened_ns < wait_ns;
+}
+
 /* Nothing else is left: is there one that was put off? Then it is read next. */
 static bool want_suspect(struct tb_spool *spool)
 {
     struct tb_suspect *best = NULL;
     for (size_t i = 0; i < TB_SUSPECTS_MAX && spool->inflight.n > 0; i++) {
         struct tb_suspect *suspect = &spool->inflight.suspects[i];
-        if (suspect->is_put_off && (!best || suspect->deaths < best->deaths))
+        if (suspect->is_put_off && !must_wait(spool, suspect) &&
+            (!best || suspect->deaths < best->deaths))
             best = suspect;
     }
     if (!best)

@@ -87,7 +87,10 @@ struct tb_spool_evicted {
     uint64_t quarantine_bytes;      /* by which quarantine shrank */
 };
 
-enum tb_spool_flags { TB_SPOOL_CREATE = 1, TB_SPOOL_SHARED = 2 };
+/* TB_SPOOL_PATIENT: for an agent that goes on running: a record over which agents died waits a
+ * second for each of them, so that an agent that is killed again and again, by somebody else, gets
+ * to it in its calm moments only. */
+enum tb_spool_flags { TB_SPOOL_CREATE = 1, TB_SPOOL_SHARED = 2, TB_SPOOL_PATIENT = 4 };
 enum tb_ack_status { TB_ACK_STORED = 1, TB_ACK_QUARANTINED = 2 };
 
 /* Opens SPOOL for the one agent that drains it; without TB_SPOOL_CREATE it must be there. 0; -EBUSY

@@ -23,6 +23,8 @@ struct tb_spool {
     size_t n_sources, cap_sources;
     size_t n_known_foreign; /* of n_sources */
     struct tb_index index;
+    bool is_patient; /* TB_SPOOL_PATIENT */
+    uint64_t opened_ns;
     unsigned listing; /* number of the last listing of in/ */
     uint64_t listed_ns;
     bool list_needed;

@@ -124,6 +124,30 @@ static void a_suspect_is_delivered_again_after_a_rewind_and_keeps_its_file(void 
     assert_int_equal(tb_spool_collect(fixture->spool), 1);
 }
 
+static void a_patient_agent_waits_a_second_for_each_death(void **state)
+{
+    struct fixture *fixture = *state;
+    struct tb_spool_record record;
+    char why[TB_SPOOL_WHY];
+    unsigned deaths;
+    write_file_of(fixture, TB_CLASS_ERROR, 0, 1);
+    (void)die_over(fixture, 0, &deaths);
+    (void)die_over(fixture, 0, &deaths);
+    assert_int_equal(
+        tb_spool_open(fixture->path, TB_SPOOL_CREATE | TB_SPOOL_PATIENT, &fixture->spool, why), 0);
+    assert_int_equal(tb_spool_next(fixture->spool, &record), -EAGAIN);
+    pass_ms(1000);
+    assert_int_equal(tb_spool_next(fixture->spool, &record), -EAGAIN);
+    assert_int_equal(stats_of(fixture).n_pending, 1);
+    write_file_of(fixture, TB_CLASS_INFO, 1, 1);
+    assert_int_equal(tb_spool_next(fixture->spool, &record), 0);
+    assert_int_equal(check_record(&record), 1); /* others need not */
+    pass_ms(1000);
+    assert_int_equal(tb_spool_next(fixture->spool, &record), 0);
+    assert_int_equal(check_record(&record), 0);
+    assert_int_equal(record.deaths, 2);
+}
+
 /* A crash slot is one record, read in another way. */
 static void a_crash_that_kills_the_agent_goes_to_quarantine_too(void **state)
 {
@@ -213,6 +237,7 @@ int main(void)
         TEST(a_suspect_that_gets_through_is_forgotten),
         TEST(what_was_stored_or_given_back_is_under_no_suspicion),
         TEST(a_suspect_is_delivered_again_after_a_rewind_and_keeps_its_file),
+        TEST(a_patient_agent_waits_a_second_for_each_death),
         TEST(a_crash_that_kills_the_agent_goes_to_quarantine_too),
         TEST(a_full_table_forgets_the_least_suspicious_then_the_oldest),
         TEST(a_damaged_table_accuses_nobody),
