@@ -60,8 +60,8 @@ static int load(struct tb_acklog *log)
     int err = bytes && log->loaded ? 0 : -ENOMEM;
     if (err == 0) {
         ssize_t got = tb_fd_pread_all(log->fd, bytes, len, 0);
-        if (got < 0)
-            err = (int)got;
+        if (got < 0) /* as if it were lost, see promise 2: a bad disk must not stop the agent */
+            log->n_damaged += (size_t)n;
         else
             unpack_all(log, bytes, (size_t)got);
         qsort(log->loaded, log->n_loaded, sizeof(*log->loaded), compare);

@@ -30,6 +30,10 @@ int tb_scan_bytes(struct tb_scan *scan, uint64_t offset, size_t len, const uint8
         uint64_t want = len > READ_AHEAD ? len : READ_AHEAD;
         want = want < scan->end - offset ? want : scan->end - offset;
         ssize_t n = tb_fd_pread_all(scan->fd, scan->window, (size_t)want, offset);
+        if (n < 0 && want > len) { /* a bad place further on must not hide what is here */
+            want = len;
+            n = tb_fd_pread_all(scan->fd, scan->window, len, offset);
+        }
         scan->at = offset;
         scan->len = n < 0 ? 0 : (size_t)n;
         if (n < 0)
