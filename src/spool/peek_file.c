@@ -60,11 +60,11 @@ static void take_attach(struct tb_peek_file *file, int err)
 {
     char text[128];
     char why[TB_PEEK_WHY];
-    if (err == -EAGAIN)
+    if (err == -EAGAIN && !file->in_quarantine)
         tb_peek_say(file, TB_PEEK_WAITING, "its header is not written yet");
     else if (err == -ENODATA)
         tb_peek_say(file, TB_PEEK_EMPTY, "nothing was ever written to it");
-    else if (err == -EBADMSG)
+    else if (err == -EBADMSG || err == -EAGAIN)
         tb_peek_say(file, TB_PEEK_DAMAGED, "the file header is damaged or not one of a spool file");
     else if (err == -EPROTONOSUPPORT)
         tb_peek_say(file, TB_PEEK_REFUSED, "it is of a version that this program does not know");

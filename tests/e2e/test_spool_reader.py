@@ -18,7 +18,7 @@ import spool_reader  # noqa: E402
 import towbar  # noqa: E402
 
 N_SEEDS = 60 if not towbar.SANITIZE else 20
-N_SEEDS_LONG = 3000
+N_SEEDS_LONG = 1000
 PAGE = 4096
 OLD_S = 1_700_000_000  # A time of files that nobody is making any more.
 CLIENT = os.path.join(towbar.SOURCE, "samples", "cruddur", "backend-flask")

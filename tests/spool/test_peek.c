@@ -387,6 +387,7 @@ static void a_fragment_without_its_first_word_was_not_finished(void **state)
 
 static void quarantine_comes_last_with_its_reasons(void **state)
 {
+    static const char bad[] = "1-00000000-0000000000000001-0.seg";
     struct fixture *fixture = *state;
     char path[128];
     char why[256];
@@ -396,16 +397,20 @@ static void quarantine_comes_last_with_its_reasons(void **state)
     close(write_image(fixture, image));
     open_spool(fixture);
     close_spool(fixture);
+    test_skew_ns = 0;
     snprintf(path, sizeof(path), "%s/agent", fixture->path);
     int agent_fd = open(path, O_RDONLY | O_DIRECTORY);
     assert_int_equal(tb_quarantine_data(agent_fd, "0000000000000001-16.record", "{}", 2, "old"), 0);
+    assert_int_equal(tb_quarantine_data(agent_fd, bad, "x", 1, "bad"), 0); /* young, but here */
     struct tb_peek *peek = look(fixture);
     struct tb_peek_file *files = tb_peek_files(peek, &n);
-    assert_int_equal(n, 2);
+    assert_int_equal(n, 3);
     assert_false(files[0].in_quarantine);
     assert_true(files[1].in_quarantine);
     assert_int_equal(files[1].state, TB_PEEK_OLD);
     assert_string_equal(tb_peek_why(peek, &files[1], why, sizeof(why)), "old");
+    assert_int_equal(files[2].state, TB_PEEK_DAMAGED);
+    assert_string_equal(tb_peek_why(peek, &files[2], why, sizeof(why)), "bad");
     tb_peek_close(peek);
     close(agent_fd);
     free(image);
