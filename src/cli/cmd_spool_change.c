@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -66,6 +67,8 @@ static int tell_error(const struct tb_look *look, const struct tb_peek_file *fil
         cure = "; remove a folder with rm -r";
     if (err == -ENOENT)
         return tell(look, file, change, false, "it is gone by now");
+    if (err == -EBUSY)
+        return tell(look, file, change, false, "its process came to life just now");
     return tell(look, file, change, false, "%s%s", strerror(-err), cure);
 }
 
@@ -113,6 +116,28 @@ static const char *why_not(const struct tb_look *look, const struct tb_peek_file
     return NULL;
 }
 
+/* Removes it as it was looked at. Who made it may have stood still before it took its lock: under
+ * ours it cannot have that any more, and makes another file. */
+static int unlink_unchanged(int in_fd, const struct tb_peek_file *file)
+{
+    struct flock lock = {.l_type = F_RDLCK, .l_whence = SEEK_SET, .l_start = 0, .l_len = 1};
+    struct stat st;
+    int err = 0;
+    int fd = -1;
+    /* What the agent would not open is not opened here: links, pipes, devices. */
+    if (file->class_ >= 0 && file->state != TB_PEEK_REFUSED)
+        fd = openat(in_fd, file->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    bool is_file = fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
+    if (is_file && fcntl(fd, F_OFD_SETLK, &lock) < 0)
+        err = -EBUSY;
+    else if (is_file && (fstat(fd, &st) < 0 || (uint64_t)st.st_size != file->size))
+        err = -EBUSY;
+    else if (unlinkat(in_fd, file->name, 0) < 0)
+        err = -errno;
+    tb_fd_close(&fd);
+    return err;
+}
+
 static int rm_from_in(struct tb_look *look, struct tb_peek_file *file, struct change *change)
 {
     int err = tb_peek_walk(look->peek, file, NULL, NULL);
@@ -127,8 +152,8 @@ static int rm_from_in(struct tb_look *look, struct tb_peek_file *file, struct ch
                     "%" PRIu64 " record%s in it nobody has yet; 'spool cat' shows them, --force "
                     "removes them all the same",
                     n_pending, n_pending == 1 ? "" : "s");
-    if (unlinkat(change->in_fd, file->name, 0) < 0)
-        return tell_error(look, file, change, -errno);
+    if ((err = unlink_unchanged(change->in_fd, file)) < 0)
+        return tell_error(look, file, change, err);
     if (n_pending > 0)
         return tell(look, file, change, true, "removed, with %" PRIu64 " record%s that nobody had",
                     n_pending, n_pending == 1 ? "" : "s");

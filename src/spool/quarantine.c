@@ -35,11 +35,11 @@ struct listing {
 
 static int open_folder(int agent_fd, bool make)
 {
-    int made = make && mkdirat(agent_fd, FOLDER, 0700) == 0;
+    bool made = make && mkdirat(agent_fd, FOLDER, 0700) == 0;
     if (make && !made && errno != EEXIST)
         return -errno;
-    int err =
-        made ? tb_fd_sync(agent_fd) : 0; /* else it may be lost with the power, and all in it */
+    /* Else the folder may be lost with the power, and all in it. */
+    int err = made ? tb_fd_sync(agent_fd) : 0;
     if (err < 0)
         return err;
     int fd = openat(agent_fd, FOLDER, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
