@@ -128,9 +128,8 @@ static int unlink_unchanged(int in_fd, const struct tb_peek_file *file)
     if (file->class_ >= 0 && file->state != TB_PEEK_REFUSED)
         fd = openat(in_fd, file->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
     bool is_file = fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
-    if (is_file && fcntl(fd, F_OFD_SETLK, &lock) < 0)
-        err = -EBUSY;
-    else if (is_file && (fstat(fd, &st) < 0 || (uint64_t)st.st_size != file->size))
+    if (is_file && (fcntl(fd, F_OFD_SETLK, &lock) < 0 || fstat(fd, &st) < 0 ||
+                    (uint64_t)st.st_size != file->size))
         err = -EBUSY;
     else if (unlinkat(in_fd, file->name, 0) < 0)
         err = -errno;
