@@ -17,7 +17,7 @@ enum {
     HEADER = 128,
     MAX_SPANS = 512,
     SHORT_ROUNDS = 50, /* of each kind of damage in a large file */
-    LONG_ROUNDS = 5000,
+    LONG_ROUNDS = 1000,
 };
 
 /* Where the records of the segment are. */

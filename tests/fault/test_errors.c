@@ -133,7 +133,7 @@ static void sweep_one(const struct workload *work, enum fault_what what, unsigne
     if (work->prepare)
         assert_int_equal(work_reader_stats.n_damaged, 1);
     /* The errors share the calls among them, but in the long form each meets every one. */
-    long stride = world_is_long() || !work->prepare ? 1 : STRIDE;
+    long stride = world_is_long() || !work->prepare || groups == FAULT_MEMORY ? 1 : STRIDE;
     sweep.plan.at = 1 - stride + err % stride;
     do {
         sweep.plan.at += stride;
