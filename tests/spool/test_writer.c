@@ -228,6 +228,27 @@ static void files_are_rotated_and_sealed_when_full(void **state)
     assert_int_equal(stats_of(fixture).n_damaged, 0);
 }
 
+static void room_is_taken_beforehand_and_doubles(void **state)
+{
+    struct fixture *fixture = *state;
+    struct tb_writer writer;
+    struct stat st;
+    uint64_t sizes[8] = {0};
+    size_t n_sizes = 0;
+    tb_writer_init(&writer, TB_CLASS_ERROR, fixture->dirfd);
+    for (uint64_t n = 0; n < 400; n++) {
+        assert_int_equal(append_sized(&writer, n, 10000), 0);
+        assert_int_equal(fstat(tb_writer_fd(&writer), &st), 0);
+        if (n_sizes == 0 || sizes[n_sizes - 1] != (uint64_t)st.st_size)
+            sizes[n_sizes++] = (uint64_t)st.st_size;
+        assert_in_range(n_sizes, 1, 5);
+    }
+    assert_int_equal(n_sizes, 5);
+    for (size_t i = 0; i < n_sizes; i++)
+        assert_int_equal(sizes[i], (256 << 10) << i);
+    tb_writer_close(&writer);
+}
+
 static void the_largest_record_fits(void **state)
 {
     struct fixture *fixture = *state;
@@ -429,6 +450,7 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_fork_child_writes_a_file_of_its_own, set_up, tear_down),
         cmocka_unit_test_setup_teardown(files_are_rotated_and_sealed_when_full, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(room_is_taken_beforehand_and_doubles, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_largest_record_fits, set_up, tear_down),
         cmocka_unit_test_setup_teardown(each_file_has_the_process_record_of_each_generation_once,
                                         set_up, tear_down),
