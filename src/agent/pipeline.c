@@ -17,6 +17,8 @@ enum {
      * nothing else, crashes that wait to be synced among it. */
     BUSY_MS = 1000,
     BUSY_FAILING_MS = 20,
+    FILES_MANY = 4000,
+    SUM_EVERY_MS = 500,
 };
 
 int tb_pipeline_new(const struct tb_pipeline_options *options, struct tb_pipeline **out)
@@ -77,12 +79,20 @@ void tb_pipeline_publish(struct tb_pipeline *p, int n_stored, int n_refused)
 {
     struct tb_spool_stats spool;
     struct tb_store_counts store;
-    tb_spool_stats(p->options.spool, &spool);
-    tb_upkeep_tell(&p->upkeep, &spool, p->n_quarantined);
-    p->n_quarantined = 0;
+    uint64_t now_ns = tb_clock_mono_ns();
+    /* To sum up a folder with very many files takes long. */
+    int is_new = p->snapshot.spool.n_files < FILES_MANY || (n_stored == 0 && n_refused == 0) ||
+                 now_ns - p->summed_ns >= (uint64_t)SUM_EVERY_MS * TB_NS_PER_MS;
+    if (is_new) {
+        p->summed_ns = now_ns;
+        tb_spool_stats(p->options.spool, &spool);
+        tb_upkeep_tell(&p->upkeep, &spool, p->n_quarantined);
+        p->n_quarantined = 0;
+    }
     int err = tb_store_counts(p->options.store, &store);
     pthread_mutex_lock(&p->lock);
-    p->snapshot.spool = spool;
+    if (is_new)
+        p->snapshot.spool = spool;
     if (!err)
         p->snapshot.store = store;
     p->snapshot.at_ms = (int64_t)(tb_clock_wall_ns() / TB_NS_PER_MS);

@@ -86,9 +86,12 @@ static int compare_uid(const void *left, const void *right)
     return a->uid < b->uid ? -1 : a->uid > b->uid;
 }
 
+/* NULL when users have no shares. */
 static struct share *share_of(const struct work *work, uid_t uid)
 {
     const struct share key = {.uid = uid};
+    if (work->n_shares == 0)
+        return NULL;
     return bsearch(&key, work->shares, work->n_shares, sizeof(key), compare_uid);
 }
 
@@ -99,12 +102,14 @@ static void go(struct work *work, size_t at)
     work->plan->order[work->plan->n++] = at;
     work->bytes -= file->bytes;
     work->chatter -= is_chatter(file) ? file->bytes : 0;
-    share_of(work, file->uid)->bytes -= file->bytes;
+    struct share *share = share_of(work, file->uid);
+    if (share)
+        share->bytes -= file->bytes;
 }
 
 /* ---- what is there ---- */
 
-static void sum_up(struct work *work)
+static void list_users(struct work *work)
 {
     size_t n = 0;
     for (size_t i = 0; i < work->n; i++)
@@ -115,14 +120,32 @@ static void sum_up(struct work *work)
             work->shares[n++] = work->shares[i];
     }
     work->n_shares = n;
+}
+
+static void sum_up(struct work *work)
+{
+    if (work->caps->uid_bytes != UINT64_MAX)
+        list_users(work);
     work->bytes = work->caps->quarantine;
     for (size_t i = 0; i < work->n; i++) {
         struct tb_evict_file *file = &work->files[i];
         file->is_gone = false;
         work->bytes += file->bytes;
         work->chatter += is_chatter(file) ? file->bytes : 0;
-        share_of(work, file->uid)->bytes += file->bytes;
+        struct share *share = share_of(work, file->uid);
+        if (share)
+            share->bytes += file->bytes;
     }
+}
+
+static bool is_over(const struct work *work)
+{
+    for (size_t i = 0; i < work->n_shares; i++) {
+        const struct share *share = &work->shares[i];
+        if (share->uid != work->caps->own_uid && share->bytes > work->caps->uid_bytes)
+            return true;
+    }
+    return work->bytes > work->caps->bytes || work->chatter > work->caps->chatter;
 }
 
 /* What is too old goes whether a cap is exceeded or not; the rest of what may go is ranked. */
@@ -139,6 +162,8 @@ static void rank(struct work *work)
             work->ranked[work->n_ranked++] =
                 (struct ranked){step_of(file), file->age_ns, file->made_ns, i};
     }
+    if (!is_over(work))
+        return; /* as mostly: then the order does not matter */
     qsort(work->ranked, work->n_ranked, sizeof(*work->ranked), compare_ranked);
 }
 
