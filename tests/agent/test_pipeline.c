@@ -689,6 +689,49 @@ static void a_suspect_is_stored_alone_and_a_killer_is_not(void **state)
     assert_string_equal(found.titles[4], "one"); /* last */
 }
 
+static void a_suspect_that_follows_others_waits_for_a_batch_of_its_own(void **state)
+{
+    enum { MANY = TB_PIPELINE_BATCH + 6 };
+    struct fixture *f = *state;
+    static char texts[MANY][160];
+    static const char *items[MANY];
+    struct tb_spool_record record;
+    struct found found;
+    for (int i = 0; i < MANY; i++) {
+        snprintf(texts[i], sizeof(texts[i]),
+                 "{\"data\":{\"uuid\":\"u-%d\",\"body\":{\"message\":{\"body\":\"m%d\"}}}}", i, i);
+        items[i] = texts[i];
+    }
+    spool_items(f, items, MANY);
+    assert_int_equal(tb_spool_next(f->spool, &record), 0);
+    tb_spool_begin(f->spool, &record);
+    close_pipeline(f);
+    open_pipeline(f, NULL);
+    for (int i = 0; i < TB_PIPELINE_BATCH; i++)
+        assert_int_equal(tb_pipeline_batch(f->pipeline), 1);
+    assert_int_equal(tb_pipeline_batch(f->pipeline), MANY - TB_PIPELINE_BATCH - 1);
+    assert_int_equal(tb_pipeline_settle(f->pipeline), 0); /* its bytes must stay meanwhile */
+    assert_int_equal(tb_pipeline_batch(f->pipeline), 1);
+    assert_int_equal(tb_pipeline_batch(f->pipeline), 0);
+    occurrences(f, &found);
+    assert_int_equal(found.n, MANY);
+    assert_non_null(strstr(found.data, "\"m0\"")); /* the last one stored */
+}
+
+/* What loses its file has been synced: a crash at once, an error when it is settled. */
+static void a_crash_is_durable_with_its_batch(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const items[] = {MESSAGE("u-1", "one")};
+    spool_items(f, items, 1);
+    assert_int_equal(tb_pipeline_batch(f->pipeline), 1);
+    assert_int_equal(tb_pipeline_batch(f->pipeline), 0);
+    assert_int_equal(files_in("spool/in"), 1);
+    spool_crash(f);
+    assert_int_equal(tb_pipeline_batch(f->pipeline), 1);
+    assert_int_equal(files_in("spool/in"), 0);
+}
+
 static void *run(void *arg)
 {
     void **args = arg;
@@ -792,6 +835,8 @@ int main(int argc, char **argv)
         TEST(who_makes_the_symbolizer_hang_is_asked_for_no_more),
         TEST(a_failing_database_acknowledges_nothing),
         TEST(a_suspect_is_stored_alone_and_a_killer_is_not),
+        TEST(a_suspect_that_follows_others_waits_for_a_batch_of_its_own),
+        TEST(a_crash_is_durable_with_its_batch),
         TEST(the_thread_takes_what_comes_until_it_is_stopped),
         TEST(more_than_one_batch_arrives_whole),
         TEST(a_reporter_reads_no_more_by_claiming_to_be_root),
