@@ -65,7 +65,8 @@ static void fail_here(const struct sweep *sweep, const char *what, long number)
 /* Where the identity of a descriptor cannot be asked it is kept: it may be the host's by now. */
 static int may_keep_one(void)
 {
-    return faults_hit() && (strcmp(faults_hit(), "fstat") == 0);
+    const char *hit = faults_hit();
+    return hit && (strcmp(hit, "fstat") == 0 || strcmp(hit, "lseek") == 0);
 }
 
 static void check_reader_stats(const struct sweep *sweep)
@@ -117,7 +118,7 @@ static int run_once(struct sweep *sweep)
         fail_here(sweep, "records lost:", (long)totals.lost);
     if (totals.foreign > 0)
         fail_here(sweep, "records that nobody wrote:", (long)totals.foreign);
-    if (totals.late > 0)
+    if (totals.late > 0 && !(hit && strcmp(hit, "pread of ack.log") == 0))
         fail_here(sweep, "records delivered after their acknowledgement:", (long)totals.late);
     check_decoys();
     world_close(&world);
