@@ -226,18 +226,23 @@ static int store_batch(struct tb_pipeline *p, int *n_outbox)
     return tb_store_commit(store);
 }
 
-/* 0 when all of the batch is in the database that is at its path. What was committed to one that
- * had been moved away is stored again in the next. */
-static int commit(struct tb_pipeline *p, int *n_outbox)
+/* As tb_store_check; a new database is said. */
+static int check_store(struct tb_pipeline *p)
 {
     int err = tb_store_check(p->options.store);
     if (err > 0)
         tb_log(TB_LOG_WARNING, "%s", tb_store_error(p->options.store));
+    return err;
+}
+
+/* 0 when all of the batch is in the database that is at its path. What was committed to one that
+ * had been moved away is stored again in the next. */
+static int commit(struct tb_pipeline *p, int *n_outbox)
+{
+    int err = check_store(p);
     if (err < 0 || (err = store_batch(p, n_outbox)) < 0)
         return err;
-    err = tb_store_check(p->options.store);
-    if (err > 0)
-        tb_log(TB_LOG_WARNING, "%s", tb_store_error(p->options.store));
+    err = check_store(p);
     return err > 0 ? -ESTALE : err;
 }
 
@@ -362,7 +367,8 @@ int tb_pipeline_batch(struct tb_pipeline *p)
 int tb_pipeline_settle(struct tb_pipeline *p)
 {
     int err = sync_and_collect(p);
-    if (!p->is_held) /* its data would be lost; the next look is soon */
+    (void)check_store(p); /* when it fails the next batch says so */
+    if (!p->is_held)      /* its data would be lost; the next look is soon */
         tb_upkeep_evict(&p->upkeep);
     tb_pipeline_publish(p, 0, 0);
     return err;

@@ -64,9 +64,12 @@ static int is_whole(struct tb_store *store)
            memcmp(head + 21, fractions, sizeof(fractions)) == 0;
 }
 
+/* What was committed must be in the file that was moved, not in a -wal file that stayed behind: the
+ * database that comes to the old path would throw that away. */
 static void let_go(struct tb_store *store)
 {
     int keep = 1;
+    (void)sqlite3_wal_checkpoint_v2(store->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
     (void)sqlite3_file_control(store->db, "main", SQLITE_FCNTL_PERSIST_WAL, &keep);
     tb_store_close_database(store);
 }

@@ -36,9 +36,13 @@ class MovedTest(hand_over.HandOverCase):
             self.report(2)
             self.wait_stored(2)
             for i in range(3):
-                os.rename(self.database(), self.path(f"old{i}"))
+                old = self.path(f"old{i}")
+                os.rename(self.database(), old)
+                if i == 1:  # Without a report: the new one is made all the same.
+                    agent.wait_log("moved or deleted", n=2)
                 self.report(5)
                 self.assert_works(agent, 5)
+                self.assertEqual(len(self.read_all(old)), 2 if i == 0 else 5)
             agent.kill9()
         self.assertEqual(self.n_stored(), 5)
 

@@ -117,9 +117,12 @@ class Agent:
         with self.changed:
             return "".join(self.lines)
 
-    def wait_log(self, text, timeout=DEADLINE_S):
+    def wait_log(self, text, timeout=DEADLINE_S, n=1):
+        """Until it has said so n times."""
         with self.changed:
-            if not self.changed.wait_for(lambda: any(text in line for line in self.lines), timeout):
+            if not self.changed.wait_for(
+                lambda: sum(text in line for line in self.lines) >= n, timeout
+            ):
                 raise TimeoutError(f"the agent did not say {text!r}:\n" + "".join(self.lines))
 
     def wait_ready(self, timeout=DEADLINE_S):
