@@ -85,13 +85,14 @@ class UnixConnection(http.client.HTTPConnection):
 class Agent:
     """A running towbard. Its words are in .log, line by line."""
 
-    def __init__(self, argv, env, socket_path):
+    def __init__(self, argv, env, socket_path, **who):
         self.socket_path = socket_path
         self.lines = []
         self.changed = threading.Condition()
         self.process = subprocess.Popen(
             argv, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT, text=True, errors="replace", start_new_session=True,
+            **who,
         )  # fmt: skip
         self.reader = threading.Thread(target=self._read, daemon=True)
         self.reader.start()

@@ -1,0 +1,190 @@
+/* aborts.c - deaths that the C library or the compiler's checks decide on. */
+#include "torture.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/select.h>
+#include <unistd.h>
+
+static char *volatile keep;
+static jmp_buf gone;
+
+KEEP static void call_abort(void)
+{
+    abort();
+}
+
+KEEP static void fail_assertion(void)
+{
+    assert(zero == 1 && "the text of the assertion");
+}
+
+KEEP static void free_twice(void)
+{
+    keep = malloc(100);
+    free(keep);
+    free(keep);
+    sink++;
+}
+
+KEEP static void free_nonsense(void)
+{
+    static char room[64];
+    char *volatile inside = room + 8;
+    free(inside);
+    sink++;
+}
+
+KEEP static void overflow_heap(void)
+{
+    char *volatile blocks[8];
+    for (int i = 0; i < 8; i++)
+        blocks[i] = malloc(20000);
+    memset(blocks[6], 0x41, (size_t)(20064 + zero));
+    free(blocks[7]);
+    sink++;
+}
+
+KEEP static void smash_top(void)
+{
+    for (int i = 0; i < 8; i++)
+        keep = malloc(20000);
+    memset(keep, 0xff, (size_t)(20064 + zero));
+    keep = malloc(100000);
+    sink++;
+}
+
+KEEP static void realloc_nonsense(void)
+{
+    static char room[64];
+    char *volatile inside = room + 16;
+    keep = realloc(inside, 100);
+    sink++;
+}
+
+KEEP static void smash_stack(void)
+{
+    char room[16];
+    memset(room, 'A', sizeof(room));
+    for (volatile int i = 0; i < 64; i++)
+        ((volatile char *)room)[i] = 'A';
+    sink = room[3];
+}
+
+KEEP static void fortified_copy(void)
+{
+    char room[8];
+    const char *volatile text = "longer than eight bytes";
+    strcpy(room, text);
+    keep = room;
+    sink = room[1];
+}
+
+KEEP static void fortified_set(void)
+{
+    fd_set set;
+    volatile int fd = 5000;
+    FD_ZERO(&set);
+    FD_SET(fd, &set);
+    sink = FD_ISSET(3, &set);
+}
+
+KEEP static void fortified_format(void)
+{
+    int n = 0;
+    char format[] = "%n";
+    char line[16];
+    char *volatile hidden = format;
+    sink = snprintf(line, sizeof(line), hidden, &n) + n;
+}
+
+KEEP static void keep_frame(void)
+{
+    volatile char room[4096];
+    room[0] = 1;
+    if (setjmp(gone) != 0)
+        sink += room[0];
+}
+
+KEEP static void jump_to_gone_frame(void)
+{
+    keep_frame();
+    longjmp(gone, 1);
+}
+
+KEEP static void lock_garbage(void)
+{
+    pthread_mutex_t mutex;
+    memset(&mutex, 0x41, sizeof(mutex));
+    sink = pthread_mutex_lock(&mutex);
+}
+
+static void block_all(void)
+{
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, NULL);
+}
+
+static void ignore_abort(void)
+{
+    catch_with(SIGABRT, SIG_IGN, 0);
+}
+
+static void come_back(int signo)
+{
+    say("handler %d\n", signo);
+}
+
+static void catch_abort(void)
+{
+    catch_with(SIGABRT, come_back, 0);
+}
+
+KEEP static void abort_with_all_blocked(void)
+{
+    block_all();
+    abort();
+}
+
+static const struct mode modes[] = {
+    {.name = "abort", .what = "abort()", UNDER(call_abort), .signal = SIGABRT, .flags = SHORT},
+    {.name = "assert", .what = "assert()", UNDER(fail_assertion), .signal = SIGABRT,
+     .flags = SHORT},
+    {.name = "double-free", .what = "free() twice", UNDER(free_twice), .signal = SIGABRT,
+     .flags = SHORT | GLIBC_ONLY},
+    {.name = "free-nonsense", .what = "free() of what malloc never gave", UNDER(free_nonsense),
+     .signal = SIGABRT, .flags = GLIBC_ONLY},
+    {.name = "heap-overflow", .what = "heap overflow, found by free", UNDER(overflow_heap),
+     .signal = SIGABRT, .flags = SHORT | GLIBC_ONLY},
+    {.name = "top-overflow", .what = "heap overflow, found by the next malloc",
+     UNDER(smash_top), .signal = SIGABRT, .flags = GLIBC_ONLY},
+    {.name = "realloc-nonsense", .what = "realloc() of what malloc never gave",
+     UNDER(realloc_nonsense), .signal = SIGABRT, .flags = GLIBC_ONLY},
+    {.name = "stack-smash", .what = "stack protector", .run = smash_stack,
+     .frames = "* smash_stack", .signal = SIGABRT, .flags = SHORT},
+    {.name = "fortify", .what = "_FORTIFY_SOURCE: strcpy", UNDER(fortified_copy),
+     .signal = SIGABRT, .flags = SHORT | GLIBC_ONLY},
+    {.name = "fortify-fdset", .what = "_FORTIFY_SOURCE: FD_SET", UNDER(fortified_set),
+     .signal = SIGABRT, .flags = GLIBC_ONLY},
+    {.name = "fortify-format", .what = "_FORTIFY_SOURCE: %n in writable memory",
+     UNDER(fortified_format), .signal = SIGABRT, .flags = GLIBC_ONLY},
+    {.name = "fortify-longjmp", .what = "_FORTIFY_SOURCE: longjmp down into a frame that is gone",
+     UNDER(jump_to_gone_frame), .signal = SIGABRT, .flags = GLIBC_ONLY},
+    {.name = "bad-mutex", .what = "pthread_mutex_lock of garbage",
+     UNDER(lock_garbage), .signal = SIGABRT, .flags = GLIBC_ONLY},
+    {.name = "abort-blocked", .what = "abort() with all signals blocked",
+     UNDER(abort_with_all_blocked), .signal = SIGABRT, .flags = SHORT},
+    {.name = "abort-ignored", .what = "abort() with SIGABRT ignored before init",
+     .before = ignore_abort, UNDER(call_abort), .signal = SIGABRT, .flags = UNSEEN,
+     .fails = "report", .why = "an ignored signal stays ignored, also for the C library"},
+    {.name = "abort-caught", .what = "abort() with a handler that returns", .before = catch_abort,
+     UNDER(call_abort), .signal = SIGABRT, .flags = SHORT},
+};
+
+const struct family aborts = {"aborts", modes, sizeof(modes) / sizeof(modes[0])};

@@ -1,0 +1,332 @@
+/* faults.c - faults of the processor: bad addresses, bad jumps, bad instructions. */
+#include "torture.h"
+
+#include <fenv.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { PAGE = 4096 };
+
+static volatile uint64_t wild = 0x41414000;
+static volatile uint64_t non_canonical = 0x4141414141414141;
+
+static void *map(int protection)
+{
+    return mmap(NULL, PAGE, protection, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+}
+
+KEEP static void null_read(void)
+{
+    sink = *(volatile int *)(size_t)zero;
+}
+
+KEEP static void null_field(void)
+{
+    sink = *(volatile int *)(size_t)(zero + 4000);
+}
+
+KEEP static void null_call(void)
+{
+    ((void (*)(void))(size_t)zero)();
+    sink++;
+}
+
+KEEP static void wild_read(void)
+{
+    sink = *(volatile int *)wild;
+}
+
+KEEP static void wild_call(void)
+{
+    ((void (*)(void))wild)();
+    sink++;
+}
+
+/* By jmp: nobody pushed a return address into this function. */
+KEEP static void wild_jump(void)
+{
+    __asm__ volatile("jmp *%0" ::"r"(wild));
+}
+
+KEEP static void non_canonical_read(void)
+{
+    sink = *(volatile int *)non_canonical;
+}
+
+KEEP static void non_canonical_call(void)
+{
+    ((void (*)(void))non_canonical)();
+    sink++;
+}
+
+KEEP static void kernel_read(void)
+{
+    sink = *(volatile int *)0xffffffff81000000u;
+}
+
+KEEP static void write_constant(void)
+{
+    const char *volatile text = "constant";
+    *(volatile char *)(uintptr_t)text = 1;
+}
+
+KEEP static void write_code(void)
+{
+    *(volatile char *)(uintptr_t)write_code = 1;
+}
+
+KEEP static void read_guard_page(void)
+{
+    char *page = map(PROT_NONE);
+    sink = *(volatile char *)page;
+}
+
+KEEP static void after_free(void)
+{
+    char *page = map(PROT_READ | PROT_WRITE);
+    munmap(page, PAGE);
+    *(volatile char *)page = 1;
+}
+
+KEEP static void call_data(void)
+{
+    static unsigned char code[16] = {0xc3};
+    unsigned char *volatile to = code;
+    ((void (*)(void))(uintptr_t)to)();
+    sink++;
+}
+
+KEEP static void call_stack(void)
+{
+    volatile unsigned char code[16] = {0xc3};
+    ((void (*)(void))(uintptr_t)code)();
+    sink++;
+}
+
+KEEP static void call_heap(void)
+{
+    unsigned char *code = malloc(64);
+    memset(code, 0xc3, 64);
+    ((void (*)(void))(uintptr_t)code)();
+    sink++;
+}
+
+KEEP static void divide(void)
+{
+    sink = 100 / zero;
+}
+
+KEEP static void divide_overflow(void)
+{
+    volatile int least = -2147483647 - 1;
+    volatile int minus_one = -1;
+    sink = least / minus_one;
+}
+
+KEEP static void divide_float(void)
+{
+    volatile double nothing = 0;
+    feenableexcept(FE_DIVBYZERO);
+    volatile double result = 1.0 / nothing;
+    sink = result > 1;
+}
+
+KEEP static void run_ud2(void)
+{
+    __asm__ volatile("ud2");
+    sink++;
+}
+
+KEEP static void builtin_trap(void)
+{
+    __builtin_trap();
+}
+
+KEEP static void run_int3(void)
+{
+    __asm__ volatile("int3");
+    sink++;
+}
+
+KEEP static void run_icebp(void)
+{
+    __asm__ volatile(".byte 0xf1");
+    sink++;
+}
+
+KEEP static void single_step(void)
+{
+    __asm__ volatile("pushfq\n orq $0x100, (%%rsp)\n popfq\n nop\n nop" ::: "memory", "cc");
+    sink++;
+}
+
+KEEP static void run_hlt(void)
+{
+    __asm__ volatile("hlt");
+    sink++;
+}
+
+KEEP static void run_int_n(void)
+{
+    __asm__ volatile("int $0x29");
+    sink++;
+}
+
+KEEP static void read_counter(void)
+{
+    unsigned low;
+    unsigned high;
+    prctl(PR_SET_TSC, PR_TSC_SIGSEGV);
+    __asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
+    sink += (int)(low + high);
+}
+
+KEEP static void misaligned_vector(void)
+{
+    static char room[64] __attribute__((aligned(16)));
+    __asm__ volatile("movaps (%0), %%xmm0" ::"r"(room + 1) : "xmm0");
+    sink++;
+}
+
+KEEP static void misaligned_checked(void)
+{
+    static volatile char room[64] __attribute__((aligned(16)));
+    __asm__ volatile("pushfq\n orq $0x40000, (%%rsp)\n popfq\n movl 1(%0), %%eax" ::"r"(room)
+                     : "rax", "memory", "cc");
+    sink++;
+}
+
+KEEP static void truncated_map(void)
+{
+    char name[] = "/tmp/torture.XXXXXX";
+    int fd = mkstemp(name);
+    unlink(name);
+    if (fd < 0 || ftruncate(fd, PAGE) != 0)
+        return;
+    volatile char *page = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (ftruncate(fd, 0) == 0)
+        page[100] = 1;
+}
+
+KEEP static void strlen_of_null(void)
+{
+    const char *volatile text = (const char *)(size_t)zero;
+    sink = (int)strlen(text);
+}
+
+KEEP static void memcpy_to_null(void)
+{
+    void *volatile to = (void *)(size_t)zero;
+    volatile size_t len = 100000;
+    memcpy(to, "x", len);
+    sink++;
+}
+
+KEEP static void printf_of_wild(void)
+{
+    char line[64];
+    const char *volatile text = (const char *)wild;
+    sink = snprintf(line, sizeof(line), "%s", text);
+}
+
+static int compare_wild(const void *a, const void *b)
+{
+    sink = *(volatile int *)wild;
+    return *(const int *)a - *(const int *)b;
+}
+
+KEEP static void in_qsort(void)
+{
+    int numbers[40] = {3, 1, 2};
+    qsort(numbers, 40, sizeof(numbers[0]), compare_wild);
+    sink++;
+}
+
+KEEP static void in_vdso(void)
+{
+    struct timespec *volatile to = (struct timespec *)wild;
+    sink = clock_gettime(CLOCK_MONOTONIC, to);
+}
+
+/* The kernel says EFAULT: nothing dies of that. */
+KEEP static void bad_pointer_to_kernel(void)
+{
+    say("read %d\n", (int)syscall(SYS_read, 0, (void *)wild, 8));
+}
+
+static const struct mode modes[] = {
+    {.name = "null-write", .what = "write through a null pointer", AT(null_write),
+     .signal = SIGSEGV, .flags = SHORT},
+    {.name = "null-read", .what = "read through a null pointer", AT(null_read), .signal = SIGSEGV},
+    {.name = "null-field", .what = "field far from a null pointer", AT(null_field),
+     .signal = SIGSEGV},
+    {.name = "null-call", .what = "call of a null function pointer", .run = null_call,
+     .frames = "? null_call" CHAIN, .signal = SIGSEGV, .flags = SHORT},
+    {.name = "wild-read", .what = "read of an unmapped address", AT(wild_read), .signal = SIGSEGV},
+    {.name = "wild-call", .what = "call of an unmapped address", .run = wild_call,
+     .frames = "? wild_call" CHAIN, .signal = SIGSEGV, .flags = SHORT},
+    {.name = "wild-jump", .what = "jump, not call, to an unmapped address", .run = wild_jump,
+     .frames = "? chain_here chain_middle chain_outer", .signal = SIGSEGV},
+    {.name = "non-canonical-read", .what = "read of a non-canonical address",
+     AT(non_canonical_read), .signal = SIGSEGV, .flags = SHORT},
+    {.name = "non-canonical-call", .what = "call of a non-canonical address",
+     AT(non_canonical_call), .signal = SIGSEGV},
+    {.name = "kernel-read", .what = "read of an address of the kernel", AT(kernel_read),
+     .signal = SIGSEGV},
+    {.name = "write-constant", .what = "write to read-only data", AT(write_constant),
+     .signal = SIGSEGV},
+    {.name = "write-code", .what = "write to code", AT(write_code), .signal = SIGSEGV},
+    {.name = "guard-page", .what = "read of a page that may not be read", AT(read_guard_page),
+     .signal = SIGSEGV},
+    {.name = "after-unmap", .what = "write to memory given back", AT(after_free),
+     .signal = SIGSEGV},
+    {.name = "exec-data", .what = "call of data", .run = call_data,
+     .frames = "? call_data" CHAIN, .signal = SIGSEGV, .flags = SHORT},
+    {.name = "exec-stack", .what = "call of the stack", .run = call_stack,
+     .frames = "? call_stack" CHAIN, .signal = SIGSEGV},
+    {.name = "exec-heap", .what = "call of the heap", .run = call_heap,
+     .frames = "? call_heap" CHAIN, .signal = SIGSEGV},
+    {.name = "divide", .what = "integer division by zero", AT(divide), .signal = SIGFPE,
+     .flags = SHORT},
+    {.name = "divide-overflow", .what = "INT_MIN / -1", AT(divide_overflow), .signal = SIGFPE},
+    {.name = "divide-float", .what = "trapped floating division by zero", AT(divide_float),
+     .signal = SIGFPE},
+    {.name = "ud2", .what = "illegal instruction", AT(run_ud2), .signal = SIGILL, .flags = SHORT},
+    {.name = "builtin-trap", .what = "__builtin_trap", AT(builtin_trap), .signal = SIGILL},
+    {.name = "int3", .what = "breakpoint instruction", AT(run_int3), .signal = SIGTRAP,
+     .flags = SHORT},
+    {.name = "icebp", .what = "int1 instruction", AT(run_icebp), .signal = SIGTRAP},
+    {.name = "single-step", .what = "trap flag set", AT(single_step), .signal = SIGTRAP},
+    {.name = "hlt", .what = "privileged instruction", AT(run_hlt), .signal = SIGSEGV},
+    {.name = "int-n", .what = "software interrupt that is not allowed", AT(run_int_n),
+     .signal = SIGSEGV},
+    {.name = "rdtsc", .what = "time stamp counter made forbidden", AT(read_counter),
+     .signal = SIGSEGV},
+    {.name = "misaligned-vector", .what = "misaligned movaps", AT(misaligned_vector),
+     .signal = SIGSEGV},
+    {.name = "misaligned-checked", .what = "misaligned access with the AC flag set",
+     AT(misaligned_checked), .signal = SIGBUS},
+    {.name = "truncated-map", .what = "mapping of a file that was truncated", AT(truncated_map),
+     .signal = SIGBUS, .flags = SHORT},
+    {.name = "strlen-null", .what = "strlen(NULL)", UNDER(strlen_of_null), .signal = SIGSEGV,
+     .flags = SHORT},
+    {.name = "memcpy-null", .what = "memcpy to NULL", UNDER(memcpy_to_null), .signal = SIGSEGV},
+    {.name = "printf-wild", .what = "snprintf of %s at a wild pointer", UNDER(printf_of_wild),
+     .signal = SIGSEGV},
+    {.name = "qsort", .what = "in a callback of qsort", .run = in_qsort,
+     .frames = "compare_wild * in_qsort" CHAIN, .signal = SIGSEGV},
+    {.name = "vdso", .what = "in the kernel's vdso: clock_gettime to a wild pointer",
+     UNDER(in_vdso), .signal = SIGSEGV},
+    {.name = "efault", .what = "bad pointer given to a system call: no death",
+     .run = bad_pointer_to_kernel, .flags = NO_REPORT},
+};
+
+const struct family faults = {"faults", modes, sizeof(modes) / sizeof(modes[0])};

@@ -1,0 +1,346 @@
+/* sent.c - signals that are sent, by the process itself, by another one, by timers and limits. */
+#include "torture.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+
+#define RAISE(function, signo)                                                                     \
+    KEEP static void function(void)                                                                \
+    {                                                                                              \
+        raise(signo);                                                                              \
+        sink++;                                                                                    \
+    }
+
+RAISE(raise_segv, SIGSEGV)
+RAISE(raise_bus, SIGBUS)
+RAISE(raise_fpe, SIGFPE)
+RAISE(raise_ill, SIGILL)
+RAISE(raise_abrt, SIGABRT)
+RAISE(raise_trap, SIGTRAP)
+RAISE(raise_sys, SIGSYS)
+RAISE(raise_quit, SIGQUIT)
+RAISE(raise_term, SIGTERM)
+RAISE(raise_kill, SIGKILL)
+
+KEEP static void kill_self(void)
+{
+    kill(getpid(), SIGSEGV);
+    sink++;
+}
+
+KEEP static void kill_group(void)
+{
+    setpgid(0, 0);
+    kill(0, SIGSEGV);
+    sink++;
+}
+
+KEEP static void tgkill_self(void)
+{
+    syscall(SYS_tgkill, getpid(), gettid(), SIGBUS);
+    sink++;
+}
+
+KEEP static void sigqueue_self(void)
+{
+    sigqueue(getpid(), SIGABRT, (union sigval){.sival_int = 42});
+    sink++;
+}
+
+/* As another crash handler re-sends what it got: the code says "fault", but nothing will fault. */
+KEEP static void resend_as_fault(void)
+{
+    siginfo_t info;
+    memset(&info, 0, sizeof(info));
+    info.si_signo = SIGSEGV;
+    info.si_code = SEGV_MAPERR;
+    info.si_addr = (void *)(uintptr_t)16;
+    syscall(SYS_rt_tgsigqueueinfo, getpid(), gettid(), SIGSEGV, &info);
+    sink++;
+}
+
+/* A child that sends it to us when we sleep. */
+static void send_from_child(int signo, int stops_first)
+{
+    pid_t target = getpid();
+    int ready[2];
+    char byte;
+    if (pipe(ready) != 0)
+        return;
+    if (fork() != 0) {
+        close(ready[0]);
+        (void)!write(ready[1], "", 1);
+        return;
+    }
+    (void)!read(ready[0], &byte, 1);
+    if (stops_first) {
+        kill(target, SIGSTOP);
+        kill(target, signo);
+        kill(target, SIGCONT);
+    } else {
+        kill(target, signo);
+    }
+    _exit(0);
+}
+
+KEEP static void wait_for_kill(void)
+{
+    send_from_child(SIGSEGV, 0);
+    wait_forever();
+}
+
+KEEP static void wait_for_abort(void)
+{
+    send_from_child(SIGABRT, 0);
+    wait_forever();
+}
+
+KEEP static void wait_for_sigkill(void)
+{
+    send_from_child(SIGKILL, 0);
+    wait_forever();
+}
+
+KEEP static void wait_stopped_for_sigkill(void)
+{
+    send_from_child(SIGKILL, 1);
+    wait_forever();
+}
+
+KEEP static void wait_stopped(void)
+{
+    send_from_child(SIGSEGV, 1);
+    wait_forever();
+}
+
+KEEP static void wait_in_read(void)
+{
+    int pipes[2];
+    char byte;
+    if (pipe(pipes) != 0)
+        return;
+    send_from_child(SIGSEGV, 0);
+    for (;;)
+        (void)!read(pipes[0], &byte, 1);
+}
+
+/* The signal is let through for this call alone. */
+KEEP static void wait_in_ppoll(void)
+{
+    sigset_t segv;
+    sigset_t none;
+    sigemptyset(&segv);
+    sigemptyset(&none);
+    sigaddset(&segv, SIGSEGV);
+    pthread_sigmask(SIG_BLOCK, &segv, NULL);
+    send_from_child(SIGSEGV, 0);
+    for (;;)
+        ppoll(NULL, 0, NULL, &none);
+}
+
+KEEP static void spin_until_kill(void)
+{
+    send_from_child(SIGSEGV, 0);
+    for (;;)
+        sink++;
+}
+
+static void *wait_in_thread(void *arg)
+{
+    push_trace();
+    *(atomic_int *)arg = 1;
+    wait_forever();
+    return NULL;
+}
+
+KEEP static void join_until_kill(void)
+{
+    pthread_t thread;
+    atomic_int is_there = 0;
+    pthread_create(&thread, NULL, wait_in_thread, &is_there);
+    while (!is_there)
+        usleep(100);
+    pthread_kill(thread, SIGSEGV);
+    pthread_join(thread, NULL);
+}
+
+KEEP static void wait_for_timer(void)
+{
+    timer_t timer;
+    struct sigevent event;
+    struct itimerspec soon = {.it_value = {0, 1000000}};
+    memset(&event, 0, sizeof(event));
+    event.sigev_notify = SIGEV_SIGNAL;
+    event.sigev_signo = SIGSEGV;
+    timer_create(CLOCK_MONOTONIC, &event, &timer);
+    timer_settime(timer, 0, &soon, NULL);
+    wait_forever();
+}
+
+/* ---- signals that end a program and are none of ours ---- */
+
+KEEP static void wait_for_alarm(void)
+{
+    struct itimerval soon = {.it_value = {0, 1000}};
+    setitimer(ITIMER_REAL, &soon, NULL);
+    wait_forever();
+}
+
+KEEP static void write_to_nobody(void)
+{
+    int pipes[2];
+    if (pipe(pipes) != 0)
+        return;
+    close(pipes[0]);
+    sink = (int)write(pipes[1], "", 1);
+}
+
+KEEP static void use_up_cpu(void)
+{
+    raise(SIGXCPU); /* as the kernel does after a second of it */
+}
+
+KEEP static void write_beyond_limit(void)
+{
+    struct rlimit none = {0, 0};
+    int fd = open("/tmp", O_TMPFILE | O_RDWR, 0600);
+    setrlimit(RLIMIT_FSIZE, &none);
+    sink = (int)write(fd, "", 1);
+}
+
+/* ---- blocked and traced ---- */
+
+static void block(int signo)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, signo);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+}
+
+KEEP static void fault_while_blocked(void)
+{
+    block(SIGSEGV);
+    null_write();
+}
+
+KEEP static void raise_blocked_then_unblock(void)
+{
+    sigset_t set;
+    block(SIGSEGV);
+    raise(SIGSEGV);
+    say("still here\n");
+    sigemptyset(&set);
+    sigaddset(&set, SIGSEGV);
+    pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+    sink++;
+}
+
+/* As strace does it: every signal is passed on. */
+static void trace_parent(void)
+{
+    pid_t target = getppid();
+    int status;
+    if (ptrace(PTRACE_SEIZE, target, 0, 0) != 0)
+        _exit(1);
+    kill(target, SIGUSR1);
+    while (waitpid(target, &status, __WALL) == target && WIFSTOPPED(status)) {
+        int signo = WSTOPSIG(status);
+        int is_event = status >> 16 != 0;
+        ptrace(PTRACE_CONT, target, 0, (void *)(intptr_t)(is_event || signo == SIGUSR1 ? 0 : signo));
+        if (signo == SIGUSR1)
+            kill(target, SIGUSR2);
+    }
+    _exit(0);
+}
+
+KEEP static void crash_traced(void)
+{
+    sigset_t set;
+    int got;
+    sigemptyset(&set);
+    sigaddset(&set, SIGUSR2);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+    if (fork() == 0)
+        trace_parent();
+    sigwait(&set, &got);
+    null_write();
+}
+
+#define LATER "no handler runs; a watcher that notices vanished processes is to come"
+
+static const struct mode modes[] = {
+    {.name = "raise-segv", .what = "raise(SIGSEGV)", UNDER(raise_segv), .signal = SIGSEGV,
+     .flags = SHORT},
+    {.name = "raise-bus", .what = "raise(SIGBUS)", UNDER(raise_bus), .signal = SIGBUS},
+    {.name = "raise-fpe", .what = "raise(SIGFPE)", UNDER(raise_fpe), .signal = SIGFPE},
+    {.name = "raise-ill", .what = "raise(SIGILL)", UNDER(raise_ill), .signal = SIGILL},
+    {.name = "raise-abrt", .what = "raise(SIGABRT)", UNDER(raise_abrt), .signal = SIGABRT},
+    {.name = "raise-trap", .what = "raise(SIGTRAP)", UNDER(raise_trap), .signal = SIGTRAP},
+    {.name = "raise-sys", .what = "raise(SIGSYS)", UNDER(raise_sys), .signal = SIGSYS},
+    {.name = "kill-self", .what = "kill of itself", UNDER(kill_self), .signal = SIGSEGV},
+    {.name = "kill-group", .what = "kill of its process group", UNDER(kill_group),
+     .signal = SIGSEGV},
+    {.name = "tgkill-self", .what = "tgkill of itself", UNDER(tgkill_self), .signal = SIGBUS},
+    {.name = "sigqueue-self", .what = "sigqueue to itself", UNDER(sigqueue_self),
+     .signal = SIGABRT},
+    {.name = "resent-fault", .what = "siginfo of a fault, sent by rt_tgsigqueueinfo",
+     UNDER(resend_as_fault), .signal = SIGSEGV, .flags = SHORT},
+    {.name = "killed", .what = "SIGSEGV from another process", .run = wait_for_kill,
+     .frames = "* wait_forever wait_for_kill" CHAIN, .signal = SIGSEGV, .flags = SHORT},
+    {.name = "killed-abrt", .what = "SIGABRT from another process (a watchdog)",
+     .run = wait_for_abort, .frames = "* wait_forever wait_for_abort" CHAIN, .signal = SIGABRT},
+    {.name = "killed-in-read", .what = "the same in read(2)", UNDER(wait_in_read),
+     .signal = SIGSEGV},
+    {.name = "killed-in-ppoll", .what = "the same in a ppoll that alone lets it through",
+     UNDER(wait_in_ppoll), .signal = SIGSEGV},
+    {.name = "killed-spinning", .what = "the same in a loop", AT(spin_until_kill),
+     .signal = SIGSEGV},
+    {.name = "killed-stopped", .what = "the same while stopped", .run = wait_stopped,
+     .frames = "* wait_forever wait_stopped" CHAIN, .signal = SIGSEGV},
+    {.name = "pthread-kill", .what = "pthread_kill of another thread", .run = join_until_kill,
+     .frames = "* wait_forever wait_in_thread", .signal = SIGSEGV},
+    {.name = "timer", .what = "SIGSEGV by timer_create", .run = wait_for_timer,
+     .frames = "* wait_forever wait_for_timer" CHAIN, .signal = SIGSEGV},
+    {.name = "blocked-then-unblocked", .what = "raised while blocked, then unblocked",
+     UNDER(raise_blocked_then_unblock), .signal = SIGSEGV},
+    {.name = "blocked", .what = "a fault with its signal blocked", .run = fault_while_blocked,
+     .signal = SIGSEGV, .flags = UNSEEN | SHORT, .fails = "report", .why = LATER},
+    {.name = "traced", .what = "under a tracer that passes signals on", .run = crash_traced,
+     .frames = "null_write crash_traced" CHAIN, .signal = SIGSEGV},
+    {.name = "sigkill", .what = "SIGKILL from another process (the OOM killer)",
+     .run = wait_for_sigkill, .signal = SIGKILL, .flags = UNSEEN | SHORT, .fails = "report",
+     .why = LATER},
+    {.name = "sigkill-stopped", .what = "SIGKILL while stopped", .run = wait_stopped_for_sigkill,
+     .signal = SIGKILL, .flags = UNSEEN, .fails = "report", .why = LATER},
+    {.name = "sigkill-self", .what = "raise(SIGKILL)", .run = raise_kill, .signal = SIGKILL,
+     .flags = UNSEEN, .fails = "report", .why = LATER},
+    {.name = "sigquit", .what = "SIGQUIT", .run = raise_quit, .signal = SIGQUIT, .flags = UNSEEN,
+     .fails = "report", .why = LATER},
+    {.name = "sigxcpu", .what = "SIGXCPU", .run = use_up_cpu, .signal = SIGXCPU, .flags = UNSEEN,
+     .fails = "report", .why = LATER},
+    {.name = "sigxfsz", .what = "write beyond RLIMIT_FSIZE", .run = write_beyond_limit,
+     .signal = SIGXFSZ, .flags = UNSEEN, .fails = "report", .why = LATER},
+    {.name = "sigpipe", .what = "write to a pipe that nobody reads", .run = write_to_nobody,
+     .signal = SIGPIPE, .flags = UNSEEN, .fails = "report", .why = LATER},
+    {.name = "sigalrm", .what = "SIGALRM without a handler", .run = wait_for_alarm,
+     .signal = SIGALRM, .flags = UNSEEN, .fails = "report", .why = LATER},
+    {.name = "sigterm", .what = "SIGTERM: an ordinary end", .run = raise_term,
+     .flags = NO_REPORT | SHORT},
+};
+
+const struct family sent = {"sent", modes, sizeof(modes) / sizeof(modes[0])};

@@ -1,0 +1,308 @@
+/* stacks.c - stacks that are used up, broken, strange or deep. */
+#include "torture.h"
+
+#include <setjmp.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+#include <towbar/towbar.h>
+
+enum {
+    PAGE = 4096,
+    SMALL_STACK_BYTES = 64 << 10,
+    COROUTINE_BYTES = 256 << 10,
+    DEEP = 100000,
+};
+
+static sigjmp_buf back;
+
+KEEP static void overflow(void)
+{
+    volatile char room[512];
+    room[0] = (char)sink;
+    overflow();
+    sink += room[0];
+}
+
+KEEP static void overflow_at_once(void)
+{
+    volatile size_t bytes = (size_t)1 << 30;
+    volatile char *room = __builtin_alloca(bytes);
+    room[0] = 1;
+    sink = room[0];
+}
+
+static void overflow_thread(void)
+{
+    chain_in_thread(overflow, 0, 0);
+}
+
+static void overflow_entered_thread(void)
+{
+    chain_in_thread(overflow, 1, 0);
+}
+
+static void overflow_small_thread(void)
+{
+    chain_in_thread(overflow, 1, SMALL_STACK_BYTES);
+}
+
+KEEP static void descend(int depth)
+{
+    if (depth == 0)
+        null_write();
+    else
+        descend(depth - 1);
+    sink++;
+}
+
+KEEP static void crash_deep(void)
+{
+    descend(DEEP);
+}
+
+KEEP static void descend_20000(void)
+{
+    descend(20000);
+}
+
+/* ---- broken ---- */
+
+KEEP static void break_sp(void)
+{
+    __asm__ volatile("movq $0x10, %rsp\n pushq $1");
+}
+
+KEEP static void break_sp_wild(void)
+{
+    __asm__ volatile("movq $0x41414140, %rsp\n movl $1, 0");
+}
+
+KEEP static void break_bp(void)
+{
+    __asm__ volatile("movq $0x4141414141414141, %%rbp\n movl $1, 0" ::: "memory");
+}
+
+KEEP static void return_wild(void)
+{
+    __asm__ volatile("movq $0x41414141, (%rsp)\n ret");
+}
+
+KEEP static void return_non_canonical(void)
+{
+    __asm__ volatile("movabsq $0x4141414141414141, %rax\n movq %rax, (%rsp)\n ret");
+}
+
+KEEP static void overwrite_callers(void)
+{
+    volatile uint64_t *from = __builtin_frame_address(0);
+    for (int i = 0; i < 128; i++)
+        from[i] = 0x4141414141414141;
+    null_write();
+}
+
+/* Written by hand, without unwind data and without a frame pointer. */
+void torture_no_cfi(void);
+__asm__(".text\n"
+        ".globl torture_no_cfi\n"
+        ".type torture_no_cfi, @function\n"
+        "torture_no_cfi:\n"
+        "    subq $72, %rsp\n"
+        "    movl $1, 16\n"
+        "    addq $72, %rsp\n"
+        "    ret\n"
+        ".size torture_no_cfi, . - torture_no_cfi\n");
+
+KEEP static void call_no_cfi(void)
+{
+    torture_no_cfi();
+    sink++;
+}
+
+static const unsigned char generated[] = {
+    0x48, 0x83, 0xec, 0x48,                         /* sub $72, %rsp */
+    0xc7, 0x04, 0x25, 0x10, 0, 0, 0, 0x01, 0, 0, 0, /* movl $1, 16 */
+    0x48, 0x83, 0xc4, 0x48, 0xc3,
+};
+static const unsigned char generated_with_fp[] = {
+    0x55, 0x48, 0x89, 0xe5,                         /* push %rbp; mov %rsp, %rbp */
+    0x48, 0x83, 0xec, 0x40,                         /* sub $64, %rsp */
+    0xc7, 0x04, 0x25, 0x10, 0, 0, 0, 0x01, 0, 0, 0, /* movl $1, 16 */
+    0xc9, 0xc3,
+};
+
+static void run_generated(const unsigned char *code, size_t len)
+{
+    void *page =
+        mmap(NULL, PAGE, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (page == MAP_FAILED)
+        return;
+    memcpy(page, code, len);
+    ((void (*)(void))(uintptr_t)page)();
+}
+
+KEEP static void call_jit(void)
+{
+    run_generated(generated, sizeof(generated));
+    sink++;
+}
+
+KEEP static void call_jit_fp(void)
+{
+    run_generated(generated_with_fp, sizeof(generated_with_fp));
+    sink++;
+}
+
+/* ---- strange ---- */
+
+static ucontext_t outside;
+static ucontext_t coroutine;
+static void (*volatile coroutine_deed)(void);
+
+static void coroutine_main(void)
+{
+    chain(coroutine_deed);
+}
+
+static void in_coroutine_by(void (*deed)(void))
+{
+    char *stack = mmap(NULL, COROUTINE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+                       -1, 0);
+    mprotect(stack, PAGE, PROT_NONE);
+    getcontext(&coroutine);
+    coroutine.uc_stack.ss_sp = stack;
+    coroutine.uc_stack.ss_size = COROUTINE_BYTES;
+    coroutine.uc_link = &outside;
+    coroutine_deed = deed;
+    makecontext(&coroutine, coroutine_main, 0);
+    swapcontext(&outside, &coroutine);
+}
+
+static void in_coroutine(void)
+{
+    in_coroutine_by(null_write);
+}
+
+static void overflow_coroutine(void)
+{
+    in_coroutine_by(overflow);
+}
+
+KEEP static void jump_back(int depth)
+{
+    if (depth > 0)
+        jump_back(depth - 1);
+    else
+        siglongjmp(back, 1);
+    sink++;
+}
+
+KEEP static void after_longjmp(void)
+{
+    if (sigsetjmp(back, 1) == 0)
+        jump_back(50);
+    null_write();
+    sink++;
+}
+
+/* One that does not return, called last: its return address is in the next function. */
+KEEP static void __attribute__((noreturn)) never_returns(void)
+{
+    null_write();
+    abort();
+}
+
+KEEP static void calls_noreturn(void)
+{
+    never_returns();
+}
+
+KEEP static void in_large_frame(void)
+{
+    volatile char room[200000];
+    for (size_t i = 0; i < sizeof(room); i += 512)
+        room[i] = 1;
+    null_write();
+    sink += room[3];
+}
+
+KEEP static void in_variable_frame(void)
+{
+    volatile size_t bytes = 3000;
+    volatile char *room = __builtin_alloca(bytes);
+    room[1] = 1;
+    null_write();
+    sink += room[1];
+}
+
+KEEP static void in_aligned_frame(void)
+{
+    volatile char room[64] __attribute__((aligned(256)));
+    room[1] = 1;
+    null_write();
+    sink += room[1];
+}
+
+#define OVERFLOW "overflow overflow overflow"
+
+static const struct mode modes[] = {
+    {.name = "overflow", .what = "stack overflow of the first thread", .run = overflow,
+     .frames = OVERFLOW, .signal = SIGSEGV, .flags = SHORT},
+    {.name = "overflow-at-once", .what = "one frame of 1 GiB", AT(overflow_at_once),
+     .signal = SIGSEGV},
+    {.name = "overflow-thread", .what = "stack overflow of a thread without towbar_thread_enter",
+     .run = overflow_thread, .frames = OVERFLOW, .signal = SIGSEGV, .flags = ALONE | SHORT,
+     .fails = "report", .why = "the thread has no alternate stack; pthread_create is not wrapped yet"},
+    {.name = "overflow-entered", .what = "the same after towbar_thread_enter",
+     .run = overflow_entered_thread, .frames = OVERFLOW, .signal = SIGSEGV, .flags = ALONE | SHORT},
+    {.name = "overflow-small", .what = "the same on a stack of 64 KiB",
+     .run = overflow_small_thread, .frames = OVERFLOW, .signal = SIGSEGV, .flags = ALONE},
+    {.name = "deep", .what = "100,000 frames deep", .run = crash_deep,
+     .frames = "null_write descend descend", .signal = SIGSEGV, .flags = SHORT},
+    {.name = "deep-20000", .what = "20,000 frames deep", .run = descend_20000,
+     .frames = "null_write descend descend", .signal = SIGSEGV},
+    {.name = "sp-null", .what = "stack pointer near 0", .run = break_sp, .frames = "break_sp",
+     .signal = SIGSEGV, .flags = SHORT},
+    {.name = "sp-wild", .what = "stack pointer wild", .run = break_sp_wild,
+     .frames = "break_sp_wild", .signal = SIGSEGV},
+    {.name = "bp-wild", .what = "frame pointer overwritten", AT(break_bp), .signal = SIGSEGV,
+     .flags = SHORT},
+    {.name = "return-wild", .what = "return address overwritten with an unmapped one",
+     .run = return_wild, .frames = "? chain_middle chain_outer", .signal = SIGSEGV,
+     .flags = SHORT},
+    {.name = "return-non-canonical", .what = "return address overwritten with nonsense",
+     .run = return_non_canonical, .frames = "return_non_canonical chain_middle chain_outer",
+     .signal = SIGSEGV},
+    {.name = "callers-overwritten", .what = "1 KiB of the callers' stack overwritten",
+     .run = overwrite_callers, .frames = "null_write overwrite_callers", .signal = SIGSEGV,
+     .flags = SHORT},
+    {.name = "no-cfi", .what = "code without unwind data and frame pointer", .run = call_no_cfi,
+     .frames = "torture_no_cfi call_no_cfi chain_here chain_middle", .signal = SIGSEGV,
+     .flags = SHORT},
+    {.name = "jit", .what = "code made at run time, no frame pointer", .run = call_jit,
+     .frames = "? run_generated call_jit" CHAIN, .signal = SIGSEGV, .flags = SHORT},
+    {.name = "jit-fp", .what = "code made at run time, with frame pointer", .run = call_jit_fp,
+     .frames = "? run_generated call_jit_fp" CHAIN, .signal = SIGSEGV},
+    {.name = "coroutine", .what = "on a stack of the program's own", .run = in_coroutine,
+     .frames = "null_write" CHAIN, .signal = SIGSEGV, .flags = ALONE | SHORT},
+    {.name = "overflow-coroutine", .what = "overflow of a stack of the program's own",
+     .run = overflow_coroutine, .frames = OVERFLOW, .signal = SIGSEGV, .flags = ALONE},
+    {.name = "longjmp", .what = "after longjmp over 50 frames", .run = after_longjmp,
+     .frames = "null_write after_longjmp" CHAIN, .signal = SIGSEGV},
+    {.name = "noreturn", .what = "called by a function that does not return",
+     .run = calls_noreturn, .frames = "null_write never_returns calls_noreturn" CHAIN,
+     .signal = SIGSEGV, .flags = SHORT},
+    {.name = "large-frame", .what = "below a frame of 200 kB", .run = in_large_frame,
+     .frames = "null_write in_large_frame" CHAIN, .signal = SIGSEGV},
+    {.name = "variable-frame", .what = "below a frame made by alloca", .run = in_variable_frame,
+     .frames = "null_write in_variable_frame" CHAIN, .signal = SIGSEGV},
+    {.name = "aligned-frame", .what = "below a realigned frame", .run = in_aligned_frame,
+     .frames = "null_write in_aligned_frame" CHAIN, .signal = SIGSEGV},
+};
+
+const struct family stacks = {"stacks", modes, sizeof(modes) / sizeof(modes[0])};

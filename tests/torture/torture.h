@@ -1,0 +1,78 @@
+/* torture.h - the ways to die, one table for each family of them.
+ *
+ * A mode is run twice: with the library, and with TORTURE_BARE in the environment, which is the same
+ * program without towbar_init. What it says on standard output and how it ends must not differ; a
+ * line that begins with # is for people. The grader is test_torture.py. */
+#ifndef TB_TORTURE_H
+#define TB_TORTURE_H
+
+#include <stddef.h>
+#include <sys/types.h>
+
+#if defined(__clang__)
+#define KEEP __attribute__((noinline))
+#else
+#define KEEP __attribute__((noinline, noclone))
+#endif
+
+enum {
+    ALONE = 1,      /* run is called by main; else by chain_here, as most bugs are */
+    ROOT_ONLY = 2,  /* needs root */
+    UNSEEN = 4,     /* no handler of ours can run */
+    NO_REPORT = 8,  /* none is to be made: it does not die of a signal of ours */
+    SHORT = 16,     /* in the short form too */
+    GLIBC_ONLY = 32, /* a sanitizer would take its place */
+    OWN_SPOOL = 64,  /* needs one that no other mode uses */
+    TWO_REPORTS = 128, /* of two processes; graded is the one with that signal */
+    NO_TRACE = 256    /* the thread that dies has none */
+};
+
+struct mode {
+    const char *name;
+    const char *what;
+    void (*before)(void); /* towbar_init; NULL for nothing */
+    void (*run)(void);
+    int signal;         /* in the report */
+    const char *frames; /* innermost first; "?" is one frame of any name, "*" any number of frames of
+                           other modules; NULL: not looked at */
+    int flags;
+    const char *fails; /* grades that are expected to fail, and why; NULL for none */
+    const char *why;
+};
+
+/* Most modes: deed is what is innermost, or what called into other modules. */
+#define CHAIN " chain_here chain_middle"
+#define AT(deed) .run = (deed), .frames = #deed CHAIN
+#define UNDER(deed) .run = (deed), .frames = "* " #deed CHAIN
+
+struct family {
+    const char *name;
+    const struct mode *modes;
+    size_t n;
+};
+
+extern const struct family faults, aborts, stacks, sent, handlers, locks, children, world, threads;
+
+extern volatile int sink;
+extern volatile int zero;
+extern int is_bare;
+extern const char *program_folder; /* where the plugins are */
+
+void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* towbar_init unless bare; called by main, between before and run. */
+void init_towbar(void);
+void push_trace(void);
+/* deed, called by chain_here, chain_middle and chain_outer. */
+void chain(void (*deed)(void));
+/* The plainest crash. */
+void null_write(void);
+/* Waits for the child and says how it ended. */
+void reap(pid_t pid);
+/* A thread that runs what in the chain; joined. */
+void chain_in_thread(void (*deed)(void), int enters, size_t stack_bytes);
+/* A thread that runs body; detached. */
+void spawn(void *(*body)(void *), void *arg);
+void wait_forever(void);
+void catch_with(int signo, void (*handler)(int), int flags);
+
+#endif

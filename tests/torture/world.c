@@ -1,0 +1,409 @@
+/* world.c - the process has lost descriptors, rights, room, or what its files were. */
+#include "torture.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+enum { NOBODY = 65534, N_CALLS_MAX = 16 };
+
+static const char *spool_folder(void)
+{
+    const char *folder = getenv("TOWBAR_SPOOL");
+    return folder ? folder : "/tmp";
+}
+
+static void limit(int what, rlim_t value)
+{
+    struct rlimit limits = {value, value};
+    if (setrlimit(what, &limits) != 0)
+        say("setrlimit: %s\n", strerror(errno));
+}
+
+/* ---- descriptors ---- */
+
+KEEP static void close_from_3(void)
+{
+    closefrom(3);
+    null_write();
+}
+
+KEEP static void close_all(void)
+{
+    closefrom(0);
+    null_write();
+}
+
+KEEP static void close_and_reuse(void)
+{
+    closefrom(3);
+    for (int fd = 3; fd < 600; fd++)
+        (void)!open("/dev/null", O_RDWR);
+    null_write();
+}
+
+KEEP static void use_up_descriptors(void)
+{
+    limit(RLIMIT_NOFILE, 1024);
+    while (dup(0) >= 0)
+        sink++;
+    null_write();
+}
+
+KEEP static void forbid_descriptors(void)
+{
+    limit(RLIMIT_NOFILE, 0);
+    null_write();
+}
+
+static void use_up_in_child(void)
+{
+    pid_t pid = fork();
+    if (pid == 0) {
+        chain(use_up_descriptors);
+        _exit(1);
+    }
+    reap(pid);
+}
+
+/* ---- rights ---- */
+
+static void become_nobody(void)
+{
+    if (setgroups(0, NULL) != 0 || setresgid(NOBODY, NOBODY, NOBODY) != 0 ||
+        setresuid(NOBODY, NOBODY, NOBODY) != 0)
+        say("setuid: %s\n", strerror(errno));
+}
+
+static void enter_empty_folder(void)
+{
+    char name[] = "/tmp/torture.XXXXXX";
+    if (!mkdtemp(name) || chmod(name, 0755) != 0 || chroot(name) != 0 || chdir("/") != 0)
+        say("chroot: %s\n", strerror(errno));
+}
+
+KEEP static void as_nobody(void)
+{
+    become_nobody();
+    null_write();
+}
+
+KEEP static void in_chroot(void)
+{
+    enter_empty_folder();
+    null_write();
+}
+
+KEEP static void dropped(void)
+{
+    enter_empty_folder();
+    become_nobody();
+    closefrom(3);
+    null_write();
+}
+
+KEEP static void as_dropped_worker(void)
+{
+    enter_empty_folder();
+    become_nobody();
+    null_write();
+}
+
+/* As nginx, sshd and postfix have it: root starts, a child without rights works. */
+static void in_dropped_child(void)
+{
+    pid_t pid = fork();
+    if (pid == 0) {
+        chain(as_nobody);
+        _exit(1);
+    }
+    reap(pid);
+}
+
+static void in_chrooted_child(void)
+{
+    pid_t pid = fork();
+    if (pid == 0) {
+        chain(as_dropped_worker);
+        _exit(1);
+    }
+    reap(pid);
+}
+
+KEEP static void not_dumpable(void)
+{
+    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+    null_write();
+}
+
+/* ---- seccomp ---- */
+
+#define ALLOW(call)                                                                                \
+    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_##call, 0, 1),                                         \
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)
+
+/* All calls but the few of a worker that has its files. */
+static void forbid_calls(unsigned otherwise)
+{
+    struct sock_filter filter[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        ALLOW(read),
+        ALLOW(write),
+        ALLOW(exit),
+        ALLOW(exit_group),
+        ALLOW(rt_sigreturn),
+        BPF_STMT(BPF_RET | BPF_K, otherwise),
+    };
+    struct sock_fprog program = {sizeof(filter) / sizeof(filter[0]), filter};
+    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+    if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0)
+        say("no filter: %s\n", strerror(errno));
+}
+
+KEEP static void sandboxed_errno(void)
+{
+    forbid_calls(SECCOMP_RET_ERRNO | EPERM);
+    null_write();
+}
+
+KEEP static void sandboxed_trap(void)
+{
+    forbid_calls(SECCOMP_RET_TRAP);
+    null_write();
+}
+
+KEEP static void sandboxed_kill(void)
+{
+    forbid_calls(SECCOMP_RET_KILL_PROCESS);
+    null_write();
+}
+
+KEEP static void sandboxed_strict(void)
+{
+    prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT);
+    null_write();
+}
+
+KEEP static void forbidden_call_trapped(void)
+{
+    forbid_calls(SECCOMP_RET_TRAP);
+    syscall(SYS_getppid);
+    sink++;
+}
+
+KEEP static void forbidden_call_killed(void)
+{
+    forbid_calls(SECCOMP_RET_KILL_PROCESS);
+    syscall(SYS_getppid);
+    sink++;
+}
+
+KEEP static void forbidden_call_kills_thread(void)
+{
+    forbid_calls(SECCOMP_RET_KILL_THREAD);
+    syscall(SYS_getppid);
+    sink++;
+}
+
+KEEP static void abort_sandboxed(void)
+{
+    forbid_calls(SECCOMP_RET_ERRNO | EPERM);
+    abort();
+}
+
+/* ---- room ---- */
+
+KEEP static void no_memory(void)
+{
+    limit(RLIMIT_AS, 1);
+    char *volatile block = malloc(1 << 20);
+    *(volatile char *)block = 1;
+}
+
+KEEP static void no_memory_in_thread(void)
+{
+    limit(RLIMIT_AS, 1);
+    limit(RLIMIT_DATA, 1);
+    null_write();
+}
+
+KEEP static void no_file_size(void)
+{
+    limit(RLIMIT_FSIZE, 0);
+    null_write();
+}
+
+KEEP static void no_core(void)
+{
+    limit(RLIMIT_CORE, 0);
+    null_write();
+}
+
+KEEP static void no_processes(void)
+{
+    limit(RLIMIT_NPROC, 0);
+    null_write();
+}
+
+KEEP static void no_stack(void)
+{
+    limit(RLIMIT_STACK, 64 << 10);
+    null_write();
+}
+
+KEEP static void no_locked_memory(void)
+{
+    limit(RLIMIT_MEMLOCK, 0);
+    limit(RLIMIT_SIGPENDING, 0);
+    null_write();
+}
+
+KEEP static void no_pending_abort(void)
+{
+    limit(RLIMIT_SIGPENDING, 0);
+    abort();
+}
+
+/* ---- the spool ---- */
+
+static void fill_file(const char *folder)
+{
+    static char block[1 << 16];
+    char path[600];
+    snprintf(path, sizeof(path), "%s/in/filler", folder);
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    while (fd >= 0 && write(fd, block, sizeof(block)) > 0)
+        sink++;
+    while (fd >= 0 && write(fd, block, 512) > 0)
+        sink++;
+}
+
+/* The slot must be read where it is, so the full disk is what the spool is on. */
+static void small_disk(void)
+{
+    char in[600];
+    struct stat st;
+    snprintf(in, sizeof(in), "%s/in", spool_folder());
+    if (stat(spool_folder(), &st) != 0 ||
+        mount("none", spool_folder(), "tmpfs", 0, "size=512k,mode=755") != 0 ||
+        mkdir(in, 0700) != 0 || chown(spool_folder(), st.st_uid, st.st_gid) != 0 ||
+        chown(in, st.st_uid, st.st_gid) != 0 || chmod(in, 03733) != 0)
+        say("mount: %s\n", strerror(errno));
+}
+
+KEEP static void fill_disk(void)
+{
+    fill_file(spool_folder());
+    null_write();
+}
+
+KEEP static void make_read_only(void)
+{
+    if (mount("none", spool_folder(), NULL, MS_REMOUNT | MS_RDONLY, NULL) != 0)
+        sink++; /* a file is open for writing: as for every daemon */
+    null_write();
+}
+
+static void own_folder(void)
+{
+    (void)!chdir("/");
+}
+
+KEEP static void without_folder(void)
+{
+    own_folder();
+    char name[] = "/tmp/torture.XXXXXX";
+    if (!mkdtemp(name) || chdir(name) != 0 || rmdir(name) != 0)
+        say("folder: %s\n", strerror(errno));
+    null_write();
+}
+
+static const struct mode modes[] = {
+    {.name = "closefrom", .what = "after closefrom(3)", .run = close_from_3,
+     .frames = "null_write close_from_3" CHAIN, .signal = SIGSEGV, .flags = SHORT},
+    {.name = "close-all", .what = "after all descriptors were closed", .run = close_all,
+     .frames = "null_write close_all" CHAIN, .signal = SIGSEGV},
+    {.name = "close-reuse", .what = "after all were closed and used again",
+     .run = close_and_reuse, .frames = "null_write close_and_reuse" CHAIN, .signal = SIGSEGV},
+    {.name = "no-descriptors", .what = "no descriptor is left", .run = use_up_descriptors,
+     .frames = "null_write use_up_descriptors" CHAIN, .signal = SIGSEGV, .flags = SHORT},
+    {.name = "descriptors-forbidden", .what = "RLIMIT_NOFILE 0", .run = forbid_descriptors,
+     .frames = "null_write forbid_descriptors" CHAIN, .signal = SIGSEGV},
+    {.name = "fork-no-descriptors", .what = "no descriptor is left, in a forked child",
+     .run = use_up_in_child, .frames = "null_write use_up_descriptors" CHAIN, .signal = SIGSEGV,
+     .flags = ALONE},
+    {.name = "setuid", .what = "setuid to nobody", .run = as_nobody,
+     .frames = "null_write as_nobody" CHAIN, .signal = SIGSEGV, .flags = ROOT_ONLY | SHORT},
+    {.name = "chroot", .what = "chroot to an empty folder", .run = in_chroot,
+     .frames = "null_write in_chroot" CHAIN, .signal = SIGSEGV, .flags = ROOT_ONLY | SHORT},
+    {.name = "dropped", .what = "chroot, nobody, descriptors closed", .run = dropped,
+     .frames = "null_write dropped" CHAIN, .signal = SIGSEGV, .flags = ROOT_ONLY},
+    {.name = "fork-setuid", .what = "a forked child as nobody", .run = in_dropped_child,
+     .frames = "null_write as_nobody" CHAIN, .signal = SIGSEGV,
+     .flags = ALONE | ROOT_ONLY | SHORT},
+    {.name = "fork-chroot", .what = "a forked child, chrooted, as nobody",
+     .run = in_chrooted_child, .frames = "null_write as_dropped_worker" CHAIN, .signal = SIGSEGV,
+     .flags = ALONE | ROOT_ONLY},
+    {.name = "not-dumpable", .what = "PR_SET_DUMPABLE 0", .run = not_dumpable,
+     .frames = "null_write not_dumpable" CHAIN, .signal = SIGSEGV},
+    {.name = "seccomp-errno", .what = "most calls fail with EPERM", .run = sandboxed_errno,
+     .frames = "null_write sandboxed_errno" CHAIN, .signal = SIGSEGV, .flags = SHORT},
+    {.name = "seccomp-trap", .what = "most calls raise SIGSYS", .run = sandboxed_trap,
+     .frames = "null_write sandboxed_trap" CHAIN, .signal = SIGSEGV, .flags = SHORT},
+    {.name = "seccomp-kill", .what = "most calls kill", .run = sandboxed_kill,
+     .frames = "null_write sandboxed_kill" CHAIN, .signal = SIGSEGV, .flags = SHORT},
+    {.name = "seccomp-strict", .what = "strict mode", .run = sandboxed_strict,
+     .frames = "null_write sandboxed_strict" CHAIN, .signal = SIGSEGV},
+    {.name = "seccomp-trapped", .what = "a forbidden call raises SIGSYS",
+     UNDER(forbidden_call_trapped), .signal = SIGSYS, .flags = SHORT},
+    {.name = "seccomp-killed", .what = "a forbidden call kills", .run = forbidden_call_killed,
+     .signal = SIGSYS, .flags = UNSEEN, .fails = "report",
+     .why = "no handler runs; a watcher that notices vanished processes is to come"},
+    {.name = "seccomp-killed-thread", .what = "a forbidden call kills the thread",
+     .run = forbidden_call_kills_thread, .signal = SIGSYS, .flags = UNSEEN, .fails = "report",
+     .why = "no handler runs; a watcher that notices vanished processes is to come"},
+    {.name = "seccomp-abort", .what = "abort() where most calls fail", UNDER(abort_sandboxed),
+     .signal = SIGABRT},
+    {.name = "no-memory", .what = "malloc fails at RLIMIT_AS, unchecked", AT(no_memory),
+     .signal = SIGSEGV, .flags = SHORT | GLIBC_ONLY},
+    {.name = "no-memory-at-all", .what = "RLIMIT_AS and RLIMIT_DATA 1",
+     .run = no_memory_in_thread, .frames = "null_write no_memory_in_thread" CHAIN,
+     .signal = SIGSEGV, .flags = GLIBC_ONLY},
+    {.name = "no-file-size", .what = "RLIMIT_FSIZE 0", .run = no_file_size,
+     .frames = "null_write no_file_size" CHAIN, .signal = SIGSEGV, .flags = SHORT},
+    {.name = "no-core", .what = "RLIMIT_CORE 0", .run = no_core,
+     .frames = "null_write no_core" CHAIN, .signal = SIGSEGV, .flags = SHORT},
+    {.name = "no-processes", .what = "RLIMIT_NPROC 0", .run = no_processes,
+     .frames = "null_write no_processes" CHAIN, .signal = SIGSEGV},
+    {.name = "no-stack", .what = "RLIMIT_STACK below what is used", .run = no_stack,
+     .frames = "null_write no_stack" CHAIN, .signal = SIGSEGV},
+    {.name = "no-sigpending", .what = "RLIMIT_SIGPENDING and RLIMIT_MEMLOCK 0",
+     .run = no_locked_memory, .frames = "null_write no_locked_memory" CHAIN, .signal = SIGSEGV},
+    {.name = "no-sigpending-abort", .what = "abort() with RLIMIT_SIGPENDING 0",
+     UNDER(no_pending_abort), .signal = SIGABRT},
+    {.name = "full-disk", .what = "the spool's file system is full", .before = small_disk,
+     .run = fill_disk, .frames = "null_write fill_disk" CHAIN, .signal = SIGSEGV,
+     .flags = ROOT_ONLY | OWN_SPOOL},
+    {.name = "read-only-disk", .what = "the spool's file system made read-only",
+     .before = small_disk, .run = make_read_only, .frames = "null_write make_read_only" CHAIN,
+     .signal = SIGSEGV, .flags = ROOT_ONLY | OWN_SPOOL},
+    {.name = "no-folder", .what = "the current folder was removed", .run = without_folder,
+     .frames = "null_write without_folder" CHAIN, .signal = SIGSEGV},
+};
+
+const struct family world = {"world", modes, sizeof(modes) / sizeof(modes[0])};
