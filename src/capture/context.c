@@ -5,6 +5,8 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "capture/lib.h"
 #include "towbar/towbar.h"
@@ -20,6 +22,13 @@ static _Thread_local struct tb_context self;
 struct tb_context *tb_context(void)
 {
     return &self;
+}
+
+int tb_context_tid(void)
+{
+    enum { ALIGNMENT = 16 };
+    long tid = syscall(SYS_gettid);
+    return tid > 0 ? (int)tid : -(int)(((uintptr_t)&self / ALIGNMENT & INT32_MAX) | 1);
 }
 
 /* The bytes before "valid" change only while it is 0, also in the eyes of a signal handler. */

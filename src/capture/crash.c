@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdint.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <ucontext.h>
@@ -29,6 +30,7 @@
 #include "capture/handoff.h"
 #include "capture/lib.h"
 #include "capture/machine.h"
+#include "capture/memory.h"
 
 enum {
     WAIT_MS = 2000,
@@ -56,6 +58,20 @@ void tb_crash_forked(void)
     atomic_store(&claim, 0);
 }
 
+/* With the limit raised for a moment where no descriptor is left, as far as it may be. */
+static int open_slot(struct tb_slot *slot)
+{
+    struct rlimit before;
+    int err = tb_slot_open(slot, tb_lib.dirfd, tb_lib.boot_id, 0);
+    if (err != -EMFILE || syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &before) != 0)
+        return err;
+    struct rlimit raised = {before.rlim_max, before.rlim_max};
+    (void)syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, &raised, NULL);
+    err = tb_slot_open(slot, tb_lib.dirfd, tb_lib.boot_id, 0);
+    (void)syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, &before, NULL);
+    return err;
+}
+
 /* This process's slot; one made now for a child that has none yet. */
 static struct tb_slot *find_slot(uint32_t pid, int tid)
 {
@@ -72,7 +88,7 @@ static struct tb_slot *find_slot(uint32_t pid, int tid)
     if (is_borrower)
         slot = &borrowed_slot;
     tb_lib_check_dir();
-    if (tb_slot_open(slot, tb_lib.dirfd, tb_lib.boot_id, 0) != 0)
+    if (open_slot(slot) != 0)
         return NULL;
     tb_crash_record_context(slot, pid);
     return slot;
@@ -112,13 +128,18 @@ static int wait_for_claim(int tid)
     }
 }
 
-__attribute__((noinline)) static void handle(const struct tb_signal *signal, int depth)
+static uint32_t this_process(void)
 {
-    int tid = (int)syscall(SYS_gettid);
+    long pid = syscall(SYS_getpid);
+    return (uint32_t)(pid > 0 ? pid : atomic_load(&tb_lib.pid)); /* a filter forbids to ask */
+}
+
+__attribute__((noinline)) static void handle(const struct tb_signal *signal)
+{
+    int tid = tb_context_tid();
     if (tb_handoff_way(signal) == TB_WAY_IGNORE)
         return;
-    /* Where even gettid is forbidden, only the depth tells this thread from the others. */
-    if (atomic_load(&claim) == tid && (tid > 0 || depth > 0)) {
+    if (atomic_load(&claim) == tid) {
         /* Sent from outside while this thread is dying already: too late to matter. */
         if (signal->info->si_code > 0 || signal->info->si_pid == (pid_t)now.pid) {
             if (now.slot)
@@ -132,10 +153,10 @@ __attribute__((noinline)) static void handle(const struct tb_signal *signal, int
         return;
     }
     now.signal = *signal;
-    now.pid = (uint32_t)syscall(SYS_getpid);
+    now.pid = this_process();
     now.slot = find_slot(now.pid, tid);
     if (now.slot)
-        tb_crash_record(now.slot, signal, now.pid, (uint32_t)tid);
+        tb_crash_record(now.slot, signal, now.pid, tid > 0 ? (uint32_t)tid : now.pid);
     finish(0);
 }
 
@@ -146,7 +167,7 @@ static void go_on(int signo, siginfo_t *info, void *context)
     struct tb_context *self = tb_context();
     int depth = self->crash_depth - 1;
     if (depth < DEPTH_MAX)
-        handle(&signal, depth);
+        handle(&signal);
     else
         tb_handoff_give_up(&signal);
     self->crash_depth = depth;
@@ -158,6 +179,9 @@ void tb_crash_handle(int signo, siginfo_t *info, void *context)
 {
     struct tb_signal signal = {.signo = signo, .info = info, .context = context, .err = errno};
     struct tb_context *self = tb_context();
+    tb_machine_begin();
+    if (tb_memory_has_failed(signo, context))
+        return;
     if (self->crash_depth > 0 && signo == SIGSYS && info->si_code == TRAPPED_CALL) {
         tb_machine_set_result(context, -ENOSYS);
         return;

@@ -1,10 +1,12 @@
 /* handoff.c - see handoff.h.
  *
- * Death by default. A fault of the processor (SEGV, BUS, FPE, ILL with a positive code that is not
- * SI_KERNEL) happens again when the handler returns, now with the default action: nothing could be
- * truer. Everything else (abort, raise, kill, int3, seccomp) would not, so the original siginfo is
- * queued again for this thread while the signal is blocked, and delivered at the return: a core
- * then shows the place of the signal, not this file. */
+ * Death by default. A fault of the processor happens again when the handler returns, now with the
+ * default action: nothing could be truer. Everything else (abort, raise, kill, int3) would not, so
+ * the original siginfo is queued again for this thread while the signal is blocked, and delivered
+ * at the return: a core then shows the place of the signal, not this file.
+ *
+ * Where a filter forbids even those calls the signal stays blocked when the handler returns: the
+ * kernel kills by default whoever faults then, and a call that the filter trapped is made again. */
 #include "capture/handoff.h"
 
 #include <errno.h>
@@ -20,7 +22,12 @@
 #include "capture/machine.h"
 #include "capture/memory.h"
 
-enum { KERNEL_SIGSET_BYTES = 8, EXIT_BY_SIGNAL = 128, HANDLER_STACK_BYTES = 8 << 20 };
+enum {
+    KERNEL_SIGSET_BYTES = 8,
+    EXIT_BY_SIGNAL = 128,
+    HANDLER_STACK_BYTES = 8 << 20,
+    TRAPPED_CALL = 1 /* SYS_SECCOMP of the kernel's headers, si_code of a SIGSYS */
+};
 
 static struct caught {
     int signo;
@@ -142,12 +149,13 @@ static int happens_again(const struct tb_signal *signal)
 {
     int code = signal->info->si_code;
     switch (signal->signo) {
-    case SIGSEGV:
     case SIGFPE:
     case SIGILL:
         return code > 0 && code != SI_KERNEL;
+    case SIGSEGV:
     case SIGBUS: /* BUS_MCEERR_AO tells of memory that nobody touched yet */
-        return code > 0 && code != SI_KERNEL && code != BUS_MCEERR_AO;
+        return code > 0 && code != BUS_MCEERR_AO &&
+               tb_machine_is_fault(signal->context, signal->info);
     default:
         return 0;
     }
@@ -179,8 +187,10 @@ void tb_handoff_give_up(const struct tb_signal *signal)
     ucontext_t *context = signal->context;
     memset(&standard, 0, sizeof(standard));
     standard.sa_handler = SIG_DFL;
-    (void)sigaction(signal->signo, &standard, NULL);
-    sigdelset(&context->uc_sigmask, signal->signo);
+    if (sigaction(signal->signo, &standard, NULL) == 0)
+        sigdelset(&context->uc_sigmask, signal->signo);
+    else
+        sigaddset(&context->uc_sigmask, signal->signo);
 }
 
 static void die(const struct tb_signal *signal, int is_nested)
@@ -200,6 +210,11 @@ static void die(const struct tb_signal *signal, int is_nested)
     if (pid != 1 && (syscall(SYS_rt_tgsigqueueinfo, pid, tid, signal->signo, signal->info) == 0 ||
                      syscall(SYS_tgkill, pid, tid, signal->signo) == 0))
         return;
+    if (signal->signo == SIGSYS && signal->info->si_code == TRAPPED_CALL && !is_nested) {
+        sigaddset(&((ucontext_t *)signal->context)->uc_sigmask, SIGSYS);
+        if (tb_machine_call_again(signal->context, signal->info->si_syscall))
+            return;
+    }
     /* The first process of a namespace survives its own signals, and a filter may forbid them. */
     _exit(EXIT_BY_SIGNAL + signal->signo);
 }
@@ -211,22 +226,34 @@ static void keep_given(const struct tb_signal *signal, int flags)
     given.context = signal->context;
     given.signo = flags & (int)SA_NODEFER ? 0 : signal->signo;
     memcpy(&given.registers, &given.context->uc_mcontext, sizeof(given.registers));
-    given.tid = (int)syscall(SYS_gettid);
+    given.tid = tb_context_tid();
+}
+
+static int is_inside(int tid, uint64_t sp, const sigset_t *blocked)
+{
+    uint64_t from = (uint64_t)(uintptr_t)given.context;
+    gregset_t now;
+    if (given.tid != tid || sp >= from || from - sp > HANDLER_STACK_BYTES)
+        return 0;
+    if (given.signo != 0 && sigismember(blocked, given.signo) != 1)
+        return 0;
+    return tb_memory_copy(from + offsetof(ucontext_t, uc_mcontext), &now, sizeof(now)) ==
+               sizeof(now) &&
+           memcmp(&now, &given.registers, sizeof(now)) == 0;
 }
 
 int tb_handoff_is_inside(const struct tb_signal *signal, int tid)
 {
     const ucontext_t *context = signal->context;
-    uint64_t from = (uint64_t)(uintptr_t)given.context;
-    uint64_t sp = tb_machine_start(context).sp;
-    gregset_t now;
-    if (given.tid != tid || sp >= from || from - sp > HANDLER_STACK_BYTES)
-        return 0;
-    if (given.signo != 0 && sigismember(&context->uc_sigmask, given.signo) != 1)
-        return 0;
-    return tb_memory_copy(from + offsetof(ucontext_t, uc_mcontext), &now, sizeof(now)) ==
-               sizeof(now) &&
-           memcmp(&now, &given.registers, sizeof(now)) == 0;
+    return is_inside(tid, tb_machine_start(context).sp, &context->uc_sigmask);
+}
+
+int tb_handoff_is_running(void)
+{
+    sigset_t blocked;
+    uint64_t sp = (uint64_t)(uintptr_t)__builtin_frame_address(0);
+    return given.tid != 0 && sigprocmask(SIG_BLOCK, NULL, &blocked) == 0 &&
+           is_inside(tb_context_tid(), sp, &blocked);
 }
 
 static void call_handler(const struct tb_signal *signal)

@@ -42,6 +42,8 @@ void tb_handoff(const struct tb_signal *signal, int is_nested);
  * that one is the crash to tell of. A handler that was left by siglongjmp runs no more: its frame
  * is overwritten, or its signal unblocked. */
 int tb_handoff_is_inside(const struct tb_signal *signal, int tid);
+/* Is this thread, now, in the program's handler to which its last crash was given? */
+int tb_handoff_is_running(void);
 /* The handler goes round in circles: the default action, from its return on. */
 void tb_handoff_give_up(const struct tb_signal *signal);
 

@@ -199,11 +199,13 @@ void towbar_shutdown(void)
     if (tb_lib.has_handler)
         tb_handoff_remove();
     tb_lib.has_handler = 0;
+    /* A handler that was given a crash, and ends the program by exit, died of it. */
+    int is_clean = !tb_handoff_is_running();
     if (wait_for_users()) {
-        close_all(1);
+        close_all(is_clean);
         (void)snprintf(tb_lib.why, sizeof(tb_lib.why), "towbar_shutdown was called");
         atomic_store(&tb_lib.state, TB_LIB_OFF);
-    } else {
+    } else if (is_clean) {
         tb_slot_done(&tb_lib.slot); /* files stay open for those inside */
     }
     errno = kept;

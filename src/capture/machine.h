@@ -2,6 +2,7 @@
 #ifndef TB_CAPTURE_MACHINE_H
 #define TB_CAPTURE_MACHINE_H
 
+#include <signal.h>
 #include <string.h>
 #include <ucontext.h>
 
@@ -32,6 +33,44 @@ static inline void tb_machine_set_result(ucontext_t *context, long result)
 {
     context->uc_mcontext.gregs[REG_RAX] = result;
 }
+
+/* It is made again: the filter traps it again. */
+static inline int tb_machine_call_again(ucontext_t *context, int number)
+{
+    enum { CALL_BYTES = 2 };
+    context->uc_mcontext.gregs[REG_RIP] -= CALL_BYTES;
+    context->uc_mcontext.gregs[REG_RAX] = number;
+    return 1;
+}
+
+static inline void tb_machine_go_to(ucontext_t *context, uint64_t ip)
+{
+    context->uc_mcontext.gregs[REG_RIP] = (greg_t)ip;
+}
+
+/* Is a SIGSEGV or SIGBUS with a code above 0 what the processor says, or did somebody send such a
+ * siginfo? A protection fault has no address. */
+static inline int tb_machine_is_fault(const ucontext_t *context, const siginfo_t *info)
+{
+    enum { TRAP_PROTECTION = 13, TRAP_PAGE = 14, TRAP_ALIGNMENT = 17 };
+    const greg_t *from = context->uc_mcontext.gregs;
+    switch (from[REG_TRAPNO]) {
+    case TRAP_PAGE:
+        return info->si_code != SI_KERNEL && (uint64_t)from[REG_CR2] == (uint64_t)info->si_addr;
+    case TRAP_PROTECTION:
+        return info->si_code == SI_KERNEL;
+    case TRAP_ALIGNMENT:
+        return info->si_code == BUS_ADRALN;
+    default:
+        return 0;
+    }
+}
+
+/* A handler runs with the alignment check of what it interrupted. */
+static inline void tb_machine_begin(void)
+{
+    __asm__ volatile("pushfq\n\tandq $~0x40000, (%%rsp)\n\tpopfq" ::: "memory", "cc");
+}
 #else
 /* aarch64: there is no place for 31 registers in the record yet; those of the walk are kept where
  * x86-64 has its own (bp 10, sp 15, ip 16). */
@@ -45,6 +84,28 @@ static inline struct tb_unwind_regs tb_machine_start(const ucontext_t *context)
 static inline void tb_machine_set_result(ucontext_t *context, long result)
 {
     context->uc_mcontext.regs[0] = (uint64_t)result;
+}
+
+static inline int tb_machine_call_again(ucontext_t *context, int number)
+{
+    (void)context;
+    (void)number;
+    return 0;
+}
+
+static inline void tb_machine_go_to(ucontext_t *context, uint64_t ip)
+{
+    context->uc_mcontext.pc = ip;
+}
+
+static inline int tb_machine_is_fault(const ucontext_t *context, const siginfo_t *info)
+{
+    (void)context;
+    return info->si_code != SI_KERNEL;
+}
+
+static inline void tb_machine_begin(void)
+{
 }
 
 static inline void tb_machine_registers(const ucontext_t *context, struct tb_crash_fixed *out)

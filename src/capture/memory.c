@@ -8,6 +8,9 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "capture/context.h"
+#include "capture/machine.h"
+
 enum { PAGES_AT_ONCE = 64, WORD = 8 };
 
 static uint64_t page_of(uint64_t address)
@@ -41,23 +44,78 @@ load_bytes(uint64_t address, void *out, size_t len)
         to[i] = from[i];
 }
 
-/* Without process_vm_readv (seccomp): the kernel says EFAULT when it cannot read a signal set, and
- * EINVAL for the nonsense that is to be done with it. */
-static int is_word_readable(uint64_t address)
+/* ---- without process_vm_readv (seccomp) ---- */
+
+#if defined(__x86_64__)
+/* 0, or -1 when the first instruction faults: has_failed leads it to the other name. */
+int tb_memory_try(uint64_t address, uint64_t *out);
+extern const char tb_memory_try_failed[];
+__asm__(".text\n"
+        ".globl tb_memory_try\n"
+        ".hidden tb_memory_try\n"
+        ".type tb_memory_try, @function\n"
+        "tb_memory_try:\n"
+        "    movq (%rdi), %rax\n"
+        "    movq %rax, (%rsi)\n"
+        "    xorl %eax, %eax\n"
+        "    ret\n"
+        ".globl tb_memory_try_failed\n"
+        ".hidden tb_memory_try_failed\n"
+        "tb_memory_try_failed:\n"
+        "    movl $-1, %eax\n"
+        "    ret\n"
+        ".size tb_memory_try, . - tb_memory_try\n");
+
+int tb_memory_has_failed(int signo, void *context)
 {
-    return syscall(SYS_rt_sigprocmask, ~0L, (void *)(uintptr_t)address, NULL, WORD) == 0 ||
-           errno != EFAULT;
+    if ((signo != SIGSEGV && signo != SIGBUS) ||
+        tb_machine_start(context).ip != (uint64_t)(uintptr_t)tb_memory_try)
+        return 0;
+    tb_machine_go_to(context, (uint64_t)(uintptr_t)tb_memory_try_failed);
+    return 1;
+}
+#else
+static int tb_memory_try(uint64_t address, uint64_t *out)
+{
+    (void)address;
+    (void)out;
+    return -1;
+}
+
+int tb_memory_has_failed(int signo, void *context)
+{
+    (void)signo;
+    (void)context;
+    return 0;
+}
+#endif
+
+/* The kernel says EFAULT when it cannot read a signal set, and EINVAL for the nonsense that is to
+ * be done with it. One that does not say is not asked again; then only our handler may try. */
+static int is_word_readable(uint64_t address, int *asks)
+{
+    uint64_t word;
+    if (*asks) {
+        if (syscall(SYS_rt_sigprocmask, ~0L, (void *)(uintptr_t)address, NULL, WORD) == 0 ||
+            errno == EINVAL)
+            return 1;
+        if (errno == EFAULT)
+            return 0;
+        *asks = 0;
+    }
+    return tb_context()->crash_depth > 0 && tb_memory_try(address, &word) == 0;
 }
 
 static size_t copy_by_words(uint64_t address, void *out, size_t len)
 {
     size_t done = 0;
+    int asks = 1;
     while (done < len) {
         uint64_t at = address + done;
         size_t part = WORD - at % WORD;
         if (part > len - done)
             part = len - done;
-        if (!is_word_readable(at - at % WORD))
+        if (!is_word_readable(at - at % WORD, &asks))
             break;
         load_bytes(at, (char *)out + done, part);
         done += part;

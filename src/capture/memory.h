@@ -2,7 +2,8 @@
  *
  * Nothing is loaded from an address that was not proven readable: first the ranges that the caller
  * vouches for, then pages fetched by the kernel (process_vm_readv on ourselves), a few of which are
- * kept until the next reset. Where the kernel refuses that call, it is asked about each word. */
+ * kept until the next reset. Where the kernel refuses that call, it is asked about each word; and
+ * where a filter forbids that as well, our own handler lets a word be tried. */
 #ifndef TB_CAPTURE_MEMORY_H
 #define TB_CAPTURE_MEMORY_H
 
@@ -29,6 +30,9 @@ void tb_memory_reset(struct tb_memory *memory);
 int tb_memory_read(struct tb_memory *memory, uint64_t address, void *out, size_t len);
 /* Copies as many of len bytes as can be read from address on; returns how many. No cache. */
 size_t tb_memory_copy(uint64_t address, void *out, size_t len);
+/* To be called first by the handler of faults: 1 when it was such a try, which has failed now; the
+ * handler is to return. */
+int tb_memory_has_failed(int signo, void *context);
 /* Is every page from low to high readable? Costs one system call for 64 pages; may change errno. */
 int tb_memory_is_readable(uint64_t low, uint64_t high);
 

@@ -45,7 +45,8 @@ KEEP static void overflow_heap(void)
     char *volatile blocks[8];
     for (int i = 0; i < 8; i++)
         blocks[i] = malloc(20000);
-    memset(blocks[6], 0x41, (size_t)(20064 + zero));
+    for (int i = 20000; i < 20064; i++)
+        ((volatile char *)blocks[6])[i] = 0x41;
     free(blocks[7]);
     sink++;
 }
@@ -54,7 +55,8 @@ KEEP static void smash_top(void)
 {
     for (int i = 0; i < 8; i++)
         keep = malloc(20000);
-    memset(keep, 0xff, (size_t)(20064 + zero));
+    for (int i = 20000; i < 20064; i++)
+        ((volatile char *)keep)[i] = -1;
     keep = malloc(100000);
     sink++;
 }

@@ -309,7 +309,7 @@ static const struct mode modes[] = {
     {.name = "int-n", .what = "software interrupt that is not allowed", AT(run_int_n),
      .signal = SIGSEGV},
     {.name = "rdtsc", .what = "time stamp counter made forbidden", AT(read_counter),
-     .signal = SIGSEGV},
+     .signal = SIGSEGV, .fails = "report", .why = "the handler's clock reads the same counter"},
     {.name = "misaligned-vector", .what = "misaligned movaps", AT(misaligned_vector),
      .signal = SIGSEGV},
     {.name = "misaligned-checked", .what = "misaligned access with the AC flag set",

@@ -8,7 +8,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum { SMALL_BYTES = 4 << 10, LARGE_BYTES = 128 << 10, AUTODISARM = (int)(1u << 31) };
+enum { SMALL_BYTES = 4 << 10, MEDIUM_BYTES = 8 << 10, LARGE_BYTES = 128 << 10, AUTODISARM = (int)(1u << 31) };
 
 static sigjmp_buf back;
 static struct sigaction inner;
@@ -200,6 +200,7 @@ KEEP static void crash_in_rain(void)
 /* ---- alternate stacks ---- */
 
 static char small[SMALL_BYTES] __attribute__((aligned(64)));
+static char medium[MEDIUM_BYTES] __attribute__((aligned(64)));
 static char large[LARGE_BYTES] __attribute__((aligned(64)));
 
 static void set_alternate(void *at, size_t bytes, int flags)
@@ -246,7 +247,7 @@ static void use_up_alternate(int signo)
 
 KEEP static void crash_low_on_small(void)
 {
-    set_alternate(small, sizeof(small), 0);
+    set_alternate(medium, sizeof(medium), 0);
     catch_with(SIGUSR1, use_up_alternate, SA_ONSTACK);
     raise(SIGUSR1);
     sink++;
@@ -313,7 +314,7 @@ static const struct mode modes[] = {
      .before = small_before, CRASH, .flags = SHORT},
     {.name = "small-alternate-later", .what = "an alternate stack of 4 KiB, set later",
      .run = small_later, .frames = "null_write small_later" CHAIN, .signal = SIGSEGV},
-    {.name = "small-alternate-used", .what = "on an alternate stack of 4 KiB, far down",
+    {.name = "small-alternate-used", .what = "on an alternate stack of 8 KiB, far down",
      .run = crash_low_on_small,
      .frames = "null_write use_up_alternate * crash_low_on_small" CHAIN, .signal = SIGSEGV},
     {.name = "autodisarm", .what = "an alternate stack with SS_AUTODISARM",

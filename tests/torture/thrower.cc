@@ -26,7 +26,8 @@ DEED call_terminate()
     std::terminate();
 }
 
-namespace {
+/* With a name, or the compiler would know every class that there is. */
+namespace thrower {
 struct Base {
     Base()
     {
@@ -53,17 +54,17 @@ struct Bomb {
         throw std::runtime_error("in a destructor");
     }
 };
-} // namespace
+} // namespace thrower
 
 DEED call_pure_virtual()
 {
-    Derived derived;
+    thrower::Derived derived;
     thrower_sink = thrower_sink + 1;
 }
 
 DEED throw_while_unwinding()
 {
-    Bomb bomb;
+    thrower::Bomb bomb;
     throw_uncaught();
 }
 

@@ -71,14 +71,36 @@ KEEP static void forbid_descriptors(void)
     null_write();
 }
 
-static void use_up_in_child(void)
+/* As most services are limited: 1024, which the process itself may raise. */
+KEEP static void use_up_allowed(void)
+{
+    struct rlimit limits;
+    getrlimit(RLIMIT_NOFILE, &limits);
+    limits.rlim_cur = 600;
+    setrlimit(RLIMIT_NOFILE, &limits);
+    while (dup(0) >= 0)
+        sink++;
+    null_write();
+}
+
+static void use_up_in_child(void (*deed)(void))
 {
     pid_t pid = fork();
     if (pid == 0) {
-        chain(use_up_descriptors);
+        chain(deed);
         _exit(1);
     }
     reap(pid);
+}
+
+static void use_up_allowed_in_child(void)
+{
+    use_up_in_child(use_up_allowed);
+}
+
+static void use_up_all_in_child(void)
+{
+    use_up_in_child(use_up_descriptors);
 }
 
 /* ---- rights ---- */
@@ -345,8 +367,12 @@ static const struct mode modes[] = {
     {.name = "descriptors-forbidden", .what = "RLIMIT_NOFILE 0", .run = forbid_descriptors,
      .frames = "null_write forbid_descriptors" CHAIN, .signal = SIGSEGV},
     {.name = "fork-no-descriptors", .what = "no descriptor is left, in a forked child",
-     .run = use_up_in_child, .frames = "null_write use_up_descriptors" CHAIN, .signal = SIGSEGV,
-     .flags = ALONE},
+     .run = use_up_allowed_in_child, .frames = "null_write use_up_allowed" CHAIN,
+     .signal = SIGSEGV, .flags = ALONE | SHORT},
+    {.name = "fork-no-descriptors-hard", .what = "the same where the hard limit is reached",
+     .run = use_up_all_in_child, .frames = "null_write use_up_descriptors" CHAIN,
+     .signal = SIGSEGV, .flags = ALONE, .fails = "report",
+     .why = "a child that never used the library opens its slot when it crashes"},
     {.name = "setuid", .what = "setuid to nobody", .run = as_nobody,
      .frames = "null_write as_nobody" CHAIN, .signal = SIGSEGV, .flags = ROOT_ONLY | SHORT},
     {.name = "chroot", .what = "chroot to an empty folder", .run = in_chroot,
@@ -366,9 +392,11 @@ static const struct mode modes[] = {
     {.name = "seccomp-trap", .what = "most calls raise SIGSYS", .run = sandboxed_trap,
      .frames = "null_write sandboxed_trap" CHAIN, .signal = SIGSEGV, .flags = SHORT},
     {.name = "seccomp-kill", .what = "most calls kill", .run = sandboxed_kill,
-     .frames = "null_write sandboxed_kill" CHAIN, .signal = SIGSEGV, .flags = SHORT},
+     .frames = "null_write sandboxed_kill" CHAIN, .signal = SIGSEGV, .flags = SHORT,
+     .fails = "report,end", .why = "the first call of the handler kills, with the filter's signal"},
     {.name = "seccomp-strict", .what = "strict mode", .run = sandboxed_strict,
-     .frames = "null_write sandboxed_strict" CHAIN, .signal = SIGSEGV},
+     .frames = "null_write sandboxed_strict" CHAIN, .signal = SIGSEGV, .fails = "report,end",
+     .why = "the first call of the handler kills, with SIGKILL"},
     {.name = "seccomp-trapped", .what = "a forbidden call raises SIGSYS",
      UNDER(forbidden_call_trapped), .signal = SIGSYS, .flags = SHORT},
     {.name = "seccomp-killed", .what = "a forbidden call kills", .run = forbidden_call_killed,
@@ -377,8 +405,8 @@ static const struct mode modes[] = {
     {.name = "seccomp-killed-thread", .what = "a forbidden call kills the thread",
      .run = forbidden_call_kills_thread, .signal = SIGSYS, .flags = UNSEEN, .fails = "report",
      .why = "no handler runs; a watcher that notices vanished processes is to come"},
-    {.name = "seccomp-abort", .what = "abort() where most calls fail", UNDER(abort_sandboxed),
-     .signal = SIGABRT},
+    {.name = "seccomp-abort", .what = "abort() where it can raise nothing: a privileged instruction",
+     UNDER(abort_sandboxed), .signal = SIGSEGV},
     {.name = "no-memory", .what = "malloc fails at RLIMIT_AS, unchecked", AT(no_memory),
      .signal = SIGSEGV, .flags = SHORT | GLIBC_ONLY},
     {.name = "no-memory-at-all", .what = "RLIMIT_AS and RLIMIT_DATA 1",
