@@ -22,8 +22,8 @@ struct tb_context {
 
 /* This thread's. Signal-safe. */
 struct tb_context *tb_context(void);
-/* This thread's id; where a filter forbids to ask for it, a number below 0 that no other thread has.
- * Signal-safe. */
+/* This thread's id; where a filter forbids to ask for it, a number below 0 that no other thread
+ * has. Signal-safe. */
 int tb_context_tid(void);
 /* Copies the image if it is whole: 1, or 0 when there is no trace. Signal-safe. */
 int tb_context_trace(unsigned char out[TB_TRACE_IMAGE_BYTES]);

@@ -7,7 +7,8 @@
  *    say so (code made at run time).
  * Order of the fix-ups, as the cases that they were tried on asked for: in code that has no row the
  * scan comes first, since such code often has no frame pointer either and bp belongs to a caller;
- * where ip itself is nonsense (an overwritten return address) the frame pointer comes first. */
+ * where ip itself is nonsense (an overwritten return address) the frame pointer comes first. Stacks
+ * are full of return addresses of calls that are over: those that can have led to ip go first. */
 #include "unwind/walk.h"
 
 #include <errno.h>
@@ -24,6 +25,14 @@ enum {
 };
 
 enum outcome { MOVED, ENDED, LOST };
+
+/* What is asked of the call in front of a return address. */
+enum call {
+    CERTAIN,  /* direct, to before ip, into code that has no row either */
+    LIKELY,   /* direct to before ip or to a stub of the linker, or indirect */
+    INDIRECT, /* as code made at run time is called */
+    ANY
+};
 
 struct walker {
     const struct tb_unwind_ops *ops;
@@ -127,31 +136,40 @@ static enum outcome step_failed_call(struct walker *w)
     return move(w, to, TB_TRUST_CFI);
 }
 
-static enum outcome step_frame_pointer(struct walker *w)
+/* Is word a return address, of such a call? */
+static bool is_return_address(const struct walker *w, uint64_t word, enum call call)
+{
+    struct tb_unwind_row row;
+    uint64_t target;
+    uint64_t ip = w->regs.ip;
+    if (!is_code(w, word - 1) || !tb_arch_follows_call(w->ops, word, &target))
+        return false;
+    bool leads_here = target != 0 && target <= ip && ip - target < CALLEE_BYTES_MAX;
+    switch (call) {
+    case CERTAIN:
+        return leads_here && w->ops->row(w->ops->arg, target, &row) == -ENOENT;
+    case LIKELY:
+        return target == 0 || leads_here || tb_arch_is_stub(w->ops, target);
+    case INDIRECT:
+        return target == 0;
+    case ANY:
+        break;
+    }
+    return true;
+}
+
+static enum outcome step_frame_pointer(struct walker *w, enum call call)
 {
     uint64_t bp = w->regs.bp;
-    uint64_t target;
     struct tb_unwind_regs to = {.sp = bp + (uint64_t)2 * WORD};
     if (bp == 0 || bp % WORD != 0 || bp < w->regs.sp || to.sp < bp)
         return LOST;
     if (!read_word(w, bp, &to.bp) || !read_word(w, bp + WORD, &to.ip))
         return LOST;
     to.ip = tb_arch_code_address(to.ip);
-    if (!is_code(w, to.ip - 1) || !tb_arch_follows_call(w->ops, to.ip, &target))
+    if (!is_return_address(w, to.ip, call))
         return LOST;
     return move(w, to, TB_TRUST_FP);
-}
-
-/* Is word a return address, and, when strict, of a call that can have led to ip? */
-static bool is_return_address(const struct walker *w, uint64_t word, bool strict)
-{
-    uint64_t target;
-    if (!is_code(w, word - 1) || !tb_arch_follows_call(w->ops, word, &target))
-        return false;
-    if (!strict || target == 0)
-        return true;
-    uint64_t ip = w->regs.ip;
-    return (target <= ip && ip - target < CALLEE_BYTES_MAX) || tb_arch_is_stub(w->ops, target);
 }
 
 /* The caller's bp: what it was, unless it cannot be; then what the callee may have pushed below its
@@ -168,9 +186,11 @@ static uint64_t likely_bp(const struct walker *w, uint64_t sp)
 }
 
 /* Looks at n_words words from sp on. */
-static enum outcome scan_words(struct walker *w, size_t n_words, bool strict)
+static enum outcome step_scan(struct walker *w, size_t n_words, enum call call)
 {
     uint64_t words[SCAN_WORDS_AT_ONCE];
+    if (w->regs.sp % WORD != 0)
+        return LOST;
     for (size_t i = 0; i < n_words; i++) {
         uint64_t at = w->regs.sp + (uint64_t)i * WORD;
         size_t k = i % SCAN_WORDS_AT_ONCE;
@@ -181,24 +201,13 @@ static enum outcome scan_words(struct walker *w, size_t n_words, bool strict)
                     words[n] = 0;
             }
         }
-        if (!is_return_address(w, words[k], strict))
+        if (!is_return_address(w, words[k], call))
             continue;
         struct tb_unwind_regs to = {.ip = words[k], .sp = at + WORD};
         to.bp = likely_bp(w, to.sp);
         return move(w, to, TB_TRUST_SCAN);
     }
     return LOST;
-}
-
-/* in_code: regs.ip is where the callee is, so a call can be told to have led to it or not. */
-static enum outcome step_scan(struct walker *w, size_t n_words, bool in_code)
-{
-    enum outcome found = LOST;
-    if (w->regs.sp % WORD != 0)
-        return LOST;
-    if (in_code)
-        found = scan_words(w, n_words, true);
-    return found != LOST ? found : scan_words(w, n_words, false);
 }
 
 /* The words up to where bp points, if it can be a frame pointer at all. */
@@ -210,18 +219,53 @@ static size_t words_below_bp(const struct walker *w)
     return (size_t)(bytes / WORD);
 }
 
+/* What is tried in which order, by what ip is. */
+enum way { END, FAILED_CALL, FRAME_POINTER, SCAN_BELOW_BP, SCAN_FAR };
+struct fixup {
+    enum way way;
+    enum call call;
+};
+static const struct fixup in_code[] = {{SCAN_BELOW_BP, CERTAIN}, {FRAME_POINTER, CERTAIN},
+                                       {SCAN_BELOW_BP, LIKELY},  {SCAN_BELOW_BP, ANY},
+                                       {FRAME_POINTER, ANY},     {SCAN_FAR, LIKELY},
+                                       {SCAN_FAR, ANY},          {END, ANY}};
+static const struct fixup in_memory[] = {{SCAN_BELOW_BP, INDIRECT},
+                                         {FRAME_POINTER, ANY},
+                                         {SCAN_FAR, INDIRECT},
+                                         {SCAN_FAR, ANY},
+                                         {END, ANY}};
+static const struct fixup nowhere[] = {
+    {FAILED_CALL, ANY}, {FRAME_POINTER, ANY}, {SCAN_FAR, ANY}, {END, ANY}};
+
+static enum outcome step_by_fixup(struct walker *w, const struct fixup *fixup)
+{
+    switch (fixup->way) {
+    case FAILED_CALL:
+        return step_failed_call(w);
+    case FRAME_POINTER:
+        return step_frame_pointer(w, fixup->call);
+    case SCAN_BELOW_BP:
+        return step_scan(w, words_below_bp(w), fixup->call);
+    case SCAN_FAR:
+        return step_scan(w, SCAN_WORDS_MAX, fixup->call);
+    case END:
+        break;
+    }
+    return LOST;
+}
+
 static enum outcome step_by_fixups(struct walker *w)
 {
     uint64_t pc = w->regs.ip - (w->exact ? 0 : 1);
-    bool in_code = is_code(w, pc);
-    enum outcome found;
-    if (in_code || (w->exact && is_mapped(w, pc)))
-        found = step_scan(w, words_below_bp(w), in_code);
-    else
-        found = step_failed_call(w);
-    if (found == LOST)
-        found = step_frame_pointer(w);
-    return found != LOST ? found : step_scan(w, SCAN_WORDS_MAX, in_code);
+    const struct fixup *fixup = nowhere;
+    enum outcome found = LOST;
+    if (is_code(w, pc))
+        fixup = in_code;
+    else if (w->exact && is_mapped(w, pc))
+        fixup = in_memory;
+    for (; found == LOST && fixup->way != END; fixup++)
+        found = step_by_fixup(w, fixup);
+    return found;
 }
 
 size_t tb_unwind_walk(const struct tb_unwind_ops *ops, struct tb_unwind_regs regs, int at_fault,

@@ -31,7 +31,7 @@ ALONE, ROOT_ONLY, UNSEEN, NO_REPORT, SHORT, GLIBC_ONLY, OWN_SPOOL, TWO_REPORTS, 
     1 << i for i in range(9)
 )
 NOBODY, AGENT = 65534, 2  # the agent has a user of its own, as its package sets it up
-HANG_S = 20
+HANG_S = 10 if not towbar.SANITIZE else 60
 BUDGET_S = 2.5  # the longest wait of the handler is 2 s
 WORKERS = 2
 
@@ -247,11 +247,11 @@ def grade_report(mode, reports):
 
 def grade(mode, bare, death, reports):
     failed = grade_report(mode, reports)
-    if death.end != bare.end or not death.end:
+    if death.end != bare.end:
         failed["end"] = f"{death.end}, bare {bare.end}"
     if death.output != bare.output:
         failed["output"] = f"{death.output!r}, bare {bare.output!r}"
-    if death.seconds > bare.seconds + BUDGET_S:
+    if death.end and death.seconds > bare.seconds + BUDGET_S:
         failed["time"] = f"{death.seconds:.3f} s, bare {bare.seconds:.3f} s"
     return failed
 

@@ -1,10 +1,127 @@
-"""docs/coverage page: python3 -B tests/torture/page.py writes docs/crash-coverage.md from the table."""
-HOW = ""
+"""docs/crash-coverage.md: a table for each family of modes, and the numbers of the run that made it.
+
+What the page says of a mode follows from the table of the program, which the graded deaths are held
+to; so the committed page can be checked without a long run.
+"""
+
+import os
+import signal
+import statistics
+import time
+
+import grade
+import towbar
+
+PATH = os.path.join(towbar.SOURCE, "docs", "crash-coverage.md")
+COMMAND = "TOWBAR_LONG=1 TORTURE_PAGE=1 ctest --test-dir build -R torture"
+HOW = f"docs/crash-coverage.md is not what the table says; make it anew: {COMMAND}"
+TITLES = {
+    "faults": "Faults of the processor",
+    "aborts": "Checks of the C library and the compiler",
+    "stacks": "Stacks used up, broken, strange, deep",
+    "sent": "Signals that are sent",
+    "handlers": "Programs with handlers and alternate stacks of their own",
+    "locks": "Locks that are held",
+    "libraries": "Libraries that come and go, C++",
+    "ends": "The end of the program; our own calls",
+    "children": "Child processes",
+    "world": "Descriptors, rights, room",
+    "sandbox": "Forbidden system calls",
+    "threads": "Threads",
+}
+HEAD = """# How crashes are reported
+
+Made by `{command}`, which needs root; `tests/torture` has the program and the grader. In
+each way of dying the same program runs twice, without the library and with it, and is compared: exit status, core
+flag and siginfo as the parent sees them, standard output and error, and the time until it is dead. From the database
+of the agent come the report, its signal, its frames and its trace.
+
+{summary}
+
+{numbers}
+
+*Frames*: the function that crashed and its callers, by name, nothing missing in between. *Host*: dies as without the
+library. What is not as it should be says why; a test fails when it changes, either way.
+"""
 
 
-def rows(modes):
-    return []
+def verdicts(mode, failed):
+    """reported, frames, host"""
+    if not mode.wants_report:
+        reported = "none is due"
+    else:
+        reported = "no" if "report" in failed else "yes"
+    frames = "right" if mode.frames and reported == "yes" else "-"
+    if "frames" in failed:
+        frames = "wrong"
+    host = "differs" if failed & {"end", "output", "time"} else "same"
+    return reported, frames, host
 
 
-def read_rows():
-    return []
+def row(mode, failed):
+    name = signal.Signals(mode.signal).name if mode.signal else "-"
+    cells = [f"`{mode.name}`", mode.what, name, *verdicts(mode, failed), mode.why if failed else ""]
+    return "| " + " | ".join(cells) + " |"
+
+
+def rows(modes, failed_of=lambda mode: mode.fails):
+    return [row(mode, failed_of(mode)) for mode in modes]
+
+
+def summary(modes, failed_of=lambda mode: mode.fails):
+    due = [mode for mode in modes if mode.wants_report]
+    seen = [mode for mode in due if not mode.flags & grade.UNSEEN]
+    whole = [mode for mode in seen if not failed_of(mode) & {"report", "signal", "frames", "trace"}]
+    same = [mode for mode in modes if verdicts(mode, failed_of(mode))[2] == "same"]
+    return (
+        f"{len(modes)} modes. In {len(seen)} of them a handler can run and a report is due; "
+        f"{len(whole)} of these are reported with the right signal, frames and trace. "
+        f"{len(due) - len(seen)} more are deaths that no handler of the library sees. "
+        f"The host dies the same way in {len(same)} of {len(modes)}."
+    )
+
+
+def numbers(rounds):
+    """What changes from run to run."""
+    lines = [
+        f"The run of {time.strftime('%Y-%m-%d', time.gmtime())}, with the time that the library "
+        "added until the parent knew of the death:",
+        "",
+        "| user | idle threads | agent | deaths | median | slowest |",
+        "|---|---|---|---|---|---|",
+    ]
+    for r in rounds:
+        more = [
+            (r.deaths[mode.name].seconds - r.bare[mode.name].seconds) * 1000 for mode in r.modes
+        ]
+        user = "root" if r.user == 0 else "nobody" if r.user == grade.NOBODY else str(r.user)
+        agent = "running" if r.has_agent else "later"
+        lines.append(
+            f"| {user} | {r.n_threads} | {agent} | {len(more)} | {statistics.median(more):.1f} ms |"
+            f" {max(more):.0f} ms |"
+        )
+    return "\n".join(lines)
+
+
+def text(modes, rounds, failed_of):
+    out = [HEAD.format(command=COMMAND, summary=summary(modes, failed_of), numbers=numbers(rounds))]
+    for family, title in TITLES.items():
+        out += [f"## {title}", "", "| mode | what | signal | reported | frames | host | why |",
+                "|---|---|---|---|---|---|---|"]  # fmt: skip
+        out += rows([mode for mode in modes if mode.family == family], failed_of)
+        out.append("")
+    return "\n".join(out).rstrip() + "\n"
+
+
+def write(modes, rounds, failed_of):
+    with open(PATH, "w", encoding="utf-8") as file:
+        file.write(text(modes, rounds, failed_of))
+
+
+def read():
+    """The rows of modes, and the summary."""
+    with open(PATH, encoding="utf-8") as file:
+        lines = file.read().split("\n")
+    found = [line for line in lines if line.startswith("| `")]
+    told = [line for line in lines if " modes. In " in line]
+    return found, told[0] if told else ""

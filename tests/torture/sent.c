@@ -17,7 +17,6 @@
 #include <time.h>
 #include <unistd.h>
 
-
 #define RAISE(function, signo)                                                                     \
     KEEP static void function(void)                                                                \
     {                                                                                              \
@@ -89,7 +88,8 @@ static void send_from_child(int signo, int stops_first)
     (void)!read(ready[0], &byte, 1);
     if (stops_first) {
         kill(target, SIGSTOP);
-        kill(target, signo);
+        syscall(SYS_tgkill, target, target,
+                signo); /* of a stopped process any thread may take it */
         kill(target, SIGCONT);
     } else {
         kill(target, signo);
@@ -261,7 +261,8 @@ static void trace_parent(void)
     while (waitpid(target, &status, __WALL) == target && WIFSTOPPED(status)) {
         int signo = WSTOPSIG(status);
         int is_event = status >> 16 != 0;
-        ptrace(PTRACE_CONT, target, 0, (void *)(intptr_t)(is_event || signo == SIGUSR1 ? 0 : signo));
+        ptrace(PTRACE_CONT, target, 0,
+               (void *)(intptr_t)(is_event || signo == SIGUSR1 ? 0 : signo));
         if (signo == SIGUSR1)
             kill(target, SIGUSR2);
     }
@@ -284,63 +285,56 @@ KEEP static void crash_traced(void)
 #define LATER "no handler runs; a watcher that notices vanished processes is to come"
 
 static const struct mode modes[] = {
-    {.name = "raise-segv", .what = "raise(SIGSEGV)", UNDER(raise_segv), .signal = SIGSEGV,
-     .flags = SHORT},
-    {.name = "raise-bus", .what = "raise(SIGBUS)", UNDER(raise_bus), .signal = SIGBUS},
-    {.name = "raise-fpe", .what = "raise(SIGFPE)", UNDER(raise_fpe), .signal = SIGFPE},
-    {.name = "raise-ill", .what = "raise(SIGILL)", UNDER(raise_ill), .signal = SIGILL},
-    {.name = "raise-abrt", .what = "raise(SIGABRT)", UNDER(raise_abrt), .signal = SIGABRT},
-    {.name = "raise-trap", .what = "raise(SIGTRAP)", UNDER(raise_trap), .signal = SIGTRAP},
-    {.name = "raise-sys", .what = "raise(SIGSYS)", UNDER(raise_sys), .signal = SIGSYS},
-    {.name = "kill-self", .what = "kill of itself", UNDER(kill_self), .signal = SIGSEGV},
-    {.name = "kill-group", .what = "kill of its process group", UNDER(kill_group),
-     .signal = SIGSEGV},
-    {.name = "tgkill-self", .what = "tgkill of itself", UNDER(tgkill_self), .signal = SIGBUS},
-    {.name = "sigqueue-self", .what = "sigqueue to itself", UNDER(sigqueue_self),
-     .signal = SIGABRT},
-    {.name = "resent-fault", .what = "siginfo of a fault, sent by rt_tgsigqueueinfo",
-     UNDER(resend_as_fault), .signal = SIGSEGV, .flags = SHORT},
-    {.name = "killed", .what = "SIGSEGV from another process", .run = wait_for_kill,
-     .frames = "* wait_forever wait_for_kill" CHAIN, .signal = SIGSEGV, .flags = SHORT},
-    {.name = "killed-abrt", .what = "SIGABRT from another process (a watchdog)",
-     .run = wait_for_abort, .frames = "* wait_forever wait_for_abort" CHAIN, .signal = SIGABRT},
-    {.name = "killed-in-read", .what = "the same in read(2)", UNDER(wait_in_read),
-     .signal = SIGSEGV},
-    {.name = "killed-in-ppoll", .what = "the same in a ppoll that alone lets it through",
-     UNDER(wait_in_ppoll), .signal = SIGSEGV},
-    {.name = "killed-spinning", .what = "the same in a loop", AT(spin_until_kill),
-     .signal = SIGSEGV},
-    {.name = "killed-stopped", .what = "the same while stopped", .run = wait_stopped,
-     .frames = "* wait_forever wait_stopped" CHAIN, .signal = SIGSEGV},
-    {.name = "pthread-kill", .what = "pthread_kill of another thread", .run = join_until_kill,
-     .frames = "* wait_forever wait_in_thread", .signal = SIGSEGV},
-    {.name = "timer", .what = "SIGSEGV by timer_create", .run = wait_for_timer,
-     .frames = "* wait_forever wait_for_timer" CHAIN, .signal = SIGSEGV},
-    {.name = "blocked-then-unblocked", .what = "raised while blocked, then unblocked",
-     UNDER(raise_blocked_then_unblock), .signal = SIGSEGV},
-    {.name = "blocked", .what = "a fault with its signal blocked", .run = fault_while_blocked,
-     .signal = SIGSEGV, .flags = UNSEEN | SHORT, .fails = "report", .why = LATER},
-    {.name = "traced", .what = "under a tracer that passes signals on", .run = crash_traced,
-     .frames = "null_write crash_traced" CHAIN, .signal = SIGSEGV},
-    {.name = "sigkill", .what = "SIGKILL from another process (the OOM killer)",
-     .run = wait_for_sigkill, .signal = SIGKILL, .flags = UNSEEN | SHORT, .fails = "report",
-     .why = LATER},
-    {.name = "sigkill-stopped", .what = "SIGKILL while stopped", .run = wait_stopped_for_sigkill,
-     .signal = SIGKILL, .flags = UNSEEN, .fails = "report", .why = LATER},
-    {.name = "sigkill-self", .what = "raise(SIGKILL)", .run = raise_kill, .signal = SIGKILL,
-     .flags = UNSEEN, .fails = "report", .why = LATER},
-    {.name = "sigquit", .what = "SIGQUIT", .run = raise_quit, .signal = SIGQUIT, .flags = UNSEEN,
-     .fails = "report", .why = LATER},
-    {.name = "sigxcpu", .what = "SIGXCPU", .run = use_up_cpu, .signal = SIGXCPU, .flags = UNSEEN,
-     .fails = "report", .why = LATER},
-    {.name = "sigxfsz", .what = "write beyond RLIMIT_FSIZE", .run = write_beyond_limit,
-     .signal = SIGXFSZ, .flags = UNSEEN, .fails = "report", .why = LATER},
-    {.name = "sigpipe", .what = "write to a pipe that nobody reads", .run = write_to_nobody,
-     .signal = SIGPIPE, .flags = UNSEEN, .fails = "report", .why = LATER},
-    {.name = "sigalrm", .what = "SIGALRM without a handler", .run = wait_for_alarm,
-     .signal = SIGALRM, .flags = UNSEEN, .fails = "report", .why = LATER},
-    {.name = "sigterm", .what = "SIGTERM: an ordinary end", .run = raise_term,
-     .flags = NO_REPORT | SHORT},
+    MODE("raise-segv", "raise(SIGSEGV)", UNDER(raise_segv), .signal = SIGSEGV, .flags = SHORT),
+    MODE("raise-bus", "raise(SIGBUS)", UNDER(raise_bus), .signal = SIGBUS),
+    MODE("raise-fpe", "raise(SIGFPE)", UNDER(raise_fpe), .signal = SIGFPE),
+    MODE("raise-ill", "raise(SIGILL)", UNDER(raise_ill), .signal = SIGILL),
+    MODE("raise-abrt", "raise(SIGABRT)", UNDER(raise_abrt), .signal = SIGABRT),
+    MODE("raise-trap", "raise(SIGTRAP)", UNDER(raise_trap), .signal = SIGTRAP),
+    MODE("raise-sys", "raise(SIGSYS)", UNDER(raise_sys), .signal = SIGSYS),
+    MODE("kill-self", "kill of itself", UNDER(kill_self), .signal = SIGSEGV),
+    MODE("kill-group", "kill of its process group", UNDER(kill_group), .signal = SIGSEGV),
+    MODE("tgkill-self", "tgkill of itself", UNDER(tgkill_self), .signal = SIGBUS),
+    MODE("sigqueue-self", "sigqueue to itself", UNDER(sigqueue_self), .signal = SIGABRT),
+    MODE("resent-fault", "siginfo of a fault, sent by rt_tgsigqueueinfo", UNDER(resend_as_fault),
+         .signal = SIGSEGV, .flags = SHORT),
+    MODE("killed", "SIGSEGV from another process", .run = wait_for_kill,
+         .frames = "* wait_forever wait_for_kill" CHAIN, .signal = SIGSEGV, .flags = SHORT),
+    MODE("killed-abrt", "SIGABRT from another process (a watchdog)", .run = wait_for_abort,
+         .frames = "* wait_forever wait_for_abort" CHAIN, .signal = SIGABRT),
+    MODE("killed-in-read", "the same in read(2)", UNDER(wait_in_read), .signal = SIGSEGV),
+    MODE("killed-in-ppoll", "the same in a ppoll that alone lets it through", UNDER(wait_in_ppoll),
+         .signal = SIGSEGV),
+    MODE("killed-spinning", "the same in a loop", AT(spin_until_kill), .signal = SIGSEGV),
+    MODE("killed-stopped", "the same while stopped", .run = wait_stopped,
+         .frames = "* wait_forever wait_stopped" CHAIN, .signal = SIGSEGV),
+    MODE("pthread-kill", "pthread_kill of another thread", .run = join_until_kill,
+         .frames = "* wait_forever wait_in_thread", .signal = SIGSEGV),
+    MODE("timer", "SIGSEGV by timer_create", .run = wait_for_timer,
+         .frames = "* wait_forever wait_for_timer" CHAIN, .signal = SIGSEGV),
+    MODE("blocked-then-unblocked", "raised while blocked, then unblocked",
+         UNDER(raise_blocked_then_unblock), .signal = SIGSEGV),
+    MODE("blocked", "a fault with its signal blocked", .run = fault_while_blocked,
+         .signal = SIGSEGV, .flags = UNSEEN | SHORT, .fails = "report", .why = LATER),
+    MODE("traced", "under a tracer that passes signals on", .run = crash_traced,
+         .frames = "null_write crash_traced" CHAIN, .signal = SIGSEGV),
+    MODE("sigkill", "SIGKILL from another process (the OOM killer)", .run = wait_for_sigkill,
+         .signal = SIGKILL, .flags = UNSEEN | SHORT, .fails = "report", .why = LATER),
+    MODE("sigkill-stopped", "SIGKILL while stopped", .run = wait_stopped_for_sigkill,
+         .signal = SIGKILL, .flags = UNSEEN, .fails = "report", .why = LATER),
+    MODE("sigkill-self", "raise(SIGKILL)", .run = raise_kill, .signal = SIGKILL, .flags = UNSEEN,
+         .fails = "report", .why = LATER),
+    MODE("sigquit", "SIGQUIT", .run = raise_quit, .signal = SIGQUIT, .flags = UNSEEN,
+         .fails = "report", .why = LATER),
+    MODE("sigxcpu", "SIGXCPU", .run = use_up_cpu, .signal = SIGXCPU, .flags = UNSEEN,
+         .fails = "report", .why = LATER),
+    MODE("sigxfsz", "write beyond RLIMIT_FSIZE", .run = write_beyond_limit, .signal = SIGXFSZ,
+         .flags = UNSEEN, .fails = "report", .why = LATER),
+    MODE("sigpipe", "write to a pipe that nobody reads", .run = write_to_nobody, .signal = SIGPIPE,
+         .flags = UNSEEN, .fails = "report", .why = LATER),
+    MODE("sigalrm", "SIGALRM without a handler", .run = wait_for_alarm, .signal = SIGALRM,
+         .flags = UNSEEN, .fails = "report", .why = LATER),
+    MODE("sigterm", "SIGTERM: an ordinary end", .run = raise_term, .flags = NO_REPORT | SHORT),
 };
 
 const struct family sent = {"sent", modes, sizeof(modes) / sizeof(modes[0])};

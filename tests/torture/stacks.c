@@ -125,8 +125,8 @@ KEEP static void call_no_cfi(void)
 }
 
 static const unsigned char generated[] = {
-    0x48, 0x83, 0xec, 0x48,                         /* sub $72, %rsp */
-    0xc7, 0x04, 0x25, 0x10, 0, 0, 0, 0x01, 0, 0, 0, /* movl $1, 16 */
+    0x48, 0x83, 0xec, 0x48,                            /* sub $72, %rsp */
+    0xc7, 0x04, 0x25, 0x10, 0,    0, 0, 0x01, 0, 0, 0, /* movl $1, 16 */
     0x48, 0x83, 0xc4, 0x48, 0xc3,
 };
 static const unsigned char generated_with_fp[] = {
@@ -171,8 +171,8 @@ static void coroutine_main(void)
 
 static void in_coroutine_by(void (*deed)(void))
 {
-    char *stack = mmap(NULL, COROUTINE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-                       -1, 0);
+    char *stack =
+        mmap(NULL, COROUTINE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     mprotect(stack, PAGE, PROT_NONE);
     getcontext(&coroutine);
     coroutine.uc_stack.ss_sp = stack;
@@ -251,58 +251,55 @@ KEEP static void in_aligned_frame(void)
 #define OVERFLOW "overflow overflow overflow"
 
 static const struct mode modes[] = {
-    {.name = "overflow", .what = "stack overflow of the first thread", .run = overflow,
-     .frames = OVERFLOW, .signal = SIGSEGV, .flags = SHORT},
-    {.name = "overflow-at-once", .what = "one frame of 1 GiB", AT(overflow_at_once),
-     .signal = SIGSEGV},
-    {.name = "overflow-thread", .what = "stack overflow of a thread without towbar_thread_enter",
-     .run = overflow_thread, .frames = OVERFLOW, .signal = SIGSEGV, .flags = ALONE | SHORT,
-     .fails = "report", .why = "the thread has no alternate stack; pthread_create is not wrapped yet"},
-    {.name = "overflow-entered", .what = "the same after towbar_thread_enter",
-     .run = overflow_entered_thread, .frames = OVERFLOW, .signal = SIGSEGV, .flags = ALONE | SHORT},
-    {.name = "overflow-small", .what = "the same on a stack of 64 KiB",
-     .run = overflow_small_thread, .frames = OVERFLOW, .signal = SIGSEGV, .flags = ALONE},
-    {.name = "deep", .what = "100,000 frames deep", .run = crash_deep,
-     .frames = "null_write descend descend", .signal = SIGSEGV, .flags = SHORT},
-    {.name = "deep-20000", .what = "20,000 frames deep", .run = descend_20000,
-     .frames = "null_write descend descend", .signal = SIGSEGV},
-    {.name = "sp-null", .what = "stack pointer near 0", .run = break_sp, .frames = "break_sp",
-     .signal = SIGSEGV, .flags = SHORT},
-    {.name = "sp-wild", .what = "stack pointer wild", .run = break_sp_wild,
-     .frames = "break_sp_wild", .signal = SIGSEGV},
-    {.name = "bp-wild", .what = "frame pointer overwritten", AT(break_bp), .signal = SIGSEGV,
-     .flags = SHORT},
-    {.name = "return-wild", .what = "return address overwritten with an unmapped one",
-     .run = return_wild, .frames = "? chain_middle chain_outer", .signal = SIGSEGV,
-     .flags = SHORT},
-    {.name = "return-non-canonical", .what = "return address overwritten with nonsense",
-     .run = return_non_canonical, .frames = "return_non_canonical chain_middle chain_outer",
-     .signal = SIGSEGV},
-    {.name = "callers-overwritten", .what = "1 KiB of the callers' stack overwritten",
-     .run = overwrite_callers, .frames = "null_write overwrite_callers", .signal = SIGSEGV,
-     .flags = SHORT},
-    {.name = "no-cfi", .what = "code without unwind data and frame pointer", .run = call_no_cfi,
-     .frames = "torture_no_cfi call_no_cfi chain_here chain_middle", .signal = SIGSEGV,
-     .flags = SHORT},
-    {.name = "jit", .what = "code made at run time, no frame pointer", .run = call_jit,
-     .frames = "? run_generated call_jit" CHAIN, .signal = SIGSEGV, .flags = SHORT},
-    {.name = "jit-fp", .what = "code made at run time, with frame pointer", .run = call_jit_fp,
-     .frames = "? run_generated call_jit_fp" CHAIN, .signal = SIGSEGV},
-    {.name = "coroutine", .what = "on a stack of the program's own", .run = in_coroutine,
-     .frames = "null_write" CHAIN, .signal = SIGSEGV, .flags = ALONE | SHORT},
-    {.name = "overflow-coroutine", .what = "overflow of a stack of the program's own",
-     .run = overflow_coroutine, .frames = OVERFLOW, .signal = SIGSEGV, .flags = ALONE},
-    {.name = "longjmp", .what = "after longjmp over 50 frames", .run = after_longjmp,
-     .frames = "null_write after_longjmp" CHAIN, .signal = SIGSEGV},
-    {.name = "noreturn", .what = "called by a function that does not return",
-     .run = calls_noreturn, .frames = "null_write never_returns calls_noreturn" CHAIN,
-     .signal = SIGSEGV, .flags = SHORT},
-    {.name = "large-frame", .what = "below a frame of 200 kB", .run = in_large_frame,
-     .frames = "null_write in_large_frame" CHAIN, .signal = SIGSEGV},
-    {.name = "variable-frame", .what = "below a frame made by alloca", .run = in_variable_frame,
-     .frames = "null_write in_variable_frame" CHAIN, .signal = SIGSEGV},
-    {.name = "aligned-frame", .what = "below a realigned frame", .run = in_aligned_frame,
-     .frames = "null_write in_aligned_frame" CHAIN, .signal = SIGSEGV},
+    MODE("overflow", "stack overflow of the first thread", .run = overflow, .frames = OVERFLOW,
+         .signal = SIGSEGV, .flags = SHORT),
+    MODE("overflow-at-once", "one frame of 1 GiB", AT(overflow_at_once), .signal = SIGSEGV),
+    MODE("overflow-thread", "stack overflow of a thread without towbar_thread_enter",
+         .run = overflow_thread, .frames = OVERFLOW, .signal = SIGSEGV, .flags = ALONE | SHORT,
+         .fails = "report",
+         .why = "the thread has no alternate stack; pthread_create is not wrapped yet"),
+    MODE("overflow-entered", "the same after towbar_thread_enter", .run = overflow_entered_thread,
+         .frames = OVERFLOW, .signal = SIGSEGV, .flags = ALONE | SHORT),
+    MODE("overflow-small", "the same on a stack of 64 KiB", .run = overflow_small_thread,
+         .frames = OVERFLOW, .signal = SIGSEGV, .flags = ALONE),
+    MODE("deep", "100,000 frames deep", .run = crash_deep, .frames = "null_write descend descend",
+         .signal = SIGSEGV, .flags = SHORT),
+    MODE("deep-20000", "20,000 frames deep", .run = descend_20000,
+         .frames = "null_write descend descend", .signal = SIGSEGV),
+    MODE("sp-null", "stack pointer near 0", .run = break_sp, .frames = "break_sp",
+         .signal = SIGSEGV, .flags = SHORT),
+    MODE("sp-wild", "stack pointer wild", .run = break_sp_wild, .frames = "break_sp_wild",
+         .signal = SIGSEGV),
+    MODE("bp-wild", "frame pointer overwritten", AT(break_bp), .signal = SIGSEGV, .flags = SHORT),
+    MODE("return-wild", "return address overwritten with an unmapped one", .run = return_wild,
+         .frames = "? chain_middle chain_outer", .signal = SIGSEGV, .flags = SHORT),
+    MODE("return-non-canonical", "return address overwritten with nonsense",
+         .run = return_non_canonical, .frames = "return_non_canonical chain_middle chain_outer",
+         .signal = SIGSEGV),
+    MODE("callers-overwritten", "1 KiB of the callers' stack overwritten", .run = overwrite_callers,
+         .frames = "null_write overwrite_callers", .signal = SIGSEGV, .flags = SHORT),
+    MODE("no-cfi", "code without unwind data and frame pointer", .run = call_no_cfi,
+         .frames = "torture_no_cfi call_no_cfi chain_here chain_middle", .signal = SIGSEGV,
+         .flags = SHORT),
+    MODE("jit", "code made at run time, no frame pointer", .run = call_jit,
+         .frames = "? run_generated call_jit" CHAIN, .signal = SIGSEGV, .flags = SHORT),
+    MODE("jit-fp", "code made at run time, with frame pointer", .run = call_jit_fp,
+         .frames = "? run_generated call_jit_fp" CHAIN, .signal = SIGSEGV),
+    MODE("coroutine", "on a stack of the program's own", .run = in_coroutine,
+         .frames = "null_write" CHAIN, .signal = SIGSEGV, .flags = ALONE | SHORT),
+    MODE("overflow-coroutine", "overflow of a stack of the program's own",
+         .run = overflow_coroutine, .frames = OVERFLOW, .signal = SIGSEGV, .flags = ALONE),
+    MODE("longjmp", "after longjmp over 50 frames", .run = after_longjmp,
+         .frames = "null_write after_longjmp" CHAIN, .signal = SIGSEGV),
+    MODE("noreturn", "called by a function that does not return", .run = calls_noreturn,
+         .frames = "null_write never_returns calls_noreturn" CHAIN, .signal = SIGSEGV,
+         .flags = SHORT),
+    MODE("large-frame", "below a frame of 200 kB", .run = in_large_frame,
+         .frames = "null_write in_large_frame" CHAIN, .signal = SIGSEGV),
+    MODE("variable-frame", "below a frame made by alloca", .run = in_variable_frame,
+         .frames = "null_write in_variable_frame" CHAIN, .signal = SIGSEGV),
+    MODE("aligned-frame", "below a realigned frame", .run = in_aligned_frame,
+         .frames = "null_write in_aligned_frame" CHAIN, .signal = SIGSEGV),
 };
 
 const struct family stacks = {"stacks", modes, sizeof(modes) / sizeof(modes[0])};

@@ -27,7 +27,8 @@ DEED call_terminate()
 }
 
 /* With a name, or the compiler would know every class that there is. */
-namespace thrower {
+namespace thrower
+{
 struct Base {
     Base()
     {

@@ -23,8 +23,9 @@ int is_bare;
 const char *program_folder;
 static void (*volatile chained)(void);
 
-static const struct family *const families[] = {&faults, &aborts,   &stacks, &sent,   &handlers,
-                                                &locks,  &children, &world,  &threads};
+static const struct family *const families[] = {&faults,   &aborts, &stacks,    &sent,
+                                                &handlers, &locks,  &libraries, &ends,
+                                                &children, &world,  &sandbox,   &threads};
 enum { N_FAMILIES = sizeof(families) / sizeof(families[0]) };
 
 /* ---- what modes use ---- */

@@ -1,8 +1,8 @@
 /* torture.h - the ways to die, one table for each family of them.
  *
- * A mode is run twice: with the library, and with TORTURE_BARE in the environment, which is the same
- * program without towbar_init. What it says on standard output and how it ends must not differ; a
- * line that begins with # is for people. The grader is test_torture.py. */
+ * A mode is run twice: with the library, and with TORTURE_BARE in the environment, which is the
+ * same program without towbar_init. What it says on standard output and how it ends must not
+ * differ; a line that begins with # is for people. The grader is test_torture.py. */
 #ifndef TB_TORTURE_H
 #define TB_TORTURE_H
 
@@ -16,15 +16,15 @@
 #endif
 
 enum {
-    ALONE = 1,      /* run is called by main; else by chain_here, as most bugs are */
-    ROOT_ONLY = 2,  /* needs root */
-    UNSEEN = 4,     /* no handler of ours can run */
-    NO_REPORT = 8,  /* none is to be made: it does not die of a signal of ours */
-    SHORT = 16,     /* in the short form too */
-    GLIBC_ONLY = 32, /* a sanitizer would take its place */
-    OWN_SPOOL = 64,  /* needs one that no other mode uses */
+    ALONE = 1,         /* run is called by main; else by chain_here, as most bugs are */
+    ROOT_ONLY = 2,     /* needs root */
+    UNSEEN = 4,        /* no handler of ours can run */
+    NO_REPORT = 8,     /* none is to be made: it does not die of a signal of ours */
+    SHORT = 16,        /* in the short form too */
+    GLIBC_ONLY = 32,   /* a sanitizer would take its place */
+    OWN_SPOOL = 64,    /* needs one that no other mode uses */
     TWO_REPORTS = 128, /* of two processes; graded is the one with that signal */
-    NO_TRACE = 256    /* the thread that dies has none */
+    NO_TRACE = 256     /* the thread that dies has none */
 };
 
 struct mode {
@@ -33,13 +33,17 @@ struct mode {
     void (*before)(void); /* towbar_init; NULL for nothing */
     void (*run)(void);
     int signal;         /* in the report */
-    const char *frames; /* innermost first; "?" is one frame of any name, "*" any number of frames of
-                           other modules; NULL: not looked at */
+    const char *frames; /* innermost first; "?" is one frame of any name, "*" any number of frames
+                           of other modules; NULL: not looked at */
     int flags;
     const char *fails; /* grades that are expected to fail, and why; NULL for none */
     const char *why;
 };
 
+#define MODE(its_name, its_what, ...)                                                              \
+    {                                                                                              \
+        .name = its_name, .what = its_what, __VA_ARGS__                                            \
+    }
 /* Most modes: deed is what is innermost, or what called into other modules. */
 #define CHAIN " chain_here chain_middle"
 #define AT(deed) .run = (deed), .frames = #deed CHAIN
@@ -51,7 +55,8 @@ struct family {
     size_t n;
 };
 
-extern const struct family faults, aborts, stacks, sent, handlers, locks, children, world, threads;
+extern const struct family faults, aborts, stacks, sent, handlers, locks, libraries, ends, children,
+    world, sandbox, threads;
 
 extern volatile int sink;
 extern volatile int zero;

@@ -4,11 +4,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +17,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { NOBODY = 65534, N_CALLS_MAX = 16 };
+enum { NOBODY = 65534 };
 
 static const char *spool_folder(void)
 {
@@ -173,81 +170,6 @@ KEEP static void not_dumpable(void)
     null_write();
 }
 
-/* ---- seccomp ---- */
-
-#define ALLOW(call)                                                                                \
-    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_##call, 0, 1),                                         \
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)
-
-/* All calls but the few of a worker that has its files. */
-static void forbid_calls(unsigned otherwise)
-{
-    struct sock_filter filter[] = {
-        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-        ALLOW(read),
-        ALLOW(write),
-        ALLOW(exit),
-        ALLOW(exit_group),
-        ALLOW(rt_sigreturn),
-        BPF_STMT(BPF_RET | BPF_K, otherwise),
-    };
-    struct sock_fprog program = {sizeof(filter) / sizeof(filter[0]), filter};
-    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-    if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0)
-        say("no filter: %s\n", strerror(errno));
-}
-
-KEEP static void sandboxed_errno(void)
-{
-    forbid_calls(SECCOMP_RET_ERRNO | EPERM);
-    null_write();
-}
-
-KEEP static void sandboxed_trap(void)
-{
-    forbid_calls(SECCOMP_RET_TRAP);
-    null_write();
-}
-
-KEEP static void sandboxed_kill(void)
-{
-    forbid_calls(SECCOMP_RET_KILL_PROCESS);
-    null_write();
-}
-
-KEEP static void sandboxed_strict(void)
-{
-    prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT);
-    null_write();
-}
-
-KEEP static void forbidden_call_trapped(void)
-{
-    forbid_calls(SECCOMP_RET_TRAP);
-    syscall(SYS_getppid);
-    sink++;
-}
-
-KEEP static void forbidden_call_killed(void)
-{
-    forbid_calls(SECCOMP_RET_KILL_PROCESS);
-    syscall(SYS_getppid);
-    sink++;
-}
-
-KEEP static void forbidden_call_kills_thread(void)
-{
-    forbid_calls(SECCOMP_RET_KILL_THREAD);
-    syscall(SYS_getppid);
-    sink++;
-}
-
-KEEP static void abort_sandboxed(void)
-{
-    forbid_calls(SECCOMP_RET_ERRNO | EPERM);
-    abort();
-}
-
 /* ---- room ---- */
 
 KEEP static void no_memory(void)
@@ -356,82 +278,60 @@ KEEP static void without_folder(void)
 }
 
 static const struct mode modes[] = {
-    {.name = "closefrom", .what = "after closefrom(3)", .run = close_from_3,
-     .frames = "null_write close_from_3" CHAIN, .signal = SIGSEGV, .flags = SHORT},
-    {.name = "close-all", .what = "after all descriptors were closed", .run = close_all,
-     .frames = "null_write close_all" CHAIN, .signal = SIGSEGV},
-    {.name = "close-reuse", .what = "after all were closed and used again",
-     .run = close_and_reuse, .frames = "null_write close_and_reuse" CHAIN, .signal = SIGSEGV},
-    {.name = "no-descriptors", .what = "no descriptor is left", .run = use_up_descriptors,
-     .frames = "null_write use_up_descriptors" CHAIN, .signal = SIGSEGV, .flags = SHORT},
-    {.name = "descriptors-forbidden", .what = "RLIMIT_NOFILE 0", .run = forbid_descriptors,
-     .frames = "null_write forbid_descriptors" CHAIN, .signal = SIGSEGV},
-    {.name = "fork-no-descriptors", .what = "no descriptor is left, in a forked child",
-     .run = use_up_allowed_in_child, .frames = "null_write use_up_allowed" CHAIN,
-     .signal = SIGSEGV, .flags = ALONE | SHORT},
-    {.name = "fork-no-descriptors-hard", .what = "the same where the hard limit is reached",
-     .run = use_up_all_in_child, .frames = "null_write use_up_descriptors" CHAIN,
-     .signal = SIGSEGV, .flags = ALONE, .fails = "report",
-     .why = "a child that never used the library opens its slot when it crashes"},
-    {.name = "setuid", .what = "setuid to nobody", .run = as_nobody,
-     .frames = "null_write as_nobody" CHAIN, .signal = SIGSEGV, .flags = ROOT_ONLY | SHORT},
-    {.name = "chroot", .what = "chroot to an empty folder", .run = in_chroot,
-     .frames = "null_write in_chroot" CHAIN, .signal = SIGSEGV, .flags = ROOT_ONLY | SHORT},
-    {.name = "dropped", .what = "chroot, nobody, descriptors closed", .run = dropped,
-     .frames = "null_write dropped" CHAIN, .signal = SIGSEGV, .flags = ROOT_ONLY},
-    {.name = "fork-setuid", .what = "a forked child as nobody", .run = in_dropped_child,
-     .frames = "null_write as_nobody" CHAIN, .signal = SIGSEGV,
-     .flags = ALONE | ROOT_ONLY | SHORT},
-    {.name = "fork-chroot", .what = "a forked child, chrooted, as nobody",
-     .run = in_chrooted_child, .frames = "null_write as_dropped_worker" CHAIN, .signal = SIGSEGV,
-     .flags = ALONE | ROOT_ONLY},
-    {.name = "not-dumpable", .what = "PR_SET_DUMPABLE 0", .run = not_dumpable,
-     .frames = "null_write not_dumpable" CHAIN, .signal = SIGSEGV},
-    {.name = "seccomp-errno", .what = "most calls fail with EPERM", .run = sandboxed_errno,
-     .frames = "null_write sandboxed_errno" CHAIN, .signal = SIGSEGV, .flags = SHORT},
-    {.name = "seccomp-trap", .what = "most calls raise SIGSYS", .run = sandboxed_trap,
-     .frames = "null_write sandboxed_trap" CHAIN, .signal = SIGSEGV, .flags = SHORT},
-    {.name = "seccomp-kill", .what = "most calls kill", .run = sandboxed_kill,
-     .frames = "null_write sandboxed_kill" CHAIN, .signal = SIGSEGV, .flags = SHORT,
-     .fails = "report,end", .why = "the first call of the handler kills, with the filter's signal"},
-    {.name = "seccomp-strict", .what = "strict mode", .run = sandboxed_strict,
-     .frames = "null_write sandboxed_strict" CHAIN, .signal = SIGSEGV, .fails = "report,end",
-     .why = "the first call of the handler kills, with SIGKILL"},
-    {.name = "seccomp-trapped", .what = "a forbidden call raises SIGSYS",
-     UNDER(forbidden_call_trapped), .signal = SIGSYS, .flags = SHORT},
-    {.name = "seccomp-killed", .what = "a forbidden call kills", .run = forbidden_call_killed,
-     .signal = SIGSYS, .flags = UNSEEN, .fails = "report",
-     .why = "no handler runs; a watcher that notices vanished processes is to come"},
-    {.name = "seccomp-killed-thread", .what = "a forbidden call kills the thread",
-     .run = forbidden_call_kills_thread, .signal = SIGSYS, .flags = UNSEEN, .fails = "report",
-     .why = "no handler runs; a watcher that notices vanished processes is to come"},
-    {.name = "seccomp-abort", .what = "abort() where it can raise nothing: a privileged instruction",
-     UNDER(abort_sandboxed), .signal = SIGSEGV},
-    {.name = "no-memory", .what = "malloc fails at RLIMIT_AS, unchecked", AT(no_memory),
-     .signal = SIGSEGV, .flags = SHORT | GLIBC_ONLY},
-    {.name = "no-memory-at-all", .what = "RLIMIT_AS and RLIMIT_DATA 1",
-     .run = no_memory_in_thread, .frames = "null_write no_memory_in_thread" CHAIN,
-     .signal = SIGSEGV, .flags = GLIBC_ONLY},
-    {.name = "no-file-size", .what = "RLIMIT_FSIZE 0", .run = no_file_size,
-     .frames = "null_write no_file_size" CHAIN, .signal = SIGSEGV, .flags = SHORT},
-    {.name = "no-core", .what = "RLIMIT_CORE 0", .run = no_core,
-     .frames = "null_write no_core" CHAIN, .signal = SIGSEGV, .flags = SHORT},
-    {.name = "no-processes", .what = "RLIMIT_NPROC 0", .run = no_processes,
-     .frames = "null_write no_processes" CHAIN, .signal = SIGSEGV},
-    {.name = "no-stack", .what = "RLIMIT_STACK below what is used", .run = no_stack,
-     .frames = "null_write no_stack" CHAIN, .signal = SIGSEGV},
-    {.name = "no-sigpending", .what = "RLIMIT_SIGPENDING and RLIMIT_MEMLOCK 0",
-     .run = no_locked_memory, .frames = "null_write no_locked_memory" CHAIN, .signal = SIGSEGV},
-    {.name = "no-sigpending-abort", .what = "abort() with RLIMIT_SIGPENDING 0",
-     UNDER(no_pending_abort), .signal = SIGABRT},
-    {.name = "full-disk", .what = "the spool's file system is full", .before = small_disk,
-     .run = fill_disk, .frames = "null_write fill_disk" CHAIN, .signal = SIGSEGV,
-     .flags = ROOT_ONLY | OWN_SPOOL},
-    {.name = "read-only-disk", .what = "the spool's file system made read-only",
-     .before = small_disk, .run = make_read_only, .frames = "null_write make_read_only" CHAIN,
-     .signal = SIGSEGV, .flags = ROOT_ONLY | OWN_SPOOL},
-    {.name = "no-folder", .what = "the current folder was removed", .run = without_folder,
-     .frames = "null_write without_folder" CHAIN, .signal = SIGSEGV},
+    MODE("closefrom", "after closefrom(3)", .run = close_from_3,
+         .frames = "null_write close_from_3" CHAIN, .signal = SIGSEGV, .flags = SHORT),
+    MODE("close-all", "after all descriptors were closed", .run = close_all,
+         .frames = "null_write close_all" CHAIN, .signal = SIGSEGV),
+    MODE("close-reuse", "after all were closed and used again", .run = close_and_reuse,
+         .frames = "null_write close_and_reuse" CHAIN, .signal = SIGSEGV),
+    MODE("no-descriptors", "no descriptor is left", .run = use_up_descriptors,
+         .frames = "null_write use_up_descriptors" CHAIN, .signal = SIGSEGV, .flags = SHORT),
+    MODE("descriptors-forbidden", "RLIMIT_NOFILE 0", .run = forbid_descriptors,
+         .frames = "null_write forbid_descriptors" CHAIN, .signal = SIGSEGV),
+    MODE("fork-no-descriptors", "no descriptor is left, in a forked child",
+         .run = use_up_allowed_in_child, .frames = "null_write use_up_allowed" CHAIN,
+         .signal = SIGSEGV, .flags = ALONE | SHORT),
+    MODE("fork-no-descriptors-hard", "the same where the hard limit is reached",
+         .run = use_up_all_in_child, .frames = "null_write use_up_descriptors" CHAIN,
+         .signal = SIGSEGV, .flags = ALONE, .fails = "report",
+         .why = "a child that never used the library opens its slot when it crashes"),
+    MODE("setuid", "setuid to nobody", .run = as_nobody, .frames = "null_write as_nobody" CHAIN,
+         .signal = SIGSEGV, .flags = ROOT_ONLY | SHORT),
+    MODE("chroot", "chroot to an empty folder", .run = in_chroot,
+         .frames = "null_write in_chroot" CHAIN, .signal = SIGSEGV, .flags = ROOT_ONLY | SHORT),
+    MODE("dropped", "chroot, nobody, descriptors closed", .run = dropped,
+         .frames = "null_write dropped" CHAIN, .signal = SIGSEGV, .flags = ROOT_ONLY),
+    MODE("fork-setuid", "a forked child as nobody", .run = in_dropped_child,
+         .frames = "null_write as_nobody" CHAIN, .signal = SIGSEGV,
+         .flags = ALONE | ROOT_ONLY | SHORT),
+    MODE("fork-chroot", "a forked child, chrooted, as nobody", .run = in_chrooted_child,
+         .frames = "null_write as_dropped_worker" CHAIN, .signal = SIGSEGV,
+         .flags = ALONE | ROOT_ONLY),
+    MODE("not-dumpable", "PR_SET_DUMPABLE 0", .run = not_dumpable,
+         .frames = "null_write not_dumpable" CHAIN, .signal = SIGSEGV),
+    MODE("no-memory", "malloc fails at RLIMIT_AS, unchecked", AT(no_memory), .signal = SIGSEGV,
+         .flags = SHORT | GLIBC_ONLY),
+    MODE("no-memory-at-all", "RLIMIT_AS and RLIMIT_DATA 1", .run = no_memory_in_thread,
+         .frames = "null_write no_memory_in_thread" CHAIN, .signal = SIGSEGV, .flags = GLIBC_ONLY),
+    MODE("no-file-size", "RLIMIT_FSIZE 0", .run = no_file_size,
+         .frames = "null_write no_file_size" CHAIN, .signal = SIGSEGV, .flags = SHORT),
+    MODE("no-core", "RLIMIT_CORE 0", .run = no_core, .frames = "null_write no_core" CHAIN,
+         .signal = SIGSEGV, .flags = SHORT),
+    MODE("no-processes", "RLIMIT_NPROC 0", .run = no_processes,
+         .frames = "null_write no_processes" CHAIN, .signal = SIGSEGV),
+    MODE("no-stack", "RLIMIT_STACK below what is used", .run = no_stack,
+         .frames = "null_write no_stack" CHAIN, .signal = SIGSEGV),
+    MODE("no-sigpending", "RLIMIT_SIGPENDING and RLIMIT_MEMLOCK 0", .run = no_locked_memory,
+         .frames = "null_write no_locked_memory" CHAIN, .signal = SIGSEGV),
+    MODE("no-sigpending-abort", "abort() with RLIMIT_SIGPENDING 0", UNDER(no_pending_abort),
+         .signal = SIGABRT),
+    MODE("full-disk", "the spool's file system is full", .before = small_disk, .run = fill_disk,
+         .frames = "null_write fill_disk" CHAIN, .signal = SIGSEGV, .flags = ROOT_ONLY | OWN_SPOOL),
+    MODE("read-only-disk", "the spool's file system made read-only", .before = small_disk,
+         .run = make_read_only, .frames = "null_write make_read_only" CHAIN, .signal = SIGSEGV,
+         .flags = ROOT_ONLY | OWN_SPOOL),
+    MODE("no-folder", "the current folder was removed", .run = without_folder,
+         .frames = "null_write without_folder" CHAIN, .signal = SIGSEGV),
 };
 
 const struct family world = {"world", modes, sizeof(modes) / sizeof(modes[0])};

@@ -1,0 +1,169 @@
+/* libraries.c - in libraries that are loaded and unloaded; what only C++ can do. */
+#include "torture.h"
+
+#include <dlfcn.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static atomic_int is_loading;
+static void *kept_library;
+
+static void *load(const char *name)
+{
+    char path[PATH_MAX];
+    snprintf(path, sizeof(path), "%s/%s", program_folder, name);
+    void *library = dlopen(path, RTLD_NOW);
+    if (!library)
+        say("%s\n", dlerror());
+    kept_library = library;
+    return library;
+}
+
+static void call(const char *library, const char *name)
+{
+    void *found = dlsym(load(library), name);
+    if (!found)
+        say("no %s\n", name);
+    else
+        ((void (*)(void))found)();
+    sink++;
+}
+
+KEEP static void crash_in_constructor(void)
+{
+    setenv("TORTURE_IN_CONSTRUCTOR", "1", 1);
+    load("torture_plugin.so");
+    sink++;
+}
+
+KEEP static void crash_in_unloading(void)
+{
+    void *library = load("torture_plugin.so");
+    setenv("TORTURE_IN_DESTRUCTOR", "1", 1);
+    dlclose(library);
+    sink++;
+}
+
+static void *load_and_unload(void *arg)
+{
+    char path[PATH_MAX];
+    (void)arg;
+    snprintf(path, sizeof(path), "%s/torture_plugin.so", program_folder);
+    for (;;) {
+        void *library = dlopen(path, RTLD_NOW);
+        is_loading = 1;
+        dlclose(library);
+    }
+    return NULL;
+}
+
+KEEP static void crash_among_loading(void)
+{
+    spawn(load_and_unload, NULL);
+    while (!is_loading)
+        usleep(100);
+    null_write();
+}
+
+KEEP static void crash_in_plugin(void)
+{
+    call("torture_plugin.so", "plugin_crash");
+}
+
+KEEP static void crash_in_stripped(void)
+{
+    call("torture_stripped.so", "plugin_crash");
+}
+
+KEEP static void crash_behind_plugin(void)
+{
+    void *found = dlsym(load("torture_plugin.so"), "plugin_call");
+    ((void (*)(void (*)(void)))found)(null_write);
+    sink++;
+}
+
+KEEP static void call_unloaded(void)
+{
+    void (*volatile deed)(void);
+    void *library = load("torture_plugin.so");
+    deed = (void (*)(void))dlsym(library, "plugin_crash");
+    dlclose(library);
+    deed();
+    sink++;
+}
+
+KEEP static void crash_where_another_was(void)
+{
+    void *library = load("torture_stripped.so");
+    dlclose(library);
+    call("torture_plugin.so", "plugin_crash");
+}
+
+/* ---- C++ ---- */
+
+#define THROWS(function, name)                                                                     \
+    KEEP static void function(void)                                                                \
+    {                                                                                              \
+        call("torture_thrower.so", name);                                                          \
+    }
+
+THROWS(cxx_throw, "throw_uncaught")
+THROWS(cxx_noexcept, "throw_through_noexcept")
+THROWS(cxx_terminate, "call_terminate")
+THROWS(cxx_pure, "call_pure_virtual")
+THROWS(cxx_destructor, "throw_while_unwinding")
+THROWS(cxx_memory, "run_out_of_memory")
+THROWS(cxx_range, "index_out_of_range")
+THROWS(cxx_thread, "throw_in_thread")
+THROWS(cxx_caught, "catch_and_go_on")
+THROWS(cxx_catch, "crash_in_catch")
+
+#define PLUGIN "plugin_inner plugin_crash"
+
+static const struct mode modes[] = {
+    MODE("constructor", "in a constructor, under dlopen", .run = crash_in_constructor,
+         .frames = PLUGIN " plugin_begin * load crash_in_constructor" CHAIN, .signal = SIGSEGV,
+         .flags = SHORT),
+    MODE("unloading", "in a destructor, under dlclose", .run = crash_in_unloading,
+         .frames = PLUGIN " plugin_end * crash_in_unloading" CHAIN, .signal = SIGSEGV),
+    MODE("loading-storm", "another thread in dlopen and dlclose", .run = crash_among_loading,
+         .frames = "null_write crash_among_loading" CHAIN, .signal = SIGSEGV),
+    MODE("plugin", "in a library loaded after init", .run = crash_in_plugin,
+         .frames = PLUGIN " call crash_in_plugin" CHAIN, .signal = SIGSEGV, .flags = SHORT),
+    MODE("stripped", "in a library without symbols", .run = crash_in_stripped,
+         .frames = "? plugin_crash call crash_in_stripped" CHAIN, .signal = SIGSEGV,
+         .flags = SHORT),
+    MODE("behind-plugin", "called back by a library", .run = crash_behind_plugin,
+         .frames = "null_write plugin_call crash_behind_plugin" CHAIN, .signal = SIGSEGV),
+    MODE("unloaded", "call of a library that was unloaded", .run = call_unloaded,
+         .frames = "? call_unloaded" CHAIN, .signal = SIGSEGV, .flags = SHORT),
+    MODE("replaced", "in a library loaded where another was", .run = crash_where_another_was,
+         .frames = PLUGIN " call crash_where_another_was" CHAIN, .signal = SIGSEGV),
+    MODE("cxx-throw", "uncaught C++ exception", .run = cxx_throw,
+         .frames = "* throw_uncaught call cxx_throw" CHAIN, .signal = SIGABRT, .flags = SHORT),
+    MODE("cxx-noexcept", "exception out of a noexcept function", .run = cxx_noexcept,
+         .frames = "* throw_uncaught ? throw_through_noexcept call cxx_noexcept",
+         .signal = SIGABRT),
+    MODE("cxx-terminate", "std::terminate", .run = cxx_terminate,
+         .frames = "* call_terminate call cxx_terminate" CHAIN, .signal = SIGABRT),
+    MODE("cxx-pure", "pure virtual call", .run = cxx_pure,
+         .frames = "* ? ? ? call_pure_virtual call cxx_pure", .signal = SIGABRT),
+    MODE("cxx-destructor", "exception out of a destructor while unwinding", .run = cxx_destructor,
+         .frames = NULL, .signal = SIGABRT),
+    MODE("cxx-memory", "std::bad_alloc", .run = cxx_memory,
+         .frames = "* run_out_of_memory call cxx_memory" CHAIN, .signal = SIGABRT,
+         .flags = GLIBC_ONLY),
+    MODE("cxx-range", "std::out_of_range", .run = cxx_range,
+         .frames = "* ? ? index_out_of_range call cxx_range" CHAIN, .signal = SIGABRT),
+    MODE("cxx-thread", "exception out of a std::thread", .run = cxx_thread,
+         .frames = "* throw_uncaught", .signal = SIGABRT, .flags = NO_TRACE),
+    MODE("cxx-caught", "a caught exception: no death", .run = cxx_caught, .flags = NO_REPORT),
+    MODE("cxx-catch", "a fault in a catch block", .run = cxx_catch,
+         .frames = "crash_in_catch call cxx_catch" CHAIN, .signal = SIGSEGV),
+};
+
+const struct family libraries = {"libraries", modes, sizeof(modes) / sizeof(modes[0])};
