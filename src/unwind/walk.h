@@ -5,7 +5,7 @@
  * the caller. Where there is none the walk goes on by its own fix-ups, and marks what it found:
  *   - the address is in no code (call of NULL or of an unmapped address): the caller is at [sp];
  *   - code without rows: a stack scan for return addresses that follow a call, bounded by bp, then
- *     the frame pointer. */
+ *     the frame pointer; first for calls that can have led there, then for any. */
 #ifndef TB_UNWIND_WALK_H
 #define TB_UNWIND_WALK_H
 

@@ -165,6 +165,37 @@ static void scan_takes_a_call_that_led_here_before_what_is_left_over(void **stat
     assert_int_equal(frames[1].trust, TB_TRUST_SCAN);
 }
 
+/* A stub of the linker, "jmp *(%rip)", can have led anywhere: so a call of one comes second. */
+static void scan_takes_a_call_of_here_before_one_of_a_stub(void **state)
+{
+    struct fake f = {0};
+    struct tb_unwind_frame frames[FRAMES];
+    (void)state;
+    f.code[900] = 0xff;
+    f.code[901] = 0x25;
+    f.stack[2] = direct_call_at(&f, 700, 900);
+    f.stack[5] = direct_call_at(&f, 800, 80);
+    struct tb_unwind_regs regs = {CODE_AT + 100, STACK_AT, 0};
+    assert_true(walk_fake(&f, regs, frames, FRAMES, NULL) >= 2);
+    assert_int_equal(frames[1].ip, CODE_AT + 800);
+    f.stack[5] = 0;
+    assert_true(walk_fake(&f, regs, frames, FRAMES, NULL) >= 2);
+    assert_int_equal(frames[1].ip, CODE_AT + 700);
+}
+
+/* A direct call leads to code that the linker knew. */
+static void scan_from_code_made_at_run_time_takes_an_indirect_call(void **state)
+{
+    struct fake f = {0};
+    struct tb_unwind_frame frames[FRAMES];
+    (void)state;
+    f.stack[2] = direct_call_at(&f, 700, 80);
+    f.stack[5] = call_at(&f, 800);
+    struct tb_unwind_regs regs = {stack_address(60), STACK_AT, 0};
+    assert_true(walk_fake(&f, regs, frames, FRAMES, NULL) >= 2);
+    assert_int_equal(frames[1].ip, CODE_AT + 800);
+}
+
 static void every_form_of_call_is_known(void **state)
 {
     static const struct {
@@ -489,6 +520,8 @@ int main(void)
         cmocka_unit_test(walk_that_meets_its_end_with_the_last_slot_is_not_cut),
         cmocka_unit_test(frame_that_leads_to_itself_ends_the_walk),
         cmocka_unit_test(scan_takes_a_call_that_led_here_before_what_is_left_over),
+        cmocka_unit_test(scan_takes_a_call_of_here_before_one_of_a_stub),
+        cmocka_unit_test(scan_from_code_made_at_run_time_takes_an_indirect_call),
         cmocka_unit_test(every_form_of_call_is_known),
         cmocka_unit_test(fault_has_its_callers_by_unwind_data),
         cmocka_unit_test(call_of_null_keeps_the_caller),
