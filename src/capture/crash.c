@@ -128,6 +128,21 @@ static int wait_for_claim(int tid)
     }
 }
 
+/* A stage has failed. Where somebody has cut the slot's file there is nothing left to write to. */
+static void go_on_after(const struct tb_signal *signal)
+{
+    uintptr_t at = (uintptr_t)signal->info->si_addr;
+    if (!now.slot)
+        return;
+    uintptr_t map = (uintptr_t)now.slot->map;
+    if (signal->signo == SIGBUS && at >= map && at - map < TB_SLOT_BYTES) {
+        tb_crash_record_drop();
+        now.slot = NULL;
+    } else {
+        tb_crash_record_resume();
+    }
+}
+
 static uint32_t this_process(void)
 {
     long pid = syscall(SYS_getpid);
@@ -142,8 +157,7 @@ __attribute__((noinline)) static void handle(const struct tb_signal *signal)
     if (atomic_load(&claim) == tid) {
         /* Sent from outside while this thread is dying already: too late to matter. */
         if (signal->info->si_code > 0 || signal->info->si_pid == (pid_t)now.pid) {
-            if (now.slot)
-                tb_crash_record_resume();
+            go_on_after(signal);
             finish(1);
         }
         return;

@@ -300,12 +300,17 @@ void tb_crash_record_resume(void)
         run_stages();
 }
 
+void tb_crash_record_drop(void)
+{
+    tb_modules_give(crash.modules);
+    crash.modules = NULL;
+}
+
 void tb_crash_record_done(enum tb_slot_state state)
 {
     tb_slot_state(crash.slot, state, crash.tid);
     tb_slot_wake(crash.slot);
-    tb_modules_give(crash.modules);
-    crash.modules = NULL;
+    tb_crash_record_drop();
 }
 
 void tb_crash_record_context(struct tb_slot *slot, uint32_t pid)

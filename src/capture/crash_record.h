@@ -15,6 +15,8 @@ void tb_crash_record_setup(void);
 void tb_crash_record(struct tb_slot *slot, const struct tb_signal *signal, uint32_t pid,
                      uint32_t tid);
 void tb_crash_record_resume(void);
+/* The slot cannot be written to any more; instead of done. */
+void tb_crash_record_drop(void);
 /* The record is as good as it gets: says so in the slot. */
 void tb_crash_record_done(enum tb_slot_state state);
 /* Stores the process record into a slot that a child made in its handler. */
