@@ -144,6 +144,20 @@ KEEP static void crash_after_second_init(void)
     null_write();
 }
 
+static void crash_before_init(void)
+{
+    chain(null_write);
+}
+
+static void nothing(void)
+{
+}
+
+static void become_another(void)
+{
+    execl("/bin/true", "true", (char *)NULL);
+}
+
 #define IN_CHAIN "null_write chain_here chain_middle"
 
 static const struct mode modes[] = {
@@ -162,6 +176,10 @@ static const struct mode modes[] = {
     MODE("in-report", "a wild pointer given to towbar_error", UNDER(crash_in_report),
          .signal = SIGSEGV, .flags = SHORT),
     MODE("in-note", "a wild pointer given to towbar_note", UNDER(crash_in_note), .signal = SIGSEGV),
+    MODE("before-init", "before towbar_init", .before = crash_before_init, .run = nothing,
+         .flags = NO_REPORT),
+    MODE("exec", "exec of another program, which ends well", .run = become_another,
+         .flags = NO_REPORT),
     MODE("after-shutdown", "after towbar_shutdown", .run = crash_after_shutdown,
          .flags = NO_REPORT),
     MODE("second-init", "after towbar_shutdown and towbar_init", .run = crash_after_second_init,

@@ -257,14 +257,14 @@ static void trace_parent(void)
     int status;
     if (ptrace(PTRACE_SEIZE, target, 0, 0) != 0)
         _exit(1);
-    kill(target, SIGUSR1);
+    syscall(SYS_tgkill, target, target, SIGUSR1);
     while (waitpid(target, &status, __WALL) == target && WIFSTOPPED(status)) {
         int signo = WSTOPSIG(status);
         int is_event = status >> 16 != 0;
         ptrace(PTRACE_CONT, target, 0,
                (void *)(intptr_t)(is_event || signo == SIGUSR1 ? 0 : signo));
         if (signo == SIGUSR1)
-            kill(target, SIGUSR2);
+            syscall(SYS_tgkill, target, target, SIGUSR2);
     }
     _exit(0);
 }

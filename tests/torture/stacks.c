@@ -210,6 +210,37 @@ KEEP static void after_longjmp(void)
     sink++;
 }
 
+static void unmap_own(void)
+{
+    munmap(coroutine.uc_stack.ss_sp, COROUTINE_BYTES);
+}
+
+static void unmap_coroutine(void)
+{
+    in_coroutine_by(unmap_own);
+}
+
+KEEP static void forbid_own(void)
+{
+    char here;
+    char *page = (char *)((uintptr_t)&here & ~(uintptr_t)(PAGE - 1));
+    mprotect(page - PAGE, 2 * PAGE, PROT_READ);
+    null_write();
+    sink++;
+}
+
+/* Alone in its page, which may not be read any more either. */
+KEEP __attribute__((aligned(4096))) static void in_forbidden_code(void)
+{
+    mprotect((void *)(uintptr_t)in_forbidden_code, PAGE, PROT_NONE);
+    sink++;
+}
+KEEP __attribute__((aligned(4096))) static void behind_forbidden_code(void)
+{
+    in_forbidden_code();
+    sink++;
+}
+
 /* One that does not return, called last: its return address is in the next function. */
 KEEP static void __attribute__((noreturn)) never_returns(void)
 {
@@ -289,6 +320,13 @@ static const struct mode modes[] = {
          .frames = "null_write" CHAIN, .signal = SIGSEGV, .flags = ALONE | SHORT),
     MODE("overflow-coroutine", "overflow of a stack of the program's own",
          .run = overflow_coroutine, .frames = OVERFLOW, .signal = SIGSEGV, .flags = ALONE),
+    MODE("stack-unmapped", "a stack of the program's own that is unmapped", .run = unmap_coroutine,
+         .signal = SIGSEGV, .flags = ALONE),
+    MODE("stack-read-only", "the stack made read-only", .run = forbid_own,
+         .frames = "forbid_own" CHAIN, .signal = SIGSEGV),
+    MODE("code-forbidden", "the page of code that runs made unreadable",
+         .run = behind_forbidden_code, .frames = "in_forbidden_code behind_forbidden_code" CHAIN,
+         .signal = SIGSEGV),
     MODE("longjmp", "after longjmp over 50 frames", .run = after_longjmp,
          .frames = "null_write after_longjmp" CHAIN, .signal = SIGSEGV),
     MODE("noreturn", "called by a function that does not return", .run = calls_noreturn,

@@ -1,6 +1,7 @@
 /* world.c - the process has lost descriptors, rights, room, or what its files were. */
 #include "torture.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -16,6 +17,8 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include <towbar/towbar.h>
 
 enum { NOBODY = 65534 };
 
@@ -100,6 +103,18 @@ static void use_up_all_in_child(void)
     use_up_in_child(use_up_descriptors);
 }
 
+static void close_standard(void)
+{
+    close(0);
+    close(1);
+    close(2);
+}
+
+static void forbid_all_by_umask(void)
+{
+    umask(0777);
+}
+
 /* ---- rights ---- */
 
 static void become_nobody(void)
@@ -164,6 +179,40 @@ static void in_chrooted_child(void)
     reap(pid);
 }
 
+static void in_closed_child_that(void (*deed)(void))
+{
+    pid_t pid = fork();
+    if (pid == 0) {
+        enter_empty_folder();
+        become_nobody();
+        deed();
+        closefrom(3);
+        chain(null_write);
+        _exit(1);
+    }
+    reap(pid);
+}
+
+static void do_nothing(void)
+{
+}
+
+static void use_library(void)
+{
+    if (!is_bare)
+        towbar_note(TOWBAR_INFO, "a worker");
+}
+
+static void in_closed_child(void)
+{
+    in_closed_child_that(do_nothing);
+}
+
+static void in_closed_child_with_note(void)
+{
+    in_closed_child_that(use_library);
+}
+
 KEEP static void not_dumpable(void)
 {
     prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
@@ -190,6 +239,16 @@ KEEP static void no_file_size(void)
 {
     limit(RLIMIT_FSIZE, 0);
     null_write();
+}
+
+static void no_file_size_in_child(void)
+{
+    pid_t pid = fork();
+    if (pid == 0) {
+        chain(no_file_size);
+        _exit(1);
+    }
+    reap(pid);
 }
 
 KEEP static void no_core(void)
@@ -263,14 +322,33 @@ KEEP static void make_read_only(void)
     null_write();
 }
 
-static void own_folder(void)
+/* What a stranger does to our files. */
+static void spoil_files(int removes)
 {
-    (void)!chdir("/");
+    char path[1200];
+    snprintf(path, sizeof(path), "%s/in", spool_folder());
+    DIR *folder = opendir(path);
+    for (struct dirent *entry; folder && (entry = readdir(folder));) {
+        snprintf(path, sizeof(path), "%s/in/%s", spool_folder(), entry->d_name);
+        if (entry->d_name[0] != '.' && (removes ? unlink(path) : truncate(path, 0)) != 0)
+            say("file: %s\n", strerror(errno));
+    }
+}
+
+KEEP static void remove_files(void)
+{
+    spoil_files(1);
+    null_write();
+}
+
+KEEP static void cut_files(void)
+{
+    spoil_files(0);
+    null_write();
 }
 
 KEEP static void without_folder(void)
 {
-    own_folder();
     char name[] = "/tmp/torture.XXXXXX";
     if (!mkdtemp(name) || chdir(name) != 0 || rmdir(name) != 0)
         say("folder: %s\n", strerror(errno));
@@ -295,6 +373,10 @@ static const struct mode modes[] = {
          .run = use_up_all_in_child, .frames = "null_write use_up_descriptors" CHAIN,
          .signal = SIGSEGV, .flags = ALONE, .fails = "report",
          .why = "a child that never used the library opens its slot when it crashes"),
+    MODE("no-standard", "standard descriptors closed before init", .before = close_standard,
+         .run = null_write, .frames = "null_write" CHAIN, .signal = SIGSEGV),
+    MODE("umask", "umask 0777 before init", .before = forbid_all_by_umask, .run = null_write,
+         .frames = "null_write" CHAIN, .signal = SIGSEGV),
     MODE("setuid", "setuid to nobody", .run = as_nobody, .frames = "null_write as_nobody" CHAIN,
          .signal = SIGSEGV, .flags = ROOT_ONLY | SHORT),
     MODE("chroot", "chroot to an empty folder", .run = in_chroot,
@@ -307,6 +389,12 @@ static const struct mode modes[] = {
     MODE("fork-chroot", "a forked child, chrooted, as nobody", .run = in_chrooted_child,
          .frames = "null_write as_dropped_worker" CHAIN, .signal = SIGSEGV,
          .flags = ALONE | ROOT_ONLY),
+    MODE("fork-chroot-closed", "the same, its descriptors closed", .run = in_closed_child,
+         .frames = "null_write" CHAIN, .signal = SIGSEGV, .flags = ALONE | ROOT_ONLY,
+         .fails = "report",
+         .why = "a child that never used the library opens its slot when it crashes"),
+    MODE("fork-chroot-closed-note", "the same after a note", .run = in_closed_child_with_note,
+         .frames = "null_write" CHAIN, .signal = SIGSEGV, .flags = ALONE | ROOT_ONLY),
     MODE("not-dumpable", "PR_SET_DUMPABLE 0", .run = not_dumpable,
          .frames = "null_write not_dumpable" CHAIN, .signal = SIGSEGV),
     MODE("no-memory", "malloc fails at RLIMIT_AS, unchecked", AT(no_memory), .signal = SIGSEGV,
@@ -315,6 +403,10 @@ static const struct mode modes[] = {
          .frames = "null_write no_memory_in_thread" CHAIN, .signal = SIGSEGV, .flags = GLIBC_ONLY),
     MODE("no-file-size", "RLIMIT_FSIZE 0", .run = no_file_size,
          .frames = "null_write no_file_size" CHAIN, .signal = SIGSEGV, .flags = SHORT),
+    MODE("fork-no-file-size", "RLIMIT_FSIZE 0 in a forked child", .run = no_file_size_in_child,
+         .frames = "null_write no_file_size" CHAIN, .signal = SIGSEGV, .flags = ALONE,
+         .fails = "report",
+         .why = "a child that never used the library opens its slot when it crashes"),
     MODE("no-core", "RLIMIT_CORE 0", .run = no_core, .frames = "null_write no_core" CHAIN,
          .signal = SIGSEGV, .flags = SHORT),
     MODE("no-processes", "RLIMIT_NPROC 0", .run = no_processes,
@@ -330,6 +422,12 @@ static const struct mode modes[] = {
     MODE("read-only-disk", "the spool's file system made read-only", .before = small_disk,
          .run = make_read_only, .frames = "null_write make_read_only" CHAIN, .signal = SIGSEGV,
          .flags = ROOT_ONLY | OWN_SPOOL),
+    MODE("files-removed", "somebody removed the files of the spool", .run = remove_files,
+         .signal = SIGSEGV, .flags = ROOT_ONLY | OWN_SPOOL, .fails = "report",
+         .why = "there is nothing that the agent could find"),
+    MODE("files-cut", "somebody cut the files of the spool", .run = cut_files, .signal = SIGSEGV,
+         .flags = ROOT_ONLY | OWN_SPOOL | SHORT, .fails = "report",
+         .why = "there is nothing that the agent could find"),
     MODE("no-folder", "the current folder was removed", .run = without_folder,
          .frames = "null_write without_folder" CHAIN, .signal = SIGSEGV),
 };
