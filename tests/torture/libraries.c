@@ -156,7 +156,7 @@ static const struct mode modes[] = {
          .frames = NULL, .signal = SIGABRT),
     MODE("cxx-memory", "std::bad_alloc", .run = cxx_memory,
          .frames = "* run_out_of_memory call cxx_memory" CHAIN, .signal = SIGABRT,
-         .flags = GLIBC_ONLY),
+         .flags = NO_SANITIZER),
     MODE("cxx-range", "std::out_of_range", .run = cxx_range,
          .frames = "* ? ? index_out_of_range call cxx_range" CHAIN, .signal = SIGABRT),
     MODE("cxx-thread", "exception out of a std::thread", .run = cxx_thread,

@@ -187,10 +187,10 @@ KEEP static void crash_while_loader_is_held(void)
 
 static const struct mode modes[] = {
     MODE("in-malloc", "inside malloc, its lock held here", .before = one_arena,
-         UNDER(crash_in_malloc), .signal = SIGSEGV, .flags = SHORT | GLIBC_ONLY),
+         UNDER(crash_in_malloc), .signal = SIGSEGV, .flags = SHORT | NO_SANITIZER),
     MODE("malloc-held", "another thread stopped inside malloc", .before = one_arena,
          .run = crash_while_malloc_is_held, .frames = "null_write crash_while_malloc_is_held" CHAIN,
-         .signal = SIGSEGV, .flags = GLIBC_ONLY),
+         .signal = SIGSEGV, .flags = NO_SANITIZER),
     MODE("malloc-storm", "other threads hammer malloc", .before = one_arena,
          .run = crash_among_mallocs, .frames = "null_write crash_among_mallocs" CHAIN,
          .signal = SIGSEGV),

@@ -7,6 +7,7 @@ to; so the committed page can be checked without a long run.
 import os
 import signal
 import statistics
+import textwrap
 import time
 
 import grade
@@ -31,10 +32,10 @@ TITLES = {
 }
 HEAD = """# How crashes are reported
 
-Made by `{command}`, which needs root; `tests/torture` has the program and the grader. In
-each way of dying the same program runs twice, without the library and with it, and is compared: exit status, core
-flag and siginfo as the parent sees them, standard output and error, and the time until it is dead. From the database
-of the agent come the report, its signal, its frames and its trace.
+Made by `{command}`, as root. `tests/torture` has the program
+and the grader. In each way of dying the same program runs twice, without the library and with it, and is compared:
+exit status, core flag and siginfo as the parent sees them, standard output and error, and the time until it is dead.
+From the database of the agent come the report, its signal, its frames and its trace.
 
 {summary}
 
@@ -73,11 +74,12 @@ def summary(modes, failed_of=lambda mode: mode.fails):
     seen = [mode for mode in due if not mode.flags & grade.UNSEEN]
     whole = [mode for mode in seen if not failed_of(mode) & {"report", "signal", "frames", "trace"}]
     same = [mode for mode in modes if verdicts(mode, failed_of(mode))[2] == "same"]
-    return (
+    return textwrap.fill(
         f"{len(modes)} modes. In {len(seen)} of them a handler can run and a report is due; "
         f"{len(whole)} of these are reported with the right signal, frames and trace. "
         f"{len(due) - len(seen)} more are deaths that no handler of the library sees. "
-        f"The host dies the same way in {len(same)} of {len(modes)}."
+        f"The host dies the same way in {len(same)} of {len(modes)}.",
+        118,
     )
 
 
@@ -92,7 +94,9 @@ def numbers(rounds):
     ]
     for r in rounds:
         more = [
-            (r.deaths[mode.name].seconds - r.bare[mode.name].seconds) * 1000 for mode in r.modes
+            (r.deaths[mode.name].seconds - r.bare[mode.name].seconds) * 1000
+            for mode in r.modes
+            if r.deaths[mode.name].end
         ]
         user = "root" if r.user == 0 else "nobody" if r.user == grade.NOBODY else str(r.user)
         agent = "running" if r.has_agent else "later"
@@ -119,9 +123,7 @@ def write(modes, rounds, failed_of):
 
 
 def read():
-    """The rows of modes, and the summary."""
+    """The rows of modes, and all paragraphs."""
     with open(PATH, encoding="utf-8") as file:
-        lines = file.read().split("\n")
-    found = [line for line in lines if line.startswith("| `")]
-    told = [line for line in lines if " modes. In " in line]
-    return found, told[0] if told else ""
+        whole = file.read()
+    return [line for line in whole.split("\n") if line.startswith("| `")], whole.split("\n\n")

@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
@@ -72,25 +73,37 @@ KEEP static void resend_as_fault(void)
     sink++;
 }
 
-/* A child that sends it to us when we sleep. */
-static void send_from_child(int signo, int stops_first)
+/* Until the other sleeps, or has worked for so many hundredths of a second. */
+static void watch(pid_t target, unsigned long ticks)
+{
+    char path[64];
+    char state = '?';
+    unsigned long worked = 0;
+    snprintf(path, sizeof(path), "/proc/%d/stat", (int)target);
+    while (ticks > 0 ? worked < ticks : state != 'S') {
+        FILE *file = fopen(path, "r");
+        if (!file || fscanf(file, "%*d %*s %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu", &state,
+                            &worked) != 2)
+            _exit(1);
+        fclose(file);
+        usleep(100);
+    }
+}
+
+/* A child that sends it to us when we sleep, or have worked for a while. */
+static void send_from_child(int signo, int stops_first, unsigned long ticks)
 {
     pid_t target = getpid();
-    int ready[2];
-    char byte;
-    if (pipe(ready) != 0)
+    if (fork() != 0)
         return;
-    if (fork() != 0) {
-        close(ready[0]);
-        (void)!write(ready[1], "", 1);
-        return;
-    }
-    (void)!read(ready[0], &byte, 1);
+    watch(target, ticks);
     if (stops_first) {
         kill(target, SIGSTOP);
         syscall(SYS_tgkill, target, target,
                 signo); /* of a stopped process any thread may take it */
         kill(target, SIGCONT);
+    } else if (signo != SIGKILL) {
+        syscall(SYS_tgkill, target, target, signo);
     } else {
         kill(target, signo);
     }
@@ -99,31 +112,31 @@ static void send_from_child(int signo, int stops_first)
 
 KEEP static void wait_for_kill(void)
 {
-    send_from_child(SIGSEGV, 0);
+    send_from_child(SIGSEGV, 0, 0);
     wait_forever();
 }
 
 KEEP static void wait_for_abort(void)
 {
-    send_from_child(SIGABRT, 0);
+    send_from_child(SIGABRT, 0, 0);
     wait_forever();
 }
 
 KEEP static void wait_for_sigkill(void)
 {
-    send_from_child(SIGKILL, 0);
+    send_from_child(SIGKILL, 0, 0);
     wait_forever();
 }
 
 KEEP static void wait_stopped_for_sigkill(void)
 {
-    send_from_child(SIGKILL, 1);
+    send_from_child(SIGKILL, 1, 0);
     wait_forever();
 }
 
 KEEP static void wait_stopped(void)
 {
-    send_from_child(SIGSEGV, 1);
+    send_from_child(SIGSEGV, 1, 0);
     wait_forever();
 }
 
@@ -133,7 +146,7 @@ KEEP static void wait_in_read(void)
     char byte;
     if (pipe(pipes) != 0)
         return;
-    send_from_child(SIGSEGV, 0);
+    send_from_child(SIGSEGV, 0, 0);
     for (;;)
         (void)!read(pipes[0], &byte, 1);
 }
@@ -147,14 +160,14 @@ KEEP static void wait_in_ppoll(void)
     sigemptyset(&none);
     sigaddset(&segv, SIGSEGV);
     pthread_sigmask(SIG_BLOCK, &segv, NULL);
-    send_from_child(SIGSEGV, 0);
+    send_from_child(SIGSEGV, 0, 0);
     for (;;)
         ppoll(NULL, 0, NULL, &none);
 }
 
 KEEP static void spin_until_kill(void)
 {
-    send_from_child(SIGSEGV, 0);
+    send_from_child(SIGSEGV, 0, 3);
     for (;;)
         sink++;
 }

@@ -119,7 +119,9 @@ class Modes(TortureCase):
 
     def test_the_page_says_what_the_table_says(self):
         modes = grade.read_table()
-        self.assertEqual(page.read(), (page.rows(modes), page.summary(modes)), page.HOW)
+        rows, paragraphs = page.read()
+        self.assertEqual(rows, page.rows(modes), page.HOW)
+        self.assertIn(page.summary(modes), paragraphs, page.HOW)
 
 
 if __name__ == "__main__":

@@ -200,7 +200,7 @@ static const struct mode modes[] = {
     MODE("thread-abort", "abort() in a thread", .run = abort_in_thread,
          .frames = "* chain_here chain_middle chain_outer", .signal = SIGABRT, .flags = ALONE),
     MODE("thread-small", "in a thread with a stack of 16 KiB", .run = on_small_stack, CRASH,
-         .flags = ALONE | SHORT),
+         .flags = ALONE | SHORT | NO_SANITIZER),
     MODE("two-at-once", "two threads at once", .run = two_at_once, CRASH, .flags = ALONE | SHORT),
     MODE("many-at-once", "sixteen threads at once", .run = many_at_once, CRASH,
          .flags = ALONE | SHORT),

@@ -2,7 +2,7 @@
  *
  * A mode is run twice: with the library, and with TORTURE_BARE in the environment, which is the
  * same program without towbar_init. What it says on standard output and how it ends must not
- * differ; a line that begins with # is for people. The grader is test_torture.py. */
+ * differ. The grader is test_torture.py. */
 #ifndef TB_TORTURE_H
 #define TB_TORTURE_H
 
@@ -21,7 +21,7 @@ enum {
     UNSEEN = 4,        /* no handler of ours can run */
     NO_REPORT = 8,     /* none is to be made: it does not die of a signal of ours */
     SHORT = 16,        /* in the short form too */
-    GLIBC_ONLY = 32,   /* a sanitizer would take its place */
+    NO_SANITIZER = 32, /* not under one: it does this itself, or needs more stack */
     OWN_SPOOL = 64,    /* needs one that no other mode uses */
     TWO_REPORTS = 128, /* of two processes; graded is the one with that signal */
     NO_TRACE = 256     /* the thread that dies has none */
