@@ -11,6 +11,9 @@
 #include <sys/select.h>
 #include <unistd.h>
 
+/* What longjmp is under _FORTIFY_SOURCE, with gcc. */
+extern void __longjmp_chk(jmp_buf env, int value) __attribute__((noreturn));
+
 static char *volatile keep;
 static jmp_buf gone;
 
@@ -108,7 +111,8 @@ KEEP static void fortified_format(void)
 KEEP static void keep_frame(void)
 {
     volatile char room[4096];
-    room[0] = 1;
+    for (size_t i = 0; i < sizeof(room); i++)
+        room[i] = 1;
     if (setjmp(gone) != 0)
         sink += room[0];
 }
@@ -116,7 +120,7 @@ KEEP static void keep_frame(void)
 KEEP static void jump_to_gone_frame(void)
 {
     keep_frame();
-    longjmp(gone, 1);
+    __longjmp_chk(gone, 1);
 }
 
 KEEP static void lock_garbage(void)

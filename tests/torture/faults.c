@@ -106,8 +106,10 @@ KEEP static void call_data(void)
 
 KEEP static void call_stack(void)
 {
-    volatile unsigned char code[16] = {0xc3};
-    ((void (*)(void))(uintptr_t)code)();
+    unsigned char code[16];
+    unsigned char *volatile to = code;
+    memset(to, 0xc3, sizeof(code));
+    ((void (*)(void))(uintptr_t)to)();
     sink++;
 }
 
