@@ -48,7 +48,7 @@ static void write_by_class(const char *key, const uint64_t n[TB_N_CLASSES], stru
     tb_json_end(j);
 }
 
-static void write_totals(const struct tb_spool_totals *t, struct tb_json *j)
+void tb_status_write_totals(const struct tb_spool_totals *t, struct tb_json *j)
 {
     tb_json_object(j);
     write_by_class("evicted", t->evicted, j);
@@ -78,7 +78,7 @@ static void write_spool(const struct tb_config *config, const struct tb_spool_st
     tb_json_kint(j, "refused", (int64_t)s->n_refused);
     tb_json_kint(j, "suspects", (int64_t)s->n_suspects);
     tb_json_key(j, "lifetime");
-    write_totals(&s->total, j);
+    tb_status_write_totals(&s->total, j);
     tb_json_end(j);
 }
 

@@ -21,5 +21,7 @@ enum { TB_STATUS_URL = 1024 };
 void tb_status_url(const char *url, char out[TB_STATUS_URL]);
 
 void tb_status_write(const struct tb_status *status, struct tb_json *out);
+/* What was lost over the lifetime of a spool: the object spool.lifetime of /status. */
+void tb_status_write_totals(const struct tb_spool_totals *totals, struct tb_json *out);
 
 #endif

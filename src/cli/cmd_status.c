@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "cli/agent.h"
+#include "cli/losses.h"
 #include "cli/print.h"
 #include "cli/show.h"
 #include "cli/verb.h"
@@ -20,6 +21,7 @@ struct status {
     int has_store; /* 0: there is no database yet, or it could not be read */
     int store_err;
     struct tb_store_counts counts;
+    struct tb_losses losses;
 };
 
 static int collect(const struct tb_cli *cli, struct status *out)
@@ -30,11 +32,14 @@ static int collect(const struct tb_cli *cli, struct status *out)
     if (err < 0)
         return err;
     tb_agent_ask(&out->config, &out->agent);
+    tb_losses_read(out->config.spool, out->agent.json, &out->losses);
     out->store_err = tb_cli_store(&out->config, &store);
     if (out->store_err == 0) {
         out->store_err = tb_store_counts(store, &out->counts);
         if (out->store_err < 0)
             fprintf(stderr, "towbar: cannot read the database: %s\n", tb_store_error(store));
+        else
+            (void)tb_store_counters(store, tb_losses_counter, &out->losses);
         out->has_store = out->store_err == 0;
     }
     tb_store_close(store);
@@ -45,6 +50,7 @@ static int collect(const struct tb_cli *cli, struct status *out)
 
 static void status_done(struct status *status)
 {
+    tb_losses_done(&status->losses);
     tb_agent_answer_done(&status->agent);
     tb_config_done(&status->config);
 }
@@ -59,34 +65,6 @@ static int64_t agent_number(const struct status *status, const char *path)
 {
     const cJSON *value = tb_json_at(status->agent.json, path);
     return cJSON_IsNumber(value) ? (int64_t)value->valuedouble : 0;
-}
-
-/* What was lost over the lifetime of the spool, as the agent says it. */
-static void put_losses(const struct status *status, struct tb_json *j)
-{
-    static const char *const by_class[] = {"evicted", "dropped"};
-    static const char *const classes[] = {"crash", "error", "warning", "info"};
-    static const char *const sums[] = {"evicted_files", "evicted_bytes", "evicted_foreign",
-                                       "lost",          "vanished",      "damaged"};
-    char path[64];
-    if (tb_json_at(status->agent.json, "spool.lifetime") == NULL)
-        return;
-    tb_json_key(j, "spool_lifetime");
-    tb_json_object(j);
-    for (size_t i = 0; i < sizeof(by_class) / sizeof(by_class[0]); i++) {
-        tb_json_key(j, by_class[i]);
-        tb_json_object(j);
-        for (size_t c = 0; c < sizeof(classes) / sizeof(classes[0]); c++) {
-            snprintf(path, sizeof(path), "spool.lifetime.%s.%s", by_class[i], classes[c]);
-            tb_json_kint(j, classes[c], agent_number(status, path));
-        }
-        tb_json_end(j);
-    }
-    for (size_t i = 0; i < sizeof(sums) / sizeof(sums[0]); i++) {
-        snprintf(path, sizeof(path), "spool.lifetime.%s", sums[i]);
-        tb_json_kint(j, sums[i], agent_number(status, path));
-    }
-    tb_json_end(j);
 }
 
 static void print_json(const struct status *status)
@@ -121,47 +99,19 @@ static void print_json(const struct status *status)
     tb_json_kint(&j, "oldest_queued_ms", c->oldest_queued_ms);
     tb_json_kint(&j, "last_received_ms", c->last_received_ms);
     tb_json_kopt(&j, "last_reason", c->last_reason);
-    put_losses(status, &j);
+    tb_losses_put(&status->losses, &j);
     tb_json_end(&j);
     (void)tb_json_finish(&j); /* what does not fit is a reason or a path of many kilobytes */
     puts(line);
-}
-
-/* "  evicted   2 errors, 1 warning ...": nothing when all are 0. */
-static void print_by_class(const struct status *status, const char *label, const char *path,
-                           const char *text)
-{
-    static const char *const classes[][3] = {{"crash", "crash", "crashes"},
-                                             {"error", "error", "errors"},
-                                             {"warning", "warning", "warnings"},
-                                             {"info", "of info", "of info"}};
-    int n_said = 0;
-    for (size_t i = 0; i < sizeof(classes) / sizeof(classes[0]); i++) {
-        char full[64];
-        snprintf(full, sizeof(full), "%s.%s", path, classes[i][0]);
-        int64_t n = agent_number(status, full);
-        if (n <= 0)
-            continue;
-        if (n_said++ == 0)
-            printf("  %-9s ", label);
-        else
-            printf(", ");
-        printf("%" PRId64 " %s", n, classes[i][n == 1 ? 1 : 2]);
-    }
-    if (n_said > 0)
-        printf(" %s\n", text);
 }
 
 static void print_spool(const struct status *status)
 {
     static const struct {
         const char *path, *text;
-    } losses[] = {{"spool.lifetime.damaged", "damaged"},
-                  {"spool.lifetime.lost", "lost by their writers"},
-                  {"spool.quarantined", "unusable and put into quarantine"},
+    } losses[] = {{"spool.quarantined", "unusable and put into quarantine"},
                   {"spool.suspects", "over which the agent died"},
-                  {"spool.refused", "files refused"},
-                  {"spool.lifetime.vanished", "processes died unseen"}};
+                  {"spool.refused", "files refused"}};
     const char *drained = tb_json_text(status->agent.json, "spool.path");
     printf("  spool     %s", *drained != '\0' ? drained : status->config.spool);
     if (status->agent.is_up)
@@ -172,10 +122,7 @@ static void print_spool(const struct status *status)
         if (agent_number(status, losses[i].path) > 0)
             printf(", %" PRId64 " %s", agent_number(status, losses[i].path), losses[i].text);
     printf("\n");
-    print_by_class(status, "evicted", "spool.lifetime.evicted",
-                   "went unread because the spool was over its limits (spool_limits)");
-    print_by_class(status, "dropped", "spool.lifetime.dropped",
-                   "were refused by programs that ended before they could tell");
+    tb_losses_print(&status->losses);
     if (*tb_json_text(status->agent.json, "trouble") != '\0') {
         printf("  trouble   ");
         tb_print_text(tb_json_text(status->agent.json, "trouble"));

@@ -2,6 +2,10 @@
 #include "fake_agent.h"
 
 #include <cjson/cJSON.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "spool/counts.h"
 
 static const char reply[] =
     "{\"program\":\"towbard\",\"listen\":\"127.0.0.1:7171\",\"version\":\"9.9\"}";
@@ -87,6 +91,44 @@ static const char *const tells_of_token[] = {
     "{\"program\":\"towbard\",\"delivery\":{\"has_token\":true}}"};
 
 /* The counts hold only what a token was there for. */
+/* As after towbard --once from a timer. */
+static void what_was_lost_is_known_without_an_agent(void **state)
+{
+    struct run *run = *state;
+    struct tb_spool_totals totals = {.lost = 3};
+    uint8_t bytes[TB_COUNTS_BYTES];
+    char path[160];
+    char why[TB_STORE_WHY];
+    struct tb_store *store = NULL;
+    totals.evicted[TB_CLASS_INFO] = 7;
+    tb_counts_pack(&totals, bytes);
+    (void)mkdir(run->spool, 0700);
+    snprintf(path, sizeof(path), "%s/agent", run->spool);
+    assert_int_equal(mkdir(path, 0700), 0);
+    snprintf(path, sizeof(path), "%s/agent/counts", run->spool);
+    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    assert_int_equal(write(fd, bytes, sizeof(bytes)), sizeof(bytes));
+    close(fd);
+    assert_int_equal(tb_store_open(run->state, TB_STORE_WRITE, &store, why), 0);
+    assert_int_equal(tb_store_begin(store), 0);
+    assert_int_equal(tb_store_count(store, "dropped.eagain", 24), 0);
+    assert_int_equal(tb_store_commit(store), 0);
+    tb_store_close(store);
+    assert_int_equal(run_here(run, "status"), 1);
+    run_has(run->out, "evicted   7 of info");
+    run_has(run->out, "losses    3 lost by their writers");
+    run_has(run->out, "refused   24 eagain");
+    cJSON *json = status_json(run, 1);
+    const cJSON *told = cJSON_GetObjectItemCaseSensitive(json, "dropped_by_programs");
+    assert_int_equal(number_of(told, "eagain"), 24);
+    const cJSON *lifetime = cJSON_GetObjectItemCaseSensitive(json, "spool_lifetime");
+    assert_int_equal(number_of(lifetime, "lost"), 3);
+    cJSON_Delete(json);
+    assert_int_equal(truncate(path, 100), 0); /* not whole: no numbers are better than wrong ones */
+    assert_int_equal(run_here(run, "status"), 1);
+    run_has_not(run->out, "evicted");
+}
+
 static void without_a_token_it_says_that_nothing_is_queued(void **state)
 {
     static const char SAID[] = "no Rollbar token: errors are kept here, nothing is queued";
@@ -249,6 +291,7 @@ int main(void)
         TEST(without_an_agent_it_says_how_to_start_one),
         TEST(with_an_agent_all_is_well),
         TEST(what_was_lost_is_said_by_class),
+        TEST(what_was_lost_is_known_without_an_agent),
         TEST(without_a_token_it_says_that_nothing_is_queued),
         TEST(for_a_shared_agent_it_prints_the_login_link_to_who_may_read_the_token),
         TEST(the_agent_s_own_spool_decides_whether_its_page_asks_for_a_login),
