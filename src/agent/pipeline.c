@@ -104,7 +104,7 @@ void tb_pipeline_publish(struct tb_pipeline *p, int n_stored, int n_refused)
 static void set_trouble(struct tb_pipeline *p, const char *text)
 {
     pthread_mutex_lock(&p->lock);
-    snprintf(p->snapshot.trouble, sizeof(p->snapshot.trouble), "%s", text);
+    snprintf(p->snapshot.trouble, sizeof(p->snapshot.trouble), "%.255s", text);
     pthread_mutex_unlock(&p->lock);
 }
 
@@ -364,11 +364,32 @@ int tb_pipeline_batch(struct tb_pipeline *p)
     return n + n_refused;
 }
 
+/* What is written to the folder at the path is not read by an agent that holds another. */
+static void check_place(struct tb_pipeline *p)
+{
+    const char *path = p->options.config->spool;
+    char text[512]; /* cut where it is kept */
+    int is_displaced = tb_spool_check_place(p->options.spool, path) < 0;
+    if (is_displaced && !p->is_displaced) {
+        snprintf(text, sizeof(text),
+                 "the spool %.150s was moved or removed: put it back, or restart towbard so that "
+                 "it reads the folder that is there now",
+                 path);
+        tb_log(TB_LOG_ERROR, "%s", text);
+        set_trouble(p, text);
+    } else if (p->is_displaced && !is_displaced) {
+        tb_log(TB_LOG_INFO, "the spool is back in its place");
+        set_trouble(p, "");
+    }
+    p->is_displaced = is_displaced;
+}
+
 int tb_pipeline_settle(struct tb_pipeline *p)
 {
     int err = sync_and_collect(p);
     (void)check_store(p); /* when it fails the next batch says so */
-    if (!p->is_held)      /* its data would be lost; the next look is soon */
+    check_place(p);
+    if (!p->is_held) /* its data would be lost; the next look is soon */
         tb_upkeep_evict(&p->upkeep);
     tb_pipeline_publish(p, 0, 0);
     return err;

@@ -33,6 +33,7 @@ struct tb_pipeline {
                           then stands alone */
     int is_dirty;      /* something was committed and not yet synced */
     int is_failing;    /* the last commit failed, and that was said */
+    int is_displaced;  /* the spool was moved or removed, and that was said */
     uint64_t n_quarantined; /* records since the last look; each was said */
     uint64_t summed_ns;     /* when the spool's files were summed up */
     pthread_mutex_t lock;

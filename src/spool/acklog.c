@@ -20,6 +20,13 @@ enum {
     RESERVED_BYTES = 1 << 20 /* preallocated: 32768 acknowledgements on a full disk */
 };
 
+static void unpack(const uint8_t entry[TB_ACK_ENTRY_BYTES], struct tb_ack *out)
+{
+    out->off8 = tb_get32(entry + 4);
+    out->file_id = tb_get64(entry + 8);
+    out->status = entry[16];
+}
+
 static void unpack_all(struct tb_acklog *log, const uint8_t *bytes, size_t len)
 {
     for (size_t at = 0; at + TB_ACK_ENTRY_BYTES <= len; at += TB_ACK_ENTRY_BYTES) {
@@ -28,10 +35,7 @@ static void unpack_all(struct tb_acklog *log, const uint8_t *bytes, size_t len)
             log->n_damaged++;
             continue;
         }
-        struct tb_ack *ack = &log->loaded[log->n_loaded++];
-        ack->off8 = tb_get32(entry + 4);
-        ack->file_id = tb_get64(entry + 8);
-        ack->status = entry[16];
+        unpack(entry, &log->loaded[log->n_loaded++]);
     }
 }
 
@@ -159,6 +163,28 @@ void tb_acklog_note(struct tb_acklog *log, const struct tb_ack *ack)
     tb_acklog_pack(&log->noted, ack);
     log->is_broken = log->is_broken || log->noted.err != 0;
     log->noted.err = 0;
+}
+
+int tb_acklog_append(struct tb_acklog *log, const struct tb_ack *ack)
+{
+    struct tb_buf one;
+    tb_buf_init(&one, TB_ACK_ENTRY_BYTES);
+    tb_acklog_pack(&one, ack);
+    int err = log->is_broken ? -ESTALE : one.err;
+    if (err == 0)
+        err = tb_fd_pwrite_all(log->fd, one.data, one.len, log->end);
+    if (err == 0)
+        log->end += one.len;
+    tb_buf_done(&one);
+    return err;
+}
+
+bool tb_acklog_noted(const struct tb_acklog *log, size_t i, struct tb_ack *out)
+{
+    if ((i + 1) * TB_ACK_ENTRY_BYTES > log->noted.len)
+        return false;
+    unpack((const uint8_t *)log->noted.data + i * TB_ACK_ENTRY_BYTES, out);
+    return true;
 }
 
 int tb_acklog_flush(struct tb_acklog *log)

@@ -43,6 +43,11 @@ size_t tb_acklog_find(const struct tb_acklog *log, uint64_t file_id, const struc
 void tb_acklog_pack(struct tb_buf *out, const struct tb_ack *ack);
 /* Notes an entry for the next flush. What finds no room is left out, and the log is broken. */
 void tb_acklog_note(struct tb_acklog *log, const struct tb_ack *ack);
+/* Writes one entry now, in front of those that are noted: for what needs no sync of the database.
+ * 0, or a negative errno and nothing is written. */
+int tb_acklog_append(struct tb_acklog *log, const struct tb_ack *ack);
+/* The i-th of the entries that are noted and not written; false behind the last. */
+bool tb_acklog_noted(const struct tb_acklog *log, size_t i, struct tb_ack *out);
 /* Writes what was noted in one write. 0, or a negative errno and it stays noted. */
 int tb_acklog_flush(struct tb_acklog *log);
 /* Makes the log hold exactly the packed entries, durably; what was noted must be among them. 0, or

@@ -5,6 +5,10 @@
 #include "spool/slot.h"
 #include "spool/state.h"
 
+/* A program has one process record for each change of its modules, and refers to the newest or the
+ * one before. A forger's file may have thousands, which each of its records would have read. */
+enum { LOOKED_AT_MAX = 16 };
+
 /* The process record at offset, if it is whole and of the generation asked for (0: of any): 0,
  * -ENOENT or an error of reading. */
 static int read_at(struct tb_scan *scan, uint64_t offset, uint64_t *generation,
@@ -33,7 +37,8 @@ static int from_segment(const struct tb_source *source, struct tb_scan *scan, ui
                         uint64_t generation, const uint8_t **data, size_t *len)
 {
     size_t behind = source->n_marks;
-    for (size_t i = source->n_marks; i-- > 0;) {
+    unsigned n_looked_at = 0;
+    for (size_t i = source->n_marks; i-- > 0 && n_looked_at < LOOKED_AT_MAX;) {
         if (!(source->marks[i] & TB_MARK_CONTEXT))
             continue;
         uint32_t at = source->marks[i] & TB_MARK_OFF8;
@@ -41,13 +46,17 @@ static int from_segment(const struct tb_source *source, struct tb_scan *scan, ui
             behind = i;
             continue;
         }
+        n_looked_at++;
         int err = read_at(scan, at * (uint64_t)8, &generation, data, len);
         if (err != -ENOENT)
             return err;
     }
-    for (size_t i = behind; generation != 0 && i < source->n_marks; i++) {
+    n_looked_at = 0;
+    for (size_t i = behind; generation != 0 && i < source->n_marks && n_looked_at < LOOKED_AT_MAX;
+         i++) {
         if (!(source->marks[i] & TB_MARK_CONTEXT))
             continue;
+        n_looked_at++;
         int err =
             read_at(scan, (source->marks[i] & TB_MARK_OFF8) * (uint64_t)8, &generation, data, len);
         if (err != -ENOENT)

@@ -9,9 +9,17 @@
 
 enum { FIRST_BUCKETS = 1024, FIRST_HEAP = 256 };
 
+/* Two rounds of multiply and fold: each bit of the hash, and of the secret, reaches each bit of the
+ * bucket. With one, ids that differ in high bits alone would share one whatever the secret is. */
 static size_t bucket(const struct tb_index *index, uint64_t hash)
 {
-    return (size_t)((hash * index->secret) >> 32) & (index->n_buckets - 1);
+    hash ^= index->secret;
+    for (int i = 0; i < 2; i++) {
+        hash ^= hash >> 32;
+        hash *= index->secret;
+    }
+    hash ^= hash >> 32;
+    return (size_t)hash & (index->n_buckets - 1);
 }
 
 static uint64_t hash_name(const struct tb_index *index, const char *name)

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -196,6 +197,19 @@ void tb_spool_close(struct tb_spool *spool)
     tb_fd_close(&spool->agent_fd);
     tb_fd_close(&spool->lock_fd);
     free(spool);
+}
+
+int tb_spool_check_place(const struct tb_spool *spool, const char *path)
+{
+    char in[PATH_MAX];
+    struct stat named;
+    struct stat open;
+    int n = snprintf(in, sizeof(in), "%s/in", path);
+    if (n < 0 || (size_t)n >= sizeof(in) || fstat(spool->in_fd, &open) < 0)
+        return 0; /* where it cannot be asked nothing is said */
+    if (stat(in, &named) < 0)
+        return errno == ENOENT || errno == ENOTDIR ? -ESTALE : 0;
+    return named.st_ino == open.st_ino && named.st_dev == open.st_dev ? 0 : -ESTALE;
 }
 
 /* Entries that open found for files that could not be looked into yet, if there are such files. */

@@ -57,22 +57,33 @@ static void remember_put_away(struct tb_spool *spool, const struct tb_source *so
     }
 }
 
-/* Notes what is acknowledged of a file that was just met. */
+/* Was that file put away since the log was loaded? */
+static bool was_put_away(const struct tb_spool *spool, uint64_t id)
+{
+    for (unsigned i = 0; i < TB_SPOOL_PUT_AWAY && i < spool->n_put_away; i++) {
+        if (spool->put_away[i] == id)
+            return true;
+    }
+    return false;
+}
+
+/* Notes what is acknowledged of a file that was just met. What is noted and not written yet counts
+ * too; it is not written here, since the database may not have been synced. */
 static int load_acks(struct tb_spool *spool, struct tb_source *source)
 {
     struct tb_acklog now = {.fd = -1};
     const struct tb_acklog *log = &spool->acks;
     const struct tb_ack *acks;
-    for (unsigned i = 0; i < TB_SPOOL_PUT_AWAY && i < spool->n_put_away; i++) {
-        if (spool->put_away[i] != source->id)
-            continue;
-        (void)tb_acklog_flush(&spool->acks); /* what is lost of it is delivered twice */
-        if (tb_acklog_read(&now, spool->agent_fd) == 0)
-            log = &now;
-        break;
-    }
+    struct tb_ack noted;
+    bool is_back = was_put_away(spool, source->id);
+    if (is_back && tb_acklog_read(&now, spool->agent_fd) == 0)
+        log = &now;
     size_t n_acks = tb_acklog_find(log, source->id, &acks);
     int err = tb_source_load(source, acks, n_acks);
+    for (size_t i = 0; is_back && err == 0 && tb_acklog_noted(&spool->acks, i, &noted); i++) {
+        if (noted.file_id == source->id)
+            err = tb_source_load(source, &noted, 1);
+    }
     tb_acklog_close(&now);
     return err;
 }
@@ -223,8 +234,7 @@ static bool put_off(struct tb_spool *spool, struct tb_spool_record *record)
         (void)snprintf(why, sizeof(why), "the agent died %d times while it worked on this record",
                        suspect->deaths);
         /* When that fails it stays as it is, until the spool is opened or rewound. */
-        if (tb_spool_quarantine(spool, record, why) == 0)
-            (void)tb_spool_flush(spool); /* or it would be innocent after a restart */
+        (void)tb_spool_quarantine(spool, record, why);
         return true;
     }
     suspect->is_put_off = !suspect->is_wanted;
@@ -312,7 +322,9 @@ void tb_spool_ack(struct tb_spool *spool, uint64_t file_id, uint32_t off8, enum 
     if (suspect)
         tb_inflight_forget(&spool->inflight, suspect);
     struct tb_ack ack = {file_id, off8, (uint8_t)how};
-    tb_acklog_note(&spool->acks, &ack);
+    /* What is in quarantine is on the disk: a killer must not be innocent after a restart. */
+    if (how != TB_ACK_QUARANTINED || tb_acklog_append(&spool->acks, &ack) < 0)
+        tb_acklog_note(&spool->acks, &ack);
 }
 
 /* The generation that a process record says it is of; 0 when it does not. */

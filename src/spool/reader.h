@@ -133,6 +133,9 @@ int tb_spool_evict(struct tb_spool *spool, const struct tb_spool_policy *policy,
 int tb_spool_sync(struct tb_spool *spool, int max_class);
 /* Delivers again, from the start, all that is not acknowledged. For after a failed commit. */
 void tb_spool_rewind(struct tb_spool *spool);
+/* 0 when the folder that is read is still the one at path, which tb_spool_open was given; -ESTALE
+ * when it was moved or removed: only opening it anew helps. */
+int tb_spool_check_place(const struct tb_spool *spool, const char *path);
 /* A descriptor that becomes readable when something is written (inotify), or -1. Reading it out is
  * tb_spool_next's work. */
 int tb_spool_wake_fd(const struct tb_spool *spool);

@@ -15,7 +15,10 @@
 #include "base/pack.h"
 #include "spool/slot.h"
 
-enum { WRITING_S = 5 /* a handler's whole budget is far below it */ };
+enum {
+    WRITING_S = 5,       /* a handler's whole budget is far below it */
+    DROPS_MAX = 1 << 20, /* of a class: more is a forger's, who would spoil the sums for good */
+};
 
 /* The fragment of a page: its payload, or an error as from tb_scan_frame. */
 static int read_page(struct tb_visit *visit, unsigned page, struct tb_frame *frame,
@@ -90,6 +93,11 @@ static bool must_wait(struct tb_source *source, const struct tb_visit *visit, ui
     return visit->now_ns - source->writing_since_ns < (uint64_t)WRITING_S * TB_NS_PER_S;
 }
 
+static uint32_t smaller(uint32_t a, uint32_t b)
+{
+    return a < b ? a : b;
+}
+
 /* What the writer refused and had no chance to tell. */
 static int count_drops(struct tb_source *source, struct tb_visit *visit,
                        struct tb_spool_stats *stats)
@@ -101,7 +109,7 @@ static int count_drops(struct tb_source *source, struct tb_visit *visit,
     if (err < 0)
         return err == -ENODATA ? 0 : err;
     for (int c = 0; c < TB_N_CLASSES; c++)
-        stats->n_drops[c] += tb_get32(bytes + 4 * c);
+        stats->n_drops[c] += smaller(tb_get32(bytes + 4 * c), DROPS_MAX);
     source->drops_counted = true;
     return 0;
 }

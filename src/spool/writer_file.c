@@ -293,7 +293,8 @@ static int64_t choose_size(const struct tb_append *record)
     return (int64_t)(file_limit < TB_SEGMENT_BYTES ? file_limit : TB_SEGMENT_BYTES);
 }
 
-/* Fills in what is known of a file just made, whose descriptor is file->fd and nobody else's yet. */
+/* Fills in what is known of a file just made, whose descriptor is file->fd and nobody else's yet.
+ */
 static int take_over(struct tb_writer_file *file)
 {
     struct stat st;

@@ -71,6 +71,20 @@ class MovedTest(hand_over.HandOverCase):
         with self.agent() as agent:
             self.assert_works(agent, 7)
 
+    def test_the_spool_is_moved_and_put_back(self):
+        with self.agent() as agent:
+            self.report(2)
+            self.wait_stored(2)
+            os.rename(self.spool, self.path("elsewhere"))
+            agent.wait_log("was moved or removed")
+            self.assertEqual(agent.get("/readyz")[0], 503)
+            said = self.towbar("status", "--state-dir", self.state, "--socket", self.socket, check=1)
+            self.assertIn("restart towbard", said.stdout)
+            os.rename(self.path("elsewhere"), self.spool)
+            agent.wait_log("back in its place")
+            self.report(3)
+            self.assert_works(agent, 5)
+
     # ---- newer ----
 
     def make_newer(self, path):

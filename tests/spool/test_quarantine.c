@@ -248,6 +248,7 @@ static void a_record_that_is_put_away_twice_is_there_once(void **state)
         assert_int_equal(tb_spool_next(fixture->spool, &record), 0);
         assert_int_equal(tb_spool_quarantine(fixture->spool, &record, "a test"), 0);
         close_spool(fixture);
+        assert_int_equal(unlinkat(agent_fd, "ack.log", 0), 0);
     }
     (void)only_thing(agent_fd);
     free(image);
