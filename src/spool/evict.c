@@ -305,28 +305,76 @@ static void shrink_quarantine(struct tb_spool *spool, uint64_t max_bytes,
     spool->quarantine_ns = 0;
 }
 
+/* ---- the whole ---- */
+
+/* Is it known no better than from long ago, or not at all? Then it could not go. */
+static bool is_stale(const struct tb_spool *spool, const struct tb_source *source,
+                     const struct tb_evict_caps *caps, bool is_over)
+{
+    if (source->state == TB_SOURCE_FOREIGN || !source->alive)
+        return false;
+    uint64_t age_ns = age_of(spool, source, tb_clock_mono_ns());
+    return is_over || age_ns > caps->max_age_ns[source->class_];
+}
+
+static int make_plan(struct tb_spool *spool, const struct tb_spool_policy *policy,
+                     struct tb_evict_file *files, struct tb_evict_caps *caps,
+                     struct tb_evict_plan *plan)
+{
+    uint64_t now_ns = tb_clock_mono_ns();
+    for (size_t i = 0; i < spool->n_sources; i++)
+        files[i] = describe(spool, spool->sources[i], now_ns);
+    set_caps(spool, policy, files, caps);
+    return tb_evict_plan(files, spool->n_sources, caps, plan);
+}
+
+/* Asks once more whether the owners live of what would go if they did not: 0 with a new plan if one
+ * of them is gone. */
+static int ask_owners(struct tb_spool *spool, const struct tb_spool_policy *policy,
+                      struct tb_evict_file *files, struct tb_evict_caps *caps,
+                      struct tb_evict_plan *plan)
+{
+    bool is_over = plan->is_over;
+    bool is_changed = false;
+    for (size_t i = spool->n_sources; i-- > 0;) {
+        size_t n = spool->n_sources;
+        if (!is_stale(spool, spool->sources[i], caps, is_over))
+            continue;
+        tb_folder_ask(spool, i);
+        is_changed = is_changed || spool->n_sources < n || !spool->sources[i]->alive;
+    }
+    if (!is_changed)
+        return 0;
+    tb_evict_plan_done(plan);
+    return make_plan(spool, policy, files, caps, plan);
+}
+
+static int tell_first_and_last(struct tb_spool *spool, const struct tb_spool_policy *policy,
+                               struct tb_evict_file *files, const struct tb_evict_caps *caps,
+                               struct tb_evict_plan *plan)
+{
+    tb_evict_plan_done(plan);
+    int err = keep_first_and_last(spool, policy, files, TB_CLASS_ERROR);
+    if (err == 0)
+        err = keep_first_and_last(spool, policy, files, TB_CLASS_CRASH);
+    return err == 0 ? tb_evict_plan(files, spool->n_sources, caps, plan) : err;
+}
+
 int tb_spool_evict(struct tb_spool *spool, const struct tb_spool_policy *policy,
                    struct tb_spool_evicted *out)
 {
-    uint64_t now_ns = tb_clock_mono_ns();
     struct tb_evict_caps caps;
     struct tb_evict_plan plan;
-    struct tb_evict_file *files = calloc(spool->n_sources + 1, sizeof(*files));
     memset(out, 0, sizeof(*out));
+    tb_folder_meet(spool);
+    struct tb_evict_file *files = calloc(spool->n_sources + 1, sizeof(*files));
     if (!files)
         return -ENOMEM;
-    for (size_t i = 0; i < spool->n_sources; i++)
-        files[i] = describe(spool, spool->sources[i], now_ns);
-    set_caps(spool, policy, files, &caps);
-    int err = tb_evict_plan(files, spool->n_sources, &caps, &plan);
-    if (err == 0 && (plan.n > 0 || plan.needs_kinds))
-        tb_spool_leave(spool); /* its window is needed, and it may be among them */
-    if (err == 0 && plan.needs_kinds) {
-        tb_evict_plan_done(&plan);
-        if ((err = keep_first_and_last(spool, policy, files, TB_CLASS_ERROR)) == 0 &&
-            (err = keep_first_and_last(spool, policy, files, TB_CLASS_CRASH)) == 0)
-            err = tb_evict_plan(files, spool->n_sources, &caps, &plan);
-    }
+    int err = make_plan(spool, policy, files, &caps, &plan);
+    if (err == 0)
+        err = ask_owners(spool, policy, files, &caps, &plan);
+    if (err == 0 && plan.needs_kinds)
+        err = tell_first_and_last(spool, policy, files, &caps, &plan);
     if (err == 0) {
         err = carry_out(spool, &plan, out);
         shrink_quarantine(spool, plan.quarantine, out);

@@ -162,7 +162,8 @@ static void rank(struct work *work)
             work->ranked[work->n_ranked++] =
                 (struct ranked){step_of(file), file->age_ns, file->made_ns, i};
     }
-    if (!is_over(work))
+    work->plan->is_over = is_over(work);
+    if (!work->plan->is_over)
         return; /* as mostly: then the order does not matter */
     qsort(work->ranked, work->n_ranked, sizeof(*work->ranked), compare_ranked);
 }

@@ -38,6 +38,7 @@ struct tb_evict_plan {
     size_t *order; /* indexes of the files, in the order in which they go; owned */
     size_t n;
     uint64_t quarantine; /* bytes that may stay in quarantine */
+    bool is_over;        /* a cap is exceeded by what is not too old */
     bool needs_kinds;    /* a file of class 0 or 1 is to go for a cap: is_kept counts */
 };
 

@@ -196,6 +196,27 @@ void tb_folder_touch(struct tb_spool *spool, struct tb_source *source)
         tb_index_push(&spool->index, source);
 }
 
+void tb_folder_ask(struct tb_spool *spool, size_t i)
+{
+    struct tb_source *source = spool->sources[i];
+    size_t n = spool->n_sources;
+    if (tb_spool_enter(spool, source) == 0)
+        tb_source_leave(&spool->visit);
+    if (spool->n_sources == n)
+        tb_folder_touch(spool, source);
+}
+
+void tb_folder_meet(struct tb_spool *spool)
+{
+    tb_spool_leave(spool); /* its window is needed */
+    tb_folder_look(spool);
+    for (size_t i = spool->n_sources; i-- > 0;) {
+        enum tb_source_state state = spool->sources[i]->state;
+        if (state == TB_SOURCE_NEW || state == TB_SOURCE_BAD)
+            tb_folder_ask(spool, i);
+    }
+}
+
 struct tb_source *tb_folder_pick(const struct tb_spool *spool)
 {
     return tb_index_first(&spool->index);

@@ -40,6 +40,12 @@ static struct tb_spool_evicted evict(struct fixture *fixture, const struct tb_sp
     return out;
 }
 
+/* The cap of the whole of which classes 1 to 3 may have so much. */
+static uint64_t cap_of_chatter(uint64_t bytes)
+{
+    return (bytes / 75 + 1) * 100;
+}
+
 static void chatter_goes_before_crashes_and_every_record_is_counted(void **state)
 {
     struct fixture *fixture = *state;
@@ -104,10 +110,97 @@ static void a_file_whose_owner_lives_is_never_evicted(void **state)
     assert_int_equal(evict(fixture, &policy).files, 0);
     assert_int_equal(append_sized(&writer, 2, RECORD_BYTES), 0);
     assert_int_equal(drain(fixture->spool, seen, 3, 0), 1);
+    assert_int_equal(evict(fixture, &policy).files, 0);
     tb_writer_close(&writer);
-    assert_int_equal(evict(fixture, &policy).files, 0); /* that it is gone was not seen yet */
-    assert_int_equal(drain(fixture->spool, seen, 3, 0), 0);
-    assert_int_equal(evict(fixture, &policy).records[TB_CLASS_INFO], 3);
+    assert_int_equal(evict(fixture, &policy).records[TB_CLASS_INFO], 3); /* nobody read since */
+}
+
+/* With the database away every batch starts over with the first crash. */
+static void read_the_first_and_fail(struct fixture *fixture)
+{
+    struct tb_spool_record record;
+    assert_int_equal(tb_spool_next(fixture->spool, &record), 0);
+    assert_int_equal(record.class_, TB_CLASS_CRASH);
+    tb_spool_rewind(fixture->spool);
+}
+
+static void files_the_reader_never_came_to_go_before_crashes(void **state)
+{
+    struct fixture *fixture = *state;
+    struct tb_spool_policy policy = NO_CAPS;
+    uint8_t seen[100] = {0};
+    write_file_of(fixture, NULL, TB_CLASS_CRASH, 0, 10);
+    open_spool(fixture);
+    uint64_t each = stats_of(fixture).bytes;
+    assert_true(each > 0);
+    read_the_first_and_fail(fixture);
+    for (uint64_t n = 1; n < 4; n++) /* these came since */
+        write_file_of(fixture, NULL, (int)n, n * 10, 10);
+    pass_ms(1100);
+    read_the_first_and_fail(fixture);
+    assert_int_equal(stats_of(fixture).bytes, each);
+    policy.max_bytes = cap_of_chatter(3 * each);
+    assert_int_equal(evict(fixture, &policy).files, 0);
+    assert_int_equal(stats_of(fixture).bytes, 4 * each);
+    policy.max_bytes = each;
+    struct tb_spool_evicted out = evict(fixture, &policy);
+    assert_int_equal(out.files, 3);
+    for (int c = 1; c < TB_N_CLASSES; c++)
+        assert_int_equal(out.records[c], 10);
+    assert_int_equal(drain(fixture->spool, seen, 100, 0), 10);
+    assert_int_equal(stats_of(fixture).bytes, each);
+}
+
+static void files_that_looked_alive_go_before_crashes_when_their_owners_are_gone(void **state)
+{
+    struct fixture *fixture = *state;
+    struct tb_spool_policy policy = NO_CAPS;
+    struct tb_writer living;
+    struct tb_writer dying;
+    uint8_t seen[100] = {0};
+    write_file_of(fixture, &living, TB_CLASS_INFO, 20, 5);
+    write_file_of(fixture, &dying, TB_CLASS_INFO, 30, 5);
+    for (uint64_t n = 0; n < 2; n++)
+        write_file_of(fixture, NULL, TB_CLASS_CRASH, n * 10, 10);
+    open_spool(fixture);
+    assert_int_equal(drain(fixture->spool, seen, 100, 0), 30);
+    tb_spool_rewind(fixture->spool);
+    tb_writer_close(&dying);
+    read_the_first_and_fail(fixture);
+    policy.max_bytes = stats_of(fixture).bytes - 1;
+    struct tb_spool_evicted out = evict(fixture, &policy);
+    assert_int_equal(out.files, 0); /* it gave back what it had not used, which is enough */
+    policy.max_bytes = stats_of(fixture).bytes - 1;
+    out = evict(fixture, &policy);
+    assert_int_equal(out.files, 1);
+    assert_int_equal(out.records[TB_CLASS_INFO], 5);
+    /* Of the other one the owner lives: now a crash has to go. */
+    policy.max_bytes = stats_of(fixture).bytes - 1;
+    out = evict(fixture, &policy);
+    assert_int_equal(out.files, 1);
+    assert_int_equal(out.records[TB_CLASS_CRASH], 10);
+    assert_true(stats_of(fixture).bytes <= policy.max_bytes);
+    tb_writer_close(&living);
+}
+
+static void what_is_too_old_goes_though_the_reader_did_not_come_to_it_again(void **state)
+{
+    struct fixture *fixture = *state;
+    struct tb_spool_policy policy = NO_CAPS;
+    struct tb_writer dying;
+    policy.max_age_hours[TB_CLASS_INFO] = 1;
+    policy.max_age_hours[TB_CLASS_WARNING] = 1;
+    write_file_of(fixture, NULL, TB_CLASS_CRASH, 0, 1);
+    write_file_of(fixture, &dying, TB_CLASS_INFO, 20, 5);
+    open_spool(fixture);
+    write_file_of(fixture, NULL, TB_CLASS_WARNING, 30, 5);
+    read_the_first_and_fail(fixture);
+    tb_writer_close(&dying);
+    pass_ms(3601 * 1000);
+    struct tb_spool_evicted out = evict(fixture, &policy);
+    assert_int_equal(out.files, 2);
+    assert_int_equal(out.records[TB_CLASS_INFO], 5);
+    assert_int_equal(out.records[TB_CLASS_WARNING], 5);
 }
 
 /* Between creating a file and locking it nothing tells that it has an owner. */
@@ -125,12 +218,6 @@ static void a_file_without_a_header_is_never_evicted(void **state)
     assert_int_equal(evict(fixture, &policy).files, 0);
     assert_int_equal(count_files(fixture, "in", ".seg"), 1);
     close(fd);
-}
-
-/* The cap of the whole of which classes 1 to 3 may have so much. */
-static uint64_t cap_of_chatter(uint64_t bytes)
-{
-    return (bytes / 75 + 1) * 100;
 }
 
 static void the_first_and_the_last_of_a_kind_stay_longest(void **state)
@@ -280,6 +367,9 @@ int main(void)
         TEST(chatter_goes_before_crashes_and_every_record_is_counted),
         TEST(only_what_is_not_acknowledged_counts_as_lost),
         TEST(a_file_whose_owner_lives_is_never_evicted),
+        TEST(files_the_reader_never_came_to_go_before_crashes),
+        TEST(files_that_looked_alive_go_before_crashes_when_their_owners_are_gone),
+        TEST(what_is_too_old_goes_though_the_reader_did_not_come_to_it_again),
         TEST(a_file_without_a_header_is_never_evicted),
         TEST(the_first_and_the_last_of_a_kind_stay_longest),
         TEST(foreign_names_go_after_an_hour_and_only_when_there_is_too_much),
