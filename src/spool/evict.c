@@ -54,6 +54,9 @@ static uint64_t age_of(const struct tb_spool *spool, const struct tb_source *sou
 {
     static const uint8_t unknown[16];
     const struct tb_file_header *header = &source->header;
+    /* A slot is made when its process starts, and written when it dies. */
+    if (source->is_slot)
+        return source->gone_since_ns > 0 ? now_ns - source->gone_since_ns : 0;
     bool is_of_this_boot = memcmp(header->boot_id, spool->boot_id, 16) == 0 &&
                            memcmp(header->boot_id, unknown, 16) != 0 &&
                            header->created_mono_ns <= now_ns;
@@ -91,7 +94,7 @@ static struct tb_evict_file describe(const struct tb_spool *spool, struct tb_sou
     file.uid = source->uid;
     file.bytes = source->bytes;
     file.age_ns = age_of(spool, source, now_ns);
-    file.made_ns = source->header.created_wall_ns;
+    file.made_ns = source->is_slot ? source->mtime_ns : source->header.created_wall_ns;
     return file;
 }
 

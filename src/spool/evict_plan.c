@@ -212,6 +212,20 @@ static int meet_shares(struct work *work)
     return 0;
 }
 
+/* What a user holds beyond the share in files that may not go (foreign ones, locked ones) is not
+ * charged to the others, whose files would go for it. */
+static void forgive_excess(struct work *work)
+{
+    for (size_t i = 0; i < work->n_shares; i++) {
+        const struct share *share = &work->shares[i];
+        if (share->uid == work->caps->own_uid || share->bytes <= work->caps->uid_bytes)
+            continue;
+        uint64_t excess = share->bytes - work->caps->uid_bytes;
+        work->bytes -= excess < work->bytes ? excess : work->bytes;
+        work->chatter -= excess < work->chatter ? excess : work->chatter;
+    }
+}
+
 static void meet_chatter(struct work *work)
 {
     for (size_t i = 0; i < work->n_ranked && work->chatter > work->caps->chatter; i++) {
@@ -261,6 +275,7 @@ int tb_evict_plan(struct tb_evict_file *files, size_t n, const struct tb_evict_c
         err = meet_shares(&work);
     }
     if (err == 0) {
+        forgive_excess(&work);
         meet_chatter(&work);
         meet_whole(&work);
     } else {

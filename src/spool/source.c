@@ -125,6 +125,11 @@ static int measure(struct tb_source *source, int fd, struct tb_visit *visit)
     visit->is_oversize = st.st_size > TB_SEGMENT_BYTES; /* a host wrote to a stolen descriptor */
     visit->size = visit->is_oversize ? TB_SEGMENT_BYTES : (uint64_t)st.st_size;
     visit->mtime_ns = (uint64_t)st.st_mtim.tv_sec * TB_NS_PER_S + (uint64_t)st.st_mtim.tv_nsec;
+    source->mtime_ns = visit->mtime_ns;
+    if (visit->alive)
+        source->gone_since_ns = 0;
+    else if (source->gone_since_ns == 0)
+        source->gone_since_ns = visit->now_ns;
     return 0;
 }
 

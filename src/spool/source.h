@@ -59,8 +59,10 @@ struct tb_source {
     uid_t uid;
     uint64_t bytes; /* on the disk */
     uint64_t first_seen_ns;
-    bool is_odd;     /* when REFUSED: no regular file with one name */
-    bool alive;      /* at the last visit */
+    uint64_t gone_since_ns; /* monotonic: when its owner was first seen to be gone; 0 */
+    uint64_t mtime_ns;      /* wall clock */
+    bool is_odd;            /* when REFUSED: no regular file with one name */
+    bool alive;             /* at the last visit */
     uint64_t *kinds; /* owned; of its pending records, when somebody asked and the owner was gone */
     size_t n_kinds;
     /* To leave a quiet file alone: its times when it was last read to the end. */
