@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "agent/config_numbers.h"
 #include "agent/config_paths.h"
 #include "agent/config_words.h"
 #include "base/buf.h"
@@ -372,6 +373,8 @@ int tb_config_file_read(const char *path, struct tb_config_file **out, char why[
         err = -EINVAL;
     } else if (data != NULL) {
         err = check_paths(path, tb_buf_str(&text), data, why);
+        if (!err)
+            err = tb_config_numbers(path, tb_buf_str(&text), data, why);
     }
     if (!err)
         *out = data;
