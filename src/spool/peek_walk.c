@@ -10,7 +10,7 @@
 #include "spool/peek_state.h"
 #include "spool/slot.h"
 
-enum { BLOCK = 64 << 10, SEQ_MAX = 1 << 24 /* as in segment_read.c */ };
+enum { SEQ_MAX = 1 << 24 /* as in segment_read.c */ };
 
 struct walk {
     struct tb_peek *peek;
@@ -87,53 +87,12 @@ static int show_frame(struct walk *walk, const struct tb_frame *frame, const uin
     return show(walk, &part);
 }
 
-/* Offset of the last byte in from .. end that is not zero, which must be there. */
-static int last_byte(struct tb_scan *scan, uint64_t from, uint64_t end, uint64_t *out)
-{
-    while (end > from) {
-        uint64_t at = end - from > BLOCK ? end - BLOCK : from;
-        const uint8_t *bytes;
-        int err = tb_scan_bytes(scan, at, (size_t)(end - at), &bytes);
-        if (err < 0)
-            return err;
-        for (; end > at; end--) {
-            if (bytes[end - 1 - at] != 0) {
-                *out = end - 1;
-                return 0;
-            }
-        }
-    }
-    return -ENODATA; /* it changed meanwhile */
-}
-
-/* Is what stands from .. end the beginning of one write? 1 or 0, or an error of reading. */
-static int is_torn(struct tb_scan *scan, uint64_t from, uint64_t end, bool at_end)
-{
-    struct tb_frame frame = {0};
-    const uint8_t *bytes;
-    uint64_t last;
-    int err = last_byte(scan, from, end, &last);
-    if (err < 0)
-        return err == -ENODATA ? 1 : err;
-    err = tb_scan_bytes(scan, from, TB_FRAME_HEADER_BYTES, &bytes);
-    if (err == 0)
-        err = tb_frame_unpack(bytes, scan->salt, from, &frame);
-    else if (err == -ENODATA)
-        err = -EBADMSG; /* the file ends in the middle of it */
-    if (err == -EBADMSG || err == -ENODATA)
-        return at_end && last < from + TB_FRAME_HEADER_BYTES;
-    if (err < 0)
-        return err;
-    bool is_cut = last + 1 < from + TB_FRAME_HEADER_BYTES + frame.len;
-    return is_cut && (at_end || end == from + tb_frame_room(frame.len));
-}
-
 static int show_gap(struct walk *walk, uint64_t from, uint64_t end, bool at_end, bool zeros)
 {
     struct tb_peek_part part = {.what = TB_PEEK_HOLE, .offset = from, .end = end};
     if (zeros && at_end)
         return 0; /* the end for now */
-    int torn = zeros ? 0 : is_torn(walk->scan, from, end, at_end);
+    int torn = zeros ? 0 : tb_scan_is_torn(walk->scan, from, end, at_end);
     if (torn < 0)
         return torn;
     if (torn)

@@ -8,6 +8,7 @@
 
 enum {
     READ_AHEAD = 64 << 10,
+    BLOCK = 64 << 10, /* that is searched backwards at a time */
     /* Damage cannot make whole frames overlap, so four times a file is a forgery. */
     IN_VAIN_MAX = 4 * TB_SEGMENT_BYTES,
 };
@@ -93,4 +94,44 @@ int tb_scan_resync(struct tb_scan *scan, uint64_t from, uint64_t *out, bool *zer
         *zeros = false;
     }
     return -ENODATA;
+}
+
+/* Offset of the last byte in from .. end that is not zero, which must be there. */
+static int last_byte(struct tb_scan *scan, uint64_t from, uint64_t end, uint64_t *out)
+{
+    while (end > from) {
+        uint64_t at = end - from > BLOCK ? end - BLOCK : from;
+        const uint8_t *bytes;
+        int err = tb_scan_bytes(scan, at, (size_t)(end - at), &bytes);
+        if (err < 0)
+            return err;
+        for (; end > at; end--) {
+            if (bytes[end - 1 - at] != 0) {
+                *out = end - 1;
+                return 0;
+            }
+        }
+    }
+    return -ENODATA; /* it changed meanwhile */
+}
+
+int tb_scan_is_torn(struct tb_scan *scan, uint64_t from, uint64_t end, bool at_end)
+{
+    struct tb_frame frame = {0};
+    const uint8_t *bytes;
+    uint64_t last;
+    int err = last_byte(scan, from, end, &last);
+    if (err < 0)
+        return err == -ENODATA ? 1 : err;
+    err = tb_scan_bytes(scan, from, TB_FRAME_HEADER_BYTES, &bytes);
+    if (err == 0)
+        err = tb_frame_unpack(bytes, scan->salt, from, &frame);
+    else if (err == -ENODATA)
+        err = -EBADMSG; /* the file ends in the middle of it */
+    if (err == -EBADMSG || err == -ENODATA)
+        return at_end && last < from + TB_FRAME_HEADER_BYTES;
+    if (err < 0)
+        return err;
+    bool is_cut = last + 1 < from + TB_FRAME_HEADER_BYTES + frame.len;
+    return is_cut && (at_end || end == from + tb_frame_room(frame.len));
 }

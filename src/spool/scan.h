@@ -37,5 +37,8 @@ int tb_scan_frame(struct tb_scan *scan, uint64_t offset, struct tb_frame *out,
 /* Looks for the first good frame at from or behind it: 0 and its place; -ENODATA when there is
  * none; or an error. zeros is cleared when any other byte was met on the way. */
 int tb_scan_resync(struct tb_scan *scan, uint64_t from, uint64_t *out, bool *zeros);
+/* Is the gap from .. end, which is not all zeros, the beginning of one write (docs/spool-format.md
+ * 5, "What a gap was")? at_end: nothing good is behind it. 1 or 0, or an error of reading. */
+int tb_scan_is_torn(struct tb_scan *scan, uint64_t from, uint64_t end, bool at_end);
 
 #endif

@@ -74,6 +74,20 @@ static bool was_waited_for(struct tb_source *source, uint64_t now_ns)
     return now_ns - source->gap_since_ns >= (uint64_t)GAP_S * TB_NS_PER_S;
 }
 
+/* A gap that is passed over for the first time, and is no write that was cut short. 0, or an error
+ * of reading. */
+static int count_damage(const struct tb_source *source, struct tb_visit *visit, uint64_t end,
+                        bool at_end, struct tb_spool_stats *stats)
+{
+    if (source->pos < source->resolved)
+        return 0;
+    int torn = tb_scan_is_torn(&visit->scan, source->pos, end, at_end);
+    if (torn < 0)
+        return torn;
+    stats->n_damaged += torn == 0;
+    return 0;
+}
+
 /* 0: pos is at a good frame now. -EAGAIN: no further for now, or ever. */
 static int pass_gap(struct tb_source *source, struct tb_visit *visit, struct tb_spool_stats *stats)
 {
@@ -82,12 +96,11 @@ static int pass_gap(struct tb_source *source, struct tb_visit *visit, struct tb_
     int err = tb_scan_resync(&visit->scan, source->pos, &next, &zeros);
     if (err == 0 && next == source->pos)
         return 0;
-    bool is_new = source->pos >= source->resolved;
     if (err == -ENODATA) {
         if (visit->alive)
             return -EAGAIN;
-        if (!zeros && is_new)
-            stats->n_damaged++;
+        if (!zeros && (err = count_damage(source, visit, visit->scan.end, true, stats)) < 0)
+            return err;
         source->resolved = visit->size;
         finish(source, stats);
         return -EAGAIN;
@@ -98,10 +111,10 @@ static int pass_gap(struct tb_source *source, struct tb_visit *visit, struct tb_
         source->waiting = true;
         return -EAGAIN;
     }
+    if (!zeros && (err = count_damage(source, visit, next, false, stats)) < 0)
+        return err;
     if (visit->alive && (source->hole == 0 || source->pos < source->hole))
         source->hole = source->pos;
-    if (!zeros && is_new)
-        stats->n_damaged++;
     source->pos = next;
     source->resolved = next > source->resolved ? next : source->resolved;
     return 0;

@@ -187,6 +187,11 @@ static void what_is_missing_is_named_with_its_place(void **state)
     assert_int_equal(met.parts[7].offset, end);
     tb_peek_close(peek);
     free(image);
+    /* The agent counts the same: what is torn is no damage. */
+    open_spool(fixture);
+    assert_int_equal(drain(fixture->spool, NULL, 8, 0), 3);
+    assert_int_equal(stats_of(fixture).n_damaged, file.n_damaged + file.n_unknown);
+    assert_int_equal(stats_of(fixture).n_lost, file.n_lost);
 }
 
 static void a_flipped_bit_of_the_last_record_is_no_torn_write(void **state)
