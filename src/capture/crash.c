@@ -40,7 +40,8 @@ enum {
 };
 
 static atomic_int claim; /* thread id of the one that crashes, 0 for none */
-static struct tb_slot borrowed_slot = {.fd = -1}; /* of a child that shares our memory */
+/* Of a child that shares our memory, or of a crash while ours is being made. */
+static struct tb_slot borrowed_slot = {.fd = -1};
 /* Of the one with the claim. */
 static struct {
     struct tb_signal signal;
@@ -58,21 +59,34 @@ void tb_crash_forked(void)
     atomic_store(&claim, 0);
 }
 
+/* Makes this process's slot, or borrowed_slot where that may not be, or somebody stays in the
+ * middle of making ours. */
+static int make_slot(int is_borrower, struct tb_slot **slot)
+{
+    int is_known = !is_borrower && atomic_load(&tb_lib.is_orphan) == 0;
+    int err = is_borrower ? -EBUSY : tb_lib_make_slot(is_known ? tb_lib.about.start_ticks : 0);
+    if (err != -EBUSY)
+        return err;
+    *slot = &borrowed_slot;
+    return tb_slot_open(&borrowed_slot, tb_lib.dirfd, tb_lib.boot_id, 0);
+}
+
 /* With the limit raised for a moment where no descriptor is left, as far as it may be. */
-static int open_slot(struct tb_slot *slot)
+static int make_slot_anyhow(int is_borrower, struct tb_slot **slot)
 {
     struct rlimit before;
-    int err = tb_slot_open(slot, tb_lib.dirfd, tb_lib.boot_id, 0);
+    int err = make_slot(is_borrower, slot);
     if (err != -EMFILE || syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &before) != 0)
         return err;
     struct rlimit raised = {before.rlim_max, before.rlim_max};
     (void)syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, &raised, NULL);
-    err = tb_slot_open(slot, tb_lib.dirfd, tb_lib.boot_id, 0);
+    err = make_slot(is_borrower, slot);
     (void)syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, &before, NULL);
     return err;
 }
 
-/* This process's slot; one made now for a child that has none yet. */
+/* This process's slot; one made now for a child that has none yet, and where none could be made so
+ * far. */
 static struct tb_slot *find_slot(uint32_t pid, int tid)
 {
     struct tb_slot *slot = &tb_lib.slot;
@@ -85,10 +99,8 @@ static struct tb_slot *find_slot(uint32_t pid, int tid)
     int is_borrower = (uint32_t)atomic_load(&tb_lib.pid) != pid; /* vfork: memory is the parent's */
     if (!is_borrower && slot->map)
         return slot;
-    if (is_borrower)
-        slot = &borrowed_slot;
     tb_lib_check_dir();
-    if (open_slot(slot) != 0)
+    if (make_slot_anyhow(is_borrower, &slot) != 0)
         return NULL;
     tb_crash_record_context(slot, pid);
     return slot;

@@ -34,7 +34,7 @@ void tb_fork_forget(void)
     for (int i = 0; i < TB_N_CLASSES; i++)
         tb_writer_forget(&tb_lib.writers[i]);
     tb_loss_forked();
-    tb_slot_close(&tb_lib.slot, 0);
+    tb_lib_forget_slot();
     tb_modules_forked();
     tb_report_forked();
     tb_crash_forked();
@@ -58,13 +58,10 @@ static void adopt(void)
     tb_lib_check_dir();
     tb_lib_describe();
     tb_lib_init_writers();
-    int err = tb_modules_extend(&tb_lib.about, NULL, NULL, 0);
-    if (err == 0 && !tb_lib.slot.map) /* its crash handler may have made one */
-        err = tb_lib_open_slot();
+    (void)tb_modules_extend(&tb_lib.about, NULL, NULL, 0); /* else the parent's */
     tb_lib.why[0] = '\0';
-    if (err < 0)
-        (void)snprintf(tb_lib.why, sizeof(tb_lib.why), "no crash slot in this fork child: %s",
-                       strerrordesc_np(-err));
+    if (!tb_lib.slot.map) /* its crash handler may have made one */
+        (void)tb_lib_open_slot();
 }
 
 int tb_fork_adopt(void)

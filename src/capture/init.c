@@ -1,7 +1,8 @@
 /* init.c - start, stop, and the status line.
  *
  * Starting takes everything or nothing: whatever fails is undone, and the reason stays in
- * tb_lib.why for towbar_status. */
+ * tb_lib.why for towbar_status. What may pass is no failure: a crash slot that finds no room is
+ * made later (tb_lib_retry_slot). */
 #include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -20,6 +21,7 @@
 #include "capture/stack.h"
 #include "capture/text.h"
 #include "capture/thread.h"
+#include "spool/hold.h"
 #include "towbar/towbar.h"
 #include "unwind/rows.h"
 
@@ -84,8 +86,6 @@ static int fail(int err, const char *what)
 
 static void close_all(int is_clean)
 {
-    if (tb_lib.slot.map)
-        tb_loss_end();
     for (int i = 0; i < TB_N_CLASSES; i++)
         tb_writer_close(&tb_lib.writers[i]);
     tb_slot_close(&tb_lib.slot, is_clean);
@@ -108,7 +108,7 @@ static int open_files(const towbar_options *options)
     if (err < 0)
         return fail(err, "no table of the loaded modules");
     err = tb_lib_open_slot();
-    if (err == 0)
+    if (err == 0 || tb_hold_helps(err)) /* what may pass: reports are held, and it is tried again */
         return 0;
     (void)snprintf(tb_lib.why, sizeof(tb_lib.why),
                    "spool %.*s: no crash slot can be made in its folder in: %s; let this user "
@@ -202,6 +202,7 @@ void towbar_shutdown(void)
     /* A handler that was given a crash, and ends the program by exit, died of it. */
     int is_clean = !tb_handoff_is_running();
     if (wait_for_users()) {
+        tb_loss_end();
         close_all(is_clean);
         (void)snprintf(tb_lib.why, sizeof(tb_lib.why), "towbar_shutdown was called");
         atomic_store(&tb_lib.state, TB_LIB_OFF);
@@ -255,6 +256,12 @@ static void describe_on(char *out)
         len = add(out, len, "; the program has replaced the handler of %s since", replaced);
     if (tb_lib.why[0])
         len = add(out, len, "; %s", tb_lib.why);
+    int slot_error = atomic_load(&tb_lib.slot_error);
+    if (slot_error && !tb_lib.slot.map)
+        len = add(out, len,
+                  "; crashes cannot be kept yet, as no crash slot can be made: %s; it is "
+                  "tried again with the reports that come",
+                  strerrordesc_np(slot_error));
     if (tb_loss_n_kept() > 0)
         len = add(out, len, "; %u reports wait in memory until they can be written: %s",
                   tb_loss_n_kept(), strerrordesc_np(atomic_load(&tb_lib.last_error)));

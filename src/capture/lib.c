@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -14,12 +15,14 @@
 #include "base/id.h"
 #include "capture/context.h"
 #include "capture/fork.h"
+#include "capture/loss.h"
 #include "capture/modules.h"
 #include "capture/text.h"
 #include "spool/sys.h"
 
 enum { STAT_BYTES = 1024, START_TICKS_FIELD = 22 };
 enum { OPENER_STEPS = 100, OPENER_STEP_NS = 100 * 1000, OPENER_STUCK_NS = TB_NS_PER_S };
+enum { SLOT_RETRY_NS = TB_NS_PER_S };
 
 struct tb_lib tb_lib = {.dirfd = -1, .slot = {.fd = -1}};
 
@@ -207,12 +210,61 @@ void tb_lib_init_writers(void)
     }
 }
 
+static struct tb_slot new_slot = {.fd = -1}; /* of the one that makes it: others see it whole */
+
+static void publish_slot(void)
+{
+    enum { REST = offsetof(struct tb_slot, fd) };
+    uint8_t *map = new_slot.map;
+    memcpy((char *)&tb_lib.slot + REST, (const char *)&new_slot + REST, sizeof(new_slot) - REST);
+    atomic_store(&tb_lib.slot.map, map);
+    new_slot = (struct tb_slot){.fd = -1};
+}
+
+int tb_lib_make_slot(uint64_t start_ticks)
+{
+    int err = 0;
+    if (atomic_flag_test_and_set(&tb_lib.making))
+        return -EBUSY;
+    if (!tb_lib.slot.map)
+        err = tb_slot_open(&new_slot, tb_lib.dirfd, tb_lib.boot_id, start_ticks);
+    if (new_slot.map)
+        publish_slot();
+    atomic_store(&tb_lib.slot_error, -err);
+    atomic_flag_clear(&tb_lib.making);
+    return err;
+}
+
 int tb_lib_open_slot(void)
 {
-    int err = tb_slot_open(&tb_lib.slot, tb_lib.dirfd, tb_lib.boot_id, tb_lib.about.start_ticks);
-    if (err == 0)
-        tb_lib_store_modules();
-    return err;
+    int err = tb_lib_make_slot(tb_lib.about.start_ticks);
+    atomic_store(&tb_lib.slot_ns, tb_clock_mono_ns());
+    if (err)
+        return err;
+    tb_lib_store_modules();
+    tb_loss_store();
+    return 0;
+}
+
+void tb_lib_retry_slot(void)
+{
+    uint64_t last = atomic_load(&tb_lib.slot_ns);
+    if (tb_lib.slot.map)
+        return;
+    uint64_t now = tb_clock_mono_ns();
+    if (now - last < SLOT_RETRY_NS || !atomic_compare_exchange_strong(&tb_lib.slot_ns, &last, now))
+        return;
+    tb_lib_check_dir();
+    (void)tb_lib_open_slot();
+}
+
+void tb_lib_forget_slot(void)
+{
+    tb_slot_close(&tb_lib.slot, 0);
+    tb_slot_close(&new_slot, 0);
+    atomic_flag_clear(&tb_lib.making);
+    atomic_store(&tb_lib.slot_error, 0);
+    atomic_store(&tb_lib.slot_ns, 0);
 }
 
 void tb_lib_store_modules(void)

@@ -34,7 +34,10 @@ struct tb_lib {
     _Atomic uint64_t opener_since_ns; /* monotonic */
     atomic_flag storing;              /* one at a time stores modules into the slot */
     struct tb_writer writers[TB_N_CLASSES];
-    struct tb_slot slot;
+    struct tb_slot slot;      /* filled once: what has a map does not change but by its calls */
+    atomic_flag making;       /* one at a time makes the slot */
+    atomic_int slot_error;    /* why it could not be made, an errno, or 0 */
+    _Atomic uint64_t slot_ns; /* monotonic: when that was tried last */
     atomic_int *wiped; /* 0 in a child whose memory is a copy (MADV_WIPEONFORK), else 1; or NULL */
     uint8_t boot_id[16];
     struct tb_process about; /* process record without modules; texts point below */
@@ -72,9 +75,16 @@ void tb_lib_close_dir(void);
 /* Makes the writers ready to write into dirfd as the process that describe saw. Nobody may use them
  * meanwhile. */
 void tb_lib_init_writers(void);
-/* Makes the crash slot of this process, with the process record in it. 0 or a negative errno.
- * Signal-safe. */
+/* Makes the crash slot of this process if there is none. 0 or a negative errno, -EBUSY when another
+ * thread, or the code that this handler interrupted, makes it: one that leaves by siglongjmp
+ * meanwhile ends that, and crashes make their own. Signal-safe. */
+int tb_lib_make_slot(uint64_t start_ticks);
+/* The same, with the process record and the number of losses in it. */
 int tb_lib_open_slot(void);
+/* The same for a process that has none, at most once a second. Signal-safe. */
+void tb_lib_retry_slot(void);
+/* In a fork child: the parent's is let go. Signal-safe. */
+void tb_lib_forget_slot(void);
 /* Stores the current module table into the slot. Signal-safe. */
 void tb_lib_store_modules(void);
 /* Opens SPOOL/in and fills tb_lib.spool: wanted, or what docs/limits.md says when it is NULL or

@@ -29,6 +29,14 @@ static void store_count(int class_)
     } while (count(class_) != n);
 }
 
+void tb_loss_store(void)
+{
+    for (int i = 0; i < TB_N_CLASSES; i++) {
+        if (count(i) > 0)
+            store_count(i);
+    }
+}
+
 void tb_loss_note(int class_, int err)
 {
     atomic_fetch_add(&tb_lib.n_lost[class_], 1);

@@ -19,6 +19,8 @@ int tb_loss_take(int class_, const struct tb_append *record, int err);
 void tb_loss_retry(int class_);
 /* Tells how many of that class were lost: after a record that got through. */
 void tb_loss_tell(int class_);
+/* Puts the numbers into a slot that was made just now. */
+void tb_loss_store(void);
 /* Reports of all classes of which copies are kept. */
 unsigned tb_loss_n_kept(void);
 /* The last try, when nobody else is inside; then copies are forgotten. */

@@ -335,6 +335,7 @@ __attribute__((format(printf, 2, 0))) static int report(struct wish *wish, const
     int err = tb_lib_enter();
     if (err)
         return err;
+    tb_lib_retry_slot();
     struct tb_site *site = tb_site_find(wish->site, format);
     err = tb_site_take(site, tb_clock_mono_ns());
     if (err == 0)

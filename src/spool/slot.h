@@ -34,9 +34,9 @@ enum {
 };
 
 struct tb_slot {
-    uint8_t *map;      /* TB_SLOT_BYTES, or NULL */
-    int fd;            /* holds the OFD lock; -1 */
-    uint64_t dev, ino; /* of what was opened as fd: the host may have closed it since */
+    uint8_t *_Atomic map; /* TB_SLOT_BYTES, or NULL */
+    int fd;               /* holds the OFD lock; -1 */
+    uint64_t dev, ino;    /* of what was opened as fd: the host may have closed it since */
     uint8_t header[TB_FILE_HEADER_BYTES]; /* what the file begins with, should a stray store hit */
     uint32_t context_at;                  /* area of the newest process record, 0 for none */
     uint32_t salt;
