@@ -162,8 +162,10 @@ static int open_dir(void)
     return fd < 0 ? -1 : fd;
 }
 
-/* One that was removed, while it is open here; another may stand at its path by now. That gets the
- * same number, at once: a thread may be about to use it. */
+/* One that was removed, while it is open here; another may stand at its path by now. The old number
+ * stays open: a thread may be about to use it, and between a check and its closing the host may
+ * have given it to a file of its own. That costs a descriptor for each time that somebody removes
+ * the folder. */
 static void replace_removed(void)
 {
     struct stat st;
@@ -172,9 +174,8 @@ static void replace_removed(void)
     int fd = open_dir();
     if (fd < 0)
         return;
-    if (syscall(SYS_dup3, fd, tb_lib.dirfd, O_CLOEXEC) >= 0)
-        tb_lib_keep_dir();
-    tb_sys_close(fd);
+    tb_lib.dirfd = fd;
+    tb_lib_keep_dir();
 }
 
 void tb_lib_check_dir(void)
