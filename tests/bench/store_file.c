@@ -55,24 +55,27 @@ static int ours_open_watched(const char *folder, void **out)
     return 0;
 }
 
-static int ours_append(void *store, const void *data, size_t len)
+static int append(struct ours *ours, const void *data, size_t len, int *synced)
 {
-    struct ours *ours = store;
     struct tb_append record = {.kind = TB_KIND_ITEM,
                                .uuid = ours->uuid,
                                .time_ns = tb_clock_wall_ns(),
                                .data = data,
-                               .len = len};
+                               .len = len,
+                               .synced = synced};
     return tb_writer_append(&ours->writer, &record);
+}
+
+static int ours_append(void *store, const void *data, size_t len)
+{
+    return append(store, data, len, NULL);
 }
 
 static int ours_append_synced(void *store, const void *data, size_t len)
 {
-    const struct ours *ours = store;
-    int err = ours_append(store, data, len);
-    if (err < 0)
-        return err;
-    return fdatasync(tb_writer_fd(&ours->writer)) < 0 ? -errno : 0;
+    int synced = 0;
+    int err = append(store, data, len, &synced);
+    return err < 0 ? err : synced;
 }
 
 static void ours_close(void *store)
