@@ -72,7 +72,9 @@ typedef struct towbar_options {
  * after your own signal handlers are set: they still run, after the report. NULL takes everything
  * from the environment. Returns 0, also when the disk is full, which may pass: towbar_status says
  * then that crashes cannot be kept yet; -EALREADY when called again; or why reports cannot be kept:
- * the program runs on unharmed, and towbar_status says how to mend it. */
+ * the program runs on unharmed, and towbar_status says how to mend it. When that is a folder that
+ * is not there yet or closed to this user, errors are held and it goes on by itself once it is
+ * opened. */
 TOWBAR_API int towbar_init(const towbar_options *options);
 
 /* Ends reporting and takes the signal handlers back. Also done at exit. */

@@ -95,10 +95,14 @@ static void close_all(int is_clean)
 static int open_files(const towbar_options *options)
 {
     const char *spool = option_text(options, offsetof(towbar_options, spool), "TOWBAR_SPOOL");
+    atomic_store(&tb_lib.dir_error, 0);
     int err = tb_lib_open_spool(spool, tb_lib.why);
-    if (err < 0)
+    int may_pass = atomic_load(&tb_lib.dir_error) != 0;
+    if (err < 0 && !may_pass)
         return err;
-    tb_lib.dirfd = err;
+    if (may_pass)
+        tb_lib.why[0] = '\0'; /* the status says it as long as it is so */
+    tb_lib.dirfd = may_pass ? -1 : err;
     tb_lib_keep_dir();
     atomic_store(&tb_lib.pid, getpid());
     atomic_store(&tb_lib.is_orphan, 0);
@@ -161,6 +165,7 @@ int towbar_init(const towbar_options *options)
         atomic_store(&tb_lib.state, TB_LIB_OFF);
     } else {
         tb_context_inherit();
+        err = -atomic_load(&tb_lib.dir_error);
         atomic_store(&tb_lib.state, TB_LIB_ON);
     }
     errno = kept;
@@ -241,6 +246,10 @@ static size_t add(char *out, size_t len, const char *format, ...)
     return len;
 }
 
+#define REMEDY                                                                                     \
+    "; start towbard as root, which makes it and opens it to all users, or as this user, or set "  \
+    "TOWBAR_SPOOL and start this program again"
+
 static void describe_on(char *out)
 {
     char replaced[TB_HANDOFF_TEXT] = "";
@@ -257,7 +266,14 @@ static void describe_on(char *out)
     if (tb_lib.why[0])
         len = add(out, len, "; %s", tb_lib.why);
     int slot_error = atomic_load(&tb_lib.slot_error);
-    if (slot_error && !tb_lib.slot.map)
+    int dir_error = atomic_load(&tb_lib.dir_error);
+    if (dir_error)
+        len = add(out, len,
+                  "; its folder in cannot be opened: %s%s; a few errors are held in memory, and "
+                  "when the folder can be opened it goes on by itself",
+                  strerrordesc_np(dir_error),
+                  dir_error == ENOENT || dir_error == EACCES ? REMEDY : "");
+    else if (slot_error && !tb_lib.slot.map)
         len = add(out, len,
                   "; crashes cannot be kept yet, as no crash slot can be made: %s; it is "
                   "tried again with the reports that come",

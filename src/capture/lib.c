@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -18,6 +19,7 @@
 #include "capture/loss.h"
 #include "capture/modules.h"
 #include "capture/text.h"
+#include "spool/fs.h"
 #include "spool/sys.h"
 
 enum { STAT_BYTES = 1024, START_TICKS_FIELD = 22 };
@@ -152,13 +154,27 @@ static int become_opener(void)
     return -EAGAIN;
 }
 
-/* The folder at the path of the old one; -1 when there is none. */
+static int is_remote(int fd)
+{
+    struct statfs fs;
+    const char *name;
+    return syscall(SYS_fstatfs, fd, &fs) == 0 &&
+           tb_fs_judge((long)fs.f_type, &name) == TB_FS_REMOTE;
+}
+
+/* The folder at the path of the old one, or of one that could not be opened so far; -1 when there
+ * is none. */
 static int open_dir(void)
 {
     char path[TB_LIB_PATH + 4];
     size_t len = tb_text_copy(path, TB_LIB_PATH, tb_lib.spool);
     memcpy(path + len, "/in", 4);
     int fd = tb_sys_open_high(AT_FDCWD, path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0);
+    if (fd >= 0 && is_remote(fd)) {
+        tb_sys_close(fd);
+        fd = -EREMOTEIO;
+    }
+    atomic_store(&tb_lib.dir_error, fd < 0 ? -fd : 0);
     return fd < 0 ? -1 : fd;
 }
 
@@ -227,7 +243,10 @@ int tb_lib_make_slot(uint64_t start_ticks)
     int err = 0;
     if (atomic_flag_test_and_set(&tb_lib.making))
         return -EBUSY;
-    if (!tb_lib.slot.map)
+    int dir_error = atomic_load(&tb_lib.dir_error);
+    if (!tb_lib.slot.map && dir_error)
+        err = -dir_error;
+    else if (!tb_lib.slot.map)
         err = tb_slot_open(&new_slot, tb_lib.dirfd, tb_lib.boot_id, start_ticks);
     if (new_slot.map)
         publish_slot();

@@ -28,6 +28,7 @@ struct tb_lib {
                              thread that makes them */
     atomic_int pid;       /* whose the slot and the writers are */
     int dirfd;            /* SPOOL/in */
+    atomic_int dir_error; /* why it cannot be opened for now, an errno, or 0 */
     dev_t dir_dev;        /* what dirfd was: a host that closes all descriptors reuses numbers */
     ino_t dir_ino;
     atomic_int opener;                /* tid of the thread that opens dirfd anew, or 0 */
@@ -89,7 +90,7 @@ void tb_lib_forget_slot(void);
 void tb_lib_store_modules(void);
 /* Opens SPOOL/in and fills tb_lib.spool: wanted, or what docs/limits.md says when it is NULL or
  * empty. The descriptor, or a negative errno; what the user should know of it is then in why, and
- * may be in the first case. (spool.c) */
+ * may be in the first case. An error that may pass is in tb_lib.dir_error too. (spool.c) */
 int tb_lib_open_spool(const char *wanted, char why[TB_LIB_WHY]);
 
 #endif

@@ -289,6 +289,9 @@ static int store(struct work *work, int *is_kept, int *synced)
         tb_lib_check_dir(); /* the host closed it, or it was made anew: by its path, once */
         tb_loss_retry(class_);
         err = tb_writer_append(writer, &record);
+        int dir_error = atomic_load(&tb_lib.dir_error);
+        if (err == -ESTALE && dir_error)
+            err = -dir_error; /* says more */
     }
     if (err < 0)
         *is_kept = tb_loss_take(class_, &record, err);

@@ -71,12 +71,22 @@ static int take_wanted(const char *wanted)
     return n < 0 || (size_t)n >= sizeof(rest) ? -ENAMETOOLONG : join(tb_lib.spool, folder, rest);
 }
 
+/* The system's, which is not there or closed, is waited for when this user has none that is. */
+static int wait_for_system(int system_err, char why[TB_LIB_WHY])
+{
+    why[0] = '\0';
+    (void)join(tb_lib.spool, SYSTEM_SPOOL, "");
+    atomic_store(&tb_lib.dir_error, -system_err);
+    return system_err;
+}
+
 int tb_lib_open_spool(const char *wanted, char why[TB_LIB_WHY])
 {
     char reason[TB_SPOOL_WHY] = "";
     int create = 1;
     int err = 0;
     int system_err = wanted && wanted[0] ? 0 : ask_system();
+    int can_wait = geteuid() != 0 && (system_err == -ENOENT || system_err == -EACCES);
     if (wanted && wanted[0])
         err = take_wanted(wanted);
     else if (system_err == 0 || geteuid() == 0)
@@ -85,12 +95,18 @@ int tb_lib_open_spool(const char *wanted, char why[TB_LIB_WHY])
         err = choose_own(system_err, why);
     if (err == -ENAMETOOLONG)
         (void)snprintf(why, TB_LIB_WHY, "the path of the spool is too long; set TOWBAR_SPOOL");
+    if (err == system_err && can_wait)
+        return wait_for_system(err, why);
     if (err)
         return err;
     if (strcmp(tb_lib.spool, SYSTEM_SPOOL) == 0 && geteuid() != 0)
         create = 0;
     int fd = tb_spool_dir_open(tb_lib.spool, create, reason);
+    if ((fd == -ENOENT || fd == -EACCES) && can_wait)
+        return wait_for_system(system_err, why);
     if (fd < 0)
         (void)snprintf(why, TB_LIB_WHY, "%s", reason);
+    if (fd == -EACCES || fd == -EMFILE || fd == -ENFILE || (fd == -ENOENT && !create))
+        atomic_store(&tb_lib.dir_error, -fd);
     return fd;
 }

@@ -224,6 +224,39 @@ static void what_is_held_without_a_slot_is_written_at_a_clean_end(void **state)
     assert_int_equal(rig->stats.n_vanished, 0);
 }
 
+/* No descriptor is left, for the folder neither; in the end there are some again. */
+static int has_no_descriptors(struct rig *rig)
+{
+    char in[128];
+    struct rlimit limit;
+    struct rlimit none;
+    snprintf(in, sizeof(in), "%s/in", rig->spool);
+    int bad = mkdir(rig->spool, 0700) != 0 || mkdir(in, 0700) != 0;
+    int lowest = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    close(lowest);
+    bad += getrlimit(RLIMIT_NOFILE, &limit) != 0;
+    none = (struct rlimit){(rlim_t)lowest, limit.rlim_max};
+    bad += setrlimit(RLIMIT_NOFILE, &none) != 0;
+    bad += towbar_init(TOWBAR_OPTIONS(.spool = rig->spool)) != -EMFILE;
+    bad += rig_check_status("; its folder in cannot be opened: Too many open files");
+    bad += towbar_error("held") != -EMFILE;
+    bad += setrlimit(RLIMIT_NOFILE, &limit) != 0;
+    let_it_try();
+    bad += towbar_error("written") != 0;
+    bad += strstr(towbar_status(), "cannot") != NULL || tb_loss_n_kept() != 0;
+    if (bad == 0)
+        raise(SIGABRT);
+    return bad;
+}
+
+static void start_without_a_descriptor_left_goes_on_when_there_are_some(void **state)
+{
+    struct rig *rig = *state;
+    assert_dies(has_no_descriptors, rig);
+    assert_has_crash(rig);
+    assert_int_equal(rig->n_records, 3);
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
@@ -232,6 +265,7 @@ int main(void)
         CASE(slot_is_not_tried_again_within_a_second),
         CASE(crash_handler_makes_the_slot_that_is_missing),
         CASE(crash_without_room_for_a_slot_still_dies_of_its_signal),
+        CASE(start_without_a_descriptor_left_goes_on_when_there_are_some),
         CASE(what_is_held_without_a_slot_is_written_at_a_clean_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

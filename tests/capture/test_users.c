@@ -187,7 +187,8 @@ static int jail_without_the_folder(struct rig *rig)
     if (enter_jail(rig))
         return CANNOT;
     (void)syscall(SYS_close_range, 3, ~0U, 0);
-    bad += towbar_error("from the jail") != -ESTALE;
+    bad += towbar_error("from the jail") != -ENOENT;
+    bad += rig_check_status("; its folder in cannot be opened: No such file or directory");
     bad += rig_check_status("1 reports wait in memory");
     return bad;
 }
