@@ -302,6 +302,15 @@ static void recover(struct tb_pipeline *p)
     p->n_single -= p->n_single > 0;
 }
 
+/* What could not be stored may be gone, evicted say: then only this tells that the rest can be. */
+static void probe(struct tb_pipeline *p)
+{
+    if (!p->is_failing || check_store(p) < 0 || tb_store_begin(p->options.store) < 0)
+        return;
+    tb_store_rollback(p->options.store);
+    recover(p);
+}
+
 /* The database works and refuses this one record: alone in its batch it is known to be the cause.
  */
 static int is_poison(const struct tb_pipeline *p, int err)
@@ -349,8 +358,10 @@ int tb_pipeline_batch(struct tb_pipeline *p)
     }
     int n = (int)p->n;
     int is_urgent = holds_crash(p);
-    if (n == 0 && n_refused == 0)
+    if (n == 0 && n_refused == 0) {
+        probe(p);
         return 0;
+    }
     acknowledge(p);
     tell_crashes(p);
     clear_batch(p);
