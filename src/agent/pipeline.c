@@ -386,11 +386,11 @@ static void check_place(struct tb_pipeline *p)
                  "the spool %.150s was moved or removed: put it back, or restart towbard so that "
                  "it reads the folder that is there now",
                  path);
-        tb_log(TB_LOG_ERROR, "%s", text);
         set_trouble(p, text);
+        tb_log(TB_LOG_ERROR, "%s", text);
     } else if (p->is_displaced && !is_displaced) {
-        tb_log(TB_LOG_INFO, "the spool is back in its place");
         set_trouble(p, "");
+        tb_log(TB_LOG_INFO, "the spool is back in its place");
     }
     p->is_displaced = is_displaced;
 }
