@@ -349,6 +349,7 @@ static int ask_owners(struct tb_spool *spool, const struct tb_spool_policy *poli
     if (!is_changed)
         return 0;
     tb_evict_plan_done(plan);
+    tb_spool_collect_spent(spool);
     return make_plan(spool, policy, files, caps, plan);
 }
 

@@ -9,6 +9,8 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "base/pack.h"
+#include "spool/slot.h"
 #include "spool/state.h"
 
 enum {
@@ -196,25 +198,53 @@ void tb_folder_touch(struct tb_spool *spool, struct tb_source *source)
         tb_index_push(&spool->index, source);
 }
 
+/* A slot whose owner is gone and left no crash in it holds nothing but its room. */
+static void look_for_crash(struct tb_spool *spool, struct tb_source *source)
+{
+    const struct tb_spool_stats before = spool->counts;
+    struct tb_spool_record record;
+    uint8_t word[4];
+    if (!source->is_slot || spool->visit.alive ||
+        tb_fd_pread_all(spool->visit.scan.fd, word, sizeof(word), TB_SLOT_STATE_AT) != 4)
+        return;
+    uint32_t state = tb_get32(word);
+    if (state != TB_SLOT_ARMED && state != TB_SLOT_DONE)
+        return;
+    if (tb_slot_read(source, &spool->visit, &spool->counts, &record) == 0)
+        tb_source_rewind(source);
+    tb_spool_tally(spool, source, &before);
+}
+
 void tb_folder_ask(struct tb_spool *spool, size_t i)
 {
     struct tb_source *source = spool->sources[i];
     size_t n = spool->n_sources;
-    if (tb_spool_enter(spool, source) == 0)
+    if (tb_spool_enter(spool, source) == 0) {
+        look_for_crash(spool, source);
         tb_source_leave(&spool->visit);
+    }
     if (spool->n_sources == n)
         tb_folder_touch(spool, source);
+}
+
+static bool is_unread(const struct tb_source *source)
+{
+    if (source->state == TB_SOURCE_READY)
+        return source->is_slot && !source->alive && !source->final;
+    return source->state == TB_SOURCE_NEW || source->state == TB_SOURCE_BAD;
 }
 
 void tb_folder_meet(struct tb_spool *spool)
 {
     tb_spool_leave(spool); /* its window is needed */
-    tb_folder_look(spool);
+    /* Events stay unread: they wake the agent for what the reader has to do. */
+    spool->listed_ns = tb_clock_mono_ns();
+    spool->list_needed = list(spool, spool->listed_ns) < 0;
     for (size_t i = spool->n_sources; i-- > 0;) {
-        enum tb_source_state state = spool->sources[i]->state;
-        if (state == TB_SOURCE_NEW || state == TB_SOURCE_BAD)
+        if (is_unread(spool->sources[i]))
             tb_folder_ask(spool, i);
     }
+    tb_spool_collect_spent(spool);
 }
 
 struct tb_source *tb_folder_pick(const struct tb_spool *spool)

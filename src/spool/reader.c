@@ -383,28 +383,46 @@ static bool is_done(const struct tb_source *source)
     return source->state == TB_SOURCE_READY && source->final && source->n_pending == 0;
 }
 
+static bool is_spent(const struct tb_source *source)
+{
+    bool spent = is_done(source);
+    for (size_t i = 0; spent && i < source->n_marks; i++)
+        spent = !(source->marks[i] & TB_MARK_ACKED);
+    return spent;
+}
+
+/* 1 when it was removed. */
+static int collect(struct tb_spool *spool, struct tb_source *source)
+{
+    struct tb_visit visit = {.scan = {.fd = -1}};
+    uint64_t ino = source->ino;
+    int err = tb_source_enter(source, spool->in_fd, &visit);
+    bool goes = err == 0 && source->ino == ino && !visit.alive;
+    if (goes)
+        tb_spool_keep_tally(spool, source);
+    goes = goes && unlinkat(spool->in_fd, source->name, 0) == 0;
+    if (goes || err == -ENOENT)
+        tb_folder_drop(spool, source);
+    tb_source_leave(&visit);
+    return goes;
+}
+
 int tb_spool_collect(struct tb_spool *spool)
 {
     int n_removed = 0;
     for (size_t i = spool->n_sources; i-- > 0;) {
-        struct tb_source *source = spool->sources[i];
-        struct tb_visit visit = {.scan = {.fd = -1}};
-        if (source == spool->current || !is_done(source))
-            continue;
-        uint64_t ino = source->ino;
-        int err = tb_source_enter(source, spool->in_fd, &visit);
-        bool goes = err == 0 && source->ino == ino && !visit.alive;
-        if (goes)
-            tb_spool_keep_tally(spool, source);
-        if (goes && unlinkat(spool->in_fd, source->name, 0) == 0) {
-            tb_folder_drop(spool, source);
-            n_removed++;
-        } else if (err == -ENOENT) {
-            tb_folder_drop(spool, source);
-        }
-        tb_source_leave(&visit);
+        if (spool->sources[i] != spool->current && is_done(spool->sources[i]))
+            n_removed += collect(spool, spool->sources[i]);
     }
     return n_removed;
+}
+
+void tb_spool_collect_spent(struct tb_spool *spool)
+{
+    for (size_t i = spool->n_sources; i-- > 0;) {
+        if (spool->sources[i] != spool->current && is_spent(spool->sources[i]))
+            (void)collect(spool, spool->sources[i]);
+    }
 }
 
 void tb_spool_rewind(struct tb_spool *spool)

@@ -54,13 +54,16 @@ struct tb_spool {
 void tb_folder_events(struct tb_spool *spool);
 /* The same, and looks at the folder itself when that is due. Only while nothing is current. */
 void tb_folder_look(struct tb_spool *spool);
-/* Opens source i for a moment: whether its owner lives, its bytes and its header are known then. It
- * may be gone afterwards, and one that was behind it in its place. Only while nothing is current.
- */
+/* Opens source i for a moment: whether its owner lives, its bytes and its header are known then,
+ * and of a slot whether it is worth anything. It may be gone afterwards, and one that was behind it
+ * in its place. Only while nothing is current. */
 void tb_folder_ask(struct tb_spool *spool, size_t i);
-/* Leaves the current file, looks at the folder and asks all that are NEW or BAD: the reader may not
- * come to them for long, as it starts over with the most urgent ones while the database is away. */
+/* Leaves the current file, lists the folder, asks all that the reader did not come to, and removes
+ * what holds nothing: the reader may not come to them for long, as it starts over with the most
+ * urgent ones while the database is away. */
 void tb_folder_meet(struct tb_spool *spool);
+/* tb_spool_collect for files of which nothing was acknowledged: no sync has to come before. */
+void tb_spool_collect_spent(struct tb_spool *spool);
 /* The source to read next: crashes first, then by class and age; NULL when none is worth it. */
 struct tb_source *tb_folder_pick(const struct tb_spool *spool);
 /* The READY source with that id, or NULL. */

@@ -183,6 +183,34 @@ static void files_that_looked_alive_go_before_crashes_when_their_owners_are_gone
     tb_writer_close(&living);
 }
 
+static void slots_without_a_crash_go_before_all_else(void **state)
+{
+    struct fixture *fixture = *state;
+    struct tb_spool_policy policy = NO_CAPS;
+    struct tb_slot slots[3];
+    uint8_t boot[16];
+    uint8_t seen[100] = {0};
+    tb_id_boot(boot);
+    write_file_of(fixture, NULL, TB_CLASS_CRASH, 0, 10);
+    write_file_of(fixture, NULL, TB_CLASS_INFO, 10, 10);
+    open_spool(fixture);
+    uint64_t bytes = stats_of(fixture).bytes;
+    read_the_first_and_fail(fixture);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(tb_slot_open(&slots[i], fixture->dirfd, boot, 42), 0);
+    tb_slot_close(&slots[0], 1);
+    policy.max_bytes = cap_of_chatter(bytes + 2 * (uint64_t)TB_SLOT_BYTES);
+    assert_int_equal(evict(fixture, &policy).files, 0);
+    assert_int_equal(count_files(fixture, "in", ".slot"), 2);
+    tb_slot_close(&slots[1], 0); /* it looked alive a moment ago */
+    policy.max_bytes = bytes + TB_SLOT_BYTES + TB_SLOT_BYTES / 2;
+    assert_int_equal(evict(fixture, &policy).files, 0);
+    assert_int_equal(count_files(fixture, "in", ".slot"), 1);
+    tb_slot_close(&slots[2], 1);
+    assert_int_equal(drain(fixture->spool, seen, 100, 0), 20);
+    assert_int_equal(stats_of(fixture).total.evicted_files, 0);
+}
+
 static void what_is_too_old_goes_though_the_reader_did_not_come_to_it_again(void **state)
 {
     struct fixture *fixture = *state;
@@ -369,6 +397,7 @@ int main(void)
         TEST(a_file_whose_owner_lives_is_never_evicted),
         TEST(files_the_reader_never_came_to_go_before_crashes),
         TEST(files_that_looked_alive_go_before_crashes_when_their_owners_are_gone),
+        TEST(slots_without_a_crash_go_before_all_else),
         TEST(what_is_too_old_goes_though_the_reader_did_not_come_to_it_again),
         TEST(a_file_without_a_header_is_never_evicted),
         TEST(the_first_and_the_last_of_a_kind_stay_longest),
