@@ -108,8 +108,8 @@ class HandOverTest(hand_over.HandOverCase):
             self.wait_stored(1)
             other = sqlite3.connect(self.database(), isolation_level=None)
             other.execute("BEGIN EXCLUSIVE")
-            for _ in range(12):  # 256 KiB each
-                self.report(3)
+            for _ in range(12):  # in a file of more than 100 KiB each
+                self.report(300)
             self.wait_status_of_agent(lambda status: self.n_evicted(status) > 0)
             other.execute("ROLLBACK")
             other.close()
