@@ -11,7 +11,7 @@ static struct tb_spool_totals totals_of(const struct fixture *fixture)
 /* A slot whose process is gone, with drops of each class. */
 static void write_slot(const struct fixture *fixture, int is_clean)
 {
-    struct tb_slot slot = {0};
+    struct tb_slot slot = {.fd = -1};
     uint8_t boot[16] = {0};
     uint8_t drops[16];
     char path[256];

@@ -114,7 +114,7 @@ static void a_slot_that_cannot_be_read_is_tried_again(void **state)
     static const off_t bad_places[] = {TB_SLOT_STATE_AT, TB_SLOT_DROPS_AT, TB_SLOT_CRASH_AT + 100,
                                        TB_SLOT_CRASH_AT + TB_SLOT_PAGE + 8};
     for (size_t i = 0; i < sizeof(bad_places) / sizeof(bad_places[0]); i++) {
-        struct tb_slot slot = {0};
+        struct tb_slot slot = {.fd = -1};
         struct tb_spool_record record;
         uint8_t boot[16] = {0};
         uint8_t uuid[16] = {9};

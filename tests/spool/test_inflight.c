@@ -152,7 +152,7 @@ static void a_patient_agent_waits_a_second_for_each_death(void **state)
 static void a_crash_that_kills_the_agent_goes_to_quarantine_too(void **state)
 {
     struct fixture *fixture = *state;
-    struct tb_slot slot = {0};
+    struct tb_slot slot = {.fd = -1};
     struct tb_spool_record record;
     uint8_t boot[16] = {0};
     uint8_t uuid[16] = {7};
