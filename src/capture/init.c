@@ -64,7 +64,7 @@ static void read_options(const towbar_options *options)
 static int wants_sync(const towbar_options *options)
 {
     const char *variable = secure_getenv("TOWBAR_SYNC");
-    size_t end = offsetof(towbar_options, sync) + sizeof(options->sync);
+    size_t end = offsetof(towbar_options, sync) + sizeof(int);
     if (options && options->size >= end && options->sync)
         return 1;
     return variable && variable[0] && strcmp(variable, "0") != 0;

@@ -65,7 +65,7 @@ int tb_losses_counter(void *arg, const char *name, int64_t value)
 static int64_t number(const struct tb_losses *losses, const char *path)
 {
     const cJSON *value = losses->lifetime ? tb_json_at(losses->lifetime, path) : NULL;
-    return cJSON_IsNumber(value) ? (int64_t)value->valuedouble : 0;
+    return value && cJSON_IsNumber(value) ? (int64_t)value->valuedouble : 0;
 }
 
 /* ---- for programs ---- */

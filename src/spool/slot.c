@@ -71,7 +71,7 @@ static int open_once(struct tb_slot *slot, int dirfd, const uint8_t boot_id[16],
                      uint64_t start_ticks)
 {
     char name[TB_SPOOL_NAME];
-    struct stat st;
+    struct stat st = {0};
     memset(slot, 0, sizeof(*slot));
     pack_header(slot, boot_id, start_ticks);
     tb_spool_name(TB_CLASS_CRASH, boot_id, 0, "slot", name);

@@ -105,10 +105,10 @@ static int count_drops(struct tb_source *source, struct tb_visit *visit,
     const uint8_t *bytes;
     if (visit->alive || source->drops_counted)
         return 0;
-    int err = tb_scan_bytes(&visit->scan, TB_SLOT_DROPS_AT, 4 * TB_N_CLASSES, &bytes);
+    int err = tb_scan_bytes(&visit->scan, TB_SLOT_DROPS_AT, (size_t)4 * TB_N_CLASSES, &bytes);
     if (err < 0)
         return err == -ENODATA ? 0 : err;
-    for (int c = 0; c < TB_N_CLASSES; c++)
+    for (size_t c = 0; c < TB_N_CLASSES; c++)
         stats->n_drops[c] += smaller(tb_get32(bytes + 4 * c), DROPS_MAX);
     source->drops_counted = true;
     return 0;

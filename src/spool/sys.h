@@ -124,9 +124,9 @@ static inline int tb_sys_lock(int fd)
 static inline int tb_sys_own(int fd, struct stat *out)
 {
     int err = tb_sys_lock(fd);
-    if (err == 0)
-        err = tb_sys_fstat(fd, out);
-    return err == 0 && out->st_nlink == 0 ? -EAGAIN : err;
+    if (err < 0 || (err = tb_sys_fstat(fd, out)) < 0)
+        return err;
+    return out->st_nlink == 0 ? -EAGAIN : 0;
 }
 
 /* How large this process may make a file: past it the kernel would send SIGXFSZ to the host.

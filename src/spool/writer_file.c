@@ -297,7 +297,7 @@ static int64_t choose_size(const struct tb_append *record)
  */
 static int take_over(struct tb_writer_file *file)
 {
-    struct stat st;
+    struct stat st = {0};
     /* Locked before the header is there: a file with a header and no lock has lost its owner. */
     int err = tb_sys_own(file->fd, &st);
     if (err < 0)
