@@ -1,4 +1,4 @@
-/* state.h - the reader's insides, shared by reader.c, open.c, folder.c and context.c. */
+/* state.h - the reader's insides, shared by the files that make it up. */
 #ifndef TB_SPOOL_STATE_H
 #define TB_SPOOL_STATE_H
 
