@@ -46,8 +46,8 @@ const char *tb_spool_class_word(int class_)
 
 const char *tb_spool_kind_word(int kind)
 {
-    static const char *const words[TB_N_KINDS] = {"none", "process", "native",
-                                                  "item", "crash",   "dropcount"};
+    static const char *const words[TB_N_KINDS] = {"none",  "process",   "native", "item",
+                                                  "crash", "dropcount", "threads"};
     return kind >= 0 && kind < TB_N_KINDS ? words[kind] : "unknown";
 }
 

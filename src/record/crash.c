@@ -14,6 +14,8 @@ enum { FRAME_BYTES = 24, NOTE_HEAD_BYTES = 16, END_BYTES = 16, TRUST_LAST = 3 };
 
 /* Offsets of the fixed chunk. */
 enum { AT_ADDRESS = 32, AT_REGS = 88, AT_NAME = AT_REGS + TB_CRASH_N_REGS * 8 };
+/* Of the chunk of a thread. */
+enum { AT_THREAD_NAME = 8, AT_THREAD_REGS = 24, AT_THREAD_STACK = TB_CRASH_THREAD_BYTES - 8 };
 
 void tb_crash_fixed_pack(const struct tb_crash_fixed *fixed, uint8_t out[TB_CRASH_FIXED_BYTES])
 {
@@ -30,6 +32,26 @@ void tb_crash_fixed_pack(const struct tb_crash_fixed *fixed, uint8_t out[TB_CRAS
     for (size_t i = 0; i < TB_CRASH_N_REGS; i++)
         tb_put64(out + AT_REGS + 8 * i, fixed->regs[i]);
     memcpy(out + AT_NAME, fixed->thread_name, sizeof(fixed->thread_name));
+}
+
+void tb_crash_thread_pack(const struct tb_crash_thread *thread, uint8_t out[TB_CRASH_THREAD_BYTES])
+{
+    tb_put32(out, thread->tid);
+    tb_put32(out + 4, thread->flags);
+    memcpy(out + AT_THREAD_NAME, thread->name, sizeof(thread->name));
+    for (size_t i = 0; i < TB_CRASH_N_REGS; i++)
+        tb_put64(out + AT_THREAD_REGS + 8 * i, thread->regs[i]);
+    tb_put64(out + AT_THREAD_STACK, thread->stack_address);
+}
+
+void tb_crash_threads_pack(const struct tb_crash_threads *threads,
+                           uint8_t out[TB_CRASH_THREADS_BYTES])
+{
+    tb_put32(out, threads->n_there);
+    tb_put32(out + 4, threads->n_captured);
+    tb_put32(out + 8, (uint32_t)threads->err);
+    tb_put32(out + 12, 0);
+    tb_put64(out + 16, threads->stopped_ns);
 }
 
 static void fixed_unpack(const uint8_t *in, struct tb_crash_fixed *out)
@@ -141,16 +163,45 @@ static void read_end(const struct tb_chunk *chunk, struct tb_crash *out)
     out->is_cut = 0;
 }
 
+/* What is cut keeps its registers. Room was made by count_parts. */
+static void read_thread(const struct tb_chunk *chunk, struct tb_crash *out)
+{
+    if (chunk->len < TB_CRASH_THREAD_BYTES || out->n_threads == TB_CRASH_THREADS_MAX)
+        return;
+    struct tb_crash_thread *thread = &out->threads[out->n_threads++];
+    thread->tid = tb_get32(chunk->data);
+    thread->flags = tb_get32(chunk->data + 4);
+    memcpy(thread->name, chunk->data + AT_THREAD_NAME, sizeof(thread->name));
+    thread->name[sizeof(thread->name) - 1] = '\0';
+    for (size_t i = 0; i < TB_CRASH_N_REGS; i++)
+        thread->regs[i] = tb_get64(chunk->data + AT_THREAD_REGS + 8 * i);
+    thread->stack_address = tb_get64(chunk->data + AT_THREAD_STACK);
+    thread->stack = chunk->data + TB_CRASH_THREAD_BYTES;
+    thread->stack_len = chunk->len - TB_CRASH_THREAD_BYTES;
+}
+
+static void read_threads(const struct tb_chunk *chunk, struct tb_crash *out)
+{
+    if (out->about_threads.n_there > 0 || chunk->len < TB_CRASH_THREADS_BYTES)
+        return;
+    out->about_threads.n_there = tb_get32(chunk->data);
+    out->about_threads.n_captured = tb_get32(chunk->data + 4);
+    out->about_threads.err = (int32_t)tb_get32(chunk->data + 8);
+    out->about_threads.stopped_ns = tb_get64(chunk->data + 16);
+}
+
 static void (*const readers[])(const struct tb_chunk *chunk, struct tb_crash *out) = {
-    [TB_CRASH_TRACE] = read_trace, [TB_CRASH_ABORT] = read_abort, [TB_CRASH_FRAMES] = read_frames,
-    [TB_CRASH_SCOPE] = read_scope, [TB_CRASH_NOTE] = read_note,   [TB_CRASH_CODE] = read_code,
-    [TB_CRASH_STACK] = read_stack, [TB_CRASH_END] = read_end,
+    [TB_CRASH_TRACE] = read_trace,   [TB_CRASH_ABORT] = read_abort,
+    [TB_CRASH_FRAMES] = read_frames, [TB_CRASH_SCOPE] = read_scope,
+    [TB_CRASH_NOTE] = read_note,     [TB_CRASH_CODE] = read_code,
+    [TB_CRASH_STACK] = read_stack,   [TB_CRASH_END] = read_end,
+    [TB_CRASH_THREAD] = read_thread, [TB_CRASH_THREADS] = read_threads,
 };
 
 /* ---- the record ---- */
 
 struct parts {
-    size_t n_frames, n_notes;
+    size_t n_frames, n_notes, n_threads;
     const uint8_t *fixed;
 };
 
@@ -175,6 +226,8 @@ static struct parts count_parts(const uint8_t *data, size_t len)
             parts.n_frames = least(chunk.len / FRAME_BYTES, TB_CRASH_FRAMES_MAX);
         if (chunk.tag == TB_CRASH_NOTE && chunk.len >= NOTE_HEAD_BYTES)
             parts.n_notes = least(parts.n_notes + 1, TB_CRASH_NOTES_MAX);
+        if (chunk.tag == TB_CRASH_THREAD && chunk.len >= TB_CRASH_THREAD_BYTES)
+            parts.n_threads = least(parts.n_threads + 1, TB_CRASH_THREADS_MAX);
     } while (err == 0);
     return parts;
 }
@@ -211,12 +264,14 @@ int tb_crash_unpack(const uint8_t *data, size_t len, struct tb_crash *out)
         return -EBADMSG;
     struct tb_crash_frame *frames = calloc(parts.n_frames + 1, sizeof(*frames));
     struct tb_crash_note *notes = calloc(parts.n_notes + 1, sizeof(*notes));
-    if (!frames || !notes) {
+    struct tb_crash_thread *threads = calloc(parts.n_threads + 1, sizeof(*threads));
+    if (!frames || !notes || !threads) {
         free(frames);
         free(notes);
+        free(threads);
         return -ENOMEM;
     }
-    *out = (struct tb_crash){.frames = frames, .notes = notes, .is_cut = 1};
+    *out = (struct tb_crash){.frames = frames, .notes = notes, .threads = threads, .is_cut = 1};
     fixed_unpack(parts.fixed, &out->fixed);
     read_chunks(data, len, out);
     qsort(out->notes, out->n_notes, sizeof(*out->notes), by_time);
@@ -229,5 +284,6 @@ void tb_crash_done(struct tb_crash *crash)
         return;
     free(crash->frames);
     free(crash->notes);
+    free(crash->threads);
     *crash = (struct tb_crash){0};
 }

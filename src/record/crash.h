@@ -17,18 +17,24 @@ enum tb_crash_tag {
     TB_CRASH_NOTE,
     TB_CRASH_CODE,
     TB_CRASH_STACK,
-    TB_CRASH_END
+    TB_CRASH_END,
+    TB_CRASH_THREAD,
+    TB_CRASH_THREADS
 };
 enum {
     TB_CRASH_N_REGS = 23, /* gregset_t of x86-64, in its order */
     TB_CRASH_FIXED_BYTES = 8 * 4 + 7 * 8 + TB_CRASH_N_REGS * 8 + 16,
     TB_CRASH_FRAMES_MAX = 512,
     TB_CRASH_NOTES_MAX = 256,
+    TB_CRASH_THREADS_MAX = 1024,
+    TB_CRASH_THREAD_BYTES = 2 * 4 + 16 + TB_CRASH_N_REGS * 8 + 8, /* before the stack bytes */
+    TB_CRASH_THREADS_BYTES = 4 * 4 + 8,
+    TB_CRASH_MORE_MAX = 896 << 10, /* payload of the file with the other threads */
 };
-enum { TB_CRASH_STACK_CUT = 1, TB_CRASH_FRAMES_CUT = 2 }; /* flags of the end chunk */
+enum { TB_CRASH_STACK_CUT = 1, TB_CRASH_FRAMES_CUT = 2 }; /* flags of the end chunk, of a thread */
 
 struct tb_crash_fixed {
-    int32_t signo, code, err;
+    int32_t signo, code, err; /* signo 0: died unseen */
     uint32_t tid, pid, sender_pid, sender_uid, flags;
     uint64_t fault_address;
     uint64_t wall_ns, mono_ns;
@@ -50,7 +56,26 @@ struct tb_crash_note {
     size_t len;
 };
 
-/* Signal-safe. */
+/* A thread that did not crash, stopped at that moment. */
+struct tb_crash_thread {
+    uint32_t tid, flags;
+    char name[16];
+    uint64_t regs[TB_CRASH_N_REGS]; /* gregset_t; what nobody knows of another thread is 0 */
+    uint64_t stack_address;
+    const uint8_t *stack; /* borrowed */
+    size_t stack_len;
+};
+
+struct tb_crash_threads {
+    uint32_t n_there, n_captured;
+    int32_t err; /* negative errno: why not all of them; 0 */
+    uint64_t stopped_ns;
+};
+
+/* The following are signal-safe. Of a thread all but its stack bytes. */
+void tb_crash_thread_pack(const struct tb_crash_thread *thread, uint8_t out[TB_CRASH_THREAD_BYTES]);
+void tb_crash_threads_pack(const struct tb_crash_threads *threads,
+                           uint8_t out[TB_CRASH_THREADS_BYTES]);
 void tb_crash_fixed_pack(const struct tb_crash_fixed *fixed, uint8_t out[TB_CRASH_FIXED_BYTES]);
 
 /* A crash record read: pointers borrow from the data it was read from. */
@@ -69,7 +94,10 @@ struct tb_crash {
     uint64_t code_address, stack_address;
     const uint8_t *code, *stack;
     size_t code_len, stack_len;
-    uint64_t handler_ns; /* 0 when the record is cut */
+    struct tb_crash_thread *threads; /* as they came; allocated */
+    size_t n_threads;
+    struct tb_crash_threads about_threads; /* zeros where there was no look at them */
+    uint64_t handler_ns;                   /* 0 when the record is cut */
     uint32_t n_nested, end_flags;
     int is_cut; /* ends in the middle, or has no end chunk */
 };

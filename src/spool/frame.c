@@ -42,7 +42,7 @@ int tb_file_header_unpack(const uint8_t in[TB_FILE_HEADER_BYTES], struct tb_file
         return -EBADMSG;
     if (tb_get16(in + 8) != VERSION || tb_get16(in + 10) != TB_FILE_HEADER_BYTES)
         return -EPROTONOSUPPORT;
-    if (in[12] >= TB_N_CLASSES || in[13] > TB_FILE_SLOT)
+    if (in[12] >= TB_N_CLASSES || in[13] > TB_FILE_MORE)
         return -EBADMSG;
     out->class_ = in[12];
     out->kind = in[13];

@@ -22,7 +22,7 @@ enum tb_spool_class {
     TB_CLASS_INFO,
     TB_N_CLASSES
 };
-enum tb_file_kind { TB_FILE_SEGMENT, TB_FILE_SLOT };
+enum tb_file_kind { TB_FILE_SEGMENT, TB_FILE_SLOT, TB_FILE_MORE };
 enum tb_frame_type {
     TB_FRAME_FULL = 1,
     TB_FRAME_FIRST,
@@ -38,6 +38,7 @@ enum tb_record_kind {
     TB_KIND_ITEM,   /* complete Rollbar item */
     TB_KIND_CRASH,
     TB_KIND_DROPCOUNT,
+    TB_KIND_THREADS, /* of a crash; in the file beside its slot only */
     TB_N_KINDS
 };
 enum { TB_FRAME_TRUNCATED = 1, TB_FRAME_CRC32 = 2 }; /* frame flags */
@@ -68,6 +69,13 @@ struct tb_frame {
 static inline uint64_t tb_frame_room(uint64_t len)
 {
     return (TB_FRAME_HEADER_BYTES + len + 7) & ~(uint64_t)7;
+}
+
+/* A record as it stands in a segment. */
+static inline int tb_frame_is_record(const struct tb_frame *frame)
+{
+    return frame->type == TB_FRAME_FULL && frame->kind > TB_KIND_PROCESS &&
+           frame->kind < TB_KIND_THREADS;
 }
 
 void tb_file_header_pack(const struct tb_file_header *header, uint8_t out[TB_FILE_HEADER_BYTES]);

@@ -79,8 +79,7 @@ static int show_frame(struct walk *walk, const struct tb_frame *frame, const uin
         part.what = TB_PEEK_SEAL;
     else if (frame->type == TB_FRAME_FULL && frame->kind == TB_KIND_PROCESS)
         part.what = TB_PEEK_PROCESS;
-    else if (frame->type == TB_FRAME_FULL && frame->kind > TB_KIND_PROCESS &&
-             frame->kind < TB_N_KINDS) {
+    else if (tb_frame_is_record(frame)) {
         part.what = TB_PEEK_RECORD;
         look_up_ack(walk, &part);
     }

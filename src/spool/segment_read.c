@@ -18,12 +18,6 @@ enum {
     SEQ_MAX = 1 << 24 /* more than the smallest frames that fit a file: beyond it lies a forgery */
 };
 
-static bool is_record(const struct tb_frame *frame)
-{
-    return frame->type == TB_FRAME_FULL && frame->kind > TB_KIND_PROCESS &&
-           frame->kind < TB_N_KINDS;
-}
-
 /* Notes a good frame: 1 when it must be delivered, 0 when not, or -ENOMEM. */
 static int note_frame(struct tb_source *source, const struct tb_frame *frame,
                       struct tb_spool_stats *stats)
@@ -43,7 +37,7 @@ static int note_frame(struct tb_source *source, const struct tb_frame *frame,
         *mark |= TB_MARK_CONTEXT;
         return 0;
     }
-    if (!is_record(frame)) {
+    if (!tb_frame_is_record(frame)) {
         stats->n_damaged++; /* whole, but nothing that this program knows */
         return 0;
     }

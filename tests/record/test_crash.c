@@ -270,6 +270,52 @@ static void what_is_repeated_counts_once(void **state)
     free(twice);
 }
 
+static void add_thread(struct record *r, uint32_t tid, size_t stack_len)
+{
+    static uint8_t bytes[TB_CRASH_THREAD_BYTES + 64];
+    struct tb_crash_thread thread = {
+        .tid = tid, .flags = TB_CRASH_STACK_CUT, .name = "pool", .stack_address = 0x7f0000};
+    for (size_t i = 0; i < TB_CRASH_N_REGS; i++)
+        thread.regs[i] = 1000 * tid + i;
+    tb_crash_thread_pack(&thread, bytes);
+    memset(bytes + TB_CRASH_THREAD_BYTES, (int)tid, 64);
+    add(r, TB_CRASH_THREAD, bytes, TB_CRASH_THREAD_BYTES + stack_len);
+}
+
+static void the_other_threads_come_back_in_order(void **state)
+{
+    (void)state;
+    static struct record r;
+    struct tb_crash crash;
+    uint8_t about[TB_CRASH_THREADS_BYTES];
+    const struct tb_crash_threads threads = {3, 2, -EPERM, 77};
+    r.len = 0;
+    add_fixed(&r);
+    tb_crash_threads_pack(&threads, about);
+    add(&r, TB_CRASH_THREADS, about, sizeof(about));
+    add_thread(&r, 5, 64);
+    add_thread(&r, 6, 0);
+    assert_int_equal(tb_crash_unpack(r.bytes, r.len, &crash), 0);
+    assert_int_equal(crash.n_threads, 2);
+    assert_int_equal(crash.threads[0].tid, 5);
+    assert_int_equal(crash.threads[0].flags, TB_CRASH_STACK_CUT);
+    assert_string_equal(crash.threads[0].name, "pool");
+    assert_true(crash.threads[0].regs[0] == 5000 && crash.threads[1].regs[22] == 6022);
+    assert_true(crash.threads[0].stack_address == 0x7f0000);
+    assert_int_equal(crash.threads[0].stack_len, 64);
+    assert_int_equal(crash.threads[0].stack[63], 5);
+    assert_int_equal(crash.threads[1].stack_len, 0);
+    assert_int_equal(crash.about_threads.n_there, 3);
+    assert_int_equal(crash.about_threads.n_captured, 2);
+    assert_int_equal(crash.about_threads.err, -EPERM);
+    assert_true(crash.about_threads.stopped_ns == 77);
+    tb_crash_done(&crash);
+    r.bytes[r.len - tb_chunk_room(TB_CRASH_THREAD_BYTES) + 4]--; /* one byte too short */
+    assert_int_equal(tb_crash_unpack(r.bytes, r.len, &crash), 0);
+    assert_int_equal(crash.n_threads, 1);
+    tb_crash_done(&crash);
+}
+
 static void a_thread_name_without_an_end_gets_one(void **state)
 {
     (void)state;
@@ -293,6 +339,7 @@ int main(void)
         cmocka_unit_test(a_scope_keeps_only_whole_pairs),
         cmocka_unit_test(more_notes_and_frames_than_the_cap_are_left_out),
         cmocka_unit_test(what_is_repeated_counts_once),
+        cmocka_unit_test(the_other_threads_come_back_in_order),
         cmocka_unit_test(a_thread_name_without_an_end_gets_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
