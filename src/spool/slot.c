@@ -214,6 +214,23 @@ void tb_slot_drops(struct tb_slot *slot, int class_, uint32_t n)
     (void)put(slot, TB_SLOT_DROPS_AT + 4 * (uint32_t)class_, word, sizeof(word));
 }
 
+void tb_slot_notes(struct tb_slot *slot, const struct tb_slot_note *notes, size_t n)
+{
+    enum { AT_ONCE = 4 }; /* 1 KiB of a stack that may be small */
+    uint8_t bytes[AT_ONCE * TB_SLOT_NOTE_BYTES];
+    if (!slot->map)
+        return;
+    size_t i = n > TB_SLOT_NOTES_MAX ? n - TB_SLOT_NOTES_MAX : 0;
+    while (i < n) {
+        uint32_t place = (uint32_t)(notes[i].number % TB_SLOT_NOTES_MAX);
+        size_t k = 0;
+        for (; k < AT_ONCE && i < n && notes[i].number % TB_SLOT_NOTES_MAX == place + k; k++, i++)
+            tb_slot_note_pack(&notes[i], slot->salt, bytes + k * TB_SLOT_NOTE_BYTES);
+        (void)put(slot, TB_SLOT_NOTES_AT + place * TB_SLOT_NOTE_BYTES, bytes,
+                  k * TB_SLOT_NOTE_BYTES);
+    }
+}
+
 void tb_slot_done(struct tb_slot *slot)
 {
     uint8_t word[4];

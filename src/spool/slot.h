@@ -1,9 +1,9 @@
 /* slot.h - the crash slot: one preallocated, mapped file for each process (spool-format.md 7).
  *
  * 1. After tb_slot_open nothing needs a descriptor, a folder or room on the disk.
- * 2. The functions marked signal-safe only store to the mapping, but for renew, drops and done,
- * which run in a healthy host and write through the kernel: a file cut by a stranger must not kill
- * it.
+ * 2. The functions marked signal-safe only store to the mapping, but for renew, drops, notes and
+ * done, which run in a healthy host and write through the kernel: a file cut by a stranger must not
+ * kill it.
  * 3. A crash stream cut anywhere is a usable prefix. */
 #ifndef TB_SPOOL_SLOT_H
 #define TB_SPOOL_SLOT_H
@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "spool/frame.h"
+#include "spool/slot_note.h"
 
 enum tb_slot_state {
     TB_SLOT_ARMED = 1,
@@ -61,6 +62,10 @@ int tb_slot_renew(struct tb_slot *slot, uint64_t generation, const void *data, s
 /* How many records of the class the writer refused and has not told of, in the same way; what
  * cannot be stored does not matter. Signal-safe. */
 void tb_slot_drops(struct tb_slot *slot, int class_, uint32_t n);
+/* Puts n notes, the oldest first, into their places, in the same way: one write for up to four of
+ * consecutive numbers; of more than TB_SLOT_NOTES_MAX only the last ones. What cannot be stored
+ * does not matter. Signal-safe. */
+void tb_slot_notes(struct tb_slot *slot, const struct tb_slot_note *notes, size_t n);
 /* State DONE, in the same way; what cannot be stored does not matter. Signal-safe. */
 void tb_slot_done(struct tb_slot *slot);
 /* Signal-safe. */
