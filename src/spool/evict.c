@@ -52,15 +52,12 @@ static uint64_t whole_cap(const struct tb_spool *spool, const struct tb_spool_po
 static uint64_t age_of(const struct tb_spool *spool, const struct tb_source *source,
                        uint64_t now_ns)
 {
-    static const uint8_t unknown[16];
     const struct tb_file_header *header = &source->header;
     /* A slot is made when its process starts, and written when it dies. */
     if (source->is_slot)
         return source->gone_since_ns > 0 ? now_ns - source->gone_since_ns : 0;
-    bool is_of_this_boot = memcmp(header->boot_id, spool->boot_id, 16) == 0 &&
-                           memcmp(header->boot_id, unknown, 16) != 0 &&
-                           header->created_mono_ns <= now_ns;
-    return now_ns - (is_of_this_boot ? header->created_mono_ns : source->first_seen_ns);
+    bool is_known = tb_spool_is_this_boot(spool, header) && header->created_mono_ns <= now_ns;
+    return now_ns - (is_known ? header->created_mono_ns : source->first_seen_ns);
 }
 
 /* What no reader opens is measured by its name. */
@@ -139,8 +136,8 @@ static int read_next(struct tb_spool *spool, struct tb_source *source,
     int err = source->is_slot ? tb_slot_read(source, &spool->visit, &spool->counts, record)
                               : tb_segment_read(source, &spool->visit, &spool->counts, record);
     tb_spool_tally(spool, source, &before);
-    record->file_id = source->id;
-    record->uid = source->uid;
+    if (err == 0)
+        tb_spool_sign(spool, source, record);
     return err;
 }
 

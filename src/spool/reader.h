@@ -16,6 +16,7 @@
 #ifndef TB_SPOOL_READER_H
 #define TB_SPOOL_READER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -31,9 +32,11 @@ struct tb_spool_record {
     int flags; /* TB_FRAME_TRUNCATED also when a crash stream has no LAST */
     uint8_t uuid[16];
     uint64_t time_ns;
-    uid_t uid;           /* owner of the file: the reporter */
-    pid_t pid;           /* a hint */
-    const uint8_t *data; /* borrowed until the next tb_spool_next */
+    uid_t uid;            /* owner of the file: the reporter */
+    pid_t pid;            /* a hint, as are the next two */
+    uint64_t start_ticks; /* field 22 of /proc/PID/stat; 0 when it is not known */
+    bool is_this_boot;    /* its file says that it is of the boot that runs now */
+    const uint8_t *data;  /* borrowed until the next tb_spool_next */
     size_t len;
     uint64_t file_id; /* names file and place to tb_spool_ack and tb_spool_context */
     uint32_t off8;
@@ -79,6 +82,15 @@ struct tb_spool_policy {
      */
     uint64_t (*kind)(void *arg, const struct tb_spool_record *record);
     void *arg;
+};
+
+/* A process that lives, as its crash slot says. */
+struct tb_spool_client {
+    uint64_t file_id; /* of the slot: that of the record it will be, should it die unseen */
+    uid_t uid;        /* owner of the slot */
+    pid_t pid;        /* a hint, as it sees itself; the rest too */
+    uint64_t start_ticks;
+    bool is_this_boot;
 };
 
 struct tb_spool_evicted {
@@ -139,6 +151,10 @@ int tb_spool_check_place(const struct tb_spool *spool, const char *path);
 /* A descriptor that becomes readable when something is written (inotify), or -1. Reading it out is
  * tb_spool_next's work. */
 int tb_spool_wake_fd(const struct tb_spool *spool);
+/* Calls each for each slot whose owner lived at the last look, in no order. No I/O: it knows what
+ * the reader knows. each must not call the spool. */
+void tb_spool_clients(const struct tb_spool *spool,
+                      void (*each)(void *arg, const struct tb_spool_client *client), void *arg);
 void tb_spool_stats(const struct tb_spool *spool, struct tb_spool_stats *out);
 
 #endif

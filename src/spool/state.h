@@ -75,6 +75,11 @@ void tb_spool_tally(struct tb_spool *spool, struct tb_source *source,
                     const struct tb_spool_stats *before);
 /* Moves what was counted of it to agent/counts: before its file goes. */
 void tb_spool_keep_tally(struct tb_spool *spool, struct tb_source *source);
+/* Was the file made since this machine started, as far as it says so? */
+bool tb_spool_is_this_boot(const struct tb_spool *spool, const struct tb_file_header *header);
+/* Writes into a record of source whose it is. */
+void tb_spool_sign(const struct tb_spool *spool, const struct tb_source *source,
+                   struct tb_spool_record *record);
 /* Forgets a source; its file is somebody else's. */
 void tb_folder_drop(struct tb_spool *spool, struct tb_source *source);
 
