@@ -111,6 +111,8 @@ static const char *why_not(const struct tb_look *look, const struct tb_peek_file
         return "it may be just being made; try again in 5 seconds";
     if (look->cli->force)
         return NULL;
+    if (file->is_more && file->state == TB_PEEK_COMPLETE)
+        return "it belongs to the slot of that name and goes with it";
     if (file->state == TB_PEEK_REFUSED || file->state == TB_PEEK_DAMAGED)
         return "what is in it cannot be read by this program; --force removes it all the same";
     return NULL;
@@ -122,6 +124,7 @@ static int unlink_unchanged(int in_fd, const struct tb_peek_file *file)
 {
     struct flock lock = {.l_type = F_RDLCK, .l_whence = SEEK_SET, .l_start = 0, .l_len = 1};
     struct stat st;
+    char more[TB_SPOOL_NAME];
     int err = 0;
     int fd = -1;
     /* What the agent would not open is not opened here: links, pipes, devices. */
@@ -133,6 +136,8 @@ static int unlink_unchanged(int in_fd, const struct tb_peek_file *file)
         err = -EBUSY;
     else if (unlinkat(in_fd, file->name, 0) < 0)
         err = -errno;
+    if (err == 0 && file->is_slot && tb_spool_name_beside(file->name, "more", more) == 0)
+        (void)unlinkat(in_fd, more, 0); /* most have none */
     tb_fd_close(&fd);
     return err;
 }
@@ -140,6 +145,8 @@ static int unlink_unchanged(int in_fd, const struct tb_peek_file *file)
 static int rm_from_in(struct tb_look *look, struct tb_peek_file *file, struct change *change)
 {
     int err = tb_peek_walk(look->peek, file, NULL, NULL);
+    if (err == -ENOENT && file->is_more)
+        return tell(look, file, change, true, "it went with its slot");
     if (err < 0)
         return tell_error(look, file, change, err);
     const char *why = why_not(look, file);

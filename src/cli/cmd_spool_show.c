@@ -25,9 +25,11 @@ struct show {
 static const char *part_word(const struct tb_peek_part *part)
 {
     static const char *const words[] = {
-        [TB_PEEK_RECORD] = "record",         [TB_PEEK_PROCESS] = "process", [TB_PEEK_SEAL] = "end",
-        [TB_PEEK_UNKNOWN] = "unknown",       [TB_PEEK_HOLE] = "hole",       [TB_PEEK_TORN] = "torn",
-        [TB_PEEK_WRITING] = "being written", [TB_PEEK_DAMAGE] = "damaged"};
+        [TB_PEEK_RECORD] = "record",   [TB_PEEK_PROCESS] = "process",
+        [TB_PEEK_SEAL] = "end",        [TB_PEEK_THREAD] = "thread",
+        [TB_PEEK_UNKNOWN] = "unknown", [TB_PEEK_HOLE] = "hole",
+        [TB_PEEK_TORN] = "torn",       [TB_PEEK_WRITING] = "being written",
+        [TB_PEEK_DAMAGE] = "damaged"};
     return words[part->what];
 }
 
@@ -110,6 +112,8 @@ static const char *next_of_file(const struct tb_peek_file *file, const struct tb
     default:
         break;
     }
+    if (file->is_more)
+        return "nothing: it is taken in with its slot, and goes with it";
     if (file->n_records == file->n_acked)
         return "nothing: the agent removes it";
     if (agent->is_known && !agent->is_running)
@@ -180,7 +184,8 @@ static void print_head(const struct tb_look *look, const struct tb_peek_file *fi
     char text[TB_SPOOL_TEXT];
     char user[TB_SPOOL_USER];
     printf("%s%s%s\n", tb_ink(TB_INK_BOLD), tb_spool_escape(file->name, text), tb_ink(TB_INK_NONE));
-    printf("  what     %s of class %s, %s\n", file->is_slot ? "crash slot" : "segment",
+    static const char *const words[] = {"segment", "crash slot", "threads of a crash"};
+    printf("  what     %s of class %s, %s\n", words[file->is_more ? 2 : file->is_slot],
            tb_spool_class_word(file->class_), tb_spool_state(file));
     printf("  owner    %s (uid %lu), who %s\n", tb_spool_user(file->uid, user),
            (unsigned long)file->uid, file->alive ? "lives" : "is gone");
@@ -189,9 +194,13 @@ static void print_head(const struct tb_look *look, const struct tb_peek_file *fi
         print_header(file);
     if (tb_spool_note(look->peek, file, text)[0])
         printf("  %s   %s\n", file->in_quarantine ? "reason" : "note  ", text);
-    printf("  records  %" PRIu64 " whole, %" PRIu64 " of them acknowledged; %" PRIu64
-           " lost, %" PRIu64 " torn, %" PRIu64 " damaged places\n",
-           file->n_records, file->n_acked, file->n_lost, file->n_torn, file->n_damaged);
+    if (file->is_more)
+        printf("  threads  %" PRIu64 " whole, %" PRIu64 " torn, %" PRIu64 " damaged places\n",
+               file->n_threads, file->n_torn, file->n_damaged);
+    else
+        printf("  records  %" PRIu64 " whole, %" PRIu64 " of them acknowledged; %" PRIu64
+               " lost, %" PRIu64 " torn, %" PRIu64 " damaged places\n",
+               file->n_records, file->n_acked, file->n_lost, file->n_torn, file->n_damaged);
 }
 
 /* A payload that an earlier version kept. Text as it is, made harmless; cut where it is long. */

@@ -31,6 +31,7 @@ static const char *place_word(enum tb_peek_what what)
     case TB_PEEK_RECORD:
     case TB_PEEK_PROCESS:
     case TB_PEEK_SEAL:
+    case TB_PEEK_THREAD:
     case TB_PEEK_WRITING:
     default:
         return NULL;
@@ -51,6 +52,7 @@ static const char *place_help(enum tb_peek_what what)
     case TB_PEEK_RECORD:
     case TB_PEEK_PROCESS:
     case TB_PEEK_SEAL:
+    case TB_PEEK_THREAD:
     case TB_PEEK_WRITING:
     default:
         return "";
@@ -102,9 +104,11 @@ static void file_lines(const struct tb_look *look, const struct tb_peek_file *fi
     char note[TB_SPOOL_TEXT];
     const char *word = is_bad ? "FAIL" : "ok";
     (void)tb_spool_note(look->peek, file, note);
-    printf("%s%-4s%s  %s: %" PRIu64 " record%s whole%s%s\n", tb_ink(tb_ink_of(word)), word,
-           tb_ink(TB_INK_NONE), tb_spool_escape(file->name, name), file->n_records,
-           file->n_records == 1 ? "" : "s", note[0] ? "; " : "", note);
+    const char *unit = file->is_more ? "thread" : "record";
+    uint64_t n_whole = file->is_more ? file->n_threads : file->n_records;
+    printf("%s%-4s%s  %s: %" PRIu64 " %s%s whole%s%s\n", tb_ink(tb_ink_of(word)), word,
+           tb_ink(TB_INK_NONE), tb_spool_escape(file->name, name), n_whole, unit,
+           n_whole == 1 ? "" : "s", note[0] ? "; " : "", note);
     fputs(tb_buf_str(&verify->places), stdout);
     if (verify->n_places > PLACES_MAX)
         printf("    and %zu more places\n", verify->n_places - PLACES_MAX);

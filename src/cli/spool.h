@@ -50,6 +50,8 @@ void tb_spool_file_json(struct tb_json *j, const struct tb_peek *peek,
                         const struct tb_peek_file *file);
 /* Says on stderr when it could not be read which records are acknowledged. */
 void tb_spool_say_unknown_acks(const struct tb_look *look);
+/* segment, slot or threads. */
+const char *tb_spool_file_word(const struct tb_peek_file *file);
 /* Is there damage in it? After the walk. */
 bool tb_spool_is_damaged(const struct tb_peek_file *file);
 /* One line of people's text on what the record says. Returns out. */

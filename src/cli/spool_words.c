@@ -69,6 +69,13 @@ const char *tb_spool_user(uid_t uid, char out[TB_SPOOL_USER])
     return out;
 }
 
+const char *tb_spool_file_word(const struct tb_peek_file *file)
+{
+    if (file->is_more)
+        return "threads";
+    return file->is_slot ? "slot" : "segment";
+}
+
 bool tb_spool_is_damaged(const struct tb_peek_file *file)
 {
     return file->state == TB_PEEK_DAMAGED || file->was_mended || file->n_damaged > 0 ||
@@ -135,6 +142,8 @@ const char *tb_spool_note(const struct tb_peek *peek, const struct tb_peek_file 
     }
     if (file->why[0])
         add(out, file->why);
+    else if (file->is_more)
+        add(out, "the other threads of the crash in the slot of that name");
     else if (file->is_slot && file->has_header)
         add(out, slot_words(file));
     if (file->was_mended)
@@ -161,7 +170,7 @@ void tb_spool_file_json(struct tb_json *j, const struct tb_peek *peek,
     tb_json_kstr(j, "name", file->name);
     tb_json_kstr(j, "place", file->in_quarantine ? "quarantine" : "in");
     tb_json_kstr(j, "class", tb_spool_class_word(file->class_));
-    tb_json_kstr(j, "kind", file->is_slot ? "slot" : "segment");
+    tb_json_kstr(j, "kind", tb_spool_file_word(file));
     tb_json_kstr(j, "state", tb_spool_state(file));
     tb_json_kopt(j, "note", tb_spool_note(peek, file, note));
     tb_json_kint(j, "uid", file->uid);
@@ -172,6 +181,7 @@ void tb_spool_file_json(struct tb_json *j, const struct tb_peek *peek,
     tb_json_kint(j, "records", (int64_t)file->n_records);
     tb_json_kint(j, "pending", (int64_t)(file->n_records - file->n_acked));
     tb_json_kint(j, "acknowledged", (int64_t)file->n_acked);
+    tb_json_kint(j, "threads", (int64_t)file->n_threads);
     tb_json_kint(j, "lost", (int64_t)file->n_lost);
     tb_json_kint(j, "torn", (int64_t)file->n_torn);
     tb_json_kint(j, "holes", (int64_t)file->n_holes);
@@ -182,6 +192,33 @@ void tb_spool_file_json(struct tb_json *j, const struct tb_peek *peek,
 
 /* ---- records ---- */
 
+/* Nobody saw the end: what the process said last. */
+static void unseen_message(const struct tb_crash *crash, char out[TB_SPOOL_TEXT])
+{
+    char text[256];
+    snprintf(out, TB_SPOOL_TEXT, "died unseen");
+    if (crash->n_notes == 0)
+        return;
+    const struct tb_crash_note *last = &crash->notes[crash->n_notes - 1];
+    snprintf(text, sizeof(text), "last note: %.*s", (int)(last->len < 200 ? last->len : 200),
+             last->text);
+    add(out, text);
+}
+
+static void signal_message(const struct tb_crash *crash, char out[TB_SPOOL_TEXT])
+{
+    const char *name = sigabbrev_np(crash->fixed.signo);
+    snprintf(out, TB_SPOOL_TEXT, "%s%s at 0x%llx", name ? "SIG" : "signal ", name ? name : "?",
+             (unsigned long long)crash->fixed.fault_address);
+    if (crash->abort_text) {
+        char text[256];
+        snprintf(text, sizeof(text), "%.*s", (int)(crash->abort_len < 250 ? crash->abort_len : 250),
+                 crash->abort_text);
+        add(out, text);
+    }
+    add_count(out, crash->n_threads, "other thread", "other threads");
+}
+
 static void crash_message(const struct tb_peek_part *part, char out[TB_SPOOL_TEXT])
 {
     struct tb_crash crash;
@@ -189,15 +226,10 @@ static void crash_message(const struct tb_peek_part *part, char out[TB_SPOOL_TEX
         snprintf(out, TB_SPOOL_TEXT, "a crash whose beginning is missing");
         return;
     }
-    const char *name = sigabbrev_np(crash.fixed.signo);
-    snprintf(out, TB_SPOOL_TEXT, "%s%s at 0x%llx", name ? "SIG" : "signal ", name ? name : "?",
-             (unsigned long long)crash.fixed.fault_address);
-    if (crash.abort_text) {
-        char text[256];
-        snprintf(text, sizeof(text), "%.*s", (int)(crash.abort_len < 250 ? crash.abort_len : 250),
-                 crash.abort_text);
-        add(out, text);
-    }
+    if (crash.fixed.signo == 0)
+        unseen_message(&crash, out);
+    else
+        signal_message(&crash, out);
     tb_crash_done(&crash);
 }
 

@@ -231,9 +231,11 @@ void tb_spool_name(int class_, const unsigned char boot_id[16], unsigned number,
     out[len] = '\0';
 }
 
-int tb_spool_name_parse(const char *name, int *is_slot)
+int tb_spool_name_parse(const char *name, int *kind)
 {
     static const char hex[] = "0123456789abcdef";
+    static const char *const suffixes[] = {
+        [TB_FILE_SEGMENT] = ".seg", [TB_FILE_SLOT] = ".slot", [TB_FILE_MORE] = ".more"};
     if (name[0] < '0' || name[0] >= '0' + TB_N_CLASSES || name[1] != '-')
         return -1;
     if (strspn(name + 2, hex) != 8 || name[10] != '-')
@@ -244,11 +246,23 @@ int tb_spool_name_parse(const char *name, int *is_slot)
     const char *suffix = name + 28 + n_digits;
     if (n_digits < 1 || n_digits > 10)
         return -1;
-    int slot = strcmp(suffix, ".slot") == 0;
-    if (!slot && strcmp(suffix, ".seg") != 0)
+    int found = 0;
+    while (found <= TB_FILE_MORE && strcmp(suffix, suffixes[found]) != 0)
+        found++;
+    if (found > TB_FILE_MORE || (found != TB_FILE_SEGMENT && name[0] != '0'))
         return -1;
-    if (slot && name[0] != '0')
-        return -1;
-    *is_slot = slot;
+    *kind = found;
     return name[0] - '0';
+}
+
+int tb_spool_name_beside(const char *name, const char *suffix, char out[TB_SPOOL_NAME])
+{
+    const char *dot = strrchr(name, '.');
+    size_t stem = dot ? (size_t)(dot - name) + 1 : 0;
+    size_t len = strlen(suffix);
+    if (stem == 0 || stem + len >= TB_SPOOL_NAME)
+        return -EINVAL;
+    memcpy(out, name, stem);
+    memcpy(out + stem, suffix, len + 1);
+    return 0;
 }

@@ -21,7 +21,11 @@ int tb_spool_dir_agent(const char *spool, int shared, int *in_fd, int *agent_fd,
 /* A fresh file name of the given class, "seg" or "slot". Signal-safe. */
 void tb_spool_name(int class_, const unsigned char boot_id[16], unsigned number, const char *suffix,
                    char out[TB_SPOOL_NAME]);
-/* Is it a name that a producer makes? Returns the class, or -1. is_slot is written if so. */
-int tb_spool_name_parse(const char *name, int *is_slot);
+/* Is it a name that a producer makes? Returns the class, or -1. kind, of enum tb_file_kind, is
+ * written if so. */
+int tb_spool_name_parse(const char *name, int *kind);
+/* The name with another suffix: "more" for the slot's, "slot" for the other. 0, or -EINVAL when
+ * name has none. Signal-safe. */
+int tb_spool_name_beside(const char *name, const char *suffix, char out[TB_SPOOL_NAME]);
 
 #endif

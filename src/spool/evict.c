@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "spool/evict_plan.h"
+#include "spool/more_read.h"
 #include "spool/quarantine.h"
 #include "spool/state.h"
 
@@ -60,7 +61,19 @@ static uint64_t age_of(const struct tb_spool *spool, const struct tb_source *sou
     return now_ns - (is_known ? header->created_mono_ns : source->first_seen_ns);
 }
 
-/* What no reader opens is measured by its name. */
+/* Is the slot there whose threads these are? It need not be known, when there are too many files.
+ */
+static bool has_slot(const struct tb_spool *spool, const struct tb_source *source,
+                     const struct stat *st)
+{
+    char name[TB_SPOOL_NAME];
+    struct stat slot;
+    return source->is_more && tb_spool_name_beside(source->name, "slot", name) == 0 &&
+           fstatat(spool->in_fd, name, &slot, AT_SYMLINK_NOFOLLOW) == 0 &&
+           tb_more_is_of(st, slot.st_uid);
+}
+
+/* What no reader opens is measured by its name. May it go? */
 static bool measure_odd(const struct tb_spool *spool, struct tb_source *source)
 {
     struct stat st;
@@ -68,7 +81,7 @@ static bool measure_odd(const struct tb_spool *spool, struct tb_source *source)
         return false;
     source->bytes = (uint64_t)st.st_blocks * 512;
     source->uid = st.st_uid;
-    return !S_ISDIR(st.st_mode);
+    return !S_ISDIR(st.st_mode) && !has_slot(spool, source, &st);
 }
 
 static bool is_nobodys(const struct tb_source *source)
@@ -233,7 +246,7 @@ static bool unlink_counted(struct tb_spool *spool, struct tb_source *source,
     const struct tb_spool_totals before = spool->totals.totals;
     tb_counts_add(&spool->totals.totals, more);
     tb_counts_write(&spool->totals);
-    if (unlinkat(spool->in_fd, source->name, 0) == 0)
+    if (tb_source_unlink(source, spool->in_fd) == 0)
         return true;
     spool->totals.totals = before;
     tb_counts_write(&spool->totals);

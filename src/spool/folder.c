@@ -33,8 +33,8 @@ static void note_event(struct tb_spool *spool, const struct inotify_event *event
         tb_folder_touch(spool, source);
         source->quiet_size = 0;
     } else {
-        int is_slot;
-        if (tb_spool_name_parse(event->name, &is_slot) >= 0)
+        int kind;
+        if (tb_spool_name_parse(event->name, &kind) >= 0 && kind != TB_FILE_MORE)
             spool->list_needed = true;
     }
 }
@@ -58,7 +58,7 @@ void tb_folder_events(struct tb_spool *spool)
     spool->list_needed = true;
 }
 
-static int add_source(struct tb_spool *spool, const char *name, int class_, int is_slot,
+static int add_source(struct tb_spool *spool, const char *name, int class_, int kind,
                       uint64_t now_ns)
 {
     if (spool->n_sources == spool->cap_sources) {
@@ -69,7 +69,7 @@ static int add_source(struct tb_spool *spool, const char *name, int class_, int 
         spool->sources = grown;
         spool->cap_sources = cap;
     }
-    struct tb_source *source = tb_source_new(name, class_, is_slot, now_ns);
+    struct tb_source *source = tb_source_new(name, class_, kind, now_ns);
     if (!source || tb_index_add(&spool->index, source) < 0) {
         tb_source_free(source);
         return -ENOMEM;
@@ -86,11 +86,22 @@ static int add_source(struct tb_spool *spool, const char *name, int class_, int 
 }
 
 /* A link, a pipe or a folder is foreign under any name: it shall not take a file's place. */
-static int class_of(const struct dirent *entry, int *is_slot)
+static int class_of(const struct dirent *entry, int *kind)
 {
     if (entry->d_type != DT_REG && entry->d_type != DT_UNKNOWN)
         return -1;
-    return tb_spool_name_parse(entry->d_name, is_slot);
+    int class_ = tb_spool_name_parse(entry->d_name, kind);
+    return *kind == TB_FILE_MORE ? -1 : class_;
+}
+
+/* Does the slot whose other threads have that name speak for it? */
+static bool is_spoken_for(const struct tb_spool *spool, const char *name)
+{
+    char slot[TB_SPOOL_NAME];
+    if (tb_spool_name_beside(name, "slot", slot) < 0)
+        return false;
+    const struct tb_source *source = tb_index_name(&spool->index, slot);
+    return source && !source->more_is_odd;
 }
 
 /* Is there room for one more? When there is none, the next listing goes on from here. */
@@ -113,8 +124,10 @@ static int note_name(struct tb_spool *spool, const struct dirent *entry, uint64_
     const char *name = entry->d_name;
     if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
         return 0;
-    int is_slot = 0;
-    int class_ = class_of(entry, &is_slot);
+    int kind = TB_FILE_SEGMENT;
+    int class_ = class_of(entry, &kind);
+    if (kind == TB_FILE_MORE && is_spoken_for(spool, name))
+        return 0;
     spool->n_foreign += class_ < 0;
     struct tb_source *source = tb_index_name(&spool->index, name);
     if (source) {
@@ -122,7 +135,7 @@ static int note_name(struct tb_spool *spool, const struct dirent *entry, uint64_
         tb_folder_touch(spool, source);
         return 0;
     }
-    return has_room(spool, class_) ? add_source(spool, name, class_, is_slot, now_ns) : 0;
+    return has_room(spool, class_) ? add_source(spool, name, class_, kind, now_ns) : 0;
 }
 
 static void drop_refused(struct tb_spool *spool)
@@ -133,11 +146,16 @@ static void drop_refused(struct tb_spool *spool)
     }
 }
 
+/* Also the threads whose slot came later in the listing. */
 static void drop_gone(struct tb_spool *spool)
 {
     for (size_t i = spool->n_sources; i-- > 0;) {
-        if (spool->sources[i]->listed != spool->listing)
-            tb_folder_drop(spool, spool->sources[i]);
+        struct tb_source *source = spool->sources[i];
+        bool is_gone = source->listed != spool->listing;
+        if (!is_gone && !(source->is_more && is_spoken_for(spool, source->name)))
+            continue;
+        spool->n_foreign -= !is_gone;
+        tb_folder_drop(spool, source);
     }
 }
 
@@ -198,8 +216,8 @@ void tb_folder_touch(struct tb_spool *spool, struct tb_source *source)
         tb_index_push(&spool->index, source);
 }
 
-/* A slot whose owner is gone and left no crash in it holds nothing but its room. */
-static void look_for_crash(struct tb_spool *spool, struct tb_source *source)
+/* A slot whose process ended cleanly holds nothing but its room. */
+static void look_for_end(struct tb_spool *spool, struct tb_source *source)
 {
     const struct tb_spool_stats before = spool->counts;
     struct tb_spool_record record;
@@ -208,10 +226,10 @@ static void look_for_crash(struct tb_spool *spool, struct tb_source *source)
         tb_fd_pread_all(spool->visit.scan.fd, word, sizeof(word), TB_SLOT_STATE_AT) != 4)
         return;
     uint32_t state = tb_get32(word);
-    if (state != TB_SLOT_ARMED && state != TB_SLOT_DONE)
+    if (state != TB_SLOT_DONE)
         return;
     if (tb_slot_read(source, &spool->visit, &spool->counts, &record) == 0)
-        tb_source_rewind(source);
+        tb_source_rewind(source); /* somebody has changed it meanwhile */
     tb_spool_tally(spool, source, &before);
 }
 
@@ -220,7 +238,7 @@ void tb_folder_ask(struct tb_spool *spool, size_t i)
     struct tb_source *source = spool->sources[i];
     size_t n = spool->n_sources;
     if (tb_spool_enter(spool, source) == 0) {
-        look_for_crash(spool, source);
+        look_for_end(spool, source);
         tb_source_leave(&spool->visit);
     }
     if (spool->n_sources == n)

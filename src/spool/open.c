@@ -78,7 +78,7 @@ static void watch(struct tb_spool *spool, const char *path)
 static int allocate(struct tb_spool *spool)
 {
     spool->visit.scan.window = malloc(TB_SCAN_WINDOW);
-    spool->visit.stream = malloc(TB_SLOT_BYTES);
+    spool->visit.stream = malloc(TB_PAYLOAD_MAX_BYTES);
     spool->context.window = malloc(TB_SCAN_WINDOW);
     if (!spool->visit.scan.window || !spool->visit.stream || !spool->context.window)
         return -ENOMEM;

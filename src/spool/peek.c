@@ -261,7 +261,7 @@ static int mark_copies(struct tb_peek_file *files, size_t n)
     if (!with_id)
         return -ENOMEM;
     for (size_t i = 0; i < n; i++) {
-        if (files[i].has_header)
+        if (files[i].has_header && !files[i].is_more)
             with_id[n_with_id++] = &files[i];
     }
     qsort(with_id, n_with_id, sizeof(*with_id), compare_ids);
@@ -313,7 +313,7 @@ static int read_all(struct tb_peek *peek, const char *spool, char why[TB_SPOOL_W
     if (peek->in_fd < 0)
         return refuse(spool, peek->in_fd, why);
     peek->visit.scan.window = malloc(TB_SCAN_WINDOW);
-    peek->visit.stream = malloc(TB_SLOT_BYTES);
+    peek->visit.stream = malloc(TB_PAYLOAD_MAX_BYTES);
     int err = peek->visit.scan.window && peek->visit.stream ? 0 : -ENOMEM;
     if (err == 0)
         err = read_agent(peek, spool);

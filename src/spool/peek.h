@@ -35,7 +35,8 @@ struct tb_peek_file {
     char why[TB_PEEK_WHY];
     bool has_header, was_mended; /* one flipped bit of the header was put right */
     bool is_slot, alive;
-    int class_; /* of the header, else of the name; -1 for neither */
+    bool is_more; /* the other threads of the crash in the slot of that name */
+    int class_;   /* of the header, else of the name; -1 for neither */
     struct tb_file_header header;
     uint32_t slot_state; /* enum tb_slot_state */
     uint32_t drops[TB_N_CLASSES];
@@ -44,6 +45,7 @@ struct tb_peek_file {
     uint64_t mtime_ns;
     uint64_t n_records, n_acked; /* whole ones; of the acknowledged also those put away */
     uint64_t n_processes;        /* process records */
+    uint64_t n_threads;          /* of a crash; in the file beside its slot */
     uint64_t n_unknown;          /* whole frames that this program does not know */
     uint64_t n_lost;             /* gaps in the count of records */
     uint64_t n_torn, n_holes, n_damaged;
@@ -54,6 +56,7 @@ enum tb_peek_what {
     TB_PEEK_RECORD,
     TB_PEEK_PROCESS, /* the process record for the records after it */
     TB_PEEK_SEAL,    /* or PAD */
+    TB_PEEK_THREAD,  /* of a crash; in the file beside its slot */
     TB_PEEK_UNKNOWN, /* a whole frame of no known use */
     TB_PEEK_HOLE,    /* zeros, with good frames behind them */
     TB_PEEK_TORN,    /* the beginning of a write that its writer did not live to end */
@@ -61,8 +64,9 @@ enum tb_peek_what {
     TB_PEEK_DAMAGE,
 };
 
-/* A piece of a file. For the first four there is a frame; data and len are its payload, of a slot
- * the whole stream. Borrowed for the call. */
+/* A piece of a file. For the first five there is a frame; data and len are its payload, of a slot
+ * the whole stream with the threads of the file beside it, or what is said of a process that died
+ * unseen. Borrowed for the call. */
 struct tb_peek_part {
     enum tb_peek_what what;
     uint64_t offset, end;

@@ -35,15 +35,16 @@ static void refuse_by_kind(struct tb_peek_file *file, const struct stat *st)
 static int look_from_outside(struct tb_peek_file *file, int dirfd)
 {
     struct stat st;
-    int is_slot = 0;
+    int kind = TB_FILE_SEGMENT;
     if (fstatat(dirfd, file->name, &st, AT_SYMLINK_NOFOLLOW) < 0)
         return -errno;
     file->uid = st.st_uid;
     file->size = (uint64_t)st.st_size;
     file->bytes = (uint64_t)st.st_blocks * 512;
     file->mtime_ns = (uint64_t)st.st_mtim.tv_sec * TB_NS_PER_S + (uint64_t)st.st_mtim.tv_nsec;
-    file->class_ = tb_spool_name_parse(file->name, &is_slot);
-    file->is_slot = is_slot;
+    file->class_ = tb_spool_name_parse(file->name, &kind);
+    file->is_slot = kind == TB_FILE_SLOT;
+    file->is_more = kind == TB_FILE_MORE;
     refuse_by_kind(file, &st);
     if (file->class_ >= 0)
         return 0;
@@ -88,6 +89,24 @@ static void read_slot_words(struct tb_peek *peek, struct tb_peek_file *file)
         file->drops[i] = tb_get32(words + 8 + (size_t)4 * i);
 }
 
+static int kind_of(const struct tb_peek_file *file)
+{
+    if (file->is_more)
+        return TB_FILE_MORE;
+    return file->is_slot ? TB_FILE_SLOT : TB_FILE_SEGMENT;
+}
+
+/* Other threads without a crash that they belong to are nobody's. */
+static void look_for_slot(struct tb_peek_file *file, int dirfd)
+{
+    char name[TB_SPOOL_NAME];
+    struct stat st;
+    if (tb_spool_name_beside(file->name, "slot", name) == 0 &&
+        fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_uid == file->uid)
+        return;
+    tb_peek_say(file, TB_PEEK_REFUSED, "threads of a crash that is not here");
+}
+
 int tb_peek_enter(struct tb_peek *peek, struct tb_peek_file *file, struct tb_source **out)
 {
     uint64_t n_mended = 0;
@@ -96,7 +115,7 @@ int tb_peek_enter(struct tb_peek *peek, struct tb_peek_file *file, struct tb_sou
     if (err < 0)
         return err;
     struct tb_source *source =
-        tb_source_new(file->name, file->class_, file->is_slot, tb_clock_mono_ns());
+        tb_source_new(file->name, file->class_, kind_of(file), tb_clock_mono_ns());
     if (!source)
         return -ENOMEM;
     if ((err = tb_source_enter(source, dirfd, &peek->visit)) < 0) {
@@ -117,6 +136,8 @@ int tb_peek_enter(struct tb_peek *peek, struct tb_peek_file *file, struct tb_sou
     file->header = source->header;
     file->class_ = source->class_;
     read_slot_words(peek, file);
+    if (file->is_more)
+        look_for_slot(file, dirfd);
     *out = source;
     return 0;
 }

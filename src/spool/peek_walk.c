@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/pack.h"
+#include "spool/more_read.h"
 #include "spool/peek_state.h"
 #include "spool/slot.h"
 
@@ -35,6 +36,9 @@ static int show(struct walk *walk, const struct tb_peek_part *part)
         break;
     case TB_PEEK_SEAL:
         file->is_sealed = file->is_sealed || part->frame.type == TB_FRAME_SEAL;
+        break;
+    case TB_PEEK_THREAD:
+        file->n_threads++;
         break;
     case TB_PEEK_UNKNOWN:
         file->n_unknown++;
@@ -178,11 +182,11 @@ static int show_areas(struct walk *walk)
     bool a_is_newer = is_a && is_b && tb_get64(a.uuid) > tb_get64(b.uuid);
     int err = 0;
     if (a_is_newer)
-        err = show_area(walk, TB_SLOT_AREA_B, TB_SLOT_CRASH_AT);
+        err = show_area(walk, TB_SLOT_AREA_B, TB_SLOT_NOTES_AT);
     if (err == 0)
         err = show_area(walk, TB_SLOT_AREA_A, TB_SLOT_AREA_B);
     if (err == 0 && !a_is_newer)
-        err = show_area(walk, TB_SLOT_AREA_B, TB_SLOT_CRASH_AT);
+        err = show_area(walk, TB_SLOT_AREA_B, TB_SLOT_NOTES_AT);
     return err;
 }
 
@@ -194,20 +198,40 @@ static bool has_stream(const struct tb_peek_file *file)
     return !file->alive || file->slot_state >= TB_SLOT_WRITING;
 }
 
+/* The crash as the agent would deliver it now: 0; -EAGAIN when there is none; -EBADMSG or another
+ * error. is_bad: there is damage in the slot; that of the file beside it is shown there. */
+static int read_crash(struct walk *walk, struct tb_spool_record *out, bool *is_bad)
+{
+    struct tb_visit *visit = &walk->peek->visit;
+    struct tb_spool_stats stats = {0};
+    struct tb_spool_stats of_more = {0};
+    struct tb_source fresh = *walk->source; /* without the acknowledgements */
+    int dirfd = visit->dirfd;
+    fresh.marks = NULL;
+    fresh.n_marks = fresh.cap_marks = 0;
+    visit->alive = false; /* all that is there, now */
+    visit->dirfd = -1;    /* not yet what is beside it */
+    int err = tb_slot_read(&fresh, visit, &stats, out);
+    visit->alive = walk->file->alive;
+    visit->dirfd = dirfd;
+    free(fresh.marks);
+    *is_bad = err == -EBADMSG || stats.n_damaged > 0;
+    if (err == 0 && stats.n_vanished > 0)
+        return walk->file->alive ? -EAGAIN : 0;
+    if (err == 0)
+        (void)tb_more_append(walk->source, visit, &of_more, out);
+    return err;
+}
+
 static int walk_stream(struct walk *walk)
 {
-    struct tb_spool_stats stats = {0};
     struct tb_spool_record record;
     struct tb_peek_part part = {.offset = TB_SLOT_CRASH_AT, .end = TB_SLOT_BYTES};
-    struct tb_source fresh = *walk->source; /* without the acknowledgements */
+    bool is_bad;
     if (!has_stream(walk->file))
         return 0;
     look_up_ack(walk, &part);
-    fresh.marks = NULL;
-    fresh.n_marks = fresh.cap_marks = 0;
-    walk->peek->visit.alive = false; /* all that is there, now */
-    int err = tb_slot_read(&fresh, &walk->peek->visit, &stats, &record);
-    walk->peek->visit.alive = walk->file->alive;
+    int err = read_crash(walk, &record, &is_bad);
     if (err == 0) {
         part.what = TB_PEEK_RECORD;
         part.data = record.data;
@@ -222,8 +246,6 @@ static int walk_stream(struct walk *walk)
         memcpy(part.frame.uuid, record.uuid, sizeof(part.frame.uuid));
         err = show(walk, &part);
     }
-    free(fresh.marks);
-    bool is_bad = err == -EBADMSG || stats.n_damaged > 0;
     if (err < 0 && err != -EAGAIN && err != -EBADMSG)
         return err;
     part = (struct tb_peek_part){
@@ -243,12 +265,42 @@ static int walk_slot(struct walk *walk)
     return err;
 }
 
-/* ---- both ---- */
+/* ---- the other threads of a crash ---- */
+
+static int walk_more(struct walk *walk)
+{
+    struct tb_peek_part part = {.what = TB_PEEK_THREAD};
+    struct tb_more more;
+    int err = 0;
+    if (walk->scan->end > TB_MORE_FILE_BYTES_MAX)
+        walk->scan->end = TB_MORE_FILE_BYTES_MAX;
+    tb_more_begin(&more, NULL);
+    while (err == 0) {
+        part.offset = more.at;
+        err = tb_more_next(&more, walk->scan, &part.frame, &part.data);
+        part.len = part.frame.len;
+        part.end = more.at;
+        if (err == 0 && (err = show(walk, &part)) != 0)
+            return err;
+    }
+    if (err != -EBADMSG)
+        return err == -ENODATA ? 0 : err;
+    return show_gap(walk, more.at, walk->scan->end, true, false);
+}
+
+/* ---- all ---- */
+
+static int walk_file(struct walk *walk)
+{
+    if (walk->file->is_more)
+        return walk_more(walk);
+    return walk->file->is_slot ? walk_slot(walk) : walk_segment(walk);
+}
 
 static void forget_totals(struct tb_peek_file *file)
 {
-    file->n_records = file->n_acked = file->n_processes = file->n_unknown = 0;
-    file->n_lost = file->n_torn = file->n_holes = file->n_damaged = 0;
+    file->n_records = file->n_acked = file->n_processes = file->n_threads = 0;
+    file->n_unknown = file->n_lost = file->n_torn = file->n_holes = file->n_damaged = 0;
     file->is_sealed = false;
 }
 
@@ -267,7 +319,7 @@ int tb_peek_walk(struct tb_peek *peek, struct tb_peek_file *file, tb_peek_each *
     size_t n_acks = tb_acklog_find(&peek->acks, walk.source->id, &acks);
     err = tb_source_load(walk.source, acks, n_acks);
     if (err == 0)
-        err = file->is_slot ? walk_slot(&walk) : walk_segment(&walk);
+        err = walk_file(&walk);
     if (err == -EOVERFLOW) {
         tb_peek_say(file, TB_PEEK_DAMAGED, "frames overlap as no damage makes them");
         err = 0;

@@ -301,7 +301,7 @@ static int move_out(int dirfd, int in_fd, const char *name)
 
 int tb_quarantine_retry(int agent_fd, int in_fd, const char *name)
 {
-    int is_slot;
+    int kind;
     struct stat st;
     if (check_name(name) < 0)
         return -ENOENT;
@@ -311,7 +311,7 @@ int tb_quarantine_retry(int agent_fd, int in_fd, const char *name)
     int err = 0;
     if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
         err = -errno;
-    else if (tb_spool_name_parse(name, &is_slot) < 0)
+    else if (tb_spool_name_parse(name, &kind) < 0 || kind == TB_FILE_MORE)
         err = -EPROTONOSUPPORT;
     else
         err = move_out(dirfd, in_fd, name);
@@ -342,8 +342,8 @@ static uint64_t id_of(int dirfd, const char *name)
 {
     uint8_t image[TB_FILE_HEADER_BYTES] = {0};
     struct tb_file_header header;
-    int is_slot;
-    if (tb_spool_name_parse(name, &is_slot) < 0)
+    int kind;
+    if (tb_spool_name_parse(name, &kind) < 0 || kind == TB_FILE_MORE)
         return 0;
     int fd = openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
     if (fd < 0)

@@ -136,7 +136,7 @@ static int attach(struct tb_spool *spool, struct tb_source *source)
     tb_spool_tally(spool, source, &before);
     if (err == -ENODATA) {
         /* Its maker died between creating it and the first byte. */
-        if (tb_source_claim(&spool->visit) == 0 && unlinkat(spool->in_fd, source->name, 0) == 0)
+        if (tb_source_claim(&spool->visit) == 0 && tb_source_unlink(source, spool->in_fd) == 0)
             tb_folder_drop(spool, source);
     } else if (err == -EBADMSG) {
         give_up(spool, source, "the file header is damaged or not one of a spool file");
@@ -372,7 +372,7 @@ static int collect(struct tb_spool *spool, struct tb_source *source)
     bool goes = err == 0 && source->ino == ino && !visit.alive;
     if (goes)
         tb_spool_keep_tally(spool, source);
-    goes = goes && unlinkat(spool->in_fd, source->name, 0) == 0;
+    goes = goes && tb_source_unlink(source, spool->in_fd) == 0;
     if (goes || err == -ENOENT)
         tb_folder_drop(spool, source);
     tb_source_leave(&visit);

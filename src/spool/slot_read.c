@@ -1,7 +1,7 @@
 /* slot_read.c - the crash stream of a slot, see source.h and docs/spool-format.md 7.
  *
  *   state      owner alive                            owner gone
- *   armed      nothing                                died unseen: counted, file removed
+ *   armed      nothing                                died unseen: made up, counted, delivered
  *   writing    wait WRITING_S seconds, then deliver   deliver what is there
  *   complete   deliver                                deliver
  *   handed on  wait: an earlier handler decides       deliver
@@ -13,7 +13,9 @@
 
 #include "base/clock.h"
 #include "base/pack.h"
+#include "spool/more_read.h"
 #include "spool/slot.h"
+#include "spool/unseen.h"
 
 enum {
     WRITING_S = 5,       /* a handler's whole budget is far below it */
@@ -114,6 +116,45 @@ static int count_drops(struct tb_source *source, struct tb_visit *visit,
     return 0;
 }
 
+/* Nobody wrote a crash, and nobody will: says what the slot knows of its process. */
+static int make_unseen(struct tb_source *source, struct tb_visit *visit,
+                       struct tb_spool_stats *stats, struct tb_spool_record *out)
+{
+    const uint8_t *notes = NULL;
+    int err = tb_scan_bytes(&visit->scan, TB_SLOT_NOTES_AT,
+                            (size_t)TB_SLOT_NOTES_MAX * TB_SLOT_NOTE_BYTES, &notes);
+    if (err < 0 && err != -ENODATA)
+        return err;
+    *out = (struct tb_spool_record){.kind = TB_KIND_CRASH,
+                                    .class_ = TB_CLASS_CRASH,
+                                    .time_ns = visit->mtime_ns,
+                                    .data = visit->stream,
+                                    .len = tb_unseen_pack(&source->header, visit->mtime_ns,
+                                                          err == 0 ? notes : NULL, visit->stream),
+                                    .off8 = TB_SLOT_CRASH_AT / 8};
+    memcpy(out->uuid, source->header.id, sizeof(out->uuid));
+    stats->n_vanished += !source->counted;
+    source->counted = true;
+    return 0;
+}
+
+/* The crash with its other threads, or what is said in its place: 0, -EAGAIN when there is nothing
+ * yet, or an error as from read_stream. */
+static int read_crash(struct tb_source *source, struct tb_visit *visit,
+                      struct tb_spool_stats *stats, struct tb_spool_record *out)
+{
+    int err = read_stream(visit, stats, out);
+    if (err == 0) {
+        err = tb_more_append(source, visit, stats, out);
+        source->waiting = err == -EAGAIN;
+    } else if (err == -ENODATA && !visit->alive) {
+        err = make_unseen(source, visit, stats, out);
+    } else if (err == -ENODATA || (err == -EBADMSG && visit->alive)) {
+        err = -EAGAIN; /* its lock keeps it here; what is there is kept when the owner is gone */
+    }
+    return err;
+}
+
 int tb_slot_read(struct tb_source *source, struct tb_visit *visit, struct tb_spool_stats *stats,
                  struct tb_spool_record *out)
 {
@@ -136,16 +177,7 @@ int tb_slot_read(struct tb_source *source, struct tb_visit *visit, struct tb_spo
     }
     if (*mark & (TB_MARK_FOUND | TB_MARK_ACKED))
         return -EAGAIN;
-    err = read_stream(visit, stats, out);
-    if (err == -ENODATA) {
-        if (!visit->alive && !source->counted) {
-            stats->n_vanished++;
-            source->counted = true;
-        }
-        return -EAGAIN;
-    }
-    if (err == -EBADMSG && visit->alive)
-        return -EAGAIN; /* its lock keeps it here; what is there is kept when the owner is gone */
+    err = read_crash(source, visit, stats, out);
     if (err < 0) {
         source->final = false;
         return err;

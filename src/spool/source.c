@@ -13,11 +13,12 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/pack.h"
+#include "spool/more_read.h"
 
 /* A producer needs microseconds from creating to the header; after this it will not come. */
 enum { YOUNG_S = 5 };
 
-struct tb_source *tb_source_new(const char *name, int class_, bool is_slot, uint64_t now_ns)
+struct tb_source *tb_source_new(const char *name, int class_, int kind, uint64_t now_ns)
 {
     struct tb_source *source = calloc(1, sizeof(*source));
     if (!source)
@@ -28,7 +29,8 @@ struct tb_source *tb_source_new(const char *name, int class_, bool is_slot, uint
         return NULL;
     }
     source->class_ = class_;
-    source->is_slot = is_slot;
+    source->is_slot = kind == TB_FILE_SLOT;
+    source->is_more = kind == TB_FILE_MORE;
     source->first_seen_ns = now_ns;
     source->pos = TB_FILE_HEADER_BYTES;
     return source;
@@ -61,15 +63,15 @@ static int check_kind(const struct stat *st)
     return S_ISREG(st->st_mode) && st->st_nlink == 1 ? 0 : -EPERM;
 }
 
-static int open_checked(int in_fd, const char *name, struct stat *st)
+int tb_source_open(int dirfd, const char *name, struct stat *st)
 {
     /* Asked before opening, since to open a device may already do something. */
-    if (fstatat(in_fd, name, st, AT_SYMLINK_NOFOLLOW) < 0)
+    if (fstatat(dirfd, name, st, AT_SYMLINK_NOFOLLOW) < 0)
         return -errno;
     int err = check_kind(st);
     if (err < 0)
         return err;
-    int fd = open_strictly(in_fd, name);
+    int fd = open_strictly(dirfd, name);
     if (fd < 0)
         return fd;
     if (fstat(fd, st) < 0)
@@ -79,6 +81,17 @@ static int open_checked(int in_fd, const char *name, struct stat *st)
     if (err < 0)
         tb_fd_close(&fd);
     return err < 0 ? err : fd;
+}
+
+int tb_source_unlink(const struct tb_source *source, int in_fd)
+{
+    char more[TB_SPOOL_NAME];
+    if (unlinkat(in_fd, source->name, 0) < 0)
+        return -errno;
+    /* Second, so that no crash is ever there without its threads; alone it goes by age. */
+    if (source->is_slot && tb_spool_name_beside(source->name, "more", more) == 0)
+        (void)unlinkat(in_fd, more, 0);
+    return 0;
 }
 
 static bool is_locked(int fd)
@@ -94,6 +107,7 @@ static void forget(struct tb_source *source)
     struct tb_source fresh = {.name = source->name,
                               .class_ = source->class_,
                               .is_slot = source->is_slot,
+                              .is_more = source->is_more,
                               .listed = source->listed,
                               .first_seen_ns = tb_clock_mono_ns(),
                               .pos = TB_FILE_HEADER_BYTES,
@@ -121,6 +135,7 @@ static int measure(struct tb_source *source, int fd, struct tb_visit *visit)
     if (fstat(fd, &st) < 0)
         return -EAGAIN;
     source->bytes = (uint64_t)st.st_blocks * 512;
+    tb_more_measure(source, visit->dirfd);
     visit->now_ns = tb_clock_mono_ns();
     visit->is_oversize = st.st_size > TB_SEGMENT_BYTES; /* a host wrote to a stolen descriptor */
     visit->size = visit->is_oversize ? TB_SEGMENT_BYTES : (uint64_t)st.st_size;
@@ -136,7 +151,7 @@ static int measure(struct tb_source *source, int fd, struct tb_visit *visit)
 int tb_source_enter(struct tb_source *source, int in_fd, struct tb_visit *visit)
 {
     struct stat st;
-    int fd = open_checked(in_fd, source->name, &st);
+    int fd = tb_source_open(in_fd, source->name, &st);
     if (fd == -ENOENT)
         return fd;
     if (fd == -EIO || fd == -EMFILE || fd == -ENFILE || fd == -ENOMEM || fd == -EINTR)
@@ -154,6 +169,7 @@ int tb_source_enter(struct tb_source *source, int in_fd, struct tb_visit *visit)
     source->dev = st.st_dev;
     source->ino = st.st_ino;
     source->uid = st.st_uid;
+    visit->dirfd = in_fd;
     int err = measure(source, fd, visit);
     if (err < 0) {
         tb_fd_close(&fd);
@@ -207,6 +223,13 @@ static int has_content(struct tb_scan *scan)
     return 0;
 }
 
+static int kind_of(const struct tb_source *source)
+{
+    if (source->is_more)
+        return TB_FILE_MORE;
+    return source->is_slot ? TB_FILE_SLOT : TB_FILE_SEGMENT;
+}
+
 int tb_source_attach(struct tb_source *source, struct tb_visit *visit, uint64_t *n_damaged)
 {
     uint8_t image[TB_FILE_HEADER_BYTES] = {0};
@@ -230,7 +253,7 @@ int tb_source_attach(struct tb_source *source, struct tb_visit *visit, uint64_t 
             err = err > 0 ? -EBADMSG : -ENODATA;
         return err;
     }
-    if (source->header.kind != (source->is_slot ? TB_FILE_SLOT : TB_FILE_SEGMENT))
+    if (source->header.kind != kind_of(source))
         return -EBADMSG;
     source->class_ = source->header.class_;
     source->id = tb_get64(source->header.id);

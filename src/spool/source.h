@@ -15,6 +15,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 
 #include "spool/acklog.h"
@@ -45,6 +46,8 @@ struct tb_source {
     char *name; /* owned */
     int class_;
     bool is_slot;
+    bool is_more;     /* the name of other threads; FOREIGN then, as its slot is not known */
+    bool more_is_odd; /* of a slot: what has that name beside it is none of it */
     enum tb_source_state state;
     const char *why_bad;          /* a constant text, when BAD */
     bool waiting;                 /* time alone may bring more: visit it whenever we look */
@@ -57,7 +60,7 @@ struct tb_source {
     uint64_t id; /* first 8 bytes of header.id */
     uint64_t dev, ino;
     uid_t uid;
-    uint64_t bytes; /* on the disk */
+    uint64_t bytes; /* on the disk; a slot's with the other threads beside it */
     uint64_t first_seen_ns;
     uint64_t gone_since_ns; /* monotonic: when its owner was first seen to be gone; 0 */
     uint64_t mtime_ns;      /* wall clock */
@@ -93,17 +96,23 @@ struct tb_source {
 
 /* One look at a file. */
 struct tb_visit {
+    int dirfd;  /* of the folder; the caller's */
     bool alive; /* asked before anything is read: when false, what is there is all of it */
     uint64_t now_ns;
     uint64_t size, mtime_ns; /* size: what is read of it */
     bool is_oversize;        /* longer than any file of a producer: not read behind that */
     struct tb_scan scan;     /* scan.fd: -1 outside a visit */
-    uint8_t *stream;         /* room for a crash stream */
+    uint8_t *stream;         /* TB_PAYLOAD_MAX_BYTES: room for a crash with its other threads */
 };
 
-/* NULL when there is no memory. */
-struct tb_source *tb_source_new(const char *name, int class_, bool is_slot, uint64_t now_ns);
+/* kind: enum tb_file_kind. NULL when there is no memory. */
+struct tb_source *tb_source_new(const char *name, int class_, int kind, uint64_t now_ns);
 void tb_source_free(struct tb_source *source);
+/* Opens name beneath dirfd as strictly as this kernel can, without waiting, and only what a
+ * producer could have made: a descriptor and its st, or a negative errno. */
+int tb_source_open(int dirfd, const char *name, struct stat *st);
+/* Removes the file from its folder, and the other threads beside it. 0 or a negative errno. */
+int tb_source_unlink(const struct tb_source *source, int in_fd);
 /* Opens the file and measures it: 0; -ENOENT when it is gone; -EPERM when it is none that a
  * producer makes (state REFUSED); -EAGAIN for an error that may pass. */
 int tb_source_enter(struct tb_source *source, int in_fd, struct tb_visit *visit);

@@ -55,8 +55,8 @@ void tb_folder_events(struct tb_spool *spool);
 /* The same, and looks at the folder itself when that is due. Only while nothing is current. */
 void tb_folder_look(struct tb_spool *spool);
 /* Opens source i for a moment: whether its owner lives, its bytes and its header are known then,
- * and of a slot whether it is worth anything. It may be gone afterwards, and one that was behind it
- * in its place. Only while nothing is current. */
+ * and of a slot whether its process ended cleanly. It may be gone afterwards, and one that was
+ * behind it in its place. Only while nothing is current. */
 void tb_folder_ask(struct tb_spool *spool, size_t i);
 /* Leaves the current file, lists the folder, asks all that the reader did not come to, and removes
  * what holds nothing: the reader may not come to them for long, as it starts over with the most

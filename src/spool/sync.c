@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "spool/more_read.h"
 #include "spool/state.h"
 
 static bool is_synced(const struct tb_source *source, const struct tb_visit *visit)
@@ -26,7 +27,8 @@ static int sync_file(struct tb_spool *spool, struct tb_source *source)
     if (source->ino != ino)
         tb_folder_touch(spool, source);
     if (!is_synced(source, &visit)) {
-        err = fdatasync(visit.scan.fd) < 0 ? -errno : 1;
+        err = fdatasync(visit.scan.fd) < 0 ? -errno : tb_more_sync(source, spool->in_fd);
+        err = err < 0 ? err : 1;
         source->is_durable = !visit.alive;
         /* The times of a file are coarse: they tell of a later write only after a while. */
         if (tb_clock_wall_ns() > visit.mtime_ns + TB_NS_PER_S) {

@@ -8,6 +8,18 @@ static struct tb_spool_totals totals_of(const struct fixture *fixture)
     return stats_of(fixture).total;
 }
 
+/* Of one that did not end well there is a record. */
+static void take_all(struct tb_spool *spool, unsigned n)
+{
+    struct tb_spool_record record;
+    for (unsigned i = 0; i < n; i++) {
+        assert_int_equal(tb_spool_next(spool, &record), 0);
+        assert_int_equal(record.kind, TB_KIND_CRASH);
+        tb_spool_ack(spool, record.file_id, record.off8, TB_ACK_STORED);
+    }
+    assert_int_equal(tb_spool_next(spool, &record), -EAGAIN);
+}
+
 /* A slot whose process is gone, with drops of each class. */
 static void write_slot(const struct fixture *fixture, int is_clean)
 {
@@ -32,7 +44,7 @@ static void drops_told_by_a_slot_count_whether_its_process_ended_well_or_not(voi
         write_slot(fixture, round == 1);
         open_spool(fixture);
         for (int i = 0; i < 3; i++)
-            assert_int_equal(drain(fixture->spool, NULL, 0, 1), 0);
+            take_all(fixture->spool, i == 0 && round == 2);
         for (unsigned c = 0; c < 4; c++) {
             assert_int_equal(stats_of(fixture).n_drops[c], 10 * c + 1);
             assert_int_equal(totals_of(fixture).drops[c], round * (10 * c + 1));

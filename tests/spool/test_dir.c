@@ -272,18 +272,18 @@ static void names_are_random_and_parse(void **state)
     unsigned char boot[16] = {0x9f, 0x3c, 0x2a, 0x17, 1};
     char name[TB_SPOOL_NAME];
     char other[TB_SPOOL_NAME];
-    int is_slot = -1;
+    int kind = -1;
     tb_spool_name(2, boot, 4294967295u, "seg", name);
     assert_int_equal(strncmp(name, "2-9f3c2a17-", 11), 0);
     assert_string_equal(name + 27, "-4294967295.seg");
-    assert_int_equal(tb_spool_name_parse(name, &is_slot), 2);
-    assert_int_equal(is_slot, 0);
+    assert_int_equal(tb_spool_name_parse(name, &kind), 2);
+    assert_int_equal(kind, 0);
     tb_spool_name(2, boot, 4294967295u, "seg", other);
     assert_string_not_equal(name, other);
     tb_spool_name(0, boot, 0, "slot", name);
     assert_string_equal(name + 27, "-0.slot");
-    assert_int_equal(tb_spool_name_parse(name, &is_slot), 0);
-    assert_int_equal(is_slot, 1);
+    assert_int_equal(tb_spool_name_parse(name, &kind), 0);
+    assert_int_equal(kind, 1);
 }
 
 static void other_names_do_not_parse(void **state)
@@ -309,9 +309,9 @@ static void other_names_do_not_parse(void **state)
         "1-9f3c2a17-4b1d6e0a97c35f28-0.slot",
         "1-9f3c2a17-4b1d6e0a97c35f28-/../0.seg",
     };
-    int is_slot;
+    int kind;
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-        assert_int_equal(tb_spool_name_parse(names[i], &is_slot), -1);
+        assert_int_equal(tb_spool_name_parse(names[i], &kind), -1);
 }
 
 int main(void)

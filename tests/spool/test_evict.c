@@ -183,7 +183,7 @@ static void files_that_looked_alive_go_before_crashes_when_their_owners_are_gone
     tb_writer_close(&living);
 }
 
-static void slots_without_a_crash_go_before_all_else(void **state)
+static void the_slot_of_a_clean_exit_goes_before_all_else(void **state)
 {
     struct fixture *fixture = *state;
     struct tb_spool_policy policy = NO_CAPS;
@@ -202,13 +202,38 @@ static void slots_without_a_crash_go_before_all_else(void **state)
     policy.max_bytes = cap_of_chatter(bytes + 2 * (uint64_t)TB_SLOT_BYTES);
     assert_int_equal(evict(fixture, &policy).files, 0);
     assert_int_equal(count_files(fixture, "in", ".slot"), 2);
-    tb_slot_close(&slots[1], 0); /* it looked alive a moment ago */
+    tb_slot_close(&slots[1], 1); /* it looked alive a moment ago */
     policy.max_bytes = bytes + TB_SLOT_BYTES + TB_SLOT_BYTES / 2;
     assert_int_equal(evict(fixture, &policy).files, 0);
     assert_int_equal(count_files(fixture, "in", ".slot"), 1);
     tb_slot_close(&slots[2], 1);
     assert_int_equal(drain(fixture->spool, seen, 100, 0), 20);
     assert_int_equal(stats_of(fixture).total.evicted_files, 0);
+}
+
+/* It is a report as any crash: what is chatty goes first. */
+static void the_slot_of_a_process_that_died_unseen_goes_as_a_crash(void **state)
+{
+    struct fixture *fixture = *state;
+    struct tb_spool_policy policy = NO_CAPS;
+    struct tb_slot slot;
+    uint8_t boot[16];
+    tb_id_boot(boot);
+    write_file_of(fixture, NULL, TB_CLASS_INFO, 10, 10);
+    assert_int_equal(tb_slot_open(&slot, fixture->dirfd, boot, 42), 0);
+    tb_slot_close(&slot, 0);
+    open_spool(fixture);
+    policy.max_bytes = stats_of(fixture).bytes - 1;
+    struct tb_spool_evicted out = evict(fixture, &policy);
+    assert_int_equal(out.records[TB_CLASS_INFO], 10);
+    assert_int_equal(out.records[TB_CLASS_CRASH], 0);
+    assert_int_equal(count_files(fixture, "in", ".slot"), 1);
+    policy.max_bytes = 1;
+    out = evict(fixture, &policy);
+    assert_int_equal(out.records[TB_CLASS_CRASH], 1);
+    assert_int_equal(stats_of(fixture).total.evicted[TB_CLASS_CRASH], 1);
+    assert_int_equal(stats_of(fixture).total.vanished, 1);
+    assert_int_equal(count_files(fixture, "in", ".slot"), 0);
 }
 
 static void what_is_too_old_goes_though_the_reader_did_not_come_to_it_again(void **state)
@@ -397,7 +422,8 @@ int main(void)
         TEST(a_file_whose_owner_lives_is_never_evicted),
         TEST(files_the_reader_never_came_to_go_before_crashes),
         TEST(files_that_looked_alive_go_before_crashes_when_their_owners_are_gone),
-        TEST(slots_without_a_crash_go_before_all_else),
+        TEST(the_slot_of_a_clean_exit_goes_before_all_else),
+        TEST(the_slot_of_a_process_that_died_unseen_goes_as_a_crash),
         TEST(what_is_too_old_goes_though_the_reader_did_not_come_to_it_again),
         TEST(a_file_without_a_header_is_never_evicted),
         TEST(the_first_and_the_last_of_a_kind_stay_longest),

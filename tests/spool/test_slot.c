@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 
 #include "clock.h"
+#include "record/crash.h"
 
 static const uint8_t BOOT[16] = {0xab, 0xcd};
 static const uint8_t UUID[16] = "the crash's uuid";
@@ -44,6 +45,22 @@ static void assert_nothing(struct fixture *fixture)
 {
     struct tb_spool_record record;
     assert_int_equal(tb_spool_next(fixture->spool, &record), -EAGAIN);
+}
+
+/* The next record must be what is said of a process that died unseen. */
+static void assert_unseen(struct fixture *fixture, struct tb_spool_record *record)
+{
+    struct tb_crash crash;
+    assert_int_equal(tb_spool_next(fixture->spool, record), 0);
+    assert_int_equal(record->kind, TB_KIND_CRASH);
+    assert_int_equal(record->class_, TB_CLASS_CRASH);
+    assert_int_equal(record->flags, 0);
+    assert_int_equal(record->file_id, tb_get64(record->uuid));
+    assert_int_equal(tb_crash_unpack(record->data, record->len, &crash), 0);
+    assert_int_equal(crash.fixed.signo, 0);
+    assert_int_equal(crash.fixed.pid, record->pid);
+    assert_int_equal(crash.fixed.wall_ns, record->time_ns);
+    tb_crash_done(&crash);
 }
 
 static void ack(struct fixture *fixture, const struct tb_spool_record *record)
@@ -169,9 +186,11 @@ static void a_process_killed_in_its_handler_leaves_whole_fragments(void **state)
         size_t whole = len / TB_SLOT_FRAGMENT_MAX * TB_SLOT_FRAGMENT_MAX;
         if (whole > 0) {
             assert_crash(fixture, whole, TB_FRAME_TRUNCATED, &record);
-            assert_int_equal(record.pid, child);
-            ack(fixture, &record);
+        } else {
+            assert_unseen(fixture, &record);
         }
+        assert_int_equal(record.pid, child);
+        ack(fixture, &record);
         assert_nothing(fixture);
         assert_int_equal(tb_spool_collect(fixture->spool), 1);
     }
@@ -230,9 +249,10 @@ static void a_recovered_crash_is_forgotten_at_a_clean_exit(void **state)
     assert_int_equal(stats_of(fixture).n_vanished, 0);
 }
 
-static void dying_unseen_is_counted_once_and_a_clean_exit_is_not(void **state)
+static void dying_unseen_is_told_and_counted_once_and_a_clean_exit_is_not(void **state)
 {
     struct fixture *fixture = *state;
+    struct tb_spool_record record;
     struct tb_slot unseen;
     struct tb_slot clean;
     open_spool(fixture);
@@ -241,10 +261,15 @@ static void dying_unseen_is_counted_once_and_a_clean_exit_is_not(void **state)
     assert_nothing(fixture);
     tb_slot_close(&unseen, 0);
     tb_slot_close(&clean, 1);
+    assert_unseen(fixture, &record);
     assert_nothing(fixture);
     tb_spool_rewind(fixture->spool);
+    assert_unseen(fixture, &record);
     assert_nothing(fixture);
     assert_int_equal(stats_of(fixture).n_vanished, 1);
+    assert_int_equal(stats_of(fixture).n_pending, 1);
+    ack(fixture, &record);
+    assert_nothing(fixture);
     assert_int_equal(tb_spool_collect(fixture->spool), 2);
     assert_int_equal(count_files(fixture, "in", ""), 0);
 }
@@ -478,8 +503,8 @@ int main(void)
                                         set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_recovered_crash_is_forgotten_at_a_clean_exit, set_up,
                                         tear_down),
-        cmocka_unit_test_setup_teardown(dying_unseen_is_counted_once_and_a_clean_exit_is_not,
-                                        set_up, tear_down),
+        cmocka_unit_test_setup_teardown(
+            dying_unseen_is_told_and_counted_once_and_a_clean_exit_is_not, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_second_stream_replaces_the_first, set_up, tear_down),
         cmocka_unit_test_setup_teardown(
             the_newest_process_record_is_found_and_an_older_one_by_generation, set_up, tear_down),
