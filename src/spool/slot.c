@@ -10,7 +10,6 @@
 #include "base/clock.h"
 #include "base/id.h"
 #include "base/pack.h"
-#include "spool/dir.h"
 #include "spool/sys.h"
 
 static const uint8_t ZERO_PAGE[TB_SLOT_PAGE];
@@ -70,11 +69,11 @@ static int map(struct tb_slot *slot)
 static int open_once(struct tb_slot *slot, int dirfd, const uint8_t boot_id[16],
                      uint64_t start_ticks)
 {
-    char name[TB_SPOOL_NAME];
+    const char *name = slot->name;
     struct stat st = {0};
     memset(slot, 0, sizeof(*slot));
     pack_header(slot, boot_id, start_ticks);
-    tb_spool_name(TB_CLASS_CRASH, boot_id, 0, "slot", name);
+    tb_spool_name(TB_CLASS_CRASH, boot_id, 0, "slot", slot->name);
     slot->fd = tb_sys_open_high(
         dirfd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY, 0640);
     if (slot->fd < 0) {
@@ -302,6 +301,13 @@ int tb_slot_write(struct tb_slot *slot, const void *data, size_t len)
             end_fragment(slot, 1, TB_FRAME_TRUNCATED);
     }
     return 0;
+}
+
+size_t tb_slot_room(const struct tb_slot *slot)
+{
+    if (!slot->map)
+        return 0;
+    return (size_t)(TB_SLOT_N_PAGES - slot->page) * TB_SLOT_FRAGMENT_MAX - slot->filled;
 }
 
 void tb_slot_flush(struct tb_slot *slot)

@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "spool/dir.h"
 #include "spool/frame.h"
 #include "spool/slot_note.h"
 
@@ -35,9 +36,10 @@ enum {
 };
 
 struct tb_slot {
-    uint8_t *_Atomic map; /* TB_SLOT_BYTES, or NULL */
-    int fd;               /* holds the OFD lock; -1 */
-    uint64_t dev, ino;    /* of what was opened as fd: the host may have closed it since */
+    uint8_t *_Atomic map;     /* TB_SLOT_BYTES, or NULL */
+    int fd;                   /* holds the OFD lock; -1 */
+    uint64_t dev, ino;        /* of what was opened as fd: the host may have closed it since */
+    char name[TB_SPOOL_NAME]; /* in its folder */
     uint8_t header[TB_FILE_HEADER_BYTES]; /* what the file begins with, should a stray store hit */
     uint32_t context_at;                  /* area of the newest process record, 0 for none */
     uint32_t salt;
@@ -75,6 +77,8 @@ void tb_slot_begin(struct tb_slot *slot, const uint8_t uuid[16], uint64_t time_n
 /* Appends to the stream; what does not fit any more is left out, -ENOSPC returned and the stream
  * marked truncated. A full fragment becomes readable by itself. Signal-safe. */
 int tb_slot_write(struct tb_slot *slot, const void *data, size_t len);
+/* How many bytes the stream still takes. Signal-safe. */
+size_t tb_slot_room(const struct tb_slot *slot);
 /* Makes what was written so far readable as a fragment and starts the next. Signal-safe. */
 void tb_slot_flush(struct tb_slot *slot);
 /* The same for the last fragment. Signal-safe. */
