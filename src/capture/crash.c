@@ -5,8 +5,8 @@
  *   taken       the one whose id it is writes the record
  *   free again  it handed the signal to a handler of the program, which may well carry on; where
  *               death is certain the claim is kept, and a second record cannot overwrite the first
- * Another thread that crashes meanwhile waits for at most WAIT_MS, and then has its signal handed
- * on without a record.
+ * Another thread that crashes meanwhile waits for as long as a handler may take (BUDGET_MS), and
+ * then has its signal handed on without a record.
  *
  * It ends: handlers inside each other are counted before anything that may fail, and beyond
  * DEPTH_MAX the default action is set. A call of ours that a filter of the program traps is no
@@ -33,7 +33,7 @@
 #include "capture/memory.h"
 
 enum {
-    WAIT_MS = 2000,
+    BUDGET_MS = 2000, /* of all waiting, from the handler's beginning */
     WAIT_STEP_NS = 500 * 1000,
     DEPTH_MAX = 6,   /* the stages may fault three times */
     TRAPPED_CALL = 1 /* SYS_SECCOMP of the kernel's headers, si_code of a SIGSYS */
@@ -126,15 +126,14 @@ static void finish(int is_nested)
 }
 
 /* 1 when the claim is ours, 0 when the time is up. */
-static int wait_for_claim(int tid)
+static int wait_for_claim(int tid, uint64_t until_ns)
 {
     const struct timespec step = {0, WAIT_STEP_NS};
-    uint64_t end = tb_clock_mono_ns() + (uint64_t)WAIT_MS * TB_NS_PER_MS;
     for (;;) {
         int holder = 0;
         if (atomic_compare_exchange_strong(&claim, &holder, tid))
             return 1;
-        if (tb_clock_mono_ns() >= end)
+        if (tb_clock_mono_ns() >= until_ns)
             return 0;
         (void)syscall(SYS_nanosleep, &step, NULL);
     }
@@ -164,6 +163,7 @@ static uint32_t this_process(void)
 __attribute__((noinline)) static void handle(const struct tb_signal *signal)
 {
     int tid = tb_context_tid();
+    uint64_t until_ns = tb_clock_mono_ns() + (uint64_t)BUDGET_MS * TB_NS_PER_MS;
     if (tb_handoff_way(signal) == TB_WAY_IGNORE)
         return;
     if (atomic_load(&claim) == tid) {
@@ -174,15 +174,17 @@ __attribute__((noinline)) static void handle(const struct tb_signal *signal)
         }
         return;
     }
-    if (tb_handoff_is_inside(signal, tid) || !wait_for_claim(tid)) {
+    if (tb_handoff_is_inside(signal, tid) || !wait_for_claim(tid, until_ns)) {
         tb_handoff(signal, 0);
         return;
     }
     now.signal = *signal;
     now.pid = this_process();
     now.slot = find_slot(now.pid, tid);
+    if ((uint32_t)atomic_load(&tb_lib.pid) != now.pid)
+        until_ns = 0; /* a child by vfork: the threads are the parent's */
     if (now.slot)
-        tb_crash_record(now.slot, signal, now.pid, tid > 0 ? (uint32_t)tid : now.pid);
+        tb_crash_record(now.slot, signal, now.pid, tid > 0 ? (uint32_t)tid : now.pid, until_ns);
     finish(0);
 }
 

@@ -17,6 +17,7 @@
 #include "capture/machine.h"
 #include "capture/modules.h"
 #include "capture/notes.h"
+#include "capture/siblings.h"
 #include "capture/stack.h"
 #include "capture/thread.h"
 #include "record/crash.h"
@@ -43,6 +44,8 @@ static struct crash {
     volatile int stage;         /* the one that runs */
     volatile int n_nested;
     uint32_t end_flags;
+    uint64_t until_ns; /* for the other threads; 0: they are left alone */
+    struct tb_siblings siblings;
     uint64_t stack_address;
     size_t stack_len;
     uint8_t stack[STACK_BYTES];
@@ -234,6 +237,27 @@ static void write_stack(void)
     write_memory(TB_CRASH_STACK, crash.stack_address, crash.stack, crash.stack_len);
 }
 
+/* One that may recover is left alone. What was written so far is readable meanwhile. */
+static void look_at_threads(void)
+{
+    enum { RESERVE_BYTES = 2 * TB_CHUNK_HEADER_BYTES + TB_CRASH_THREADS_BYTES + END_BYTES };
+    if (crash.until_ns == 0 || tb_handoff_way(&crash.signal) != TB_WAY_DEATH)
+        return;
+    tb_slot_flush(crash.slot);
+    tb_siblings_look(crash.slot, crash.pid, crash.until_ns, RESERVE_BYTES, &crash.siblings);
+}
+
+static void write_threads(void)
+{
+    uint8_t bytes[TB_CRASH_THREADS_BYTES];
+    const struct tb_siblings *siblings = &crash.siblings;
+    if (siblings->about.n_there == 0)
+        return;
+    (void)tb_slot_write(crash.slot, siblings->chunks, siblings->chunks_len);
+    tb_crash_threads_pack(&siblings->about, bytes);
+    write_chunk(TB_CRASH_THREADS, bytes, sizeof(bytes), NULL, 0);
+}
+
 static void write_end(void)
 {
     uint8_t bytes[END_BYTES];
@@ -257,9 +281,10 @@ static void write_late_modules(void)
 }
 
 /* The most valuable first. */
-static void (*const stages[])(void) = {write_fixed,  write_trace, write_abort,       copy_stack,
-                                       write_frames, write_scope, write_notes,       write_code,
-                                       write_stack,  write_end,   write_late_modules};
+static void (*const stages[])(void) = {
+    write_fixed,   write_trace, write_abort,       copy_stack,  write_frames,
+    write_scope,   write_notes, write_code,        write_stack, look_at_threads,
+    write_threads, write_end,   write_late_modules};
 enum { N_STAGES = sizeof(stages) / sizeof(stages[0]) };
 
 static void run_stages(void)
@@ -272,7 +297,7 @@ static void run_stages(void)
 }
 
 void tb_crash_record(struct tb_slot *slot, const struct tb_signal *signal, uint32_t pid,
-                     uint32_t tid)
+                     uint32_t tid, uint64_t until_ns)
 {
     uint8_t uuid[TB_UUID_BYTES];
     crash.signal = *signal;
@@ -284,6 +309,8 @@ void tb_crash_record(struct tb_slot *slot, const struct tb_signal *signal, uint3
     crash.n_nested = 0;
     crash.end_flags = 0;
     crash.stack_len = 0;
+    crash.until_ns = until_ns;
+    crash.siblings.about.n_there = 0;
     crash.walker.late.n = 0;
     crash.modules = tb_modules_take();
     tb_slot_state(slot, TB_SLOT_WRITING, tid);

@@ -11,9 +11,10 @@
 /* Looks up what a handler cannot. Once, by init. */
 void tb_crash_record_setup(void);
 /* Writes the record of signal, in this thread. A fault inside ends the stage it is in; the nested
- * handler calls resume, which goes on with the next (a few times, then no more). */
+ * handler calls resume, which goes on with the next (a few times, then no more). Where the signal
+ * is death the other threads are looked at, until until_ns (monotonic) at most; 0: not at all. */
 void tb_crash_record(struct tb_slot *slot, const struct tb_signal *signal, uint32_t pid,
-                     uint32_t tid);
+                     uint32_t tid, uint64_t until_ns);
 void tb_crash_record_resume(void);
 /* The slot cannot be written to any more; instead of done. */
 void tb_crash_record_drop(void);

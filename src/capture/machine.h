@@ -4,6 +4,7 @@
 
 #include <signal.h>
 #include <string.h>
+#include <sys/user.h>
 #include <ucontext.h>
 
 #include "record/crash.h"
@@ -26,6 +27,52 @@ static inline struct tb_unwind_regs tb_machine_start(const ucontext_t *context)
     return (struct tb_unwind_regs){.ip = (uint64_t)from[REG_RIP],
                                    .sp = (uint64_t)from[REG_RSP],
                                    .bp = (uint64_t)from[REG_RBP]};
+}
+
+/* What ptrace says of another thread, in the order of gregset_t. */
+static inline void tb_machine_thread(const struct user_regs_struct *from,
+                                     uint64_t out[TB_CRASH_N_REGS])
+{
+    memset(out, 0, TB_CRASH_N_REGS * sizeof(out[0]));
+    out[REG_R8] = from->r8;
+    out[REG_R9] = from->r9;
+    out[REG_R10] = from->r10;
+    out[REG_R11] = from->r11;
+    out[REG_R12] = from->r12;
+    out[REG_R13] = from->r13;
+    out[REG_R14] = from->r14;
+    out[REG_R15] = from->r15;
+    out[REG_RDI] = from->rdi;
+    out[REG_RSI] = from->rsi;
+    out[REG_RBP] = from->rbp;
+    out[REG_RBX] = from->rbx;
+    out[REG_RDX] = from->rdx;
+    out[REG_RAX] = from->rax;
+    out[REG_RCX] = from->rcx;
+    out[REG_RSP] = from->rsp;
+    out[REG_RIP] = from->rip;
+    out[REG_EFL] = from->eflags;
+    out[REG_CSGSFS] = (from->cs & 0xffff) | (from->gs & 0xffff) << 16 | (from->fs & 0xffff) << 32 |
+                      (from->ss & 0xffff) << 48;
+}
+
+static inline uint64_t tb_machine_thread_sp(const struct user_regs_struct *regs)
+{
+    return regs->rsp;
+}
+
+/* A system call that touches nothing of this thread, errno neither: its result, or a negative
+ * errno. */
+static inline long tb_machine_call(long number, long a, long b, long c, long d)
+{
+    register long r10 __asm__("r10") = d;
+    register long r8 __asm__("r8") = 0;
+    long result;
+    __asm__ volatile("syscall"
+                     : "=a"(result)
+                     : "0"(number), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8)
+                     : "rcx", "r11", "memory");
+    return result;
 }
 
 /* A system call that a filter trapped (SIGSYS) returns this. */
@@ -79,6 +126,32 @@ static inline struct tb_unwind_regs tb_machine_start(const ucontext_t *context)
     return (struct tb_unwind_regs){.ip = context->uc_mcontext.pc,
                                    .sp = context->uc_mcontext.sp,
                                    .bp = context->uc_mcontext.regs[29]};
+}
+
+static inline void tb_machine_thread(const struct user_regs_struct *from,
+                                     uint64_t out[TB_CRASH_N_REGS])
+{
+    memset(out, 0, TB_CRASH_N_REGS * sizeof(out[0]));
+    out[10] = from->regs[29];
+    out[15] = from->sp;
+    out[16] = from->pc;
+}
+
+static inline uint64_t tb_machine_thread_sp(const struct user_regs_struct *regs)
+{
+    return regs->sp;
+}
+
+static inline long tb_machine_call(long number, long a, long b, long c, long d)
+{
+    register long x8 __asm__("x8") = number;
+    register long x0 __asm__("x0") = a;
+    register long x1 __asm__("x1") = b;
+    register long x2 __asm__("x2") = c;
+    register long x3 __asm__("x3") = d;
+    register long x4 __asm__("x4") = 0;
+    __asm__ volatile("svc 0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4) : "memory");
+    return x0;
 }
 
 static inline void tb_machine_set_result(ucontext_t *context, long result)

@@ -1,0 +1,366 @@
+/* siblings_helper.c - see siblings_helper.h. All are stopped first, then each is looked at and let
+ * go, so that the stacks fit each other.
+ *
+ * It may be killed at any moment: the kernel lets go what it traces then. A fault in it ends it
+ * alone. Nothing here may take a lock: one of those that it stops may have it. */
+#include "capture/siblings_helper.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/user.h>
+#include <sys/wait.h>
+#include <ucontext.h>
+
+#include <elf.h>
+
+#include "base/clock.h"
+#include "capture/machine.h"
+#include "capture/memory.h"
+#include "spool/sys.h"
+
+enum {
+    RED_ZONE_BYTES = 128, /* below sp, in use by leaf functions */
+    SPIN_NS = 100 * 1000, /* most have stopped by then */
+    NAP_FIRST_NS = 20 * 1000,
+    NAP_MOST_NS = TB_NS_PER_MS,
+    STUCK_NS = 50 * TB_NS_PER_MS, /* then one that sleeps unwakeably is not waited for */
+    ANSWER_NS = 100 * TB_NS_PER_MS,
+    STOP_EVENT = 128, /* PTRACE_EVENT_STOP */
+    NO_CORE = 1,      /* RLIMIT_CORE: 0 would still have a core for a pipe */
+    TRAPPED_CALL = 1, /* si_code of a SIGSYS */
+    STAT_BYTES = 128, /* of /proc/.../stat, up to behind the state */
+    TASK_PATH_BYTES = 32,
+    KERNEL_SIGSET_BYTES = 8,
+};
+
+static const int synchronous[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS};
+enum { N_SYNCHRONOUS = sizeof(synchronous) / sizeof(synchronous[0]) };
+
+/* ---- how it lives ---- */
+
+static void end_of_helper(int signo, siginfo_t *info, void *context)
+{
+    if (tb_memory_has_failed(signo, context))
+        return;
+    if (signo == SIGSYS && info->si_code == TRAPPED_CALL) {
+        tb_machine_set_result(context, -ENOSYS);
+        return;
+    }
+    for (;;)
+        (void)tb_machine_call(SYS_exit_group, 1, 0, 0, 0);
+}
+
+/* Its handlers, its limits are its own. It leaves no core, and does not outlive the other. */
+static void settle(void)
+{
+    const struct rlimit no_core = {NO_CORE, NO_CORE};
+    struct sigaction action;
+    uint64_t open = 0;
+    memset(&action, 0, sizeof(action));
+    action.sa_sigaction = end_of_helper;
+    action.sa_flags = SA_SIGINFO | SA_NODEFER;
+    for (int i = 0; i < N_SYNCHRONOUS; i++) {
+        (void)sigaction(synchronous[i], &action, NULL);
+        open |= (uint64_t)1 << (synchronous[i] - 1);
+    }
+    (void)syscall(SYS_rt_sigprocmask, SIG_UNBLOCK, &open, NULL, KERNEL_SIGSET_BYTES);
+    (void)syscall(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+    (void)syscall(SYS_prlimit64, 0, RLIMIT_CORE, &no_core, NULL);
+}
+
+static void keep_error(struct tb_siblings_job *job, int err)
+{
+    if (job->err == 0)
+        job->err = err;
+}
+
+/* libc's ptrace asks for more than the kernel does. */
+static int trace(long request, uint32_t tid, uintptr_t address, uintptr_t data)
+{
+    return syscall(SYS_ptrace, request, tid, address, data) < 0 ? -errno : 0;
+}
+
+/* ---- what /proc says of a thread ---- */
+
+static void task_path(uint32_t tid, const char *file, char out[TASK_PATH_BYTES])
+{
+    char digits[12];
+    size_t n = 0;
+    size_t len = 0;
+    do {
+        digits[n++] = (char)('0' + tid % 10);
+        tid /= 10;
+    } while (tid > 0);
+    while (n > 0)
+        out[len++] = digits[--n];
+    while (*file && len < TASK_PATH_BYTES - 1)
+        out[len++] = *file++;
+    out[len] = '\0';
+}
+
+/* How many bytes; 0 without such a file. */
+static size_t read_task(const struct tb_siblings_job *job, uint32_t tid, const char *file,
+                        char *out, size_t cap)
+{
+    char path[TASK_PATH_BYTES];
+    if (job->task_fd < 0)
+        return 0;
+    task_path(tid, file, path);
+    int fd = tb_sys_openat(job->task_fd, path, O_RDONLY | O_CLOEXEC, 0);
+    if (fd < 0)
+        return 0;
+    long n = syscall(SYS_read, fd, out, cap);
+    tb_sys_close(fd);
+    return n > 0 ? (size_t)n : 0;
+}
+
+/* The letter behind the name, which is in brackets and may hold anything; 0 for unknown. */
+static char state_of(const struct tb_siblings_job *job, uint32_t tid)
+{
+    char text[STAT_BYTES];
+    size_t len = read_task(job, tid, "/stat", text, sizeof(text));
+    for (size_t at = len; at > 2; at--) {
+        if (text[at - 3] == ')' && text[at - 2] == ' ')
+            return text[at - 1];
+    }
+    return 0;
+}
+
+static void read_name(const struct tb_siblings_job *job, uint32_t tid, char out[16])
+{
+    memset(out, 0, 16);
+    size_t len = read_task(job, tid, "/comm", out, 15);
+    if (len > 0 && out[len - 1] == '\n')
+        out[len - 1] = '\0';
+}
+
+/* ---- stop ---- */
+
+/* Where it is not dumpable, or Yama says no: each is changed only when it is in the way. */
+static int seize_anyhow(struct tb_siblings_job *job, uint32_t tid)
+{
+    const uint64_t end_ns = tb_clock_mono_ns() + ANSWER_NS;
+    int err = -EPERM;
+    if (syscall(SYS_prctl, PR_GET_DUMPABLE, 0, 0, 0, 0) == 0) { /* 2 could not be put back */
+        job->is_dumpable_changed = 1;
+        (void)syscall(SYS_prctl, PR_SET_DUMPABLE, 1, 0, 0, 0);
+        err = trace(PTRACE_SEIZE, tid, 0, 0);
+    }
+    if (err != -EPERM)
+        return err;
+    atomic_store(&job->word, TB_HELPER_ASKS);
+    tb_sys_futex_wake_all(&job->word);
+    while (atomic_load(&job->word) == TB_HELPER_ASKS && tb_clock_mono_ns() < end_ns)
+        tb_sys_futex_wait(&job->word, TB_HELPER_ASKS, ANSWER_NS);
+    return trace(PTRACE_SEIZE, tid, 0, 0);
+}
+
+static void seize_one(struct tb_siblings_job *job, struct tb_sibling *thread, int *has_tried)
+{
+    int err = trace(PTRACE_SEIZE, thread->tid, 0, 0);
+    if (err == -EPERM && !*has_tried) {
+        *has_tried = 1;
+        err = seize_anyhow(job, thread->tid);
+    }
+    if (err == 0)
+        err = trace(PTRACE_INTERRUPT, thread->tid, 0, 0);
+    thread->state = err == 0 ? TB_SIBLING_SEIZED : TB_SIBLING_OVER;
+    if (err == -ESRCH || (err == -EPERM && state_of(job, thread->tid) == 'Z'))
+        job->n_gone++; /* it has ended; the first thread stays as a zombie */
+    else if (err)
+        keep_error(job, err);
+}
+
+static size_t seize_all(struct tb_siblings_job *job)
+{
+    int has_tried = 0;
+    size_t n = 0;
+    job->stopped_ns = tb_clock_mono_ns();
+    for (size_t i = 0; i < job->n_threads; i++) {
+        seize_one(job, &job->threads[i], &has_tried);
+        n += job->threads[i].state == TB_SIBLING_SEIZED;
+    }
+    return n;
+}
+
+/* How many fewer are to be waited for. */
+static size_t note_stop(struct tb_siblings_job *job, uint32_t tid, int status)
+{
+    size_t i = 0;
+    while (i < job->n_threads && job->threads[i].tid != tid)
+        i++;
+    if (i == job->n_threads)
+        return 0;
+    struct tb_sibling *thread = &job->threads[i];
+    size_t n = thread->state == TB_SIBLING_SEIZED;
+    if (!WIFSTOPPED(status)) {
+        job->n_gone += thread->state != TB_SIBLING_OVER;
+        thread->state = TB_SIBLING_OVER;
+        return n;
+    }
+    thread->state = TB_SIBLING_STOPPED;
+    /* A signal that just came is not lost. */
+    thread->signal = status >> 16 == STOP_EVENT ? 0 : (uint8_t)WSTOPSIG(status);
+    return n;
+}
+
+/* In the kernel, waiting for a disk or for the child of a vfork. */
+static size_t leave_stuck(struct tb_siblings_job *job)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < job->n_threads; i++) {
+        struct tb_sibling *thread = &job->threads[i];
+        if (thread->state != TB_SIBLING_SEIZED || state_of(job, thread->tid) != 'D')
+            continue;
+        thread->state = TB_SIBLING_STUCK;
+        keep_error(job, -EBUSY);
+        n++;
+    }
+    return n;
+}
+
+static void nap(uint64_t waited_ns)
+{
+    uint64_t ns = waited_ns / 8;
+    if (waited_ns < SPIN_NS) {
+        (void)syscall(SYS_sched_yield);
+        return;
+    }
+    ns = ns < NAP_FIRST_NS ? NAP_FIRST_NS : ns;
+    const struct timespec time = {0, (long)(ns < NAP_MOST_NS ? ns : NAP_MOST_NS)};
+    (void)syscall(SYS_nanosleep, &time, NULL);
+}
+
+static void wait_for_stops(struct tb_siblings_job *job, size_t n)
+{
+    uint64_t start_ns = tb_clock_mono_ns();
+    while (n > 0) {
+        int status = 0;
+        long tid = syscall(SYS_wait4, -1, &status, WNOHANG | __WALL, NULL);
+        if (tid > 0) {
+            n -= note_stop(job, (uint32_t)tid, status);
+            continue;
+        }
+        if (tid < 0 && errno != EINTR)
+            return;
+        uint64_t now_ns = tb_clock_mono_ns();
+        if (now_ns >= job->until_ns) {
+            keep_error(job, -ETIMEDOUT);
+            return;
+        }
+        if (now_ns - start_ns > STUCK_NS)
+            n -= leave_stuck(job);
+        nap(now_ns - start_ns);
+    }
+}
+
+/* ---- look, and let go ---- */
+
+static int has_file(const struct tb_siblings_job *job)
+{
+    return job->more.fd >= 0 && !job->is_file_full;
+}
+
+/* Whole chunks alone count; each begins where the one before ended. */
+static uint8_t *place_of(struct tb_siblings_job *job)
+{
+    return job->bytes + job->len;
+}
+
+/* The chunk at its place, whose stack bytes are there already; its length. */
+static size_t pack(struct tb_siblings_job *job, struct tb_crash_thread *thread, size_t stack_max)
+{
+    uint8_t *at = place_of(job);
+    if (thread->stack_len > stack_max) {
+        thread->stack_len = stack_max;
+        thread->flags |= TB_CRASH_STACK_CUT;
+    }
+    tb_chunk_header(TB_CRASH_THREAD, TB_CRASH_THREAD_BYTES + thread->stack_len, at);
+    tb_crash_thread_pack(thread, at + TB_CHUNK_HEADER_BYTES);
+    return TB_CHUNK_HEADER_BYTES + TB_CRASH_THREAD_BYTES + thread->stack_len;
+}
+
+/* 0, or a negative errno where there is no room for it. */
+static int put(struct tb_siblings_job *job, struct tb_crash_thread *thread)
+{
+    if (has_file(job)) {
+        size_t len = pack(job, thread, job->stack_bytes);
+        if (tb_slot_more_add(&job->more, place_of(job), len) == 0)
+            return 0;
+        job->is_file_full = 1;
+    }
+    size_t len = pack(job, thread, job->slot_stack_bytes);
+    if (job->len + len > job->slot_bytes)
+        return -ENOSPC;
+    job->len += len;
+    return 0;
+}
+
+static void copy_stack(struct tb_siblings_job *job, uint64_t sp, struct tb_crash_thread *thread)
+{
+    size_t cap = has_file(job) ? job->stack_bytes : job->slot_stack_bytes;
+    size_t room = sizeof(job->bytes) - job->len;
+    const size_t before = TB_CHUNK_HEADER_BYTES + TB_CRASH_THREAD_BYTES;
+    cap = room < before ? 0 : (cap < room - before ? cap : room - before);
+    thread->stack_address = (sp - RED_ZONE_BYTES) & ~(uint64_t)7;
+    thread->stack_len =
+        tb_memory_copy(thread->stack_address, place_of(job) + before, cap) & ~(size_t)7;
+    if (thread->stack_len == cap)
+        thread->flags |= TB_CRASH_STACK_CUT;
+}
+
+static int read_registers(uint32_t tid, struct user_regs_struct *out)
+{
+    struct iovec room = {.iov_base = out, .iov_len = sizeof(*out)};
+    return trace(PTRACE_GETREGSET, tid, NT_PRSTATUS, (uintptr_t)&room);
+}
+
+static void look_at(struct tb_siblings_job *job, struct tb_sibling *sibling)
+{
+    struct user_regs_struct registers;
+    struct tb_crash_thread thread;
+    memset(&thread, 0, sizeof(thread));
+    thread.tid = sibling->tid;
+    int err = read_registers(sibling->tid, &registers);
+    if (err == 0) {
+        tb_machine_thread(&registers, thread.regs);
+        copy_stack(job, tb_machine_thread_sp(&registers), &thread);
+    }
+    (void)trace(PTRACE_DETACH, sibling->tid, 0, sibling->signal);
+    job->released_ns = tb_clock_mono_ns();
+    sibling->state = TB_SIBLING_OVER;
+    if (err == -ESRCH) { /* killed meanwhile */
+        job->n_gone++;
+        return;
+    }
+    if (err == 0) {
+        read_name(job, sibling->tid, thread.name);
+        err = put(job, &thread);
+    }
+    if (err)
+        keep_error(job, err);
+    else
+        job->n_captured++;
+}
+
+int tb_siblings_help(void *arg)
+{
+    struct tb_siblings_job *job = arg;
+    settle();
+    wait_for_stops(job, seize_all(job));
+    for (size_t i = 0; i < job->n_threads; i++) {
+        if (job->threads[i].state != TB_SIBLING_STOPPED)
+            continue;
+        if (tb_clock_mono_ns() >= job->until_ns) {
+            keep_error(job, -ETIMEDOUT);
+            break; /* its end lets them go */
+        }
+        look_at(job, &job->threads[i]);
+    }
+    job->is_done = 1;
+    return 0;
+}
