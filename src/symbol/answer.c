@@ -5,15 +5,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/pack.h"
+#include "base/clock.h"
+#include "symbol/answer_frame.h"
+#include "symbol/answer_threads.h"
 #include "symbol/frames.h"
 #include "symbol/modules.h"
 #include "symbol/offline.h"
-#include "symbol/path.h"
 #include "symbol/source.h"
-#include "unwind/walk.h"
+#include "symbol/threads.h"
 
-enum { FILENAME_BYTES_MAX = 1024 };
+enum {
+    MODULES_BYTES = 16 << 10, /* kept for modules that only threads are in */
+    NUMBERS_BYTES = 256       /* for what is said of threads beside their list */
+};
 
 struct answer {
     struct tb_symbol_cache *cache;
@@ -22,27 +26,13 @@ struct answer {
     struct tb_symbol_modules modules;
     struct tb_symbol_sources sources;
     struct tb_symbol_frames frames;
+    const struct tb_crash *crash; /* NULL: none, or without other threads */
+    struct tb_symbol_threads threads;
+    bool *is_used; /* modules that threads are in, one for each of the process */
     bool by_process;
     size_t n_context;
     bool has_code; /* source lines are wanted */
 };
-
-static void write_filename(struct tb_json *j, const struct answer *a,
-                           const struct tb_symbol_frame *frame)
-{
-    const char *name = "<unknown>";
-    if (frame->file) {
-        const char *below = tb_symbol_path_below(frame->file, a->process->root);
-        name = below ? below : frame->file;
-        const char *slash = strrchr(name, '/');
-        if (strlen(name) > FILENAME_BYTES_MAX && slash)
-            name = slash + 1;
-    } else if (frame->module && tb_symbol_module_name(frame->module)[0] != '\0') {
-        name = tb_symbol_module_name(frame->module);
-    }
-    tb_json_key(j, "filename");
-    tb_json_strn(j, name, strnlen(name, FILENAME_BYTES_MAX));
-}
 
 static void write_lines(struct tb_json *j, const char *key, const struct tb_symbol_line *lines,
                         size_t n)
@@ -72,37 +62,12 @@ static void write_source(struct tb_json *j, struct answer *a, const struct tb_sy
     tb_json_end(j);
 }
 
-static void write_module_keys(struct tb_json *j, const struct tb_symbol_frame *frame)
-{
-    const struct tb_module *info = frame->module->info;
-    tb_json_kstr(j, "module", tb_symbol_module_name(frame->module));
-    tb_json_khex(j, "module_offset", frame->ip - info->bias);
-    if (info->build_id_len > 0) {
-        tb_json_key(j, "build_id");
-        tb_json_hexstr(j, info->build_id, info->build_id_len);
-    }
-}
-
 static void write_frame(struct tb_json *j, struct answer *a, const struct tb_symbol_frame *frame)
 {
-    static const char *const trusts[] = {[TB_TRUST_CONTEXT] = "context",
-                                         [TB_TRUST_CFI] = "cfi",
-                                         [TB_TRUST_FP] = "fp",
-                                         [TB_TRUST_SCAN] = "scan"};
     tb_json_object(j);
-    write_filename(j, a, frame);
-    if (frame->line > 0)
-        tb_json_kint(j, "lineno", frame->line);
-    tb_json_kstr(j, "method", frame->method ? frame->method : "<unknown>");
+    tb_symbol_answer_name(j, a->process, frame);
     write_source(j, a, frame);
-    tb_json_khex(j, "address", frame->ip);
-    if (frame->module)
-        write_module_keys(j, frame);
-    if (frame->inlined)
-        tb_json_kbool(j, "inlined", true);
-    if (frame->trust != TB_SYMBOL_TRUST_UNKNOWN)
-        tb_json_kstr(j, "trust", trusts[frame->trust]);
-    tb_json_kbool(j, "in_app", frame->in_app);
+    tb_symbol_answer_place(j, frame, true);
     tb_json_end(j);
 }
 
@@ -115,26 +80,57 @@ static bool is_used(const struct answer *a, const struct tb_symbol_module *modul
     return false;
 }
 
+static void write_module(struct tb_json *j, const struct tb_symbol_module *module)
+{
+    tb_json_object(j);
+    tb_json_kstr(j, "name", tb_symbol_module_name(module));
+    tb_json_key(j, "path");
+    tb_json_strn(j, module->info->path, strnlen(module->info->path, TB_SYMBOL_FILENAME_BYTES));
+    if (module->info->build_id_len > 0) {
+        tb_json_key(j, "build_id");
+        tb_json_hexstr(j, module->info->build_id, module->info->build_id_len);
+    }
+    tb_json_kstr(j, "symbols", tb_symbol_status_word(module->status));
+    tb_json_end(j);
+}
+
+/* Those that the frames are in; then, as far as there is room, those that only threads are in. */
 static void write_modules(struct tb_json *j, const struct answer *a)
 {
     tb_json_key(j, "modules");
     tb_json_array(j);
     for (size_t i = 0; i < a->process->n_modules; i++) {
-        const struct tb_symbol_module *module = &a->modules.items[i];
-        if (!is_used(a, module))
+        if (is_used(a, &a->modules.items[i]))
+            write_module(j, &a->modules.items[i]);
+    }
+    for (size_t i = 0; a->crash && !j->err && i < a->process->n_modules; i++) {
+        struct tb_json before = *j;
+        if (!a->is_used[i] || is_used(a, &a->modules.items[i]))
             continue;
-        tb_json_object(j);
-        tb_json_kstr(j, "name", tb_symbol_module_name(module));
-        tb_json_key(j, "path");
-        tb_json_strn(j, module->info->path, strnlen(module->info->path, FILENAME_BYTES_MAX));
-        if (module->info->build_id_len > 0) {
-            tb_json_key(j, "build_id");
-            tb_json_hexstr(j, module->info->build_id, module->info->build_id_len);
-        }
-        tb_json_kstr(j, "symbols", tb_symbol_status_word(module->status));
-        tb_json_end(j);
+        write_module(j, &a->modules.items[i]);
+        if (j->err)
+            *j = before;
     }
     tb_json_end(j);
+}
+
+/* The other threads get what the crash leaves: first its modules are measured. */
+static void write_threads(struct tb_json *j, struct answer *a)
+{
+    const struct tb_json before = *j;
+    memset(a->is_used, 0, a->process->n_modules * sizeof(*a->is_used));
+    write_modules(j, a);
+    if (j->err)
+        return;
+    size_t room = j->cap - j->len;
+    *j = before;
+    room = room > MODULES_BYTES + NUMBERS_BYTES ? room - MODULES_BYTES - NUMBERS_BYTES : 0;
+    if (room > TB_SYMBOL_THREADS_BYTES)
+        room = TB_SYMBOL_THREADS_BYTES;
+    size_t n_omitted =
+        tb_symbol_answer_threads(j, room, &a->modules, a->crash, &a->threads, a->is_used);
+    if (n_omitted > 0)
+        tb_json_kint(j, "threads_omitted", (int64_t)n_omitted);
 }
 
 static void write_answer(struct tb_json *j, struct answer *a)
@@ -147,6 +143,8 @@ static void write_answer(struct tb_json *j, struct answer *a)
     tb_json_end(j);
     tb_json_kstr(j, "unwound_by", a->by_process ? "process" : "agent");
     tb_json_kbool(j, "cut", a->frames.cut);
+    if (a->crash)
+        write_threads(j, a);
     write_modules(j, a);
     tb_json_end(j);
 }
@@ -182,6 +180,8 @@ static int answer_init(struct answer *a, struct tb_symbol_cache *cache,
 
 static void answer_done(struct answer *a)
 {
+    free(a->is_used);
+    tb_symbol_threads_done(&a->threads);
     tb_symbol_frames_done(&a->frames);
     tb_symbol_sources_done(&a->sources);
     tb_symbol_modules_done(&a->modules);
@@ -210,6 +210,18 @@ int tb_symbol_answer_addresses(struct tb_symbol_cache *cache, const struct tb_sy
     return err;
 }
 
+/* Without memory for them the threads are left out. */
+static void unwind_threads(struct answer *a, const struct tb_crash *crash)
+{
+    if (crash->n_threads == 0)
+        return;
+    a->is_used = calloc(a->process->n_modules + 1, sizeof(*a->is_used));
+    if (a->is_used &&
+        tb_symbol_threads_make(&a->modules, crash, (uint64_t)TB_SYMBOL_THREADS_MS * TB_NS_PER_MS,
+                               &a->threads) == 0)
+        a->crash = crash;
+}
+
 int tb_symbol_answer_crash(struct tb_symbol_cache *cache, const struct tb_symbol_config *config,
                            const struct tb_process *process, const struct tb_crash *crash,
                            struct tb_json *out)
@@ -225,6 +237,7 @@ int tb_symbol_answer_crash(struct tb_symbol_cache *cache, const struct tb_symbol
         tb_symbol_frames_make(&a.modules, found.frames, found.n, TB_SYMBOL_STACK_CRASH, &a.frames);
     if (err == 0) {
         a.frames.cut |= found.cut;
+        unwind_threads(&a, crash);
         err = write_what_fits(out, &a);
     }
     answer_done(&a);

@@ -6,13 +6,19 @@
  * the process record and the body. Answer: err i32, len u32, then len bytes of JSON:
  *   {"frames":[...],"unwound_by":"agent"|"process","cut":false,
  *    "modules":[{"name","path","build_id",
- *                "symbols":"debug"|"symtab"|"none"|"unreadable"|"changed"}]}
+ *                "symbols":"debug"|"symtab"|"none"|"unreadable"|"changed"}],
+ *    "threads":[{"tids":[..],"names":[..],"frames":[...],"frames_omitted":N,"cut":false}],
+ *    "threads_omitted":N}
  * frames are Rollbar frames, oldest first, with the private keys of docs/design.md ("Items"):
  * filename, lineno, method, code, context{pre,post}, address, module, module_offset, build_id,
  * inlined, trust, in_app. What is not known is left out, but filename and method are always there
  * ("<unknown>"); inlined is there when true, trust in the frames of a crash. modules are those that
  * a frame is in; "none" means exported names at most, "unreadable" that there is no file or that
  * the reporter may not read it, "changed" that it is not the one that ran.
+ * threads, of a crash that has any, are groups of threads with equal stacks, the largest first; a
+ * name for each tid, "" for none; frames without source and build_id. They take what room and time
+ * the crash itself leaves, 256 KiB and 3 s at most: the last of them may have their 10 innermost
+ * frames alone, and threads_omitted counts those for which there was no room or time.
  *
  * The uid in the process record decides what may be read: the agent must put the owner of the spool
  * file there. After an answer with err -EBADMSG or -EMSGSIZE to what is no question the worker
