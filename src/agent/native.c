@@ -158,6 +158,7 @@ static void write_native(struct tb_json *j, const struct tb_crash *crash, const 
     if (tb_crash_is_sent(fixed))
         write_sender(j, fixed);
     tb_native_facts(j, frames, context);
+    tb_native_threads_write(j, crash, frames);
     if (crash->handler_ns > 0) {
         snprintf(number, sizeof(number), "%" PRIu64, crash->handler_ns);
         tb_json_kstr(j, "handler_ns", number);
@@ -379,6 +380,8 @@ int tb_native_crash(const struct tb_crash *crash, const struct tb_native_context
         c.symbols = NULL;
         err = own_frames(crash, c.process, &frames);
     }
+    if (!err && frames.threads.len == 0)
+        err = tb_native_threads_make(crash, c.process, &frames);
     if (!err) {
         struct tb_json j;
         tb_json_init(&j, mem, TB_NATIVE_ITEM_BYTES);

@@ -6,7 +6,9 @@
  * 2. Without the symbolizer's answer frames still say module and offset, and custom.native.symbols
  *    says why.
  * 3. Of very deep stacks the oldest and the newest frames are kept; custom.native.frames_omitted
- *    counts the others. */
+ *    counts the others.
+ * 4. The other threads of a crash stand in custom.native.threads and nowhere else: titles and
+ *    fingerprints do not see them. */
 #ifndef TB_AGENT_NATIVE_H
 #define TB_AGENT_NATIVE_H
 
@@ -24,6 +26,7 @@ enum {
     TB_NATIVE_OLDEST_FRAMES = 32,
     TB_NATIVE_FRAMES_BYTES = 384 << 10, /* of the 512 KiB that Rollbar takes */
     TB_NATIVE_ITEM_BYTES = 2 << 20,
+    TB_NATIVE_THREADS_BYTES = 256 << 10, /* of a list that the symbolizer did not make */
 };
 
 /* What is known beside the record. Everything is borrowed; strings are "" where unknown. */
@@ -54,7 +57,9 @@ size_t tb_native_addresses(const struct tb_doc *data, uint64_t *out, size_t max)
 struct tb_native_frames {
     struct tb_buf json;    /* an array of Rollbar frames, oldest first */
     struct tb_buf modules; /* an array of {name, build_id, symbols} */
-    char unwound_by[16];   /* "agent", "process" */
+    struct tb_buf threads; /* an array of groups of other threads, or "" */
+    size_t threads_omitted;
+    char unwound_by[16]; /* "agent", "process" */
     size_t n_omitted;
     int is_cut; /* the walk ended at a limit */
 };
@@ -65,6 +70,18 @@ int tb_native_frames_read(const char *symbols, size_t len, struct tb_native_fram
 int tb_native_frames_make(const struct tb_process *process, const uint64_t *addresses,
                           const uint64_t *trust, size_t n, struct tb_native_frames *out);
 void tb_native_frames_done(struct tb_native_frames *frames);
+
+/* ---- other threads (native_threads.c) ---- */
+
+/* Groups by the place that each thread is at, from registers and the process record alone; for
+ * frames that have none yet. */
+int tb_native_threads_make(const struct tb_crash *crash, const struct tb_process *process,
+                           struct tb_native_frames *frames);
+/* The members of custom.native about them: threads, threads_omitted, threads_there,
+ * threads_captured, threads_note, threads_stopped_ns. Nothing where nobody looked. */
+void tb_native_threads_write(struct tb_json *j, const struct tb_crash *crash,
+                             const struct tb_native_frames *frames);
+
 /* "2024-05-01T12:00:00.123Z" */
 void tb_native_time(uint64_t wall_ns, char out[32]);
 

@@ -12,6 +12,9 @@ const char *tb_native_language(const struct tb_process *process, const struct tb
 /* Members of custom.native that tell how the frames came about. */
 void tb_native_facts(struct tb_json *j, const struct tb_native_frames *frames,
                      const struct tb_native_context *context);
+/* A frame that only its address is known of, as an object. trust may be NULL. */
+void tb_native_bare_frame(struct tb_json *j, const struct tb_module *module, uint64_t address,
+                          const char *trust);
 /* text as a JSON string; returns its length. */
 size_t tb_native_string(const char *text, char *json, size_t cap);
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "agent/native.h"
+#include "agent/native_common.h"
 #include "base/id.h"
 #include "unwind/walk.h"
 
@@ -16,6 +17,7 @@ static void init(struct tb_native_frames *frames)
     memset(frames, 0, sizeof(*frames));
     tb_buf_init(&frames->json, LISTS_MAX);
     tb_buf_init(&frames->modules, LISTS_MAX);
+    tb_buf_init(&frames->threads, LISTS_MAX);
 }
 
 void tb_native_frames_done(struct tb_native_frames *frames)
@@ -24,6 +26,7 @@ void tb_native_frames_done(struct tb_native_frames *frames)
         return;
     tb_buf_done(&frames->json);
     tb_buf_done(&frames->modules);
+    tb_buf_done(&frames->threads);
 }
 
 /* ---- from the symbolizer's answer ---- */
@@ -76,6 +79,14 @@ static void copy_frames(const struct tb_doc *doc, const char *text, int list,
     tb_buf_adds(&out->json, "]");
 }
 
+static void copy_list(const struct tb_doc *doc, const char *text, const char *name,
+                      struct tb_buf *out)
+{
+    int list = tb_doc_member(doc, 0, name);
+    if (list >= 0 && tb_doc_at(doc, list)->type == TB_DOC_ARRAY)
+        tb_buf_add(out, text + tb_doc_at(doc, list)->at, tb_doc_at(doc, list)->len);
+}
+
 int tb_native_frames_read(const char *symbols, size_t len, struct tb_native_frames *out)
 {
     char why[TB_DOC_WHY];
@@ -85,22 +96,22 @@ int tb_native_frames_read(const char *symbols, size_t len, struct tb_native_fram
     if (err)
         return err == -ENOMEM ? err : -EBADMSG;
     int list = tb_doc_member(doc, 0, "frames");
-    int modules = tb_doc_member(doc, 0, "modules");
     if (list < 0 || tb_doc_at(doc, list)->type != TB_DOC_ARRAY) {
         tb_doc_free(doc);
         return -EBADMSG;
     }
     copy_frames(doc, symbols, list, out);
-    if (modules >= 0 && tb_doc_at(doc, modules)->type == TB_DOC_ARRAY)
-        tb_buf_add(&out->modules, symbols + tb_doc_at(doc, modules)->at,
-                   tb_doc_at(doc, modules)->len);
+    copy_list(doc, symbols, "modules", &out->modules);
+    copy_list(doc, symbols, "threads", &out->threads);
+    int64_t omitted = tb_doc_int(doc, tb_doc_member(doc, 0, "threads_omitted"), 0);
+    out->threads_omitted = omitted > 0 && omitted <= TB_CRASH_THREADS_MAX ? (size_t)omitted : 0;
     (void)tb_doc_copy(doc, tb_doc_member(doc, 0, "unwound_by"), out->unwound_by,
                       sizeof(out->unwound_by));
     int cut = tb_doc_member(doc, 0, "cut");
     out->is_cut = cut >= 0 && tb_doc_at(doc, cut)->type == TB_DOC_BOOL &&
                   tb_doc_at(doc, cut)->len == strlen("true");
     tb_doc_free(doc);
-    return out->json.err ? out->json.err : out->modules.err;
+    return out->json.err ? out->json.err : out->modules.err ? out->modules.err : out->threads.err;
 }
 
 /* ---- by the process record alone ---- */
@@ -117,27 +128,33 @@ static const char *trust_name(uint64_t trust)
     return trust < 4 ? names[trust] : "scan";
 }
 
+void tb_native_bare_frame(struct tb_json *j, const struct tb_module *module, uint64_t address,
+                          const char *trust)
+{
+    tb_json_object(j);
+    tb_json_kstr(j, "filename", module != NULL ? base_name(module->path) : "<unknown>");
+    tb_json_kstr(j, "method", "<unknown>");
+    tb_json_khex(j, "address", address);
+    if (module != NULL) {
+        tb_json_kstr(j, "module", base_name(module->path));
+        tb_json_khex(j, "module_offset", address - module->bias);
+        if (module->build_id_len > 0) {
+            tb_json_key(j, "build_id");
+            tb_json_hexstr(j, module->build_id, module->build_id_len);
+        }
+    }
+    tb_json_kopt(j, "trust", trust);
+    tb_json_kbool(j, "in_app", module != NULL && (module->flags & TB_MODULE_MAIN) != 0);
+    tb_json_end(j);
+}
+
 static void add_frame(struct tb_buf *list, const struct tb_module *module, uint64_t address,
                       const char *trust)
 {
     char mem[FRAME_BYTES];
     struct tb_json j;
     tb_json_init(&j, mem, sizeof(mem));
-    tb_json_object(&j);
-    tb_json_kstr(&j, "filename", module != NULL ? base_name(module->path) : "<unknown>");
-    tb_json_kstr(&j, "method", "<unknown>");
-    tb_json_khex(&j, "address", address);
-    if (module != NULL) {
-        tb_json_kstr(&j, "module", base_name(module->path));
-        tb_json_khex(&j, "module_offset", address - module->bias);
-        if (module->build_id_len > 0) {
-            tb_json_key(&j, "build_id");
-            tb_json_hexstr(&j, module->build_id, module->build_id_len);
-        }
-    }
-    tb_json_kopt(&j, "trust", trust);
-    tb_json_kbool(&j, "in_app", module != NULL && (module->flags & TB_MODULE_MAIN) != 0);
-    tb_json_end(&j);
+    tb_native_bare_frame(&j, module, address, trust);
     (void)tb_json_finish(&j); /* a path cut short is still a frame */
     if (list->len > 1)
         tb_buf_adds(list, ",");

@@ -84,6 +84,36 @@ static struct tb_native_context native_context(const struct tb_stage_tools *tool
     };
 }
 
+/* After err, the same crash without its other threads: they shall not cost it its frames. err where
+ * there are none. */
+static int ask_without_threads(const struct tb_stage_tools *tools,
+                               const struct tb_symbolizer_question *question, int err,
+                               struct tb_buf *answer)
+{
+    struct tb_symbolizer_question less = *question;
+    struct tb_buf body;
+    struct tb_chunk chunk;
+    size_t at = 0;
+    size_t from = 0;
+    tb_buf_init(&body, TB_SYMBOL_BODY_MAX);
+    while (tb_chunk_next(question->body, question->body_len, &at, &chunk) != -ENODATA) {
+        if (chunk.tag != TB_CRASH_THREAD)
+            tb_buf_add(&body, (const uint8_t *)question->body + from, at - from);
+        from = at;
+    }
+    less.body = tb_buf_str(&body);
+    less.body_len = body.len;
+    if (!body.err && body.len < question->body_len) {
+        tb_log(TB_LOG_WARNING,
+               "the symbolizer failed over a crash with its other threads: %s; it is asked "
+               "without them",
+               strerror(-err));
+        err = tb_symbolizer_ask(tools->symbolizer, &less, answer);
+    }
+    tb_buf_done(&body);
+    return err;
+}
+
 /* Asks the symbolizer; a failure becomes a note in the item. */
 static void ask(const struct tb_stage_tools *tools, const struct origin *origin,
                 struct tb_symbolizer_question question, struct tb_buf *answer,
@@ -105,6 +135,8 @@ static void ask(const struct tb_stage_tools *tools, const struct origin *origin,
     question.process = origin->bytes;
     question.process_len = origin->len;
     int err = tb_symbolizer_ask(tools->symbolizer, &question, answer);
+    if (err && question.op == TB_SYMBOL_CRASH)
+        err = ask_without_threads(tools, &question, err, answer);
     tb_patience_tell(tools->patience, uid, err == -ETIMEDOUT, tb_clock_mono_ns());
     if (err) {
         const char *what = err == -ETIMEDOUT ? "it did not answer in time"

@@ -10,6 +10,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <cmocka.h>
 
 #include "agent/meaning.h"
@@ -17,6 +18,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/id.h"
+#include "base/pack.h"
 #include "../support/folder.h"
 #include "item/write.h"
 #include "record/crash.h"
@@ -156,7 +158,7 @@ static void put_chunk(struct tb_slot *slot, uint16_t tag, const void *data, size
 }
 
 /* A process that died: its slot, complete, its lock gone. */
-static void spool_crash(struct fixture *f)
+static void spool_crash_with(struct fixture *f, uint32_t n_threads)
 {
     struct tb_slot slot;
     uint8_t mem[4096];
@@ -180,11 +182,20 @@ static void spool_crash(struct fixture *f)
     tb_slot_begin(&slot, uuid, fixed.wall_ns);
     tb_crash_fixed_pack(&fixed, mem);
     put_chunk(&slot, TB_CRASH_FIXED, mem, TB_CRASH_FIXED_BYTES);
+    for (uint32_t i = 0; i < n_threads; i++) {
+        tb_crash_thread_pack(&(struct tb_crash_thread){.tid = 100 + i, .name = "idle"}, mem);
+        put_chunk(&slot, TB_CRASH_THREAD, mem, TB_CRASH_THREAD_BYTES);
+    }
     memset(mem, 0, 16);
     put_chunk(&slot, TB_CRASH_END, mem, 16);
     tb_slot_end(&slot);
     tb_slot_state(&slot, TB_SLOT_COMPLETE, 77);
     tb_slot_close(&slot, 0);
+}
+
+static void spool_crash(struct fixture *f)
+{
+    spool_crash_with(f, 0);
 }
 
 static void spool_report(struct fixture *f, const char *message)
@@ -586,6 +597,56 @@ static void a_dead_symbolizer_costs_names_only(void **state)
     assert_non_null(strstr(found.data, "not symbolized: the symbolizer failed"));
 }
 
+/* A symbolizer that dies over threads. */
+static int be_allergic(void)
+{
+    static const char json[] = "{\"frames\":[{\"filename\":\"q.c\",\"method\":\"named\"}]}";
+    uint8_t head[TB_SYMBOL_HEADER_BYTES];
+    static uint8_t data[64 << 10];
+    while (recv(TB_SYMBOL_FD, head, sizeof(head), MSG_WAITALL) == sizeof(head)) {
+        struct tb_crash crash;
+        size_t process_len = tb_get32(head + 8);
+        size_t body_len = tb_get32(head + 12);
+        size_t len = 0;
+        if (process_len + body_len > sizeof(data) ||
+            recv(TB_SYMBOL_FD, data, process_len + body_len, MSG_WAITALL) < 0)
+            return 1;
+        if (tb_get32(head + 4) == TB_SYMBOL_CRASH) {
+            if (tb_crash_unpack(data + process_len, body_len, &crash) != 0 || crash.n_threads > 0)
+                return 1;
+            tb_crash_done(&crash);
+            len = sizeof(json) - 1;
+        }
+        tb_put32(head, 0);
+        tb_put32(head + 4, (uint32_t)len);
+        if (tb_fd_write_all(TB_SYMBOL_FD, head, 8) != 0 ||
+            tb_fd_write_all(TB_SYMBOL_FD, json, len) != 0)
+            return 1;
+    }
+    return 0;
+}
+
+static void threads_that_kill_the_symbolizer_cost_the_crash_no_names(void **state)
+{
+    struct fixture *f = *state;
+    struct found found;
+    char self[512] = "";
+    char script[700];
+    assert_true(readlink("/proc/self/exe", self, sizeof(self) - 1) > 0);
+    snprintf(script, sizeof(script), "#!/bin/sh\nexec '%s' --allergic\n", self);
+    const char *worker = put_file("allergic", script);
+    assert_int_equal(chmod(worker, 0700), 0);
+    close_pipeline(f);
+    open_pipeline(f, worker);
+    spool_crash_with(f, 3);
+    assert_int_equal(tb_pipeline_batch(f->pipeline), 1);
+    occurrences(f, &found);
+    assert_int_equal(found.n, 1);
+    assert_non_null(strstr(found.data, "\"method\":\"named\""));
+    assert_null(strstr(found.data, "not symbolized"));
+    assert_non_null(strstr(found.data, "\"tids\":[100,101,102]"));
+}
+
 struct notes {
     int n_hung, n_spared;
 };
@@ -818,6 +879,8 @@ int main(int argc, char **argv)
 {
     if (argc > 1 && strcmp(argv[1], "--symbol-worker") == 0)
         return tb_symbol_worker(TB_SYMBOL_FD);
+    if (argc > 1 && strcmp(argv[1], "--allergic") == 0)
+        return be_allergic();
     const struct CMUnitTest tests[] = {
         TEST(a_crash_a_report_and_an_item_arrive),
         TEST(what_is_stored_is_scrubbed_and_complete),
@@ -832,6 +895,7 @@ int main(int argc, char **argv)
         TEST(dropcounts_are_counted_and_odd_ones_refused),
         TEST(each_reason_of_a_dropcount_has_its_counter),
         TEST(a_dead_symbolizer_costs_names_only),
+        TEST(threads_that_kill_the_symbolizer_cost_the_crash_no_names),
         TEST(who_makes_the_symbolizer_hang_is_asked_for_no_more),
         TEST(a_failing_database_acknowledges_nothing),
         TEST(a_suspect_is_stored_alone_and_a_killer_is_not),
