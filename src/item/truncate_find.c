@@ -1,4 +1,5 @@
-/* truncate_find.c - finds in an item what the steps of truncation work on. See truncate_impl.h. */
+/* truncate_find.c - finds in an item what the steps of truncation work on, and cuts its lists. See
+ * truncate_impl.h. */
 #include <string.h>
 #include <strings.h>
 
@@ -59,4 +60,38 @@ int tb_cut_traces(const struct tb_cut *c, int out[TB_CUT_TRACES])
             out[n++] = trace;
     }
     return n;
+}
+
+static int member(const struct tb_cut *c, int array, int index)
+{
+    int node = tb_cut_at(c, array)->first;
+    while (index-- > 0)
+        node = tb_cut_at(c, node)->next;
+    return node;
+}
+
+int tb_cut_keep_ends(struct tb_cut *c, int array, int head, int tail)
+{
+    struct tb_buf text;
+    int n = array < 0 ? 0 : tb_cut_at(c, array)->n_members;
+    if (n <= head + tail)
+        return 0;
+    tb_buf_init(&text, TB_DOC_BYTES);
+    tb_buf_add(&text, "[", 1);
+    const char *json = c->doc->text;
+    if (head > 0) {
+        const struct tb_doc_node *from = tb_cut_at(c, member(c, array, 0));
+        const struct tb_doc_node *to = tb_cut_at(c, member(c, array, head - 1));
+        tb_buf_add(&text, json + from->at, to->at + to->len - from->at);
+    }
+    if (tail > 0) {
+        size_t from = tb_cut_at(c, member(c, array, n - tail))->at;
+        const struct tb_doc_node *list = tb_cut_at(c, array);
+        tb_buf_adds(&text, head > 0 ? "," : "");
+        tb_buf_add(&text, json + from, list->at + list->len - 1 - from);
+    }
+    tb_buf_add(&text, "]", 1);
+    int err = text.err ? text.err : tb_doc_replace(c->doc, array, text.data, text.len);
+    tb_buf_done(&text);
+    return err;
 }

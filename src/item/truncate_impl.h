@@ -23,6 +23,12 @@ struct tb_cut_step {
 extern const struct tb_cut_step tb_cut_steps[];
 extern const size_t tb_n_cut_steps;
 
+/* ---- truncate_threads.c ---- */
+
+/* Of each of the other threads of a crash that the agent found (custom.native.threads) the arg
+ * innermost frames; with arg 0 the whole list goes. What goes is counted where it was. */
+int tb_cut_native_threads(struct tb_cut *cut, const struct tb_cut_step *step);
+
 /* ---- truncate_find.c ---- */
 
 enum {
@@ -40,5 +46,7 @@ int tb_cut_name_is(const struct tb_cut *cut, int node, const char *name);
 int tb_cut_is_trace_header(const struct tb_cut *cut, int node);
 /* All traces, of the exception or its chain and of threads; returns how many. */
 int tb_cut_traces(const struct tb_cut *cut, int out[TB_CUT_TRACES]);
+/* Keeps so many values at the beginning and at the end of an array, as they are. -1 is none. */
+int tb_cut_keep_ends(struct tb_cut *cut, int array, int head, int tail);
 
 #endif

@@ -18,51 +18,18 @@ enum {
 
 /* ---- lists ---- */
 
-static int member(const struct tb_cut *c, int array, int index)
-{
-    int node = tb_cut_at(c, array)->first;
-    while (index-- > 0)
-        node = tb_cut_at(c, node)->next;
-    return node;
-}
-
-/* Keeps so many values at the beginning and at the end of an array, as they are. */
-static int keep_ends(struct tb_cut *c, int array, int head, int tail)
-{
-    struct tb_buf text;
-    int n = array < 0 ? 0 : tb_cut_at(c, array)->n_members;
-    if (n <= head + tail)
-        return 0;
-    tb_buf_init(&text, TB_DOC_BYTES);
-    tb_buf_add(&text, "[", 1);
-    const char *json = c->doc->text;
-    if (head > 0) {
-        const struct tb_doc_node *from = tb_cut_at(c, member(c, array, 0));
-        const struct tb_doc_node *to = tb_cut_at(c, member(c, array, head - 1));
-        tb_buf_add(&text, json + from->at, to->at + to->len - from->at);
-    }
-    if (tail > 0) {
-        size_t from = tb_cut_at(c, member(c, array, n - tail))->at;
-        const struct tb_doc_node *list = tb_cut_at(c, array);
-        tb_buf_adds(&text, head > 0 ? "," : "");
-        tb_buf_add(&text, json + from, list->at + list->len - 1 - from);
-    }
-    tb_buf_add(&text, "]", 1);
-    int err = text.err ? text.err : tb_doc_replace(c->doc, array, text.data, text.len);
-    tb_buf_done(&text);
-    return err;
-}
-
 static int cut_lists(struct tb_cut *c, const struct tb_cut_step *step)
 {
     int ends = (int)step->arg;
-    int err = keep_ends(c, tb_cut_typed(c, c->data, "body.trace_chain", TB_DOC_ARRAY), ends, ends);
+    int err =
+        tb_cut_keep_ends(c, tb_cut_typed(c, c->data, "body.trace_chain", TB_DOC_ARRAY), ends, ends);
     int threads = tb_cut_typed(c, c->data, "body.threads", TB_DOC_ARRAY);
     if (!err && threads >= 0 && tb_cut_at(c, threads)->n_members > TB_CUT_THREADS)
-        return keep_ends(c, threads, TB_CUT_THREADS, 0);
+        return tb_cut_keep_ends(c, threads, TB_CUT_THREADS, 0);
     for (int t = threads < 0 ? -1 : tb_cut_at(c, threads)->first; t >= 0 && !err;
          t = tb_cut_at(c, t)->next)
-        err = keep_ends(c, tb_cut_typed(c, t, "group.trace_chain", TB_DOC_ARRAY), ends, ends);
+        err =
+            tb_cut_keep_ends(c, tb_cut_typed(c, t, "group.trace_chain", TB_DOC_ARRAY), ends, ends);
     return err;
 }
 
@@ -72,15 +39,15 @@ static int cut_frames(struct tb_cut *c, const struct tb_cut_step *step)
     int n = tb_cut_traces(c, traces);
     int err = 0;
     for (int i = 0; i < n && !err; i++)
-        err = keep_ends(c, tb_cut_typed(c, traces[i], "frames", TB_DOC_ARRAY), (int)step->arg,
-                        (int)step->arg);
+        err = tb_cut_keep_ends(c, tb_cut_typed(c, traces[i], "frames", TB_DOC_ARRAY),
+                               (int)step->arg, (int)step->arg);
     return err;
 }
 
 static int cut_telemetry(struct tb_cut *c, const struct tb_cut_step *step)
 {
-    return keep_ends(c, tb_cut_typed(c, c->data, "body.telemetry", TB_DOC_ARRAY), 0,
-                     (int)step->arg);
+    return tb_cut_keep_ends(c, tb_cut_typed(c, c->data, "body.telemetry", TB_DOC_ARRAY), 0,
+                            (int)step->arg);
 }
 
 /* ---- texts ---- */
@@ -361,6 +328,9 @@ static int keep_attributes(struct tb_cut *c, const struct tb_cut_step *step)
         "session_id", "service"
 
 const struct tb_cut_step tb_cut_steps[] = {
+    {"threads", tb_cut_native_threads, .arg = 10},
+    {"threads", tb_cut_native_threads, .arg = 1},
+    {"threads", tb_cut_native_threads, .arg = 0},
     {"chain", cut_lists, .arg = TB_CUT_CHAIN_ENDS},
     {"frames", cut_frames, .arg = 30},
     {"telemetry", cut_telemetry, .arg = TELEMETRY},

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "item/read.h"
@@ -149,6 +150,93 @@ static void frames_go_first_and_their_ends_stay(void **state)
     assert_string_equal(text_at("data.body.trace.frames.30.filename"), "f970");
     assert_string_equal(text_at("data.body.trace.frames.59.filename"), "f999");
     assert_int_equal(members_at("data.request.headers"), 3);
+}
+
+static void begin_again(void)
+{
+    tb_doc_free(doc);
+    doc = NULL;
+    tb_buf_reset(&in);
+    tb_buf_reset(&out);
+}
+
+/* A crash with so many groups of other threads, each of 30 frames of about size bytes. */
+static void add_crash(int n_groups, size_t size, size_t own_size)
+{
+    tb_buf_adds(&in, HEAD ",\"body\":{\"trace\":{\"exception\":{\"class\":\"SIGSEGV\"},");
+    add_frames(100, own_size);
+    tb_buf_adds(&in, "}}}}");
+    static const char last[] = "\"xray_trace_id\":\"X\"";
+    const char *at = strstr(tb_buf_str(&in), last);
+    assert_non_null(at);
+    size_t before = (size_t)(at - tb_buf_str(&in)) + strlen(last);
+    char *rest = strdup(tb_buf_str(&in) + before);
+    assert_non_null(rest);
+    in.len = before;
+    tb_buf_adds(&in, ",\"native\":{\"signal\":\"SIGSEGV\",\"threads\":[");
+    for (int g = 0; g < n_groups; g++) {
+        tb_buf_addf(&in, "%s{\"tids\":[%d,7],\"names\":[\"w\",\"\"],", g > 0 ? "," : "", g);
+        add_frames(30, size);
+        tb_buf_adds(&in, ",\"cut\":false}");
+    }
+    tb_buf_adds(&in, "],\"threads_omitted\":3}");
+    tb_buf_adds(&in, rest);
+    free(rest);
+}
+
+static void frames_of_other_threads_go_before_those_of_the_crash(void **state)
+{
+    static const struct {
+        int n_groups, n_kept, n_omitted;
+        size_t size, own_size;
+    } cases[] = {{60, 10, 3, 400, 400}, {200, 1, 3, 1000, 1000}, {200, -1, 403, 100, 5150}};
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        begin_again();
+        add_crash(cases[i].n_groups, cases[i].size, cases[i].own_size);
+        truncate_to(MAX);
+        is_the_same_item();
+        has_steps("[\"threads\"]");
+        int frames = tb_doc_find(doc, 0, "data.body.trace.frames");
+        assert_int_equal(tb_doc_at(doc, frames)->n_members, 100);
+        frames = tb_doc_find(doc, 0, "data.custom.native.threads.0.frames");
+        assert_int_equal(frames < 0 ? -1 : tb_doc_at(doc, frames)->n_members, cases[i].n_kept);
+        int omitted = tb_doc_find(doc, 0, "data.custom.native.threads_omitted");
+        assert_int_equal(tb_doc_int(doc, omitted, -1), cases[i].n_omitted);
+        omitted = tb_doc_find(doc, 0, "data.custom.native.threads.0.frames_omitted");
+        assert_int_equal(tb_doc_int(doc, omitted, -1), frames < 0 ? -1 : 30 - cases[i].n_kept);
+        if (frames >= 0) {
+            char path[64];
+            (void)snprintf(path, sizeof(path), "data.custom.native.threads.0.frames.%d.filename",
+                           cases[i].n_kept - 1);
+            assert_string_equal(text_at(path), "f29"); /* the innermost */
+        }
+    }
+}
+
+static void threads_of_another_shape_are_left_to_the_other_steps(void **state)
+{
+    static const char *const shapes[] = {
+        "7",
+        "{}",
+        "[]",
+        "[1,[],{}]",
+        "[{\"frames\":7,\"tids\":{}}]",
+        "[{\"frames\":[1,2,3,4,5,6,7,8,9,10,11,12],\"frames_omitted\":\"x\"}]"};
+    (void)state;
+    for (size_t i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++) {
+        begin_again();
+        tb_buf_addf(&in,
+                    "{\"data\":{\"environment\":\"e\",\"custom\":{\"native\":{\"threads\":%s}},"
+                    "\"body\":{\"trace\":{\"exception\":{\"class\":\"E\"},",
+                    shapes[i]);
+        add_frames(500, 2000);
+        tb_buf_adds(&in, "}}}}");
+        truncate_to(MAX);
+        assert_true(out.len <= MAX);
+        assert_int_equal(tb_doc_at(doc, tb_doc_find(doc, 0, "data.body.trace.frames"))->n_members,
+                         60);
+    }
 }
 
 static void chains_threads_and_telemetry_are_cut_too(void **state)
@@ -342,6 +430,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(what_fits_stays_byte_for_byte),
         TEST(frames_go_first_and_their_ends_stay),
+        TEST(frames_of_other_threads_go_before_those_of_the_crash),
+        TEST(threads_of_another_shape_are_left_to_the_other_steps),
         TEST(chains_threads_and_telemetry_are_cut_too),
         TEST(texts_are_cut_between_characters),
         TEST(of_a_hundred_large_values_the_largest_go),
