@@ -190,18 +190,18 @@ static void put_fold(struct tb_item_view *item, const struct tb_stack *stack, si
     tb_emit(out, "</details>\n");
 }
 
-static void put_frames(struct tb_item_view *item, const struct tb_stack *stack)
+void tb_item_put_frames(struct tb_item_view *item, const struct tb_stack *stack, int is_main,
+                        int64_t omitted)
 {
     size_t run;
     for (size_t i = 0; i < stack->n; i += run) {
         enum tb_run kind;
         run = tb_stack_run(stack, i, &kind);
         if (kind == TB_RUN_FRAME)
-            put_frame(item, &stack->frames[i], i == stack->blamed);
+            put_frame(item, &stack->frames[i], is_main && i == stack->blamed);
         else
             put_fold(item, stack, i, run, kind);
     }
-    int64_t omitted = tb_event_int(&item->event, 0, "custom.native.frames_omitted");
     if (stack->n < stack->n_all)
         omitted += (int64_t)(stack->n_all - stack->n);
     if (omitted > 0)
@@ -244,7 +244,8 @@ void tb_item_put_stacks(struct tb_item_view *item)
         struct tb_buf text;
         put_head(item, stack, i);
         tb_emit(out, "<div data-framed>");
-        put_frames(item, stack);
+        tb_item_put_frames(item, stack, 1,
+                           tb_event_int(&item->event, 0, "custom.native.frames_omitted"));
         if (stack->n == 0)
             tb_emit(out, "<p class=\"mute facts\">It came without frames.</p>\n");
         tb_emit(out, "</div>");

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "web/emit.h"
 #include "web/pages.h"
+#include "web/threads.h"
 #include "web/words.h"
 
 enum { NOTES_SHOWN = 20, REGISTERS_MAX = 100, SOURCE_LINES = 50 };
@@ -75,6 +76,12 @@ static void put_stacks(struct tb_item_view *item, struct tb_buf *out)
                     *stack->message != '\0' ? ": " : "", stack->message);
         tb_item_put_stack_text(item, stack, out);
     }
+}
+
+static int has_threads(struct tb_item_view *item)
+{
+    struct tb_threads threads;
+    return tb_threads_read(&item->event, &threads);
 }
 
 /* ---- around it ---- */
@@ -176,6 +183,10 @@ void tb_item_put_text(struct tb_item_view *item, struct tb_buf *out)
     }
     tb_emit(out, "\n");
     put_stacks(item, out);
+    if (has_threads(item)) {
+        tb_emit(out, "\n");
+        tb_item_put_threads_text(item, out);
+    }
     if (has_notes(item)) {
         tb_emit(out, "\nBefore it, the latest last:\n");
         put_notes(item, out);
@@ -223,6 +234,10 @@ void tb_item_put_markdown(struct tb_item_view *item, struct tb_buf *out)
     }
     tb_emit(out, "\n## Stack\n\n");
     put_block(item, out, put_stacks);
+    if (has_threads(item)) {
+        tb_emit(out, "\n## Other threads\n\n");
+        put_block(item, out, tb_item_put_threads_text);
+    }
     if (has_notes(item)) {
         tb_emit(out, "\n## Before it\n\n");
         put_block(item, out, put_notes);

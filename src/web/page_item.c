@@ -148,6 +148,7 @@ static int put_page(struct tb_item_view *item)
                 "shown: %h</p></div>\n",
                 item->event.why);
     tb_item_put_stacks(item);
+    tb_item_put_threads(item);
     tb_item_put_more(item);
     tb_emit(out, "</div>\n");
     err = tb_item_put_side(item);

@@ -50,6 +50,11 @@ const char *tb_item_view_meaning(struct tb_item_view *item);
 /* The parts of the page; only the side asks the store. */
 void tb_item_put_head(struct tb_item_view *item);
 void tb_item_put_stacks(struct tb_item_view *item);
+/* The frames of one stack, libraries folded; the blamed one open when it is the main stack. omitted
+ * counts frames that are not in it. */
+void tb_item_put_frames(struct tb_item_view *item, const struct tb_stack *stack, int is_main,
+                        int64_t omitted);
+void tb_item_put_threads(struct tb_item_view *item);
 void tb_item_put_more(struct tb_item_view *item);
 int tb_item_put_side(struct tb_item_view *item);
 /* The members of an object as rows of two columns. skip is a
@@ -60,6 +65,8 @@ void tb_item_put_pairs(struct tb_buf *out, struct tb_event *event, int object,
 void tb_item_put_text(struct tb_item_view *item, struct tb_buf *out);
 void tb_item_put_stack_text(struct tb_item_view *item, const struct tb_stack *stack,
                             struct tb_buf *out);
+/* Nothing where nothing is known of other threads. */
+void tb_item_put_threads_text(struct tb_item_view *item, struct tb_buf *out);
 void tb_item_put_markdown(struct tb_item_view *item, struct tb_buf *out);
 int tb_item_put_json(struct tb_item_view *item, struct tb_buf *out);
 

@@ -69,6 +69,13 @@ static int read_stack(struct tb_event *event, int trace, struct tb_stack *out)
     return read_frames(event, tb_event_node(event, trace, "frames"), out);
 }
 
+int tb_stack_frames(struct tb_event *event, int list, struct tb_stack *out)
+{
+    memset(out, 0, sizeof(*out));
+    out->class_ = out->message = "";
+    return read_frames(event, list, out);
+}
+
 int tb_stack_read(struct tb_event *event, struct tb_stack out[TB_STACKS])
 {
     int n = 0;

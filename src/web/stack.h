@@ -28,6 +28,8 @@ struct tb_stack {
 /* Reads the stacks of body.trace or body.trace_chain, at most TB_STACKS. Returns how many, or
  * -ENOMEM. Each is for tb_stack_done. */
 int tb_stack_read(struct tb_event *event, struct tb_stack out[TB_STACKS]);
+/* The stack of a list of frames, oldest first, that is not part of the body. 0 or -ENOMEM. */
+int tb_stack_frames(struct tb_event *event, int list, struct tb_stack *out);
 void tb_stack_done(struct tb_stack *stack);
 /* How many frames from number i on are shown as one: of libraries, or the frame before again. */
 size_t tb_stack_run(const struct tb_stack *stack, size_t i, enum tb_run *kind);

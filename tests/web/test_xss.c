@@ -114,6 +114,21 @@ static void put_native(struct tb_json *j, const char *text)
     put_object(j, "registers", "rax", text);
     put_object(j, "thread", "tid name", text);
     put_object(j, "sender", "pid uid", text);
+    tb_json_kstr(j, "threads_note", text);
+    tb_json_key(j, "threads");
+    tb_json_array(j);
+    tb_json_object(j);
+    for (int k = 0; k < 2; k++) {
+        tb_json_key(j, k == 0 ? "tids" : "names");
+        tb_json_array(j);
+        tb_json_str(j, text);
+        tb_json_str(j, text);
+        tb_json_end(j);
+    }
+    put_frames(j, text);
+    tb_json_kbool(j, "cut", true);
+    tb_json_end(j);
+    tb_json_end(j);
     tb_json_key(j, "modules");
     tb_json_array(j);
     put_members(j, "name path build_id symbols", text);
