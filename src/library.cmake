@@ -7,6 +7,9 @@ foreach(folder ${LIBRARY_FOLDERS})
   list(APPEND library_sources ${found})
 endforeach()
 list(APPEND library_sources ${CMAKE_CURRENT_SOURCE_DIR}/item/write.c)
+# What stands in front of the C library's own functions: in the shared library alone.
+set(INTERPOSING_SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/capture/interpose.c)
+list(REMOVE_ITEM library_sources ${INTERPOSING_SOURCES})
 
 include(CheckCCompilerFlag)
 check_c_compiler_flag(-mtls-dialect=gnu2 TOWBAR_HAS_TLSDESC)
@@ -24,7 +27,7 @@ target_link_libraries(towbar_objects PRIVATE tb_flags)
 # The agent's side of the shared folders is not reachable from the API: the linker leaves it out.
 target_compile_options(towbar_objects PRIVATE -ffunction-sections -fdata-sections)
 
-add_library(towbar_shared SHARED $<TARGET_OBJECTS:towbar_objects>)
+add_library(towbar_shared SHARED $<TARGET_OBJECTS:towbar_objects> ${INTERPOSING_SOURCES})
 add_library(towbar_static STATIC $<TARGET_OBJECTS:towbar_objects>)
 foreach(target towbar_shared towbar_static)
   set_target_properties(${target} PROPERTIES OUTPUT_NAME towbar)

@@ -128,8 +128,11 @@ TOWBAR_API void towbar_note(enum towbar_level level, const char *format, ...)
 
 /* ---- threads ----------------------------------------------------------- */
 
-/* Call at the start of a thread: names it in reports and gives it an alternate signal stack, so
- * that a stack overflow in it is reported too. Undone when the thread ends. */
+/* Call at the start of a thread: names it in reports (NULL: the name stays) and gives it an
+ * alternate signal stack, unless it has one, so that a stack overflow in it is reported too. Undone
+ * when the thread ends. Threads that are created after towbar_init in a program that is linked with
+ * the shared library have the stack without this call; threads from before, and all threads of a
+ * program with the archive, need it. docs/limits.md has the rest. */
 TOWBAR_API int towbar_thread_enter(const char *name_format, ...)
     __attribute__((format(printf, 1, 2)));
 

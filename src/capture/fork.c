@@ -16,6 +16,7 @@
 #include "capture/modules.h"
 #include "capture/report.h"
 #include "capture/stack.h"
+#include "capture/thread.h"
 
 enum { ORPHAN = 1, WAIT_STEPS = 100, WAIT_STEP_NS = 100 * 1000 };
 
@@ -29,6 +30,7 @@ void tb_fork_forget(void)
         atomic_store(unwiped, 1);
     tb_context_forked();
     tb_stack_forked();
+    tb_thread_forked();
     if (state == TB_LIB_OFF)
         return;
     for (int i = 0; i < TB_N_CLASSES; i++)

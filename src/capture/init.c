@@ -150,6 +150,7 @@ static int start(const towbar_options *options)
     if (err)
         return fail(err, "the crash handler cannot be set");
     tb_lib.has_handler = 1;
+    tb_thread_cover(1);
     return 0;
 }
 
@@ -201,6 +202,7 @@ void towbar_shutdown(void)
         tb_fork_forget();
     if (is_borrower() || !atomic_compare_exchange_strong(&tb_lib.state, &state, TB_LIB_STOPPING))
         return;
+    tb_thread_cover(0);
     if (tb_lib.has_handler)
         tb_handoff_remove();
     tb_lib.has_handler = 0;

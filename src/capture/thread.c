@@ -1,7 +1,11 @@
 /* thread.c - see thread.h.
  *
  * An alternate stack that the host set stays: it may know better, and its handlers may count on
- * it. Size: 64 KiB, or what the processor's registers need and 32 KiB more. */
+ * it. Size: 64 KiB, or what the processor's registers need and 32 KiB more.
+ *
+ * A spare block belongs to whoever takes its pointer out of the table. One whose thread ended in a
+ * handler (pthread_exit there) runs on it to the very end: it is used again when the kernel does
+ * not know that thread any more. */
 #include "capture/thread.h"
 
 #include <errno.h>
@@ -18,28 +22,165 @@
 #include "capture/context.h"
 #include "capture/lib.h"
 #include "capture/text.h"
+#include "spool/sys.h"
 #include "towbar/towbar.h"
 
-enum { STACK_LEAST_BYTES = 64 << 10, STACK_OURS_BYTES = 32 << 10, NAME_BYTES = 16 };
+enum {
+    STACK_LEAST_BYTES = 64 << 10,
+    STACK_OURS_BYTES = 32 << 10,
+    ALIGNMENT = 64,
+    NAME_BYTES = 16,
+    N_SPARES = 16,
+    COVERED_MAX = 4096, /* two mappings each, of the 65530 that the kernel lets a process have */
+};
 
 static struct {
     pthread_key_t key;
     int is_made;
 } end_of_thread;
 
+static atomic_int is_covering;
+static atomic_int n_blocks; /* mapped, spare ones too */
+static _Atomic(struct tb_thread *) spares[N_SPARES];
+static _Atomic uint32_t ids[TB_THREAD_IDS];
+
+/* ---- the table of thread ids ---- */
+
+static int enroll(void)
+{
+    uint32_t tid = (uint32_t)tb_sys_gettid();
+    for (uint32_t i = 0; tid <= INT_MAX && i < TB_THREAD_IDS; i++) {
+        uint32_t place = (tid + i) % TB_THREAD_IDS;
+        uint32_t none = 0;
+        if (atomic_compare_exchange_strong(&ids[place], &none, tid))
+            return (int)place + 1;
+    }
+    return 0;
+}
+
+static void strike_out(struct tb_thread *thread)
+{
+    if (thread->id_place > 0)
+        atomic_store(&ids[thread->id_place - 1], 0);
+    thread->id_place = 0;
+}
+
+size_t tb_thread_ids(uint32_t *out, size_t max)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < TB_THREAD_IDS && n < max; i++) {
+        uint32_t tid = atomic_load_explicit(&ids[i], memory_order_relaxed);
+        if (tid != 0)
+            out[n++] = tid;
+    }
+    return n;
+}
+
+void tb_thread_forked(void)
+{
+    struct tb_thread *thread = tb_context()->thread;
+    for (size_t i = 0; i < TB_THREAD_IDS; i++)
+        atomic_store_explicit(&ids[i], 0, memory_order_relaxed);
+    atomic_store(&n_blocks, 0);
+    if (thread && thread->id_place > 0)
+        thread->id_place = enroll();
+}
+
+/* ---- blocks ---- */
+
+static struct tb_thread *map_block(void)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    size_t stack = getauxval(AT_MINSIGSTKSZ) + STACK_OURS_BYTES;
+    if (stack < STACK_LEAST_BYTES)
+        stack = STACK_LEAST_BYTES;
+    size_t own = (sizeof(struct tb_thread) + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    size_t bytes = page + (stack + own + page - 1) / page * page;
+    char *map = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (map == MAP_FAILED)
+        return NULL;
+    if (mprotect(map, page, PROT_NONE) != 0) {
+        (void)munmap(map, bytes);
+        return NULL;
+    }
+    atomic_fetch_add(&n_blocks, 1);
+    struct tb_thread *thread = (struct tb_thread *)(void *)(map + bytes - own);
+    thread->map = map;
+    thread->map_bytes = bytes;
+    return thread;
+}
+
+static int keep_spare(struct tb_thread *thread)
+{
+    for (int i = 0; i < N_SPARES; i++) {
+        struct tb_thread *none = NULL;
+        if (atomic_compare_exchange_strong(&spares[i], &none, thread))
+            return 1;
+    }
+    return 0;
+}
+
+static int is_over(int tid)
+{
+    return syscall(SYS_tgkill, getpid(), tid, 0) != 0 && errno == ESRCH;
+}
+
+static struct tb_thread *take_spare(void)
+{
+    for (int i = 0; i < N_SPARES; i++) {
+        if (!atomic_load_explicit(&spares[i], memory_order_relaxed))
+            continue;
+        struct tb_thread *thread = atomic_exchange(&spares[i], NULL);
+        if (thread && (thread->left_by == 0 || is_over(thread->left_by)))
+            return thread;
+        if (thread)
+            (void)keep_spare(thread);
+    }
+    return NULL;
+}
+
+static struct tb_thread *new_block(void)
+{
+    struct tb_thread *thread = take_spare();
+    if (!thread)
+        thread = map_block();
+    if (!thread)
+        return NULL;
+    thread->id_place = 0;
+    thread->left_by = 0;
+    thread->depth = 0;
+    return thread;
+}
+
+void tb_thread_drop(struct tb_thread *thread)
+{
+    if (keep_spare(thread))
+        return;
+    atomic_fetch_sub(&n_blocks, 1);
+    (void)munmap(thread->map, thread->map_bytes);
+}
+
+static char *stack_of(const struct tb_thread *thread)
+{
+    return thread->map + (size_t)sysconf(_SC_PAGESIZE);
+}
+
 static void leave_thread(void *block)
 {
     struct tb_thread *thread = block;
     stack_t now;
+    char *here = __builtin_frame_address(0);
     /* A handler of this thread must not meet what is taken away here. */
     tb_context()->thread = NULL;
-    if (thread->stack && sigaltstack(NULL, &now) == 0 && !(now.ss_flags & SS_ONSTACK)) {
-        char *ours = thread->stack;
-        if ((char *)now.ss_sp >= ours && (char *)now.ss_sp < ours + thread->stack_bytes)
-            (void)sigaltstack(&(stack_t){.ss_flags = SS_DISABLE}, NULL);
-        (void)munmap(thread->stack, thread->stack_bytes);
+    strike_out(thread);
+    if (here >= thread->map && here < (char *)thread) {
+        thread->left_by = tb_sys_gettid();
+        (void)keep_spare(thread); /* else it is lost */
+        return;
     }
-    (void)munmap(thread, sizeof(*thread));
+    if (sigaltstack(NULL, &now) == 0 && now.ss_sp == stack_of(thread))
+        (void)sigaltstack(&(stack_t){.ss_flags = SS_DISABLE}, NULL);
+    tb_thread_drop(thread);
 }
 
 __attribute__((constructor)) static void make_key(void)
@@ -47,49 +188,74 @@ __attribute__((constructor)) static void make_key(void)
     end_of_thread.is_made = pthread_key_create(&end_of_thread.key, leave_thread) == 0;
 }
 
+/* ---- a thread's own ---- */
+
+static int is_end_noticed(struct tb_thread *thread)
+{
+    return end_of_thread.is_made && pthread_setspecific(end_of_thread.key, thread) == 0;
+}
+
 struct tb_thread *tb_thread_self(int create)
 {
     struct tb_context *context = tb_context();
     if (context->thread || !create)
         return context->thread;
-    struct tb_thread *thread =
-        mmap(NULL, sizeof(*thread), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (thread == MAP_FAILED)
+    struct tb_thread *thread = new_block();
+    if (!thread)
         return NULL;
-    if (end_of_thread.is_made)
-        (void)pthread_setspecific(end_of_thread.key, thread); /* else it is lost at the end */
+    if (is_end_noticed(thread)) /* else it is lost at the end */
+        thread->id_place = enroll();
     context->thread = thread;
     return thread;
 }
 
-int tb_thread_stack(void)
+static int set_stack(struct tb_thread *thread)
 {
     stack_t now;
-    struct tb_thread *thread = tb_thread_self(1);
-    if (!thread)
-        return -ENOMEM;
+    stack_t ours = {.ss_sp = stack_of(thread)};
+    ours.ss_size = (size_t)((char *)thread - (char *)ours.ss_sp);
     if (sigaltstack(NULL, &now) != 0)
         return -errno;
     if (!(now.ss_flags & SS_DISABLE))
         return 0;
-    size_t page = (size_t)sysconf(_SC_PAGESIZE);
-    size_t bytes = getauxval(AT_MINSIGSTKSZ) + STACK_OURS_BYTES;
-    if (bytes < STACK_LEAST_BYTES)
-        bytes = STACK_LEAST_BYTES;
-    bytes = (bytes + page - 1) / page * page;
-    char *map =
-        mmap(NULL, bytes + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (map == MAP_FAILED)
-        return -errno;
-    stack_t ours = {.ss_sp = map + page, .ss_size = bytes};
-    if (mprotect(map, page, PROT_NONE) != 0 || sigaltstack(&ours, NULL) != 0) {
-        int err = -errno;
-        (void)munmap(map, bytes + page);
-        return err;
+    return sigaltstack(&ours, NULL) == 0 ? 0 : -errno;
+}
+
+int tb_thread_stack(void)
+{
+    struct tb_thread *thread = tb_thread_self(1);
+    return thread ? set_stack(thread) : -ENOMEM;
+}
+
+/* ---- threads that are created ---- */
+
+void tb_thread_cover(int is_wanted)
+{
+    atomic_store(&is_covering, is_wanted);
+}
+
+struct tb_thread *tb_thread_prepare(void)
+{
+    if (!atomic_load_explicit(&is_covering, memory_order_relaxed) || !end_of_thread.is_made ||
+        atomic_load_explicit(&n_blocks, memory_order_relaxed) >= COVERED_MAX)
+        return NULL;
+    int kept = errno;
+    struct tb_thread *thread = new_block();
+    errno = kept;
+    return thread;
+}
+
+void tb_thread_start(struct tb_thread *thread)
+{
+    int kept = errno;
+    if (is_end_noticed(thread)) {
+        tb_context()->thread = thread;
+        thread->id_place = enroll();
+        (void)set_stack(thread);
+    } else {
+        tb_thread_drop(thread);
     }
-    thread->stack = map;
-    thread->stack_bytes = bytes + page;
-    return 0;
+    errno = kept;
 }
 
 int towbar_thread_enter(const char *name_format, ...)

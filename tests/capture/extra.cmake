@@ -25,6 +25,8 @@ if(NOT TARGET capture_programs)
   capture_program(victim LIBRARY towbar::towbar SOURCES ${programs}/victim.c)
   capture_program(victim_static LIBRARY towbar::static SOURCES ${programs}/victim.c)
   capture_program(crowd LIBRARY towbar::towbar SOURCES ${programs}/crowd.c)
+  capture_program(interposed LIBRARY towbar::towbar SOURCES ${programs}/interposed.c)
+  capture_program(interposed_static LIBRARY towbar::static SOURCES ${programs}/interposed.c)
   capture_program(plugin_host LIBRARY towbar::towbar SOURCES ${programs}/plugin_host.c)
   add_library(capture_plugin MODULE ${programs}/plugin.c)
   set_target_properties(capture_plugin PROPERTIES OUTPUT_NAME plugin PREFIX ""

@@ -2,6 +2,8 @@
 #include "rig.h"
 
 #include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <sys/prctl.h>
 
 #include "capture/thread.h"
@@ -108,7 +110,7 @@ static size_t count_mappings(void)
     return n;
 }
 
-static void run_thread(void)
+static void run_enter(void)
 {
     pthread_t thread;
     int bad = 0;
@@ -124,10 +126,10 @@ static void thread_gets_a_name_and_a_stack_and_leaves_nothing(void **state)
     skip(); /* it maps something for every thread itself */
 #endif
     for (int i = 0; i < 3; i++)
-        run_thread(); /* the C library keeps a stack of its own for the next thread */
+        run_enter(); /* the C library keeps a stack of its own for the next thread */
     size_t before = count_mappings();
     for (int i = 0; i < 50; i++)
-        run_thread();
+        run_enter();
     assert_in_range(count_mappings(), before - 20, before + 20);
 }
 
@@ -153,6 +155,139 @@ static void stack_that_the_host_set_stays(void **state)
     assert_int_equal(bad, 0);
 }
 
+/* ---- blocks of threads that are created (what interpose.c does) ---- */
+
+static int knows(uint32_t tid)
+{
+    uint32_t ids[TB_THREAD_IDS];
+    size_t n = tb_thread_ids(ids, TB_THREAD_IDS);
+    int n_found = 0;
+    for (size_t i = 0; i < n; i++)
+        n_found += ids[i] == tid;
+    return n_found;
+}
+
+static void *enter_and_look(void *arg)
+{
+    uint32_t *tid = arg;
+    *tid = (uint32_t)gettid();
+    if (knows(*tid) != 0 || towbar_thread_enter(NULL) != 0 || knows(*tid) != 1)
+        *tid = 0;
+    return NULL;
+}
+
+static void thread_is_known_by_its_id_until_it_ends(void **state)
+{
+    (void)state;
+    pthread_t thread;
+    uint32_t tid = 0;
+    (void)towbar_thread_enter(NULL);
+    assert_int_equal(knows((uint32_t)gettid()), 1);
+    assert_int_equal(pthread_create(&thread, NULL, enter_and_look, &tid), 0);
+    pthread_join(thread, NULL);
+    assert_int_not_equal(tid, 0);
+    assert_int_equal(knows(tid), 0);
+    assert_int_equal(knows((uint32_t)gettid()), 1);
+    assert_int_equal(tb_thread_ids(&tid, 0), 0);
+}
+
+static atomic_int n_entered;
+static atomic_int may_end;
+
+static void *enter_and_wait(void *arg)
+{
+    (void)towbar_thread_enter(NULL);
+    atomic_fetch_add(&n_entered, 1);
+    while (!atomic_load(&may_end))
+        sched_yield();
+    return arg;
+}
+
+static int look_as_child(void)
+{
+    uint32_t ids[TB_THREAD_IDS];
+    size_t n = tb_thread_ids(ids, TB_THREAD_IDS);
+    return n == 3 ? 0 : 1;
+}
+
+static int look_as_forked_child(void)
+{
+    uint32_t ids[TB_THREAD_IDS];
+    tb_thread_forked();
+    return tb_thread_ids(ids, TB_THREAD_IDS) == 1 && ids[0] == (uint32_t)gettid() ? 0 : 1;
+}
+
+static int status_of_child(int (*body)(void))
+{
+    int status = 0;
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(body());
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    return status;
+}
+
+static void fork_child_knows_itself_alone(void **state)
+{
+    (void)state;
+    pthread_t threads[2];
+    (void)towbar_thread_enter(NULL);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, enter_and_wait, NULL), 0);
+    while (atomic_load(&n_entered) < 2)
+        sched_yield();
+    assert_int_equal(status_of_child(look_as_child), 0); /* nobody told it yet */
+    assert_int_equal(status_of_child(look_as_forked_child), 0);
+    atomic_store(&may_end, 1);
+    for (int i = 0; i < 2; i++)
+        pthread_join(threads[i], NULL);
+}
+
+static void nothing_is_prepared_unless_it_is_wanted(void **state)
+{
+    (void)state;
+    assert_null(tb_thread_prepare());
+    tb_thread_cover(1);
+    struct tb_thread *thread = tb_thread_prepare();
+    assert_non_null(thread);
+    tb_thread_cover(0);
+    assert_null(tb_thread_prepare());
+    tb_thread_drop(thread);
+}
+
+static void *start_with_block(void *block)
+{
+    struct tb_thread *thread = block;
+    stack_t now;
+    uint32_t tid = (uint32_t)gettid();
+    errno = 77;
+    tb_thread_start(thread);
+    int is_good = errno == 77 && tb_thread_self(0) == thread && knows(tid) == 1 &&
+                  thread->depth == 0 && sigaltstack(NULL, &now) == 0 &&
+                  !(now.ss_flags & SS_DISABLE) && (char *)now.ss_sp > thread->map &&
+                  (char *)now.ss_sp + now.ss_size <= (char *)thread;
+    towbar_scope_push("k", "v");
+    return is_good ? thread : NULL;
+}
+
+static void block_of_an_ended_thread_is_used_again(void **state)
+{
+    (void)state;
+    void *first = NULL;
+    tb_thread_cover(1);
+    for (int i = 0; i < 5; i++) {
+        pthread_t thread;
+        void *result = NULL;
+        struct tb_thread *block = tb_thread_prepare();
+        assert_int_equal(pthread_create(&thread, NULL, start_with_block, block), 0);
+        pthread_join(thread, &result);
+        assert_ptr_equal(result, block);
+        assert_true(i == 0 || result == first);
+        first = result;
+    }
+    tb_thread_cover(0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -162,6 +297,10 @@ int main(void)
         cmocka_unit_test(too_little_room_leaves_whole_tags),
         cmocka_unit_test(thread_gets_a_name_and_a_stack_and_leaves_nothing),
         cmocka_unit_test(stack_that_the_host_set_stays),
+        cmocka_unit_test(thread_is_known_by_its_id_until_it_ends),
+        cmocka_unit_test(fork_child_knows_itself_alone),
+        cmocka_unit_test(nothing_is_prepared_unless_it_is_wanted),
+        cmocka_unit_test(block_of_an_ended_thread_is_used_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
