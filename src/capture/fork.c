@@ -17,6 +17,7 @@
 #include "capture/report.h"
 #include "capture/stack.h"
 #include "capture/thread.h"
+#include "capture/unload.h"
 
 enum { ORPHAN = 1, WAIT_STEPS = 100, WAIT_STEP_NS = 100 * 1000 };
 
@@ -31,6 +32,7 @@ void tb_fork_forget(void)
     tb_context_forked();
     tb_stack_forked();
     tb_thread_forked();
+    tb_unload_forked();
     if (state == TB_LIB_OFF)
         return;
     for (int i = 0; i < TB_N_CLASSES; i++)
@@ -60,7 +62,7 @@ static void adopt(void)
     tb_lib_check_dir();
     tb_lib_describe();
     tb_lib_init_writers();
-    (void)tb_modules_extend(&tb_lib.about, NULL, NULL, 0); /* else the parent's */
+    (void)tb_modules_extend(&tb_lib.about, NULL, NULL, 0, tb_unload_mark()); /* else the parent's */
     tb_lib.why[0] = '\0';
     if (!tb_lib.slot.map) /* its crash handler may have made one */
         (void)tb_lib_open_slot();

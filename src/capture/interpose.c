@@ -1,4 +1,5 @@
-/* interpose.c - see interpose.h: threads that are created get an alternate signal stack.
+/* interpose.c - see interpose.h: threads that are created get an alternate signal stack, and
+ * unloading is noticed.
  *
  * A new thread begins in tb_interpose_enter, which makes the block its own and then jumps to the
  * host's function with the stack as it found it: no frame of ours stays, whatever the compiler
@@ -14,14 +15,18 @@
 #include <stddef.h>
 #include <threads.h>
 
+#include "capture/lib.h"
 #include "capture/thread.h"
+#include "capture/unload.h"
 #include "towbar/towbar.h"
 
 typedef int (*create_call)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
 typedef int (*thrd_create_call)(thrd_t *, thrd_start_t, void *);
+typedef int (*dlclose_call)(void *);
 
 static _Atomic uintptr_t real_create;
 static _Atomic uintptr_t real_thrd_create;
+static _Atomic uintptr_t real_dlclose;
 static int has_sanitizer;
 
 /* The first instructions of a new thread. The argument is its block; rax and rdx, or x0 and x1, are
@@ -92,6 +97,7 @@ __attribute__((constructor)) static void look_around(void)
                                            "__hwasan_init"};
     (void)find(&real_create, "pthread_create");
     (void)find(&real_thrd_create, "thrd_create");
+    (void)find(&real_dlclose, "dlclose");
     for (size_t i = 0; i < sizeof(runtimes) / sizeof(runtimes[0]); i++)
         has_sanitizer |= dlsym(RTLD_DEFAULT, runtimes[i]) != NULL;
 }
@@ -134,5 +140,20 @@ TOWBAR_API int thrd_create(thrd_t *out, thrd_start_t run, void *arg)
     int result = real(out, (thrd_start_t)(uintptr_t)tb_interpose_enter, thread);
     if (result != thrd_success)
         tb_thread_drop(thread);
+    return result;
+}
+
+/* Unlike dlopen it does not ask who calls. One that began before the library was on is not watched:
+ * the table was made after it, or is made while the loader is locked. */
+TOWBAR_API int dlclose(void *handle)
+{
+    dlclose_call real = (dlclose_call)find(&real_dlclose, "dlclose");
+    if (!real)
+        return -1;
+    if (atomic_load_explicit(&tb_lib.state, memory_order_relaxed) == TB_LIB_OFF)
+        return real(handle);
+    tb_unload_begin();
+    int result = real(handle);
+    tb_unload_end();
     return result;
 }

@@ -8,17 +8,22 @@
 #include <string.h>
 
 #include "capture/text.h"
+#include "capture/unload.h"
 
 enum { SEGMENTS_MAX = 64, NOTES_BYTES = 1024 };
 
-/* A library rebuilt and loaded again into the same place differs in its build ID alone. */
+/* A library rebuilt and loaded again into the same place differs in its build ID alone. Where that
+ * is not there, or nothing tells how long the module has been there, it may be any. */
 static int is_same_build(const struct tb_module *known, const struct tb_code *code,
-                         struct tb_memory *memory)
+                         struct tb_memory *memory, int is_sure)
 {
     uint8_t now[TB_BUILD_ID_BYTES];
-    return code->build_id_at == 0 ||
-           (tb_memory_read(memory, code->build_id_at, now, known->build_id_len) == 0 &&
-            memcmp(now, known->build_id, known->build_id_len) == 0);
+    if ((known->flags & TB_MODULE_MAIN) != 0 || (is_sure && !code->is_late))
+        return 1;
+    if (code->build_id_at == 0)
+        return is_sure;
+    return tb_memory_read(memory, code->build_id_at, now, known->build_id_len) == 0 &&
+           memcmp(now, known->build_id, known->build_id_len) == 0;
 }
 
 static int is_same(const struct tb_module *known, const struct dl_find_object *found)
@@ -27,6 +32,37 @@ static int is_same(const struct tb_module *known, const struct dl_find_object *f
         return 0;
     return (known->flags & TB_MODULE_MAIN) != 0 ||
            strcmp(known->path, found->dlfo_link_map->l_name) == 0;
+}
+
+/* linux-vdso.so.1, which the index may not have. */
+static int is_of_kernel(const struct tb_module *module)
+{
+    return strncmp(module->path, "linux-", strlen("linux-")) == 0;
+}
+
+/* 0, or -ENOENT when no module has the address. */
+static int ask_loader(uint64_t address, struct dl_find_object *found)
+{
+    int is_found = _dl_find_object((void *)(uintptr_t)address, found) == 0 &&
+                   found->dlfo_link_map && found->dlfo_link_map->l_name;
+    return is_found ? 0 : -ENOENT;
+}
+
+int tb_late_is_proven(const struct tb_module *module, const struct tb_code *code,
+                      struct tb_memory *memory)
+{
+    struct dl_find_object found;
+    if (ask_loader(module->lo, &found) != 0)
+        return is_of_kernel(module);
+    return is_same(module, &found) && is_same_build(module, code, memory, 0);
+}
+
+void tb_late_begin(struct tb_late *late, const struct tb_modules *modules)
+{
+    late->n = 0;
+    late->n_new = 0;
+    late->mark = tb_unload_mark();
+    late->is_sure = modules && !tb_unload_is_since(atomic_load(&modules->mark));
 }
 
 /* Takes what the program headers say from the mapped file; all reads are checked. */
@@ -71,7 +107,7 @@ static int add(struct tb_late *late, struct tb_memory *memory, const struct dl_f
         .eh_frame_hdr = (uint64_t)(uintptr_t)found->dlfo_eh_frame,
         .path = late->paths[i],
     };
-    late->code[i] = (struct tb_code){.low = module->lo, .high = module->hi};
+    late->code[i] = (struct tb_code){.low = module->lo, .high = module->hi, .is_late = 1};
     read_headers(memory, module, &late->code[i]);
     late->n++;
     *place = i;
@@ -90,16 +126,19 @@ int tb_late_find(struct tb_late *late, const struct tb_modules *modules, struct 
     }
     long known = tb_modules_find(modules, address);
     const struct tb_module *module = known >= 0 ? &modules->process.modules[known] : NULL;
-    if (_dl_find_object((void *)(uintptr_t)address, &found) != 0 || !found.dlfo_link_map ||
-        !found.dlfo_link_map->l_name) {
-        if (!module || module->path[0] == '/')
-            return -ENOENT;     /* unloaded since */
-        *place = (size_t)known; /* the kernel's own, which the index may not have */
+    if (ask_loader(address, &found) != 0) {
+        if (!module || !is_of_kernel(module))
+            return -ENOENT; /* unloaded since */
+        *place = (size_t)known;
         return 1;
     }
-    if (!module || !is_same(module, &found) ||
-        !is_same_build(module, &modules->code[known], memory))
-        return add(late, memory, &found, place);
+    int is_alike = module && is_same(module, &found);
+    if (!is_alike || (late->n < TB_LATE_MAX &&
+                      !is_same_build(module, &modules->code[known], memory, late->is_sure))) {
+        int err = add(late, memory, &found, place);
+        late->n_new += err == 0 && !is_alike;
+        return err;
+    }
     *place = (size_t)known;
     return 1;
 }

@@ -11,12 +11,17 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "capture/late.h"
+#include "capture/memory.h"
+#include "capture/unload.h"
+
 enum { N_TABLES = 4, PATH_BYTES = 512, NAME_OF_NOTE = 4 };
 
 static struct tb_modules tables[N_TABLES];
 static _Atomic(struct tb_modules *) current;
 static atomic_flag making = ATOMIC_FLAG_INIT;
 static _Atomic uint64_t n_generations;
+static struct tb_memory checked; /* of the one that makes */
 
 /* ---- use ---- */
 
@@ -203,8 +208,10 @@ static void read_segments(const struct dl_phdr_info *info, struct tb_module *out
         }
         if (segment->p_type == PT_GNU_EH_FRAME)
             out->eh_frame_hdr = low;
-        if (segment->p_type == PT_NOTE && out->build_id_len == 0)
-            (void)tb_modules_build_id((const uint8_t *)(uintptr_t)low, segment->p_memsz, out);
+        if (segment->p_type == PT_NOTE && out->build_id_len == 0) {
+            size_t at = tb_modules_build_id((const uint8_t *)(uintptr_t)low, segment->p_memsz, out);
+            code->build_id_at = at > 0 ? low + at : 0;
+        }
     }
 }
 
@@ -228,6 +235,7 @@ static int gather(struct dl_phdr_info *info, size_t size, void *arg)
 
 static int make_loaded(const struct tb_process *about)
 {
+    uint64_t mark = tb_unload_mark();
     struct gathering count = {.exe = about->exe};
     struct gathering fill = {.table = find_free(), .exe = about->exe};
     if (!fill.table)
@@ -238,6 +246,7 @@ static int make_loaded(const struct tb_process *about)
         return err;
     fill.n_max = count.n;
     (void)dl_iterate_phdr(gather, &fill);
+    atomic_store(&fill.table->mark, mark);
     publish(fill.table);
     return 0;
 }
@@ -262,9 +271,11 @@ static size_t text_bytes_of(const struct tb_module *modules, size_t n)
 }
 
 static int make_extended(const struct tb_process *about, const struct tb_modules *before,
-                         const struct tb_module *added, const struct tb_code *code, size_t n)
+                         const struct tb_module *added, const struct tb_code *code, size_t n,
+                         uint64_t mark)
 {
     const struct tb_process *known = &before->process;
+    int is_sure = !tb_unload_is_since(atomic_load(&before->mark));
     struct tb_modules *table = find_free();
     if (!table)
         return -EAGAIN;
@@ -273,23 +284,49 @@ static int make_extended(const struct tb_process *about, const struct tb_modules
     if (err)
         return err;
     for (size_t i = 0; i < known->n_modules; i++) {
-        if (!tb_modules_overlap(&known->modules[i], added, n))
+        if (!tb_modules_overlap(&known->modules[i], added, n) &&
+            (is_sure || tb_late_is_proven(&known->modules[i], &before->code[i], &checked)))
             insert(table, &known->modules[i], &before->code[i]);
     }
     for (size_t i = 0; i < n; i++)
         insert(table, &added[i], &code[i]);
+    atomic_store(&table->mark, mark);
     publish(table);
     return 0;
 }
 
 int tb_modules_extend(const struct tb_process *about, const struct tb_module *added,
-                      const struct tb_code *code, size_t n)
+                      const struct tb_code *code, size_t n, uint64_t mark)
 {
     if (atomic_flag_test_and_set(&making))
         return -EAGAIN; /* another thread, or the one that this handler interrupted, is at it */
     struct tb_modules *before = tb_modules_take();
-    int err = before ? make_extended(about, before, added, code, n) : -ENOENT;
+    tb_memory_reset(&checked);
+    int err = before ? make_extended(about, before, added, code, n, mark) : -ENOENT;
     tb_modules_give(before);
+    atomic_flag_clear(&making);
+    return err;
+}
+
+static int confirm(const struct tb_process *about, struct tb_modules *table)
+{
+    uint64_t mark = tb_unload_mark();
+    for (size_t i = 0; i < table->process.n_modules; i++) {
+        if (!tb_late_is_proven(&table->process.modules[i], &table->code[i], &checked))
+            return make_extended(about, table, NULL, NULL, 0, mark);
+    }
+    atomic_store(&table->mark, mark);
+    return 0;
+}
+
+int tb_modules_confirm(const struct tb_process *about)
+{
+    if (atomic_flag_test_and_set(&making))
+        return -EAGAIN;
+    struct tb_modules *table = tb_modules_take();
+    tb_memory_reset(&checked);
+    int err = table ? confirm(about, table) : -ENOENT;
+    tb_modules_give(table);
     atomic_flag_clear(&making);
     return err;
 }

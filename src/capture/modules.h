@@ -21,7 +21,8 @@ enum { TB_PROCESS_RECORD_MAX = (60 << 10) - 56, TB_LATE_MAX = 16 };
 /* What the process record has no room for. */
 struct tb_code {
     uint64_t low, high;   /* the executable part of a module */
-    uint64_t build_id_at; /* where its build ID is in memory; 0 where none can replace it */
+    uint64_t build_id_at; /* where its build ID is in memory; 0: it has none */
+    int is_late;          /* came after the first table: others may take its place */
 };
 
 struct tb_modules {
@@ -33,17 +34,22 @@ struct tb_modules {
     struct tb_module *spare; /* room for all modules and TB_LATE_MAX more, for a crash handler */
     _Atomic(void *) map;     /* holds all of it; NULL while it is being exchanged */
     size_t map_bytes;
-    char *text; /* where the next path goes */
+    _Atomic uint64_t mark; /* of unload.h: as long as it holds, all modules are what they were */
+    char *text;            /* where the next path goes */
     size_t text_left;
 };
 
 /* Makes the first table, and any that is to be complete. about: all but generation and modules; its
  * texts are borrowed for good. 0 or a negative errno. */
 int tb_modules_load(const struct tb_process *about);
-/* Makes a new table of the current one without what the n added overlap, and of those. With n 0:
- * the same modules, of another process. 0 or a negative errno: then the table of before stays. */
+/* Makes a new table of the current one without what the n added overlap, nor what may have been
+ * replaced since its mark, and of those added, which were found after mark. With n 0: of another
+ * process. 0 or a negative errno: then the table of before stays. */
 int tb_modules_extend(const struct tb_process *about, const struct tb_module *added,
-                      const struct tb_code *code, size_t n);
+                      const struct tb_code *code, size_t n, uint64_t mark);
+/* After something was unloaded: lets the current table hold again if all of its modules are the
+ * same, else makes one without the others. 0 or a negative errno. */
+int tb_modules_confirm(const struct tb_process *about);
 /* The current table, or NULL before the first. */
 struct tb_modules *tb_modules_take(void);
 void tb_modules_give(struct tb_modules *modules);

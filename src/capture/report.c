@@ -30,6 +30,7 @@
 #include "capture/stack.h"
 #include "capture/text.h"
 #include "capture/thread.h"
+#include "capture/unload.h"
 #include "item/write.h"
 #include "towbar/towbar.h"
 
@@ -196,12 +197,23 @@ static void put_frames(struct work *work, const struct tb_modules *modules,
     work->facts.n_addresses = n;
 }
 
-/* The stack led into modules that the table does not know: the report refers to a new one. */
+/* 1 when there is a new table. While a library is being unloaded no table holds: then one that has
+ * the names right will do. */
+static int make_table(const struct tb_late *late, const struct tb_modules *modules)
+{
+    int is_closing = tb_unload_is_since(late->mark);
+    if (late->n_new > 0 || (late->n > 0 && !is_closing))
+        return tb_modules_extend(&tb_lib.about, late->modules, late->code, late->n, late->mark) ==
+               0;
+    return modules && !late->is_sure && !is_closing && tb_modules_confirm(&tb_lib.about) == 0;
+}
+
+/* The stack led into modules that the table does not know, or one that it knew was unloaded: the
+ * report refers to a new one. */
 static void renew_modules(struct work *work)
 {
-    const struct tb_late *late = &work->stack.late;
     struct tb_modules *modules = work->modules;
-    if (late->n > 0 && tb_modules_extend(&tb_lib.about, late->modules, late->code, late->n) == 0) {
+    if (make_table(&work->stack.late, modules)) {
         tb_lib_store_modules();
         work->modules = NULL;
         tb_modules_give(modules);

@@ -62,7 +62,7 @@ void tb_stack_reset(struct tb_stack *stack, const struct tb_modules *modules)
 {
     stack->modules = modules;
     stack->last = NULL;
-    stack->late.n = 0;
+    tb_late_begin(&stack->late, modules);
     tb_memory_reset(&stack->memory);
 }
 

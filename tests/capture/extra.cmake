@@ -28,6 +28,7 @@ if(NOT TARGET capture_programs)
   capture_program(interposed LIBRARY towbar::towbar SOURCES ${programs}/interposed.c)
   capture_program(interposed_static LIBRARY towbar::static SOURCES ${programs}/interposed.c)
   capture_program(plugin_host LIBRARY towbar::towbar SOURCES ${programs}/plugin_host.c)
+  capture_program(reloader LIBRARY towbar::towbar SOURCES ${programs}/reloader.c)
   add_library(capture_plugin MODULE ${programs}/plugin.c)
   set_target_properties(capture_plugin PROPERTIES OUTPUT_NAME plugin PREFIX ""
     LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests/programs)

@@ -8,6 +8,7 @@
 #include "capture/modules.h"
 #include "capture/site.h"
 #include "capture/stack.h"
+#include "capture/unload.h"
 #include "towbar/towbar.h"
 
 static const struct rig_record *find(struct rig *rig, int kind, pid_t pid)
@@ -140,7 +141,7 @@ static void *walk_cold(void *walker)
     const struct towbar_site site = {"cold.c", 1, "walk_cold"};
     size_t n = 0;
     while (!atomic_load(&stop)) {
-        (void)tb_modules_extend(&tb_lib.about, NULL, NULL, 0);
+        (void)tb_modules_extend(&tb_lib.about, NULL, NULL, 0, tb_unload_mark());
         n += walk_once(walker);
         atomic_store(&tb_site_find(&site, NULL)->empty_ns, 0); /* no limit for this one */
         (void)towbar_report_at(&site, TOWBAR_INFO, 0, "cold");

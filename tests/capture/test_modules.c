@@ -7,6 +7,7 @@
 #include "capture/late.h"
 #include "capture/modules.h"
 #include "capture/stack.h"
+#include "capture/unload.h"
 #include "unwind/rows.h"
 
 static const struct tb_process about = {.pid = 1, .exe = "/the/program", .service = "s"};
@@ -75,7 +76,8 @@ static void module_that_comes_later_is_noticed_and_added(void **state)
     assert_string_equal(late.modules[0].path, plugin);
     assert_true(late.modules[0].build_id_len >= 8);
     assert_true(late.modules[0].eh_frame_hdr > late.modules[0].lo);
-    assert_int_equal(tb_modules_extend(&about, late.modules, late.code, late.n), 0);
+    assert_int_equal(tb_modules_extend(&about, late.modules, late.code, late.n, tb_unload_mark()),
+                     0);
     struct tb_modules *now = tb_modules_take();
     assert_true(now->process.generation > old->process.generation);
     assert_int_equal(now->process.n_modules, n_before + 1);
@@ -108,11 +110,11 @@ static void library_rebuilt_in_the_same_place_is_another_one(void **state)
     tb_modules_give(modules);
     /* As if what was there before had had another build ID: nothing else tells them apart. */
     late.modules[0].build_id[0] ^= 1;
-    assert_int_equal(tb_modules_extend(&about, late.modules, late.code, 1), 0);
+    assert_int_equal(tb_modules_extend(&about, late.modules, late.code, 1, tb_unload_mark()), 0);
     modules = tb_modules_take();
     late.n = 0;
     assert_int_equal(find_late(&late, modules, function), 0);
-    assert_int_equal(tb_modules_extend(&about, late.modules, late.code, 1), 0);
+    assert_int_equal(tb_modules_extend(&about, late.modules, late.code, 1, tb_unload_mark()), 0);
     tb_modules_give(modules);
     modules = tb_modules_take();
     late.n = 0;
@@ -156,7 +158,7 @@ static void tables_in_use_are_never_taken_away(void **state)
         held[i] = tb_modules_take();
     }
     assert_int_equal(tb_modules_load(&about), -EAGAIN);
-    assert_int_equal(tb_modules_extend(&about, NULL, NULL, 0), -EAGAIN);
+    assert_int_equal(tb_modules_extend(&about, NULL, NULL, 0, tb_unload_mark()), -EAGAIN);
     for (int i = 0; i < N; i++) {
         assert_true(is_code(held[i], (const void *)(uintptr_t)tables_in_use_are_never_taken_away));
         for (int k = 0; k < i; k++)
@@ -192,7 +194,7 @@ static void readers_beside_a_refresh_see_whole_tables(void **state)
     for (int i = 0; i < 2; i++)
         assert_int_equal(pthread_create(&threads[i], NULL, take_and_look, &n_wrong[i]), 0);
     for (int i = 0; i < 2000; i++)
-        (void)tb_modules_extend(&about, NULL, NULL, 0);
+        (void)tb_modules_extend(&about, NULL, NULL, 0, tb_unload_mark());
     atomic_store(&stop, 1);
     for (int i = 0; i < 2; i++) {
         pthread_join(threads[i], NULL);

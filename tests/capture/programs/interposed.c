@@ -104,6 +104,7 @@ static void stacks(void)
     pthread_attr_init(&attr);
     pthread_attr_setstacksize(&attr, 2 * (size_t)PTHREAD_STACK_MIN);
     look_in(small_name, &attr);
+    EXPECT(dlclose(dlopen(NULL, RTLD_LAZY)) == 0);
     pthread_attr_destroy(&attr);
 }
 
