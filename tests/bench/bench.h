@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { BENCH_ROUNDS = 7, BENCH_PEERS = 2, BENCH_PATH = 256 };
+enum { BENCH_ROUNDS = 7, BENCH_PEERS = 3, BENCH_PATH = 256 };
 
 struct bench_peer {
     const char *name; /* NULL: there is none, or this program was built without it */
@@ -37,6 +37,8 @@ extern const struct bench bench_crash[];
 extern const size_t bench_crash_n;
 extern const struct bench bench_wake[];
 extern const size_t bench_wake_n;
+extern const struct bench bench_walk[];
+extern const size_t bench_walk_n;
 extern const struct bench bench_capture[];
 extern const size_t bench_capture_n;
 
