@@ -39,8 +39,12 @@ extern const struct bench bench_wake[];
 extern const size_t bench_wake_n;
 extern const struct bench bench_walk[];
 extern const size_t bench_walk_n;
-extern const struct bench bench_capture[];
-extern const size_t bench_capture_n;
+extern const struct bench bench_error[];
+extern const size_t bench_error_n;
+extern const struct bench bench_footprint[];
+extern const size_t bench_footprint_n;
+extern const struct bench bench_death[];
+extern const size_t bench_death_n;
 
 /* Monotonic time in microseconds. */
 double bench_us(void);
