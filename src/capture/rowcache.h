@@ -5,9 +5,65 @@
 #ifndef TB_CAPTURE_ROWCACHE_H
 #define TB_CAPTURE_ROWCACHE_H
 
+#include <stdatomic.h>
 #include <stdint.h>
 
 #include "unwind/walk.h"
+
+/* The parts of get, which is inline: see rowcache.c. */
+enum {
+    TB_ROWCACHE_ENTRY_BITS = 12,
+    TB_ROWCACHE_PC_BITS = 47,
+    TB_ROWCACHE_NO_ROW = 7,
+    TB_ROWCACHE_BP_LIMIT = 1 << 23
+};
+
+struct tb_rowcache_entry {
+    _Atomic uint64_t check, value;
+};
+
+extern struct tb_rowcache_entry tb_rowcache_entries[1 << TB_ROWCACHE_ENTRY_BITS];
+
+static inline uint64_t tb_rowcache_scatter(uint64_t value)
+{
+    value *= 0x9e3779b97f4a7c15u;
+    return value ^ value >> 32;
+}
+
+static inline struct tb_rowcache_entry *tb_rowcache_entry(uint64_t pc)
+{
+    return &tb_rowcache_entries[pc * 0x9e3779b97f4a7c15u >> (64 - TB_ROWCACHE_ENTRY_BITS)];
+}
+
+static inline uint64_t tb_rowcache_pack(const struct tb_unwind_row *row)
+{
+    int32_t bp_offset = row->bp_saved ? row->bp_offset : 0;
+    return (uint64_t)row->kind | (uint64_t)(row->cfa_from_bp != 0) << 3 |
+           (uint64_t)(row->bp_saved != 0) << 4 |
+           (uint64_t)(uint32_t)(bp_offset + TB_ROWCACHE_BP_LIMIT) << 8 |
+           (uint64_t)(uint32_t)row->cfa_offset << 32;
+}
+
+static inline void tb_rowcache_unpack(uint64_t value, struct tb_unwind_row *out)
+{
+    out->kind = (int)(value & 7);
+    out->cfa_from_bp = (int)(value >> 3 & 1);
+    out->bp_saved = (int)(value >> 4 & 1);
+    out->bp_offset = (int32_t)(value >> 8 & 0xffffff) - TB_ROWCACHE_BP_LIMIT;
+    out->cfa_offset = (int32_t)(uint32_t)(value >> 32);
+}
+
+/* The packed row, TB_ROWCACHE_NO_ROW when it is known that there is none, 0 when nothing is known.
+ */
+static inline uint64_t tb_rowcache_find(uint64_t generation, uint64_t pc)
+{
+    struct tb_rowcache_entry *entry = tb_rowcache_entry(pc);
+    uint64_t key = pc ^ generation << TB_ROWCACHE_PC_BITS;
+    uint64_t value = atomic_load_explicit(&entry->value, memory_order_relaxed);
+    uint64_t check = atomic_load_explicit(&entry->check, memory_order_relaxed);
+    int is_it = pc >> TB_ROWCACHE_PC_BITS == 0 && (check ^ tb_rowcache_scatter(value)) == key;
+    return is_it ? value : 0;
+}
 
 /* 0; -ENOENT when it is known that there is no row; -EAGAIN when nothing is known. */
 int tb_rowcache_get(uint64_t generation, uint64_t pc, struct tb_unwind_row *out);

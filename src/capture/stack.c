@@ -13,6 +13,7 @@
 
 #include "capture/context.h"
 #include "capture/rowcache.h"
+#include "capture/run.h"
 #include "unwind/rows.h"
 
 enum { PROVEN_MAX_BYTES = 1 << 20 };
@@ -170,8 +171,12 @@ static int step(void *arg, uint64_t pc, struct tb_unwind_regs *regs)
 size_t tb_stack_walk(struct tb_stack *stack, struct tb_unwind_regs regs, int at_fault,
                      struct tb_unwind_frame *frames, size_t max, int *cut)
 {
-    const struct tb_unwind_ops ops = {
-        .arg = stack, .read = read_memory, .row = find_row, .step = step, .is_code = is_code};
+    const struct tb_unwind_ops ops = {.arg = stack,
+                                      .read = read_memory,
+                                      .row = find_row,
+                                      .step = step,
+                                      .is_code = is_code,
+                                      .run = tb_run_steps};
     int kept = errno;
     size_t n = tb_unwind_walk(&ops, regs, at_fault, frames, max, cut);
     errno = kept;

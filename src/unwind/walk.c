@@ -268,6 +268,19 @@ static enum outcome step_by_fixups(struct walker *w)
     return found;
 }
 
+/* The frames that ops->run finds; it must be a return address that regs has. */
+static size_t take_run(struct walker *w, struct tb_unwind_frame *frames, size_t max)
+{
+    size_t n = w->ops->run && !w->exact ? w->ops->run(w->ops->arg, &w->regs, frames, max) : 0;
+    for (size_t i = 0; i < n; i++) {
+        frames[i].trust = i > 0 ? TB_TRUST_CFI : w->trust;
+        frames[i].is_signal = 0;
+    }
+    if (n > 0)
+        w->trust = TB_TRUST_CFI;
+    return n;
+}
+
 size_t tb_unwind_walk(const struct tb_unwind_ops *ops, struct tb_unwind_regs regs, int at_fault,
                       struct tb_unwind_frame *frames, size_t max, int *cut)
 {
@@ -275,6 +288,9 @@ size_t tb_unwind_walk(const struct tb_unwind_ops *ops, struct tb_unwind_regs reg
     enum outcome found = MOVED;
     size_t n = 0;
     while (found == MOVED && n < max) {
+        n += take_run(&w, frames + n, max - n);
+        if (n == max)
+            break;
         frames[n] = (struct tb_unwind_frame){
             .ip = w.regs.ip,
             .sp = w.regs.sp,

@@ -56,6 +56,12 @@ struct tb_unwind_ops {
     int (*step)(void *arg, uint64_t pc, struct tb_unwind_regs *regs);
     /* Is address inside executable code of a module? */
     int (*is_code)(void *arg, uint64_t address);
+    /* Steps that need no other callback, as quickly as may be: regs is a return address; stores it
+     * and the frames above it for as long as the row of each is at hand, and the caller's ip is
+     * code and its sp higher. Returns how many were stored, at most max, of which ip and sp are
+     * filled; regs is the frame after them. May be NULL. */
+    size_t (*run)(void *arg, struct tb_unwind_regs *regs, struct tb_unwind_frame *frames,
+                  size_t max);
 };
 
 /* Walks from regs, whose ip is exact when at_fault, else a return address. The first frame is regs

@@ -57,7 +57,7 @@ static int fake_is_code(void *arg, uint64_t address)
 static size_t walk_fake(struct fake *f, struct tb_unwind_regs regs, struct tb_unwind_frame *frames,
                         size_t max, int *cut)
 {
-    const struct tb_unwind_ops ops = {f, fake_read, fake_row, NULL, fake_is_code};
+    const struct tb_unwind_ops ops = {f, fake_read, fake_row, NULL, fake_is_code, NULL};
     return tb_unwind_walk(&ops, regs, 1, frames, max, cut);
 }
 
