@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "capture/context.h"
 #include "capture/late.h"
 #include "capture/memory.h"
 #include "capture/unload.h"
@@ -25,23 +26,40 @@ static struct tb_memory checked; /* of the one that makes */
 
 /* ---- use ---- */
 
+static atomic_uint *count_of(struct tb_modules *modules)
+{
+    enum { HASH_BITS = 3 };
+    _Static_assert(TB_MODULES_COUNTS == 1 << HASH_BITS, "the hash has a place for each");
+    uint64_t self = (uint64_t)(uintptr_t)tb_context();
+    return &modules->users[self * 0x9e3779b97f4a7c15u >> (64 - HASH_BITS)].n;
+}
+
+static int is_used(const struct tb_modules *modules)
+{
+    for (int i = 0; i < TB_MODULES_COUNTS; i++) {
+        if (atomic_load(&modules->users[i].n) != 0)
+            return 1;
+    }
+    return 0;
+}
+
 struct tb_modules *tb_modules_take(void)
 {
     for (;;) {
         struct tb_modules *modules = atomic_load(&current);
         if (!modules)
             return NULL;
-        atomic_fetch_add(&modules->n_users, 1);
+        atomic_fetch_add(count_of(modules), 1);
         if (atomic_load(&current) == modules)
             return modules;
-        atomic_fetch_sub(&modules->n_users, 1);
+        atomic_fetch_sub(count_of(modules), 1);
     }
 }
 
 void tb_modules_give(struct tb_modules *modules)
 {
     if (modules)
-        atomic_fetch_sub(&modules->n_users, 1);
+        atomic_fetch_sub(count_of(modules), 1);
 }
 
 long tb_modules_find(const struct tb_modules *modules, uint64_t address)
@@ -57,8 +75,10 @@ uint64_t tb_modules_next_generation(void)
 
 void tb_modules_forked(void)
 {
-    for (int i = 0; i < N_TABLES; i++)
-        atomic_store(&tables[i].n_users, 0);
+    for (int i = 0; i < N_TABLES; i++) {
+        for (int k = 0; k < TB_MODULES_COUNTS; k++)
+            atomic_store(&tables[i].users[k].n, 0);
+    }
     atomic_flag_clear(&making);
 }
 
@@ -102,7 +122,7 @@ static struct tb_modules *find_free(void)
 {
     struct tb_modules *now = atomic_load(&current);
     for (int i = 0; i < N_TABLES; i++) {
-        if (&tables[i] != now && atomic_load(&tables[i].n_users) == 0)
+        if (&tables[i] != now && !is_used(&tables[i]))
             return &tables[i];
     }
     return NULL;

@@ -25,8 +25,15 @@ struct tb_code {
     int is_late;          /* came after the first table: others may take its place */
 };
 
+/* Users of a table are counted in several places, each in a line of its own, so that threads do
+ * not wait for each other: the thread that takes a table gives it back. */
+enum { TB_MODULES_COUNTS = 8, TB_MODULES_LINE = 64 };
+struct tb_modules_count {
+    _Alignas(TB_MODULES_LINE) atomic_uint n;
+};
+
 struct tb_modules {
-    atomic_uint n_users;
+    struct tb_modules_count users[TB_MODULES_COUNTS];
     struct tb_process process; /* modules sorted by lo */
     struct tb_code *code;      /* beside process.modules */
     uint8_t *record;           /* process, packed */

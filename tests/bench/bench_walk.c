@@ -139,6 +139,7 @@ enum { N_PEERS = sizeof(peers) / sizeof(peers[0]) };
 
 struct comparison {
     struct walker walker;
+    int has_frame_pointers;
     struct bench_round *out;
 };
 
@@ -151,7 +152,7 @@ static void compare(void *arg)
     double peer[N_PEERS][BLOCKS];
     for (int i = 0; i < BLOCKS; i++) {
         ours[i] = time_walks(&c->walker, by_rows, WALKS);
-        limit[i] = time_walks(&c->walker, by_frame_pointer, WALKS);
+        limit[i] = c->has_frame_pointers ? time_walks(&c->walker, by_frame_pointer, WALKS) : 0;
         for (size_t k = 0; k < N_PEERS; k++)
             peer[k][i] = time_walks(&c->walker, peers[k].method, SLOW_WALKS);
     }
@@ -162,7 +163,7 @@ static void compare(void *arg)
             (struct bench_peer){peers[k].name, bench_percentile(peer[k], BLOCKS, 50)};
 }
 
-static int walk_of(size_t n, struct bench_round *out)
+static int walk_of(size_t n, int has_frame_pointers, struct bench_round *out)
 {
     static struct comparison c;
     int err = prepare();
@@ -171,26 +172,33 @@ static int walk_of(size_t n, struct bench_round *out)
     c.walker.n = n;
     c.walker.err = 0;
     c.out = out;
-    (void)bench_deep(DEPTH, compare, &c);
+    c.has_frame_pointers = has_frame_pointers;
+    (void)(has_frame_pointers ? bench_deep : bench_deep_plain)(DEPTH, compare, &c);
     return c.walker.err;
 }
 
 static int walk_10(const char *folder, struct bench_round *out)
 {
     (void)folder;
-    return walk_of(10, out);
+    return walk_of(10, 1, out);
 }
 
 static int walk_30(const char *folder, struct bench_round *out)
 {
     (void)folder;
-    return walk_of(30, out);
+    return walk_of(30, 1, out);
 }
 
 static int walk_60(const char *folder, struct bench_round *out)
 {
     (void)folder;
-    return walk_of(60, out);
+    return walk_of(60, 1, out);
+}
+
+static int walk_30_plain(const char *folder, struct bench_round *out)
+{
+    (void)folder;
+    return walk_of(30, 0, out);
 }
 
 /* ---- threads ---- */
@@ -299,8 +307,11 @@ static int walk_first(const char *folder, struct bench_round *out)
 }
 
 const struct bench bench_walk[] = {
-    {"capture.walk.10", "us", walk_10},       {"capture.walk.30", "us", walk_30},
-    {"capture.walk.60", "us", walk_60},       {"capture.walk.30.2threads", "us", walk_30_2threads},
+    {"capture.walk.10", "us", walk_10},
+    {"capture.walk.30", "us", walk_30},
+    {"capture.walk.60", "us", walk_60},
+    {"capture.walk.plain.30", "us", walk_30_plain},
+    {"capture.walk.30.2threads", "us", walk_30_2threads},
     {"capture.walk.first", "us", walk_first},
 };
 const size_t bench_walk_n = sizeof(bench_walk) / sizeof(bench_walk[0]);
