@@ -101,17 +101,47 @@ static void put_escape(struct tb_json *j, unsigned char c)
     put(j, six, 6);
 }
 
+static bool is_plain(unsigned char c)
+{
+    return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
+}
+
+/* Are the eight bytes of word plain? Each test sets the top bit of a byte that fails it, and may
+ * set those of bytes above it; 0x7f is taken for one that fails as well. */
+static bool are_plain(uint64_t word)
+{
+    const uint64_t ones = 0x0101010101010101;
+    uint64_t quote = word ^ ones * '"';
+    uint64_t backslash = word ^ ones * '\\';
+    uint64_t fails = (word - ones * 0x20) | (quote - ones) | (backslash - ones) | (word + ones);
+    return ((fails | word) & ones * 0x80) == 0;
+}
+
+/* How many bytes from text on need nothing done to them. */
+static size_t plain_len(const char *text, size_t len)
+{
+    size_t n = 0;
+    uint64_t word;
+    for (; len - n >= sizeof(word); n += sizeof(word)) {
+        memcpy(&word, text + n, sizeof(word));
+        if (!are_plain(word))
+            break;
+    }
+    while (n < len && is_plain((unsigned char)text[n]))
+        n++;
+    return n;
+}
+
 static void put_text(struct tb_json *j, const char *text, size_t len)
 {
     const unsigned char *p = (const unsigned char *)text;
     size_t i = 0;
     size_t plain = 0; /* start of the run not yet copied */
     put(j, "\"", 1);
-    while (i < len && !j->err) {
-        if (p[i] >= 0x20 && p[i] < 0x7f && p[i] != '"' && p[i] != '\\') {
-            i++;
-            continue;
-        }
+    while (!j->err) {
+        i += plain_len(text + i, len - i);
+        if (i == len)
+            break;
         size_t wide = p[i] >= 0x80 ? tb_utf8_len(text + i, len - i) : 0;
         if (wide > 0) {
             i += wide;
@@ -178,15 +208,17 @@ void tb_json_bool(struct tb_json *j, bool value)
 
 void tb_json_hex(struct tb_json *j, uint64_t value)
 {
-    char text[20];
+    char text[24];
     size_t at = sizeof(text);
+    text[--at] = '"';
     do {
         text[--at] = "0123456789abcdef"[value & 15];
         value >>= 4;
     } while (value > 0);
     text[--at] = 'x';
     text[--at] = '0';
-    tb_json_strn(j, text + at, sizeof(text) - at);
+    text[--at] = '"';
+    tb_json_raw(j, text + at, sizeof(text) - at);
 }
 
 void tb_json_hexstr(struct tb_json *j, const void *data, size_t len)

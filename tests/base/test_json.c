@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -230,6 +231,36 @@ static void an_end_without_a_beginning_is_an_error(void **state)
     assert_int_equal(tb_json_finish(&j), -ENOSPC);
 }
 
+/* Text is looked at in pieces of eight bytes: what needs an escape is found in any place of one,
+ * and nothing beside it is taken for it. */
+static void every_byte_is_written_alike_wherever_it_stands(void **state)
+{
+    enum { LEN = 19 };
+    (void)state;
+    for (int c = 1; c < 0x100; c++) {
+        char alone[16];
+        struct tb_json j;
+        tb_json_init(&j, alone, sizeof(alone));
+        tb_json_strn(&j, (const char[]){(char)c}, 1);
+        assert_int_equal(tb_json_finish(&j), 0);
+        int len = (int)strlen(alone) - 2;
+        for (int at = 0; at < LEN; at++) {
+            char text[LEN];
+            char out[64];
+            char expected[64];
+            memset(text, '~', sizeof(text));
+            text[at] = (char)c;
+            (void)snprintf(expected, sizeof(expected), "\"%.*s%.*s%.*s\"", at,
+                           "~~~~~~~~~~~~~~~~~~~", len, alone + 1, LEN - 1 - at,
+                           "~~~~~~~~~~~~~~~~~~~");
+            tb_json_init(&j, out, sizeof(out));
+            tb_json_strn(&j, text, sizeof(text));
+            assert_int_equal(tb_json_finish(&j), 0);
+            assert_string_equal(out, expected);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -239,6 +270,7 @@ int main(void)
         cmocka_unit_test(bytes_that_are_no_utf8_become_the_replacement_character),
         cmocka_unit_test(nesting_beyond_the_limit_is_left_out),
         cmocka_unit_test(an_end_without_a_beginning_is_an_error),
+        cmocka_unit_test(every_byte_is_written_alike_wherever_it_stands),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
