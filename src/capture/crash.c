@@ -59,6 +59,11 @@ void tb_crash_forked(void)
     atomic_store(&claim, 0);
 }
 
+int tb_crash_is_claimed(void)
+{
+    return atomic_load(&claim) != 0;
+}
+
 /* Makes this process's slot, or borrowed_slot where that may not be, or somebody stays in the
  * middle of making ours. */
 static int make_slot(int is_borrower, struct tb_slot **slot)

@@ -11,5 +11,7 @@ void tb_crash_setup(void);
 void tb_crash_handle(int signo, siginfo_t *info, void *context);
 /* In a fork child: a thread that was crashing is not here. Signal-safe. */
 void tb_crash_forked(void);
+/* Does a thread write its crash now, or die of it? Signal-safe. */
+int tb_crash_is_claimed(void);
 
 #endif

@@ -216,7 +216,8 @@ static void die(const struct tb_signal *signal, int is_nested)
             return;
     }
     /* The first process of a namespace survives its own signals, and a filter may forbid them. */
-    _exit(EXIT_BY_SIGNAL + signal->signo);
+    for (;;)
+        (void)syscall(SYS_exit_group, EXIT_BY_SIGNAL + signal->signo); /* not the interposed one */
 }
 
 /* Keeps what tells later whether the program's handler still runs. */

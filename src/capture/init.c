@@ -14,6 +14,7 @@
 #include "capture/context.h"
 #include "capture/crash.h"
 #include "capture/fork.h"
+#include "capture/goodbye.h"
 #include "capture/handoff.h"
 #include "capture/lib.h"
 #include "capture/loss.h"
@@ -142,6 +143,9 @@ static int start(const towbar_options *options)
     err = tb_fork_watch();
     if (err)
         return fail(err, "fork children cannot be watched for");
+    err = tb_goodbye_watch();
+    if (err)
+        return fail(err, "quick_exit cannot be watched for");
     tb_lib.has_handler = 0;
     if (!wants_handler(options))
         return 0;

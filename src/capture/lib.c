@@ -18,6 +18,7 @@
 #include "capture/fork.h"
 #include "capture/loss.h"
 #include "capture/modules.h"
+#include "capture/notes.h"
 #include "capture/text.h"
 #include "spool/fs.h"
 #include "spool/sys.h"
@@ -263,6 +264,7 @@ int tb_lib_open_slot(void)
         return err;
     tb_lib_store_modules();
     tb_loss_store();
+    tb_notes_write_anew();
     return 0;
 }
 

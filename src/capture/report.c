@@ -333,6 +333,7 @@ make_report(struct tb_site *site, const struct wish *wish, const char *format, v
     int synced = 0;
     int err = store(work, &is_kept, &synced);
     release_work(work);
+    tb_notes_write();
     if (err == 0)
         tb_loss_tell(class_);
     else if (!is_kept)

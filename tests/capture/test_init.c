@@ -6,6 +6,7 @@
 
 #include <dirent.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 
 #include "capture/lib.h"
 #include "towbar/towbar.h"
@@ -266,7 +267,8 @@ static int exits_at_once(struct rig *rig)
 {
     if (towbar_init(TOWBAR_OPTIONS(.spool = rig->spool)) != 0)
         return 1;
-    _exit(0);
+    (void)syscall(SYS_exit_group, 0); /* libc's are seen to: test_goodbye.c */
+    return 1;
 }
 
 static void clean_exit_leaves_no_death_to_count(void **state)
