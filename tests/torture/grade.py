@@ -4,8 +4,11 @@
 2. The round without the library is what the other is held to: nothing about how the host ends is
    known beforehand.
 3. A grade is a word. What fails is a set of them: "report" (there is one, and only where one is due),
-   "signal", "frames", "trace" (of the report); "end" (exit status, core flag, siginfo of the parent),
-   "output" (standard output and error), "time" (of the death).
+   "signal", "frames", "trace", "note" (the last one), "threads" (the stacks of all others) of the report;
+   "end" (exit status, core flag, siginfo of the parent), "core" (its siginfo, threads and innermost
+   module), "output" (standard output and error), "time" (of the death).
+4. A death that no handler sees has a report that says "vanished"; how it died is known to an agent
+   that was there.
 """
 
 import dataclasses
@@ -22,14 +25,15 @@ from concurrent.futures import ThreadPoolExecutor
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 
+import core  # noqa: E402
 import towbar  # noqa: E402
 
 FOLDER = os.path.join(towbar.BUILD, "tests", "torture")
 PROGRAM = os.path.join(FOLDER, "torture")
 TRACE = "0af7651916cd43dd8448eb211c80319c"
-ALONE, ROOT_ONLY, UNSEEN, NO_REPORT, SHORT, NO_SANITIZER, OWN_SPOOL, TWO_REPORTS, NO_TRACE = (
-    1 << i for i in range(9)
-)
+(ALONE, ROOT_ONLY, UNSEEN, NO_REPORT, SHORT, NO_SANITIZER, OWN_SPOOL, TWO_REPORTS, NO_TRACE,
+ NO_THREADS, OWN_NOTES) = (1 << i for i in range(11))  # fmt: skip
+NOTE = "the last note of the torture"
 NOBODY, AGENT = 65534, 2  # the agent has a user of its own, as its package sets it up
 HANG_S = 10 if not towbar.SANITIZE else 60
 BUDGET_S = 2.5  # the longest wait of the handler is 2 s
@@ -43,6 +47,7 @@ class Mode:
     signal: int
     flags: int
     frames: list
+    siblings: list
     fails: set
     what: str
     why: str
@@ -57,15 +62,16 @@ class Death:
     end: tuple  # si_code, si_status; () for one that hung
     output: str
     seconds: float
+    core: core.Facts  # None without
 
 
 def read_table():
     lines = subprocess.run([PROGRAM, "list"], capture_output=True, text=True, check=True).stdout
     modes = []
     for line in lines.splitlines():
-        family, name, signo, flags, frames, fails, what, why = line.split("\t")
+        family, name, signo, flags, frames, siblings, fails, what, why = line.split("\t")
         modes.append(
-            Mode(family, name, int(signo), int(flags), frames.split(),
+            Mode(family, name, int(signo), int(flags), frames.split(), siblings.split(),
                  set(filter(None, fails.split(","))), what, why)
         )  # fmt: skip
     return modes
@@ -127,8 +133,9 @@ def run(mode, folder, env, user):
     for name in ("out", "err"):
         with open(os.path.join(folder, name), encoding="utf-8", errors="replace") as file:
             output += comparable(file.read()) + "\n--\n"
+    facts = core.read(folder)
     shutil.rmtree(folder, ignore_errors=True)
-    return Death(end, output, seconds)
+    return Death(end, output, seconds, facts)
 
 
 class Round:
@@ -223,7 +230,51 @@ def describe(frames):
     return " < ".join(f"{f['method']}[{f.get('module', '')}]" for f in frames[:12])
 
 
-def grade_report(mode, reports):
+def has_idle(native, n_threads):
+    n = sum(
+        len(group["tids"])
+        for group in native.get("threads", [])
+        if any(frame["method"] == "idle" for frame in group["frames"])
+    )
+    return n >= n_threads
+
+
+def grade_threads(mode, native, n_threads):
+    """What was seen instead, or nothing."""
+    groups = native.get("threads", [])
+    names = {frame["method"] for group in groups for frame in group["frames"]}
+    if set(mode.siblings) <= names and (mode.flags & NO_THREADS or has_idle(native, n_threads)):
+        return ""
+    there, captured = native.get("threads_there"), native.get("threads_captured")
+    return f"{captured} of {there} threads: " + " ".join(sorted(names)[:12])
+
+
+def grade_vanished(mode, data, knows):
+    native = data["custom"]["native"]
+    wanted = signal.Signals(mode.signal).name
+    if native["kind"] != "vanished" or native.get("signal", wanted if not knows else "") != wanted:
+        return {"signal": f"{native['kind']}, {native.get('signal')}, not {wanted}"}
+    return {}
+
+
+def grade_crash(mode, data, n_threads):
+    failed = {}
+    wanted = signal.Signals(mode.signal).name
+    native = data["custom"]["native"]
+    if native.get("signal") != wanted:
+        failed["signal"] = f"{native.get('signal')}, not {wanted}"
+    frames = frames_of(data)
+    if mode.frames and not matches(frames, mode.frames):
+        failed["frames"] = describe(frames)
+    if data["custom"].get("trace_id") != (None if mode.flags & NO_TRACE else TRACE):
+        failed["trace"] = str(data["custom"].get("trace_id"))
+    threads = grade_threads(mode, native, n_threads)
+    if threads:
+        failed["threads"] = threads
+    return failed
+
+
+def grade_report(mode, reports, n_threads, knows):
     """Failed grades -> what was seen."""
     failed = {}
     n_wanted = (2 if mode.flags & TWO_REPORTS else 1) if mode.wants_report else 0
@@ -232,28 +283,40 @@ def grade_report(mode, reports):
     if not reports or not mode.wants_report:
         return failed
     wanted = signal.Signals(mode.signal).name
-    right = [data for data in reports if data["custom"]["native"]["signal"] == wanted]
+    right = [data for data in reports if data["custom"]["native"].get("signal") == wanted]
     data = (right or reports)[0]
-    native = data["custom"]["native"]
-    if native["signal"] != wanted:
-        failed["signal"] = f"{native['signal']}, not {wanted}"
-    frames = frames_of(data)
-    if mode.frames and not matches(frames, mode.frames):
-        failed["frames"] = describe(frames)
-    if data["custom"].get("trace_id") != (None if mode.flags & NO_TRACE else TRACE):
-        failed["trace"] = str(data["custom"].get("trace_id"))
+    if mode.flags & UNSEEN:
+        failed.update(grade_vanished(mode, data, knows))
+    else:
+        failed.update(grade_crash(mode, data, n_threads))
+    notes = [note["body"]["message"] for note in data["body"].get("telemetry", [])]
+    if NOTE not in notes and not (mode.flags & OWN_NOTES and notes):
+        failed["note"] = str(notes[-1:])
     return failed
 
 
-def grade(mode, bare, death, reports):
-    failed = grade_report(mode, reports)
+def grade(mode, round_):
+    bare, death = round_.bare[mode.name], round_.deaths[mode.name]
+    failed = grade_report(
+        mode, round_.reports.get(mode.name, []), round_.n_threads, round_.has_agent
+    )
     if death.end != bare.end:
         failed["end"] = f"{death.end}, bare {bare.end}"
+    if not core.is_alike(death.core, bare.core, not mode.flags & NO_THREADS):
+        failed["core"] = f"{death.core}, bare {bare.core}"
     if death.output != bare.output:
         failed["output"] = f"{death.output!r}, bare {bare.output!r}"
     if death.end and death.seconds > bare.seconds + BUDGET_S:
         failed["time"] = f"{death.seconds:.3f} s, bare {bare.seconds:.3f} s"
     return failed
+
+
+def remove_control_group():
+    """What the mode out-of-memory made."""
+    try:
+        os.rmdir("/sys/fs/cgroup/memory/towbar-torture")
+    except OSError:
+        pass
 
 
 def allow_cores():

@@ -120,6 +120,7 @@ THROWS(cxx_memory, "run_out_of_memory")
 THROWS(cxx_range, "index_out_of_range")
 THROWS(cxx_thread, "throw_in_thread")
 THROWS(cxx_caught, "catch_and_go_on")
+THROWS(cxx_overflow, "overflow_std_thread")
 THROWS(cxx_catch, "crash_in_catch")
 
 #define PLUGIN "plugin_inner plugin_crash"
@@ -161,6 +162,9 @@ static const struct mode modes[] = {
          .frames = "* ? ? index_out_of_range call cxx_range" CHAIN, .signal = SIGABRT),
     MODE("cxx-thread", "exception out of a std::thread", .run = cxx_thread,
          .frames = "* throw_uncaught", .signal = SIGABRT, .flags = NO_TRACE),
+    MODE("cxx-overflow", "stack overflow of a std::thread", .run = cxx_overflow,
+         .frames = "overflow_in_cxx overflow_in_cxx overflow_in_cxx", .signal = SIGSEGV,
+         .flags = NO_TRACE),
     MODE("cxx-caught", "a caught exception: no death", .run = cxx_caught, .flags = NO_REPORT),
     MODE("cxx-catch", "a fault in a catch block", .run = cxx_catch,
          .frames = "crash_in_catch call cxx_catch" CHAIN, .signal = SIGSEGV),

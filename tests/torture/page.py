@@ -15,6 +15,7 @@ import towbar
 
 PATH = os.path.join(towbar.SOURCE, "docs", "crash-coverage.md")
 COMMAND = "TOWBAR_LONG=1 TORTURE_PAGE=1 ctest --test-dir build -R torture"
+REPORT = {"report", "signal", "frames", "trace", "note", "threads"}
 HOW = f"docs/crash-coverage.md is not what the table says; make it anew: {COMMAND}"
 TITLES = {
     "faults": "Faults of the processor",
@@ -29,13 +30,15 @@ TITLES = {
     "world": "Descriptors, rights, room",
     "sandbox": "Forbidden system calls",
     "threads": "Threads",
+    "siblings": "What the other threads do",
 }
 HEAD = """# How crashes are reported
 
 Made by `{command}`, as root. `tests/torture` has the program
 and the grader. In each way of dying the same program runs twice, without the library and with it, and is compared:
-exit status, core flag and siginfo as the parent sees them, standard output and error, and the time until it is dead.
-From the database of the agent come the report, its signal, its frames and its trace.
+exit status, core flag and siginfo as the parent sees them, the core's siginfo, threads and innermost module, standard
+output and error, and the time until it is dead. From the database of the agent come the report, its signal, its frames,
+its trace, its last note, and the stacks of the other threads.
 
 {summary}
 
@@ -55,7 +58,7 @@ def verdicts(mode, failed):
     frames = "right" if mode.frames and reported == "yes" else "-"
     if "frames" in failed:
         frames = "wrong"
-    host = "differs" if failed & {"end", "output", "time"} else "same"
+    host = "differs" if failed & {"end", "core", "output", "time"} else "same"
     return reported, frames, host
 
 
@@ -72,7 +75,7 @@ def rows(modes, failed_of=lambda mode: mode.fails):
 def summary(modes, failed_of=lambda mode: mode.fails):
     due = [mode for mode in modes if mode.wants_report]
     seen = [mode for mode in due if not mode.flags & grade.UNSEEN]
-    whole = [mode for mode in seen if not failed_of(mode) & {"report", "signal", "frames", "trace"}]
+    whole = [mode for mode in seen if not failed_of(mode) & REPORT]
     same = [mode for mode in modes if verdicts(mode, failed_of(mode))[2] == "same"]
     return textwrap.fill(
         f"{len(modes)} modes. In {len(seen)} of them a handler can run and a report is due; "

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -32,6 +33,62 @@ static void forbid_calls(unsigned otherwise)
     prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
     if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0)
         say("no filter: %s\n", strerror(errno));
+}
+
+/* As a service manager does it for services that are to debug nothing. */
+static void forbid_ptrace(unsigned how)
+{
+    struct sock_filter filter[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_ptrace, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, how),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog program = {sizeof(filter) / sizeof(filter[0]), filter};
+    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+    if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0)
+        say("no filter: %s\n", strerror(errno));
+}
+
+static void *wait_sandboxed(void *arg)
+{
+    pthread_barrier_wait(arg);
+    wait_forever();
+    return NULL;
+}
+
+KEEP static void without_ptrace(unsigned how)
+{
+    static pthread_barrier_t barrier;
+    pthread_barrier_init(&barrier, NULL, 2);
+    forbid_ptrace(how);
+    spawn(wait_sandboxed, &barrier);
+    pthread_barrier_wait(&barrier);
+    null_write();
+}
+
+KEEP static void ptrace_fails(void)
+{
+    without_ptrace(SECCOMP_RET_ERRNO | EPERM);
+    sink++;
+}
+
+KEEP static void ptrace_traps(void)
+{
+    without_ptrace(SECCOMP_RET_TRAP);
+    sink++;
+}
+
+KEEP static void ptrace_kills(void)
+{
+    without_ptrace(SECCOMP_RET_KILL_PROCESS);
+    sink++;
+}
+
+KEEP static void ptrace_kills_thread(void)
+{
+    without_ptrace(SECCOMP_RET_KILL_THREAD);
+    sink++;
 }
 
 KEEP static void sandboxed_errno(void)
@@ -100,11 +157,21 @@ static const struct mode modes[] = {
     MODE("seccomp-trapped", "a forbidden call raises SIGSYS", UNDER(forbidden_call_trapped),
          .signal = SIGSYS, .flags = SHORT),
     MODE("seccomp-killed", "a forbidden call kills", .run = forbidden_call_killed, .signal = SIGSYS,
-         .flags = UNSEEN, .fails = "report",
-         .why = "no handler runs; a watcher that notices vanished processes is to come"),
+         .flags = UNSEEN),
     MODE("seccomp-killed-thread", "a forbidden call kills the thread",
-         .run = forbidden_call_kills_thread, .signal = SIGSYS, .flags = UNSEEN, .fails = "report",
-         .why = "no handler runs; a watcher that notices vanished processes is to come"),
+         .run = forbidden_call_kills_thread, .signal = SIGSYS, .flags = UNSEEN),
+    MODE("seccomp-ptrace", "ptrace fails with EPERM", .run = ptrace_fails,
+         .frames = "null_write without_ptrace ptrace_fails" CHAIN, .signal = SIGSEGV,
+         .flags = NO_THREADS),
+    MODE("seccomp-ptrace-trap", "ptrace raises SIGSYS", .run = ptrace_traps,
+         .frames = "null_write without_ptrace ptrace_traps" CHAIN, .signal = SIGSEGV,
+         .flags = NO_THREADS | SHORT),
+    MODE("seccomp-ptrace-kill", "ptrace kills", .run = ptrace_kills,
+         .frames = "null_write without_ptrace ptrace_kills" CHAIN, .signal = SIGSEGV,
+         .flags = NO_THREADS | SHORT),
+    MODE("seccomp-ptrace-kill-thread", "ptrace kills the thread", .run = ptrace_kills_thread,
+         .frames = "null_write without_ptrace ptrace_kills_thread" CHAIN, .signal = SIGSEGV,
+         .flags = NO_THREADS),
     MODE("seccomp-abort", "abort() where it can raise nothing: a privileged instruction",
          UNDER(abort_sandboxed), .signal = SIGSEGV),
 };

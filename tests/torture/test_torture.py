@@ -21,6 +21,7 @@ class TortureCase(towbar.Case):
         super().setUp()
         os.chmod(self.folder, 0o755)  # for other users
         grade.allow_cores()
+        self.addCleanup(grade.remove_control_group)
 
     # ---- the spool and the agent, as a package of the system sets them up ----
 
@@ -81,10 +82,7 @@ class Modes(TortureCase):
         """Lines of what is not as the table says. seen: name -> all grades that failed so far."""
         wrong = []
         for mode in round_.modes:
-            death = round_.deaths[mode.name]
-            failed = grade.grade(
-                mode, round_.bare[mode.name], death, round_.reports.get(mode.name, [])
-            )
+            failed = grade.grade(mode, round_)
             seen.setdefault(mode.name, set()).update(failed)
             if set(failed) != mode.fails:
                 told = ", ".join(f"{key}: {value}" for key, value in failed.items()) or "passes"

@@ -211,7 +211,7 @@ static const struct mode modes[] = {
     MODE("thread-storm", "while another thread starts threads", .run = crash_among_starts,
          .frames = "null_write crash_among_starts" CHAIN, .signal = SIGSEGV),
     MODE("notes-storm", "while other threads write notes", .run = crash_among_notes,
-         .frames = "null_write crash_among_notes" CHAIN, .signal = SIGSEGV),
+         .frames = "null_write crash_among_notes" CHAIN, .signal = SIGSEGV, .flags = OWN_NOTES),
     MODE("spinning", "while other threads spin", .run = crash_among_spinners,
          .frames = "null_write crash_among_spinners" CHAIN, .signal = SIGSEGV),
     MODE("cleanup", "in a cleanup handler of a cancelled thread", .run = in_cleanup, CRASH,

@@ -89,6 +89,20 @@ DEED throw_in_thread()
     thread.join();
 }
 
+__attribute__((noinline)) static void overflow_in_cxx()
+{
+    volatile char room[512];
+    room[0] = static_cast<char>(thrower_sink);
+    overflow_in_cxx();
+    thrower_sink = thrower_sink + room[0];
+}
+
+DEED overflow_std_thread()
+{
+    std::thread thread(overflow_in_cxx);
+    thread.join();
+}
+
 DEED catch_and_go_on()
 {
     try {

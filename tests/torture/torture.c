@@ -23,9 +23,9 @@ int is_bare;
 const char *program_folder;
 static void (*volatile chained)(void);
 
-static const struct family *const families[] = {&faults,   &aborts, &stacks,    &sent,
-                                                &handlers, &locks,  &libraries, &ends,
-                                                &children, &world,  &sandbox,   &threads};
+static const struct family *const families[] = {
+    &faults, &aborts,   &stacks, &sent,    &handlers, &locks,   &libraries,
+    &ends,   &children, &world,  &sandbox, &threads,  &siblings};
 enum { N_FAMILIES = sizeof(families) / sizeof(families[0]) };
 
 /* ---- what modes use ---- */
@@ -52,8 +52,10 @@ void init_towbar(void)
 
 void push_trace(void)
 {
-    if (!is_bare)
-        (void)towbar_trace_push(TRACE);
+    if (is_bare)
+        return;
+    (void)towbar_trace_push(TRACE);
+    towbar_note(TOWBAR_INFO, "the last note of the torture");
 }
 
 KEEP static void chain_here(void)
@@ -164,6 +166,7 @@ static void list(void)
             const struct mode *mode = &families[f]->modes[i];
             printf("%s\t%s\t%d\t%d", families[f]->name, mode->name, mode->signal, mode->flags);
             print_text(mode->frames);
+            print_text(mode->siblings);
             print_text(mode->fails);
             print_text(mode->what);
             print_text(mode->why);

@@ -24,7 +24,9 @@ enum {
     NO_SANITIZER = 32, /* not under one: it does this itself, or needs more stack */
     OWN_SPOOL = 64,    /* needs one that no other mode uses */
     TWO_REPORTS = 128, /* of two processes; graded is the one with that signal */
-    NO_TRACE = 256     /* the thread that dies has none */
+    NO_TRACE = 256,    /* the thread that dies has none */
+    NO_THREADS = 512,  /* the idle threads need not be in the report */
+    OWN_NOTES = 1024   /* so many that others are gone */
 };
 
 struct mode {
@@ -32,9 +34,10 @@ struct mode {
     const char *what;
     void (*before)(void); /* towbar_init; NULL for nothing */
     void (*run)(void);
-    int signal;         /* in the report */
-    const char *frames; /* innermost first; "?" is one frame of any name, "*" any number of frames
-                           of other modules; NULL: not looked at */
+    int signal;           /* in the report */
+    const char *frames;   /* innermost first; "?" is one frame of any name, "*" any number of frames
+                             of other modules; NULL: not looked at */
+    const char *siblings; /* functions that are each on the stack of another thread */
     int flags;
     const char *fails; /* grades that are expected to fail, and why; NULL for none */
     const char *why;
@@ -56,7 +59,7 @@ struct family {
 };
 
 extern const struct family faults, aborts, stacks, sent, handlers, locks, libraries, ends, children,
-    world, sandbox, threads;
+    world, sandbox, threads, siblings;
 
 extern volatile int sink;
 extern volatile int zero;
