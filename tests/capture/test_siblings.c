@@ -239,7 +239,7 @@ static void assert_none(const struct found *found, int err)
 
 static void all_threads_are_there_with_registers_and_stacks(void **state)
 {
-    static const char *const ways[] = {"sleepers", "spinners", "blocked", "child-handler"};
+    static const char *const ways[] = {"sleepers", "blocked", "child-handler"};
     struct found *found = *state;
     for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
         crash_as(found, ways[i]);
@@ -250,6 +250,17 @@ static void all_threads_are_there_with_registers_and_stacks(void **state)
         assert_int_equal(found->file_st.st_uid, found->slot_st.st_uid);
         assert_null(strstr(found->rig.out, "a child"));
     }
+}
+
+/* Each has to get a processor before it can stop: few, as the machine may be busy. */
+static void threads_that_run_are_stopped_where_they_are(void **state)
+{
+    struct found *found = *state;
+    found->rig.env[0] = "CROWD_THREADS=3";
+    crash_as(found, "spinners");
+    assert_int_equal(found->crash.about_threads.err, 0);
+    assert_int_equal(found->crash.about_threads.n_captured, 3);
+    assert_waiting(found, 3);
 }
 
 static void a_process_of_one_thread_has_nothing_of_it(void **state)
@@ -311,16 +322,51 @@ static void a_thread_that_waits_for_children_sees_none(void **state)
     assert_null(strstr(found->rig.out, "waited"));
 }
 
+static void assert_no_child(void)
+{
+    int status;
+    pid_t pid = waitpid(-1, &status, __WALL | WNOHANG);
+    assert_int_equal(pid, -1);
+    assert_int_equal(errno, ECHILD);
+}
+
 static void nothing_of_it_outlives_the_process(void **state)
 {
     struct found *found = *state;
     assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
     crash_as(found, "sleepers");
     assert_all(found, N_THREADS);
-    int status;
-    assert_int_equal(waitpid(-1, &status, __WALL | WNOHANG), -1);
-    assert_int_equal(errno, ECHILD);
+    assert_no_child();
     assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 0), 0);
+}
+
+static void a_helper_that_hangs_is_ended_in_time(void **state)
+{
+    struct found *found = *state;
+    crash_as(found, "held-ptrace");
+    assert_none(found, -ETIMEDOUT);
+    assert_true(found->crash.handler_ns > 400 * 1000 * 1000u);
+    assert_true(found->crash.n_frames > 0 && found->crash.stack_len > 0);
+}
+
+static void a_helper_that_faults_ends_alone(void **state)
+{
+    struct found *found = *state;
+    crash_as(found, "faulting-ptrace");
+    rig_assert_has(found->rig.out, "a fault\n");
+    assert_none(found, -EFAULT);
+    assert_true(found->crash.n_frames > 0 && found->crash.stack_len > 0);
+}
+
+static void where_yama_asks_for_it_the_tracer_is_named_and_taken_back(void **state)
+{
+    struct found *found = *state;
+    crash_as(found, "yama");
+    assert_all(found, N_THREADS);
+    const char *named = strstr(found->rig.out, "a tracer was named\n");
+    assert_non_null(named);
+    rig_assert_has(named, "no tracer is named\n");
+    assert_null(strstr(named + 1, "a tracer was named\n"));
 }
 
 static void where_a_handler_decides_nobody_is_stopped(void **state)
@@ -418,6 +464,7 @@ int main(void)
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         CASE(all_threads_are_there_with_registers_and_stacks),
+        CASE(threads_that_run_are_stopped_where_they_are),
         CASE(a_process_of_one_thread_has_nothing_of_it),
         CASE(more_threads_than_fit_get_smaller_stacks),
         CASE(another_user_has_the_same),
@@ -425,6 +472,9 @@ int main(void)
         CASE(what_may_have_no_core_still_has_none),
         CASE(a_thread_that_waits_for_children_sees_none),
         CASE(nothing_of_it_outlives_the_process),
+        CASE(a_helper_that_hangs_is_ended_in_time),
+        CASE(a_helper_that_faults_ends_alone),
+        CASE(where_yama_asks_for_it_the_tracer_is_named_and_taken_back),
         CASE(where_a_handler_decides_nobody_is_stopped),
         CASE(a_filter_or_a_limit_leaves_the_rest_whole),
         CASE(without_room_for_a_file_the_slot_has_them),

@@ -21,6 +21,8 @@
 
 #include <towbar/towbar.h>
 
+#include "supervisor.h"
+
 /* Aligned, so that tests can tell the functions apart by address alone. */
 #define NOINLINE __attribute__((noinline, aligned(256)))
 enum { NOBODY = 65534, MARK = 0x7ea5 };
@@ -234,6 +236,24 @@ static void killed_ptrace(void)
     filter(SYS_ptrace, SECCOMP_RET_KILL_PROCESS);
 }
 
+static void held_ptrace(void)
+{
+    sleepers();
+    supervise(SUPERVISE_NEVER_ANSWERS);
+}
+
+static void faulting_ptrace(void)
+{
+    sleepers();
+    supervise(SUPERVISE_FAULTS);
+}
+
+static void yama(void)
+{
+    sleepers();
+    supervise(SUPERVISE_YAMA);
+}
+
 static void no_clone(void)
 {
     sleepers();
@@ -399,6 +419,9 @@ static const struct {
     {"no-ptrace", no_ptrace},
     {"trapped-ptrace", trapped_ptrace},
     {"killed-ptrace", killed_ptrace},
+    {"held-ptrace", held_ptrace},
+    {"faulting-ptrace", faulting_ptrace},
+    {"yama", yama},
     {"no-clone", no_clone},
     {"trapped-clone", trapped_clone},
     {"no-file-size", no_file_size},
