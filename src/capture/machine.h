@@ -2,6 +2,7 @@
 #ifndef TB_CAPTURE_MACHINE_H
 #define TB_CAPTURE_MACHINE_H
 
+#include <errno.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/user.h>
@@ -59,6 +60,25 @@ static inline void tb_machine_thread(const struct user_regs_struct *from,
 static inline uint64_t tb_machine_thread_sp(const struct user_regs_struct *regs)
 {
     return regs->rsp;
+}
+
+/* Where the stop broke off a call that the kernel does not make again by itself (epoll_wait,
+ * semop): with these registers it is. 1 when it is such a call, which bytes before ip must be. */
+static inline int tb_machine_thread_again(struct user_regs_struct *regs, const uint8_t before_ip[2])
+{
+    const uint8_t syscall_bytes[2] = {0x0f, 0x05};
+    if ((long)regs->rax != -EINTR || (long)regs->orig_rax < 0 ||
+        memcmp(before_ip, syscall_bytes, sizeof(syscall_bytes)) != 0)
+        return 0;
+    regs->rax = regs->orig_rax;
+    regs->orig_rax = ~0ul;
+    regs->rip -= sizeof(syscall_bytes);
+    return 1;
+}
+
+static inline uint64_t tb_machine_thread_ip(const struct user_regs_struct *regs)
+{
+    return regs->rip;
 }
 
 /* A system call that touches nothing of this thread, errno neither: its result, or a negative
@@ -140,6 +160,18 @@ static inline void tb_machine_thread(const struct user_regs_struct *from,
 static inline uint64_t tb_machine_thread_sp(const struct user_regs_struct *regs)
 {
     return regs->sp;
+}
+
+static inline int tb_machine_thread_again(struct user_regs_struct *regs, const uint8_t before_ip[2])
+{
+    (void)regs;
+    (void)before_ip;
+    return 0;
+}
+
+static inline uint64_t tb_machine_thread_ip(const struct user_regs_struct *regs)
+{
+    return regs->pc;
 }
 
 static inline long tb_machine_call(long number, long a, long b, long c, long d)

@@ -313,31 +313,37 @@ static void copy_stack(struct tb_siblings_job *job, uint64_t sp, struct tb_crash
         thread->flags |= TB_CRASH_STACK_CUT;
 }
 
-static int read_registers(uint32_t tid, struct user_regs_struct *out)
+static int registers(long request, uint32_t tid, struct user_regs_struct *regs)
 {
-    struct iovec room = {.iov_base = out, .iov_len = sizeof(*out)};
-    return trace(PTRACE_GETREGSET, tid, NT_PRSTATUS, (uintptr_t)&room);
+    struct iovec room = {.iov_base = regs, .iov_len = sizeof(*regs)};
+    return trace(request, tid, NT_PRSTATUS, (uintptr_t)&room);
+}
+
+static void call_again(uint32_t tid, struct user_regs_struct *regs)
+{
+    uint8_t before_ip[2];
+    if (tb_memory_copy(tb_machine_thread_ip(regs) - sizeof(before_ip), before_ip,
+                       sizeof(before_ip)) == sizeof(before_ip) &&
+        tb_machine_thread_again(regs, before_ip))
+        (void)registers(PTRACE_SETREGSET, tid, regs);
 }
 
 static void look_at(struct tb_siblings_job *job, struct tb_sibling *sibling)
 {
-    struct user_regs_struct registers;
+    struct user_regs_struct regs;
     struct tb_crash_thread thread;
     memset(&thread, 0, sizeof(thread));
     thread.tid = sibling->tid;
-    int err = read_registers(sibling->tid, &registers);
-    if (err == 0) {
-        tb_machine_thread(&registers, thread.regs);
-        copy_stack(job, tb_machine_thread_sp(&registers), &thread);
-    }
-    (void)trace(PTRACE_DETACH, sibling->tid, 0, sibling->signal);
-    job->released_ns = tb_clock_mono_ns();
-    sibling->state = TB_SIBLING_OVER;
+    int err = registers(PTRACE_GETREGSET, sibling->tid, &regs);
     if (err == -ESRCH) { /* killed meanwhile */
+        sibling->state = TB_SIBLING_OVER;
         job->n_gone++;
         return;
     }
     if (err == 0) {
+        tb_machine_thread(&regs, thread.regs);
+        copy_stack(job, tb_machine_thread_sp(&regs), &thread);
+        call_again(sibling->tid, &regs);
         read_name(job, sibling->tid, thread.name);
         err = put(job, &thread);
     }
@@ -345,6 +351,18 @@ static void look_at(struct tb_siblings_job *job, struct tb_sibling *sibling)
         keep_error(job, err);
     else
         job->n_captured++;
+}
+
+static void release_all(struct tb_siblings_job *job)
+{
+    for (size_t i = 0; i < job->n_threads; i++) {
+        struct tb_sibling *sibling = &job->threads[i];
+        if (sibling->state != TB_SIBLING_STOPPED)
+            continue;
+        (void)trace(PTRACE_DETACH, sibling->tid, 0, sibling->signal);
+        sibling->state = TB_SIBLING_OVER;
+    }
+    job->released_ns = tb_clock_mono_ns();
 }
 
 int tb_siblings_help(void *arg)
@@ -357,10 +375,11 @@ int tb_siblings_help(void *arg)
             continue;
         if (tb_clock_mono_ns() >= job->until_ns) {
             keep_error(job, -ETIMEDOUT);
-            break; /* its end lets them go */
+            break;
         }
         look_at(job, &job->threads[i]);
     }
+    release_all(job);
     job->is_done = 1;
     return 0;
 }
