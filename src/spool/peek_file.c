@@ -105,6 +105,7 @@ static void look_for_slot(struct tb_peek_file *file, int dirfd)
         fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_uid == file->uid)
         return;
     tb_peek_say(file, TB_PEEK_REFUSED, "threads of a crash that is not here");
+    file->was_mended = false; /* nothing of it counts */
 }
 
 int tb_peek_enter(struct tb_peek *peek, struct tb_peek_file *file, struct tb_source **out)

@@ -11,6 +11,7 @@ import struct
 import subprocess
 import sys
 import unittest
+import uuid
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 
@@ -68,8 +69,60 @@ def make_segment(dice):
     return data + bytes(dice.choice((0, 8, 56, 5000)))
 
 
-def make_name(dice):
+def make_name(dice, suffix="seg"):
+    if suffix == "more":
+        return f"0-00000000-{dice.randbytes(8).hex()}-{dice.randrange(9)}.more"
     return f"{dice.randrange(4)}-00000000-{dice.randbytes(8).hex()}-{dice.randrange(9)}.seg"
+
+
+# ---- what a crash has beside it, and a process that died unseen ----
+
+
+def seal_header(head):
+    """124 bytes with their checksum."""
+    return bytes(head) + struct.pack("<I", spool_reader.crc32c(0, head))
+
+
+def make_more(dice, crash):
+    """The other threads of that crash; sometimes of another, or with a frame that is none."""
+    crc = spool_reader.crc32c
+    salt = dice.getrandbits(32)
+    if dice.random() < 0.1:
+        crash = dice.randbytes(16)
+    head = b"TOWBAR\0\1" + struct.pack("<HHBBH", 1, 128, 0, 2, 0)
+    head += struct.pack("<IIII", salt, 4711, 0, 1 << 20) + dice.randbytes(32)
+    data = seal_header(head + struct.pack("<QQQ", 7, dice.getrandbits(62), 9) + bytes(36))
+    for seq in range(dice.randrange(5)):
+        payload = b"".join(
+            spool_reader.chunk(10, dice.randbytes(dice.randrange(208, 3000)))
+            for _ in range(dice.choice((1, 1, 2)))
+        )
+        kind = dice.choice((6,) * 20 + (4,))
+        payload = payload[: dice.choice((len(payload),) * 20 + (len(payload) - 8, 0))]
+        rest = struct.pack(
+            "<IIBBBBIQQ", len(payload), crc(salt, payload), 1, 0, kind, 0, len(data) // 8, seq, 7
+        )
+        rest += crash
+        frame = b"TBF1" + struct.pack("<I", crc(salt, rest)) + rest + payload
+        data += frame + bytes(-len(frame) % 8)
+    return data
+
+
+def forget_crash(dice, slot):
+    """The slot of a process that was killed instead; with its last notes."""
+    data = bytearray(slot)
+    (salt,) = struct.unpack_from("<I", data, 16)
+    struct.pack_into("<I", data, spool_reader.SLOT_STATE, dice.choice((0, 1, 1, 2, 3)))
+    data[spool_reader.CRASH_AREA :] = bytes(len(data) - spool_reader.CRASH_AREA)
+    first = dice.randrange(1, 40)
+    for number in range(first, first + dice.randrange(20)):
+        text = dice.randbytes(dice.randrange(225))
+        body = struct.pack("<IQQII", 3, number, dice.getrandbits(60), 7, len(text)) + text
+        body = body.ljust(spool_reader.NOTE - 4, b"\0")
+        at = spool_reader.NOTES + number % spool_reader.N_NOTES * spool_reader.NOTE
+        data[at : at + 4] = struct.pack("<I", spool_reader.crc32c(salt, body))
+        data[at + 4 : at + spool_reader.NOTE] = body
+    return bytes(data)
 
 
 # ---- damage ----
@@ -191,7 +244,7 @@ class SpoolReaderTest(towbar.Case):
                 self.make_spool(random.Random(seed))
                 seen |= self.compare(f"seed {seed}")
         if len(seeds()) >= 20:  # Else the dice made nothing worth comparing.
-            self.assertLessEqual({"hole", "torn", "damaged", "unknown", "lost", "mended"}, seen)
+            self.assertLessEqual(WANTED, seen)
 
     def test_the_agent_takes_in_what_the_plain_reader_finds(self):
         for seed in range(4):
@@ -199,11 +252,15 @@ class SpoolReaderTest(towbar.Case):
                 shutil.rmtree(self.spool, ignore_errors=True)
                 shutil.rmtree(self.state, ignore_errors=True)
                 self.make_spool(random.Random(1000 + seed), n_odd=0)
-                wanted = set()
+                wanted, unseen = set(), set()
                 for file in spool_reader.read_spool(self.spool):
-                    wanted |= {r.uuid for r in file.records if r.kind != "dropcount"}
+                    found = {r.uuid for r in file.records if r.kind != "dropcount"}
+                    # What is said of those is the agent's part.
+                    unseen |= found & {str(uuid.UUID(bytes=file.header.id)) if found else ""}
+                    wanted |= found
                 self.once()
-                self.assertEqual({data["uuid"] for data in self.occurrences()}, wanted)
+                seen = {data["uuid"] for data in self.occurrences()}
+                self.assertEqual(seen - unseen, wanted - unseen)
 
     def test_a_spool_in_use_reads_the_same(self):
         paced = self.start(self.compile("many.c"), "10", "paced", stdin=subprocess.PIPE)
@@ -226,6 +283,14 @@ class SpoolReaderTest(towbar.Case):
         chosen = dict(dice.sample(sorted(self.real.items()), dice.randrange(1, 5)))
         for _ in range(n_odd):
             chosen[make_name(dice)] = make_segment(dice)
+        for name in [name for name in chosen if name.endswith(".slot")]:
+            crash = chosen[name][spool_reader.CRASH_AREA + 40 :][:16]
+            if dice.random() < 0.3:
+                chosen[name] = forget_crash(dice, chosen[name])
+            if dice.random() < 0.6:
+                chosen[name[: -len("slot")] + "more"] = make_more(dice, crash)
+        if dice.random() < 0.2:
+            chosen[make_name(dice, "more")] = make_more(dice, bytes(16))
         for name, data in chosen.items():
             damaged = bytearray(data)
             for _ in range(dice.choice((0, 1, 1, 2, 4))):
@@ -238,12 +303,20 @@ class SpoolReaderTest(towbar.Case):
         """What no writer makes; it must neither block nor be read."""
         if dice.random() < 0.3:  # a copy, and a file in which nothing was ever written
             name, data = dice.choice(sorted(chosen.items()))
-            write_bytes(os.path.join(folder, make_name(dice)), data)
+            suffix = "more" if name.endswith(".more") else "seg"
+            write_bytes(os.path.join(folder, make_name(dice, suffix)), data)
             write_bytes(os.path.join(folder, make_name(dice)), b"")
         if dice.random() < 0.2:
             os.mkfifo(os.path.join(folder, make_name(dice)))
         if dice.random() < 0.2:
             os.symlink("/etc/passwd", os.path.join(folder, make_name(dice)))
+        slots = [name for name in chosen if name.endswith(".slot")]
+        if slots and dice.random() < 0.2:
+            beside = os.path.join(folder, dice.choice(slots)[: -len("slot")] + "more")
+            if not os.path.lexists(beside):
+                dice.choice((os.mkfifo, os.mkdir, lambda path: os.symlink("/etc/passwd", path)))(
+                    beside
+                )
         if dice.random() < 0.2:
             write_bytes(os.path.join(folder, "new\nline \x1b[31m"), b"x")
         if dice.random() < 0.1:
@@ -272,9 +345,14 @@ class SpoolReaderTest(towbar.Case):
         self.assertEqual(code, 1 if any(f.is_damaged for f in plain) else 0, what)
         met = {place.what for file in plain for place in file.places}
         met |= {"lost" for file in plain if file.lost}
+        met |= {"threads" for file in plain if file.threads}
+        for file in plain:
+            names = {record.uuid for record in file.records if file.header}
+            met |= {"unseen" for name in names if name == str(uuid.UUID(bytes=file.header.id))}
         return met | {"mended" for file in plain if file.header_mended}
 
 
+WANTED = {"hole", "torn", "damaged", "unknown", "lost", "mended", "threads", "unseen"}
 CLASSES = ("crash", "error", "warning", "info")
 
 

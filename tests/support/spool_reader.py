@@ -27,13 +27,18 @@ SEGMENT_MAX = 4 << 20
 IN_VAIN_MAX = 16 << 20
 
 FULL, FIRST, MID, LAST, PAD, SEAL = range(1, 7)
-NONE, PROCESS, NATIVE, ITEM, CRASH, DROPCOUNT = range(6)
-KINDS = ("none", "process", "native", "item", "crash", "dropcount")
+NONE, PROCESS, NATIVE, ITEM, CRASH, DROPCOUNT, THREADS = range(7)
+KINDS = ("none", "process", "native", "item", "crash", "dropcount", "threads")
 TRUNCATED, ZLIB_CRC = 1, 2
 
 # The slot [7].
 SLOT_BYTES, SLOT_STATE, AREA_A, AREA_B, CRASH_AREA, PAGE = 256 << 10, 128, 4096, 65536, 131072, 4096
+NOTES, N_NOTES, NOTE = 126976, 16, 256
 ARMED, WRITING, COMPLETE, HANDED_ON, DONE = range(1, 6)
+# The other threads of its crash.
+THREADS_MAX, THREADS_FILE_MAX = 896 << 10, 960 << 10
+# By the suffix of a name: the kind of the file header.
+FILE_KINDS = {"seg": 0, "slot": 1, "more": 2}
 
 
 # ---- CRC-32C: reflected polynomial 0x82f63b78, all bits inverted before and after ----
@@ -91,6 +96,10 @@ class File:
     processes: list = dataclasses.field(default_factory=list)
     places: list = dataclasses.field(default_factory=list)
     lost: int = 0
+    threads: list = dataclasses.field(default_factory=list)  # payloads, of a .more file
+    mtime_ns: int = 0
+    uid: int = 0
+    beside: bytes = b""  # of a slot: its .more file
 
     @property
     def is_damaged(self):
@@ -130,7 +139,7 @@ def parse_header(image):
     version, header_len, class_, kind = struct.unpack_from("<HHBB", image, 8)
     if version != 1 or header_len != HEADER:
         raise NewerVersion
-    if class_ > 3 or kind > 1:
+    if class_ > 3 or kind > 2:
         raise BadHeader
     salt, pid, uid, file_bytes = struct.unpack_from("<IIII", image, 16)
     (created,) = struct.unpack_from("<Q", image, 72)
@@ -298,7 +307,7 @@ def is_nothing(data, offset):
 
 
 def read_areas(file, data, frames):
-    for offset, end in ((AREA_A, AREA_B), (AREA_B, CRASH_AREA)):
+    for offset, end in ((AREA_A, AREA_B), (AREA_B, NOTES)):
         frame = frames.at(offset)
         if frame is not None:
             if frame.type == FULL and frame.kind == PROCESS:
@@ -317,10 +326,87 @@ def fragment(frames, page):
     return frame if frame.kind == CRASH and frame.len <= PAGE - FRAME else False
 
 
+def chunk(tag, data):
+    return struct.pack("<HHI", tag, 0, len(data)) + data + bytes(-len(data) % 8)
+
+
+def are_whole_chunks(data):
+    offset = 0
+    while offset < len(data) and len(data) - offset >= 8:
+        (size,) = struct.unpack_from("<I", data, offset + 4)
+        offset += 8 + (size + 7) // 8 * 8
+    return offset == len(data)
+
+
+def read_notes(data, salt):
+    """Number, wall clock, level, thread and text of those that are whole, the oldest first."""
+    notes = []
+    area = data[NOTES:CRASH_AREA]
+    if len(area) < N_NOTES * NOTE:
+        return notes
+    for place in range(N_NOTES):
+        entry = area[place * NOTE : (place + 1) * NOTE]
+        crc, level, number, wall_ns, tid, size = struct.unpack_from("<IIQQII", entry)
+        if crc != crc32c(salt, entry[4:]) or number == 0 or number % N_NOTES != place:
+            continue
+        if size <= NOTE - 32:
+            notes.append((number, wall_ns, level, tid, entry[32 : 32 + size]))
+    return sorted(notes)
+
+
+def died_unseen(file, data):
+    """The record that is made of a slot without a crash."""
+    fixed = bytearray(288)
+    struct.pack_into("<I", fixed, 16, file.header.pid)
+    struct.pack_into("<Q", fixed, 40, file.mtime_ns)
+    stream = chunk(1, bytes(fixed))
+    for _, wall_ns, level, tid, text in read_notes(data, file.header.salt):
+        stream += chunk(6, struct.pack("<QII", wall_ns, level, tid) + text)
+    name = str(uuid.UUID(bytes=file.header.id))
+    return Record(CRASH_AREA, name, "crash", 0, file.mtime_ns, False, stream)
+
+
+def read_threads(data, crash=None):
+    """The payloads of a .more file, of that crash or of the first one's, and where something else
+    begins than the end; None where nothing does."""
+    header = header_of(data)
+    if header is None or header[0].kind != FILE_KINDS["more"]:
+        return [], None
+    data = data[:THREADS_FILE_MAX]
+    frames = Frames(data, header[0].salt)
+    payloads, offset = [], HEADER
+    while True:
+        frame = frames.at(offset)
+        if frame is None:
+            is_end = len(data) < offset + FRAME or not any(data[offset : offset + FRAME])
+            return payloads, None if is_end else offset
+        crash = crash or frame.uuid
+        if (frame.type, frame.kind, frame.seq) != (FULL, THREADS, len(payloads)):
+            return payloads, offset
+        if frame.uuid != crash:
+            return payloads, offset if payloads else None
+        payload = frames.payload(frame)
+        total = sum(len(one) for one in payloads) + len(payload)
+        if not payload or total > THREADS_MAX or not are_whole_chunks(payload):
+            return payloads, offset
+        payloads.append(payload)
+        offset = frame.end
+
+
+def read_more(file, data):
+    data = data[:THREADS_FILE_MAX]
+    file.threads, bad = read_threads(data)
+    if bad is not None:
+        what = name_gap(data, file.header.salt, bad, len(data), True)
+        file.places.append(Place(what, bad, len(data)))
+
+
 def read_stream(file, frames):
     damaged = Place("damaged", CRASH_AREA, SLOT_BYTES)
     first = fragment(frames, 0)
     if first is None:
+        if file.state != "live":
+            file.records.append(died_unseen(file, frames.data))
         return
     if first is False or first.type not in (FULL, FIRST):
         file.places.append(damaged)
@@ -342,6 +428,8 @@ def read_stream(file, frames):
         ended = frame.type == LAST
     record = record_of(first, stream, flags if ended else flags | TRUNCATED)
     record.class_ = 0
+    if file.beside and are_whole_chunks(record.data):
+        record.data += b"".join(read_threads(file.beside, first.uuid)[0])
     file.records.append(record)
 
 
@@ -363,10 +451,10 @@ def parse_name(name):
     """Class and suffix of a name that a producer makes, or None."""
     stem, dot, suffix = name.partition(".")
     parts = stem.split("-")
-    if not dot or suffix not in ("seg", "slot") or len(parts) != 4:
+    if not dot or suffix not in FILE_KINDS or len(parts) != 4:
         return None
     class_, boot, random, number = parts
-    if class_ not in ("0", "1", "2", "3") or (suffix == "slot" and class_ != "0"):
+    if class_ not in ("0", "1", "2", "3") or (suffix != "seg" and class_ != "0"):
         return None
     hexes = set("0123456789abcdef")
     if len(boot) != 8 or len(random) != 16 or not set(boot + random) <= hexes:
@@ -398,11 +486,43 @@ def read_file(folder, name):
         data = os.pread(fd, SEGMENT_MAX, 0)
     finally:
         os.close(fd)
+    file.mtime_ns, file.uid = found.st_mtime_ns, found.st_uid
+    if named[1] == "slot":
+        file.beside = read_beside(folder, name, file.uid)
     read_bytes(file, data, named[1], found.st_size > SEGMENT_MAX)
     return file
 
 
+def read_beside(folder, slot, uid):
+    """The other threads of the crash in that slot, if it is a file of the same user."""
+    path = os.path.join(folder, slot[: -len("slot")] + "more")
+    try:
+        found = os.lstat(path)
+        if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1 or found.st_uid != uid:
+            return b""
+        with open(path, "rb") as file:
+            return file.read(SEGMENT_MAX)
+    except OSError:
+        return b""
+
+
+def header_of(data):
+    """The header and whether it was mended; None when it is beyond use, or of a newer version."""
+    image = data[:HEADER].ljust(HEADER, b"\0")
+    try:
+        return parse_header(image), False
+    except NewerVersion:
+        return None
+    except BadHeader:
+        pass
+    try:
+        return mend_header(image), True
+    except BadHeader:
+        return None
+
+
 def read_bytes(file, data, suffix, is_oversize=False):
+    read = {"seg": read_segment, "slot": read_slot, "more": read_more}[suffix]
     image = data[:HEADER].ljust(HEADER, b"\0")
     try:
         try:
@@ -410,9 +530,9 @@ def read_bytes(file, data, suffix, is_oversize=False):
         except BadHeader:
             file.header = mend_header(image)
             file.header_mended = True
-        if file.header.kind != (1 if suffix == "slot" else 0):
+        if file.header.kind != FILE_KINDS[suffix]:
             raise BadHeader
-        (read_slot if suffix == "slot" else read_segment)(file, data)
+        read(file, data)
     except NewerVersion:
         file.state = "refused"
     except BadHeader:
@@ -425,12 +545,18 @@ def read_bytes(file, data, suffix, is_oversize=False):
 
 def read_spool(spool):
     """Its files in the order in which the agent would read them: by class, then by age. A second
-    file with the id of one that is there is left alone."""
+    file with the id of one that is there is left alone, as are threads without their
+    slot."""
     folder = os.path.join(spool, "in")
     files = [read_file(folder, name) for name in sorted(os.listdir(folder))]
+    owners = {name: os.lstat(os.path.join(folder, name)).st_uid for name in os.listdir(folder)}
     ids = set()
     for i, file in enumerate(files):
-        if file.header and file.header.id[:8] in ids:
+        if file.name.endswith(".more"):
+            slot = file.name[: -len("more")] + "slot"
+            if file.header and owners.get(slot) != file.uid:
+                files[i] = File(file.name, state="refused", header=file.header)
+        elif file.header and file.header.id[:8] in ids:
             files[i] = File(file.name, state="refused", header=file.header)
         elif file.header:
             ids.add(file.header.id[:8])
@@ -445,6 +571,8 @@ def read_spool(spool):
 def main():
     for file in read_spool(sys.argv[1]):
         print(f"{file.name}: {file.state}, {len(file.records)} records, {file.lost} lost")
+        if file.threads:
+            print(f"  {len(file.threads)} threads of the crash in its slot")
         for record in file.records:
             print(f"  {record.offset:8} {record.kind:9} {record.uuid} {record.data[:80]!r}")
         for place in file.places:
