@@ -21,17 +21,18 @@ struct oracle_entry {
     atomic_uchar flushed;    /* acknowledged and flush said 0: must not be delivered again */
     atomic_uchar quarantine; /* 1: the agent was about to quarantine it, 2: it did */
     atomic_uchar crash;
+    atomic_uchar threads; /* of a crash, beside its slot: 1: some may be there, 2: all are */
 };
 
 struct oracle {
     uint32_t n_max, len_min, len_max;
     atomic_uint n; /* numbers given out */
-    atomic_uint n_foreign, n_late, n_twice;
+    atomic_uint n_foreign, n_late, n_twice, n_unseen;
     struct oracle_entry entries[];
 };
 
 struct oracle_totals {
-    uint64_t begun, acked, lost, stored, twice, late, foreign;
+    uint64_t begun, acked, lost, stored, twice, late, foreign, unseen;
 };
 
 struct oracle *oracle_new(uint32_t n_max, uint32_t len_min, uint32_t len_max);
@@ -46,9 +47,17 @@ void oracle_payload(const struct oracle *oracle, uint32_t n, uint8_t *out);
  * a process record. The result of the append, or -ENOBUFS when all numbers are used. Signal-safe.
  */
 int oracle_append(struct oracle *oracle, struct tb_writer *writer, uint64_t generation);
-/* The next number as a crash in slot, noted when it is complete. */
-int oracle_crash(struct oracle *oracle, struct tb_slot *slot);
-/* A record that the reader gave: checks it and stores it. Its number, or -1 when it is foreign. */
+enum { ORACLE_THREADS = 3, ORACLE_FOREIGN = -1, ORACLE_UNSEEN = -2 };
+
+/* The next number as a crash in slot, noted when it is complete. With the folder, threads are put
+ * beside it. */
+int oracle_crash(struct oracle *oracle, struct tb_slot *slot, int dirfd);
+/* Threads beside a slot may be lost from now on: they cannot be read. */
+void oracle_forgive_threads(struct oracle *oracle);
+/* Puts n notes into the slot, which are known again when they are delivered. */
+void oracle_notes(struct tb_slot *slot, unsigned n);
+/* A record that the reader gave: checks it and stores it. Its number, ORACLE_FOREIGN, or
+ * ORACLE_UNSEEN for what is said of a process that died unseen. */
 int64_t oracle_deliver(struct oracle *oracle, const struct tb_spool_record *record);
 /* Is it the record of number n, or a part of it if it is a crash that was cut? */
 int oracle_is(const struct oracle *oracle, uint32_t n, const uint8_t *data, size_t len);

@@ -219,7 +219,7 @@ static void write_slot(struct scene *scene)
     assert_int_equal(tb_slot_open(&slot, scene->world.in_fd, boot, 0), 0);
     assert_int_equal(tb_slot_context(&slot, 1, context, sizeof(context)), 0);
     assert_int_equal(image_take(&scene->world, ".slot", &scene->older), 0);
-    assert_int_equal(oracle_crash(scene->world.oracle, &slot), 0);
+    assert_int_equal(oracle_crash(scene->world.oracle, &slot, -1), 0);
     tb_slot_close(&slot, 0);
     assert_int_equal(image_take(&scene->world, ".slot", &scene->whole), 0);
     /* It may be delivered cut short. */

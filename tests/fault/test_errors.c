@@ -88,6 +88,8 @@ static int run_once(struct sweep *sweep)
     open_decoys(&world);
     if (sweep->work->prepare)
         sweep->work->prepare(&world);
+    if (sweep->plan.err == EIO)
+        oracle_forgive_threads(sweep->oracle);
     int n_fds = world_n_fds();
     int n_nameless = world_n_nameless();
     faults_blind(sweep->is_blind);

@@ -135,7 +135,7 @@ static int crash(void)
     if (child == 0) {
         struct sigaction action = {.sa_handler = SIG_DFL}; /* cmocka has a handler */
         (void)sigaction(SIGBUS, &action, NULL);
-        (void)oracle_crash(world.oracle, &slot);
+        (void)oracle_crash(world.oracle, &slot, -1);
         _exit(0);
     }
     if (child < 0 || waitpid(child, &status, 0) != child)

@@ -66,10 +66,14 @@ static void kill_at_each_call(const struct workload *work, enum fault_what what)
     }
     /* The last one ran through. */
     assert_true(at > 20);
+    if (work != &workloads[WORK_PRODUCER])
+        assert_true(sum.unseen > 0);
     print_message(
-        "%s: %ld kills, %llu acknowledged, %llu lost, %llu delivered again, %llu foreign\n",
+        "%s: %ld kills, %llu acknowledged, %llu lost, %llu delivered again, %llu foreign, "
+        "%llu died unseen\n",
         work->name, at - 1, (unsigned long long)sum.acked, (unsigned long long)sum.lost,
-        (unsigned long long)sum.twice, (unsigned long long)sum.foreign);
+        (unsigned long long)sum.twice, (unsigned long long)sum.foreign,
+        (unsigned long long)sum.unseen);
     oracle_free(oracle);
 }
 

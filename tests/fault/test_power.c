@@ -52,7 +52,7 @@ static void crash(void)
     uint32_t n = atomic_load(&live.oracle->n);
     assert_int_equal(tb_slot_open(&slot, live.in_fd, boot, 0), 0);
     model_look_at_mapping(slot.fd);
-    assert_int_equal(oracle_crash(live.oracle, &slot), 0);
+    assert_int_equal(oracle_crash(live.oracle, &slot, -1), 0);
     model_look_at_mapping(slot.fd);
     model_mark(MARK_ACKED, n, slot.fd);
     assert_int_equal(fdatasync(slot.fd), 0);

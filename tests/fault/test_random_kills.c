@@ -83,7 +83,7 @@ static void produce(uint64_t seed)
     if (world_dice(&seed, 4) == 0 && tb_slot_open(&slot, shared->in_fd, boot, 0) == 0) {
         for (uint32_t i = world_dice(&seed, 100); i > 0; i--)
             (void)oracle_append(shared->oracle, choose(i), 1);
-        (void)oracle_crash(shared->oracle, &slot);
+        (void)oracle_crash(shared->oracle, &slot, shared->in_fd);
     }
     (void)append_on(NULL);
     for (;;)

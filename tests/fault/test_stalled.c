@@ -99,7 +99,7 @@ static void a_slot_that_stood_still_before_its_lock_is_made_again(void **state)
     (void)state;
     n_stalls = 1;
     assert_int_equal(tb_slot_open(&slot, world.in_fd, boot, 0), 0);
-    assert_int_equal(oracle_crash(world.oracle, &slot), 0);
+    assert_int_equal(oracle_crash(world.oracle, &slot, -1), 0);
     assert_int_equal(n_stalls, 0);
     tb_slot_close(&slot, 0);
     assert_all_is_delivered(1);

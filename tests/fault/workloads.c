@@ -68,11 +68,15 @@ static void run_slot(struct world *world)
         return;
     (void)tb_slot_context(&slot, 1, context, sizeof(context));
     (void)tb_slot_renew(&slot, 2, context, sizeof(context));
-    (void)oracle_crash(world->oracle, &slot);
+    oracle_notes(&slot, 3);
+    (void)oracle_crash(world->oracle, &slot, world->in_fd);
     tb_slot_close(&slot, 0);
-    if (tb_slot_open(&slot, world->in_fd, boot, 0) == 0) {
+    for (int is_clean = 0; is_clean < 2; is_clean++) {
+        if (tb_slot_open(&slot, world->in_fd, boot, 0) < 0)
+            return;
         (void)tb_slot_context(&slot, 1, context, sizeof(context));
-        tb_slot_close(&slot, 1); /* a clean exit */
+        oracle_notes(&slot, 5);
+        tb_slot_close(&slot, is_clean); /* else it dies unseen */
     }
 }
 
@@ -117,7 +121,11 @@ static void prepare_reader(struct world *world)
     for (int i = 0; i < 6; i++)
         (void)oracle_append(world->oracle, &living, 0);
     if (tb_slot_open(&slot, world->in_fd, boot, 0) == 0) {
-        (void)oracle_crash(world->oracle, &slot);
+        (void)oracle_crash(world->oracle, &slot, world->in_fd);
+        tb_slot_close(&slot, 0);
+    }
+    if (tb_slot_open(&slot, world->in_fd, boot, 0) == 0) {
+        oracle_notes(&slot, 20);
         tb_slot_close(&slot, 0);
     }
     uint8_t garbage[200];
@@ -162,6 +170,8 @@ static void take_record(struct world *world, struct tb_spool *spool,
         return;
     }
     int64_t n = oracle_deliver(world->oracle, record);
+    if (n == ORACLE_UNSEEN)
+        tb_spool_ack(spool, record->file_id, record->off8, TB_ACK_STORED);
     if (n < 0)
         return;
     if (tb_spool_context(spool, record, 0, &context, &len) == 0 &&

@@ -44,6 +44,23 @@ void world_close(struct world *world)
     (void)nftw(world->path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
+/* Names in in/ that end so. */
+static int count_names(const struct world *world, const char *suffix)
+{
+    char path[96];
+    (void)snprintf(path, sizeof(path), "%s/in", world->path);
+    DIR *dir = opendir(path);
+    int n = 0;
+    for (const struct dirent *entry; dir && (entry = readdir(dir));) {
+        size_t len = strlen(entry->d_name);
+        size_t end = strlen(suffix);
+        n += len > 2 && len >= end && strcmp(entry->d_name + len - end, suffix) == 0;
+    }
+    if (dir)
+        closedir(dir);
+    return n;
+}
+
 struct tb_spool *world_reader(const struct world *world)
 {
     char why[TB_SPOOL_WHY] = "";
@@ -68,6 +85,19 @@ size_t world_drain(struct world *world, struct tb_spool *spool)
     return n;
 }
 
+/* An agent that dies between removing a slot and its threads leaves those; they go after an hour,
+ * when there is too much. Nothing else may go for that. */
+static void evict_lone_threads(const struct world *world, struct tb_spool *spool)
+{
+    enum { HOUR_S = 3601, YEARS = 1 << 20 };
+    const struct tb_spool_policy policy = {.max_age_hours = {YEARS, YEARS, YEARS, YEARS}};
+    struct tb_spool_evicted out;
+    if (count_names(world, ".more") == 0 || count_names(world, "") > count_names(world, ".more"))
+        return;
+    world_pass_s(HOUR_S);
+    (void)tb_spool_evict(spool, &policy, &out);
+}
+
 int world_settle(struct world *world, struct tb_spool_stats *stats)
 {
     struct tb_spool *spool = world_reader(world);
@@ -81,10 +111,13 @@ int world_settle(struct world *world, struct tb_spool_stats *stats)
         world_pass_s(PATIENCE_S);
     }
     world_look_into_quarantine(world);
+    evict_lone_threads(world, spool);
     if (stats)
         tb_spool_stats(spool, stats);
     tb_spool_close(spool);
-    return world_count(world, "in");
+    int n_more = count_names(world, ".more"); /* each beside its slot, if there is any file else */
+    int n = world_count(world, "in");
+    return n > n_more ? n - n_more : n;
 }
 
 /* Is the payload of record n in the file? */

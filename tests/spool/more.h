@@ -22,17 +22,23 @@ struct more_image {
     uint8_t uuid[16];
 };
 
-static inline struct more_image *more_new(const uint8_t uuid[16])
+static inline void more_begin(struct more_image *image, const uint8_t uuid[16])
 {
-    struct more_image *image = calloc(1, sizeof(*image));
     struct tb_file_header header = {
         .class_ = TB_CLASS_CRASH, .kind = TB_FILE_MORE, .salt = MORE_SALT};
-    if (!image)
-        abort();
     tb_put64(header.id, 0x3042);
     memcpy(image->uuid, uuid, 16);
     tb_file_header_pack(&header, image->bytes);
     image->len = TB_FILE_HEADER_BYTES;
+    image->seq = 0;
+}
+
+static inline struct more_image *more_new(const uint8_t uuid[16])
+{
+    struct more_image *image = calloc(1, sizeof(*image));
+    if (!image)
+        abort();
+    more_begin(image, uuid);
     return image;
 }
 
