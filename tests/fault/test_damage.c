@@ -258,6 +258,39 @@ static void damage_to_a_slot_invents_nothing_and_is_counted(void **state)
     end_scene(&scene);
 }
 
+/* Nothing done to the file beside it harms the crash, and of the threads only whole ones come. */
+static void damage_to_the_threads_of_a_crash_leaves_the_crash(void **state)
+{
+    static struct scene scene;
+    static struct image more;
+    struct tb_slot slot;
+    (void)state;
+    uint64_t seed = 3042;
+    int n_rounds = world_is_long() ? LONG_ROUNDS : SHORT_ROUNDS;
+    memset(&scene, 0, sizeof(scene));
+    world_open(&scene.world, oracle_new(1, 30000, 30000));
+    assert_int_equal(tb_slot_open(&slot, scene.world.in_fd, boot, 0), 0);
+    assert_int_equal(oracle_crash(scene.world.oracle, &slot, scene.world.in_fd), 0);
+    tb_slot_close(&slot, 0);
+    assert_int_equal(image_take(&scene.world, ".slot", &scene.damaged), 0);
+    assert_int_equal(image_take(&scene.world, ".more", &scene.whole), 0);
+    for (int i = 0; i < n_rounds * N_DAMAGE; i++) {
+        image_copy(&scene.whole, &more);
+        image_damage(&more, (enum damage)(i % N_DAMAGE), &scene.whole, &seed);
+        bool is_whole = memcmp(more.bytes, scene.whole.bytes, more.len) == 0;
+        atomic_store(&scene.world.oracle->entries[0].threads, is_whole ? 2 : 1);
+        assert_int_equal(image_put(&scene.world, &more), 0);
+        struct tb_spool_stats stats;
+        settle_anew(&scene, &stats); /* puts the slot as it was */
+        assert_int_equal(atomic_load(&scene.world.oracle->entries[0].stored), 1);
+        assert_int_equal(atomic_load(&scene.world.oracle->n_foreign), 0);
+        assert_int_equal(stats.n_quarantined, 0);
+        assert_int_equal(world_count(&scene.world, "in"), 0);
+    }
+    image_done(&more);
+    end_scene(&scene);
+}
+
 /* ---- ack.log ---- */
 
 static void write_acks(struct scene *scene, struct image *acks, struct image *older)
@@ -324,6 +357,7 @@ int main(void)
         cmocka_unit_test(a_page_of_another_segment_is_not_believed),
         cmocka_unit_test(a_file_without_its_first_page_is_kept_and_counted),
         cmocka_unit_test(damage_to_a_slot_invents_nothing_and_is_counted),
+        cmocka_unit_test(damage_to_the_threads_of_a_crash_leaves_the_crash),
         cmocka_unit_test(a_damaged_acknowledgement_is_a_second_delivery_and_no_loss),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -324,6 +324,20 @@ static void very_many_links_keep_nobody_out(void **state)
     assert_others_arrive(0);
 }
 
+/* Without a slot they are nobody's; and beside one of the others they are in nobody's way. */
+static void very_many_threads_alone_keep_nobody_out(void **state)
+{
+    char name[64];
+    (void)state;
+    for (unsigned n = 0; n < n_files(); n++) {
+        (void)snprintf(name, sizeof(name), "0-00000000-%016x-0.more", n);
+        put_file(name, "threads", 7, 0644);
+    }
+    assert_others_arrive(0);
+    assert_int_equal(world_count(&world, "agent/quarantine"), 0);
+    assert_int_equal(world_count(&world, "in"), n_files());
+}
+
 static void give_to(unsigned uid, const char *part)
 {
     char command[160];
@@ -384,6 +398,7 @@ int main(void)
         TEST(lying_lengths_and_overlapping_frames_cost_little),
         TEST(very_many_empty_files_keep_nobody_out),
         TEST(very_many_links_keep_nobody_out),
+        TEST(very_many_threads_alone_keep_nobody_out),
         TEST(very_many_unreadable_files_keep_nobody_out),
         TEST(the_owner_of_a_file_is_the_reporter),
     };

@@ -1,7 +1,8 @@
-/* fuzz_spool_reader.c - any bytes as a segment, a slot or ack.log: read it all, with contexts,
- * acknowledge, collect. The first byte of an input says which file it is (modulo 3) and, with bit
- * 7, that the checksums are put right first: else hardly an input would get past them. A slot's
- * input is its first 256 bytes, then 4 KiB of area A, then the crash area. */
+/* fuzz_spool_reader.c - any bytes as a segment, a slot, ack.log, a slot with notes, or the other
+ * threads of a crash: read it all, with contexts, acknowledge, collect. The first byte of an input
+ * says which file it is (modulo 5) and, with bit 7, that the checksums are put right first: else
+ * hardly an input would get past them. A slot's input is its first 256 bytes, then 4 KiB of area A,
+ * or of the notes, then the crash area. Other threads stand beside a slot with a good crash. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,7 +16,8 @@
 #include "spool/reader.h"
 #include "spool/slot.h"
 
-enum { SEALED = 0x80, HEAD_BYTES = 256, N_KINDS = 3, SLOT = 1 };
+enum { SEALED = 0x80, HEAD_BYTES = 256 };
+enum { SEGMENT, SLOT, ACKS, NOTES, MORE, N_KINDS };
 static char folder[] = "/tmp/towbar-fuzz-XXXXXX";
 static uint8_t file[TB_SEGMENT_BYTES];
 
@@ -25,6 +27,15 @@ static void remove_folder(void)
     (void)snprintf(command, sizeof(command), "rm -rf %s", folder);
     if (system(command) != 0)
         fprintf(stderr, "%s stays\n", folder);
+}
+
+static void seal_notes(void)
+{
+    uint32_t salt = tb_get32(file + 16);
+    for (size_t i = 0; i < TB_SLOT_NOTES_MAX; i++) {
+        uint8_t *note = file + TB_SLOT_NOTES_AT + i * TB_SLOT_NOTE_BYTES;
+        tb_put32(note, tb_crc32c(salt, note + 4, TB_SLOT_NOTE_BYTES - 4));
+    }
 }
 
 /* Makes magic, version and every checksum right; all else stays as it is. */
@@ -50,14 +61,14 @@ static size_t lay_out(const uint8_t *data, size_t size, int kind)
 {
     size_t head = size < HEAD_BYTES ? size : HEAD_BYTES;
     size_t area = size - head < TB_SLOT_PAGE ? size - head : TB_SLOT_PAGE;
-    if (kind != SLOT) {
+    if (kind != SLOT && kind != NOTES) {
         memcpy(file, data, size);
         return size;
     }
     size_t rest = size - head - area;
     rest = rest < TB_SLOT_BYTES - TB_SLOT_CRASH_AT ? rest : TB_SLOT_BYTES - TB_SLOT_CRASH_AT;
     memcpy(file, data, head);
-    memcpy(file + TB_SLOT_AREA_A, data + head, area);
+    memcpy(file + (kind == NOTES ? TB_SLOT_NOTES_AT : TB_SLOT_AREA_A), data + head, area);
     memcpy(file + TB_SLOT_CRASH_AT, data + head + area, rest);
     return TB_SLOT_CRASH_AT + rest;
 }
@@ -69,6 +80,22 @@ static void put_file(const char *path, const uint8_t *data, size_t size)
     if (fd < 0 || write(fd, data, size) != (ssize_t)size || futimens(fd, old) < 0)
         abort();
     close(fd);
+}
+
+/* A crash of process 0, for which there may be threads: their uuid is zeros. */
+static void put_crash(const char *path)
+{
+    static uint8_t slot[TB_SLOT_BYTES];
+    struct tb_file_header header = {.kind = TB_FILE_SLOT, .file_bytes = TB_SLOT_BYTES};
+    uint8_t *page = slot + TB_SLOT_CRASH_AT;
+    struct tb_frame frame = {
+        .len = 16, .type = TB_FRAME_FULL, .kind = TB_KIND_CRASH, .offset = TB_SLOT_CRASH_AT};
+    tb_put64(header.id, 1);
+    tb_file_header_pack(&header, slot);
+    tb_put32(slot + TB_SLOT_STATE_AT, TB_SLOT_COMPLETE);
+    tb_put32(page + TB_FRAME_HEADER_BYTES + 4, 8); /* one chunk of 8 bytes */
+    tb_frame_pack(&frame, 0, page + TB_FRAME_HEADER_BYTES, page);
+    put_file(path, slot, sizeof(slot));
 }
 
 static struct tb_spool *open_spool(struct tb_spool *before)
@@ -129,9 +156,11 @@ static void look(void)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const char *const names[N_KINDS] = {"in/1-00000000-0000000000000001-0.seg",
-                                               "in/0-00000000-0000000000000001-0.slot",
-                                               "agent/ack.log"};
+    static const char *const names[N_KINDS] = {
+        "in/1-00000000-0000000000000001-0.seg", "in/0-00000000-0000000000000001-0.slot",
+        "agent/ack.log", "in/0-00000000-0000000000000001-0.slot",
+        "in/0-00000000-0000000000000002-0.more"};
+    char crash[128];
     static struct tb_spool *spool;
     char path[128];
     if (size < 2 || size - 1 > sizeof(file))
@@ -144,14 +173,20 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     int kind = (data[0] & ~SEALED) % N_KINDS;
     memset(file, 0, TB_SLOT_BYTES);
     size_t len = lay_out(data + 1, size - 1, kind);
-    if ((data[0] & SEALED) && kind < 2 && len >= TB_FILE_HEADER_BYTES)
+    if ((data[0] & SEALED) && kind != ACKS && len >= TB_FILE_HEADER_BYTES)
         seal(len);
+    if ((data[0] & SEALED) && kind == NOTES)
+        seal_notes();
     (void)snprintf(path, sizeof(path), "%s/%s", folder, names[kind]);
+    (void)snprintf(crash, sizeof(crash), "%s/in/0-00000000-0000000000000002-0.slot", folder);
     put_file(path, file, len);
-    if (kind == 2)
+    if (kind == MORE)
+        put_crash(crash);
+    if (kind == ACKS)
         spool = open_spool(spool);
     look();
     drain(spool);
     (void)unlink(path);
+    (void)unlink(crash);
     return 0;
 }
