@@ -277,13 +277,35 @@ static void names_are_random_and_parse(void **state)
     assert_int_equal(strncmp(name, "2-9f3c2a17-", 11), 0);
     assert_string_equal(name + 27, "-4294967295.seg");
     assert_int_equal(tb_spool_name_parse(name, &kind), 2);
-    assert_int_equal(kind, 0);
+    assert_int_equal(kind, TB_FILE_SEGMENT);
     tb_spool_name(2, boot, 4294967295u, "seg", other);
     assert_string_not_equal(name, other);
     tb_spool_name(0, boot, 0, "slot", name);
     assert_string_equal(name + 27, "-0.slot");
     assert_int_equal(tb_spool_name_parse(name, &kind), 0);
-    assert_int_equal(kind, 1);
+    assert_int_equal(kind, TB_FILE_SLOT);
+    assert_int_equal(tb_spool_name_beside(name, "more", other), 0);
+    assert_string_equal(other + 27, "-0.more");
+    assert_int_equal(strncmp(name, other, 27), 0);
+    assert_int_equal(tb_spool_name_parse(other, &kind), 0);
+    assert_int_equal(kind, TB_FILE_MORE);
+    assert_int_equal(tb_spool_name_beside(other, "slot", other), 0);
+    assert_string_equal(name, other);
+}
+
+static void a_name_beside_fits_or_is_refused(void **state)
+{
+    (void)state;
+    char out[TB_SPOOL_NAME];
+    char name[TB_SPOOL_NAME + 8];
+    assert_int_equal(tb_spool_name_beside("", "more", out), -EINVAL);
+    assert_int_equal(tb_spool_name_beside("no-suffix", "more", out), -EINVAL);
+    for (size_t len = 1; len < sizeof(name); len++) {
+        memset(name, 'x', len - 1);
+        (void)snprintf(name + len - 1, sizeof(name) - len + 1, ".");
+        int err = tb_spool_name_beside(name, "more", out);
+        assert_int_equal(err, len + 4 < TB_SPOOL_NAME ? 0 : -EINVAL);
+    }
 }
 
 static void other_names_do_not_parse(void **state)
@@ -307,6 +329,8 @@ static void other_names_do_not_parse(void **state)
         "1-9f3c2a17-4b1d6e0a97c35f28-0.seg~",
         "1-9f3c2a17-4b1d6e0a97c35f28-0",
         "1-9f3c2a17-4b1d6e0a97c35f28-0.slot",
+        "1-9f3c2a17-4b1d6e0a97c35f28-0.more",
+        "0-9f3c2a17-4b1d6e0a97c35f28-0.more~",
         "1-9f3c2a17-4b1d6e0a97c35f28-/../0.seg",
     };
     int kind;
@@ -337,6 +361,7 @@ int main(void)
                                         tear_down_path),
         cmocka_unit_test(a_path_too_long_is_refused),
         cmocka_unit_test(names_are_random_and_parse),
+        cmocka_unit_test(a_name_beside_fits_or_is_refused),
         cmocka_unit_test(other_names_do_not_parse),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
