@@ -10,7 +10,7 @@
 
 #include <cjson/cJSON.h>
 
-enum { TB_AGE_TEXT = 32, TB_STAMP_TEXT = 32, TB_SHORT_ID_TEXT = 16 };
+enum { TB_AGE_TEXT = 32, TB_STAMP_TEXT = 32, TB_SHORT_ID_TEXT = 16, TB_PLACE_TEXT = 512 };
 
 /* Colours: on only for a terminal, and not with NO_COLOR. */
 enum tb_ink { TB_INK_NONE, TB_INK_BOLD, TB_INK_DIM, TB_INK_RED, TB_INK_GREEN, TB_INK_YELLOW };
@@ -52,5 +52,14 @@ const cJSON *tb_print_blamed(const cJSON *frames);
  * folded, the blamed line's source beside it. Otherwise all frames, and source around the blamed
  * one. */
 void tb_print_stack(const cJSON *data, const char *indent, int is_short);
+
+/* All frames of a stack that is not the main one, in the same form. */
+void tb_print_others(const cJSON *frames, const char *root, const char *indent);
+/* "src/queue.c:28", the server's root cut off, or "libc.so.6 +0x3bd90" where there is no line. */
+const char *tb_print_place(const cJSON *frame, const char *root, char out[TB_PLACE_TEXT]);
+
+/* The other threads of a crash: a line for those that stand alike, or in full their stacks. Returns
+ * how many stacks there are to show; nothing is printed where nothing is known of them. */
+int tb_print_threads(const cJSON *data, const char *indent, int in_full);
 
 #endif

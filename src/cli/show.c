@@ -155,7 +155,7 @@ static void show_pairs(const char *title, const cJSON *object)
     }
 }
 
-void tb_show_occurrence(const struct tb_occurrence_row *occurrence)
+int tb_show_occurrence(const struct tb_occurrence_row *occurrence, int in_full)
 {
     char stamp[TB_STAMP_TEXT];
     cJSON *data = cJSON_ParseWithLength(occurrence->data, occurrence->data_len);
@@ -164,12 +164,13 @@ void tb_show_occurrence(const struct tb_occurrence_row *occurrence)
            occurrence->uuid);
     if (data == NULL) {
         printf("  its body cannot be read as JSON\n");
-        return;
+        return 0;
     }
     printf("  ");
     tb_print_what(data);
     printf("\n\nStack\n");
     tb_print_stack(data, "  ", 0);
+    int n_stacks = tb_print_threads(data, "  ", in_full);
     if (*occurrence->trace_id != '\0' || *occurrence->xray_trace_id != '\0') {
         printf("\nTrace\n");
         tb_show_trace("  ", occurrence->trace_id, occurrence->xray_trace_id);
@@ -177,4 +178,5 @@ void tb_show_occurrence(const struct tb_occurrence_row *occurrence)
     show_pairs("Tags", tb_json_at(data, "custom.scope"));
     show_notes(data, (uint64_t)occurrence->occurred_ns);
     cJSON_Delete(data);
+    return n_stacks;
 }

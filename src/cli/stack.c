@@ -5,7 +5,7 @@
 #include "cli/print.h"
 #include "item/read.h"
 
-enum { PLACE_MAX = 512, SHORT_FRAMES = 8, RECURSION_LEAST = 4 };
+enum { SHORT_FRAMES = 8, RECURSION_LEAST = 4 };
 
 /* The part of the body that holds class, message and frames: a trace, or the last link of a chain
  * (Rollbar puts the error that was seen first). */
@@ -81,11 +81,9 @@ static int line_of(const cJSON *frame)
     return cJSON_IsNumber(line) ? line->valueint : 0;
 }
 
-/* "samples/cruddur/queue.c:28", the server's root cut off, or "libc.so.6 +0x3bd90" where there is
- * no line. */
-static const char *place(const cJSON *frame, const char *root, char out[PLACE_MAX])
+const char *tb_print_place(const cJSON *frame, const char *root, char out[TB_PLACE_TEXT])
 {
-    char file[PLACE_MAX - 64];
+    char file[TB_PLACE_TEXT - 64];
     char offset[32];
     const char *name = tb_json_text(frame, "filename");
     size_t len = strlen(root);
@@ -94,9 +92,9 @@ static const char *place(const cJSON *frame, const char *root, char out[PLACE_MA
     tb_print_clean(name, file, sizeof(file));
     tb_print_clean(tb_json_text(frame, "module_offset"), offset, sizeof(offset));
     if (line_of(frame) > 0)
-        snprintf(out, PLACE_MAX, "%s:%d", file, line_of(frame));
+        snprintf(out, TB_PLACE_TEXT, "%s:%d", file, line_of(frame));
     else
-        snprintf(out, PLACE_MAX, "%s%s%s", file, *offset != '\0' ? " +" : "", offset);
+        snprintf(out, TB_PLACE_TEXT, "%s%s%s", file, *offset != '\0' ? " +" : "", offset);
     return out;
 }
 
@@ -185,11 +183,12 @@ static void print_hint(const cJSON *frames, const char *indent)
                indent, tb_ink(TB_INK_DIM), tb_ink(TB_INK_NONE));
 }
 
-static void print_full(const cJSON *frames, const char *root, const char *indent)
+/* blamed NULL: none is marked. */
+static void print_full(const cJSON *frames, const cJSON *blamed, const char *root,
+                       const char *indent)
 {
-    const cJSON *blamed = tb_print_blamed(frames);
     char name[128];
-    char where[PLACE_MAX];
+    char where[TB_PLACE_TEXT];
     int n = cJSON_GetArraySize(frames);
     for (int i = 0; i < n; i++) {
         const cJSON *frame = cJSON_GetArrayItem(frames, n - 1 - i);
@@ -200,12 +199,16 @@ static void print_full(const cJSON *frames, const char *root, const char *indent
         }
         printf("%s#%-2d %s%-16s%s  %s%s%s\n", indent, i, frame == blamed ? tb_ink(TB_INK_BOLD) : "",
                method(frame, name, sizeof(name)), frame == blamed ? tb_ink(TB_INK_NONE) : "",
-               place(frame, root, where), frame == blamed ? "   (here)" : "",
+               tb_print_place(frame, root, where), frame == blamed ? "   (here)" : "",
                cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(frame, "inlined")) ? "   inlined"
                                                                                 : "");
         print_source(frame, frame == blamed, indent);
     }
-    print_hint(frames, indent);
+}
+
+void tb_print_others(const cJSON *frames, const char *root, const char *indent)
+{
+    print_full(frames, NULL, root, indent);
 }
 
 /* Counts the library frames from number i on, innermost first, and says which library. */
@@ -235,7 +238,7 @@ static void print_short(const cJSON *frames, const char *root, const char *inden
 {
     const cJSON *blamed = tb_print_blamed(frames);
     char name[128];
-    char where[PLACE_MAX];
+    char where[TB_PLACE_TEXT];
     char code[200];
     int n = cJSON_GetArraySize(frames);
     int shown = 0;
@@ -249,7 +252,7 @@ static void print_short(const cJSON *frames, const char *root, const char *inden
             continue;
         }
         printf("%s#%-2d %-16s  %s", indent, i, method(frame, name, sizeof(name)),
-               place(frame, root, where));
+               tb_print_place(frame, root, where));
         if (frame == blamed && *tb_json_text(frame, "code") != '\0')
             printf("     %s%s%s", tb_ink(TB_INK_BOLD),
                    skip_blanks(tb_print_clean(tb_json_text(frame, "code"), code, sizeof(code))),
@@ -261,10 +264,13 @@ static void print_short(const cJSON *frames, const char *root, const char *inden
 void tb_print_stack(const cJSON *data, const char *indent, int is_short)
 {
     const cJSON *frames = tb_print_frames(data);
-    if (frames == NULL)
+    const char *root = tb_json_text(data, "server.root");
+    if (frames == NULL) {
         printf("%sno stack: it was reported as a message\n", indent);
-    else if (is_short)
-        print_short(frames, tb_json_text(data, "server.root"), indent);
-    else
-        print_full(frames, tb_json_text(data, "server.root"), indent);
+    } else if (is_short) {
+        print_short(frames, root, indent);
+    } else {
+        print_full(frames, tb_print_blamed(frames), root, indent);
+        print_hint(frames, indent);
+    }
 }

@@ -1,0 +1,120 @@
+/* threads.c - the other threads of a crash (custom.native.threads), briefly or with their stacks.
+ */
+#include <stdio.h>
+
+#include "cli/print.h"
+
+enum { NAMED_BRIEFLY = 3, NAMED = 100, GROUPS_BRIEFLY = 20, NAME_BYTES = 48 };
+
+static void print_tid(const cJSON *tid)
+{
+    if (cJSON_IsNumber(tid) && tid->valuedouble >= 0 && tid->valuedouble <= UINT32_MAX)
+        printf("%u", (unsigned)tid->valuedouble);
+    else
+        printf("?");
+}
+
+/* "worker-1 (4251), 4252, 48 more": a name where there is one. */
+static void print_who(const cJSON *group, int n_named)
+{
+    const cJSON *tids = cJSON_GetObjectItemCaseSensitive(group, "tids");
+    const cJSON *names = cJSON_GetObjectItemCaseSensitive(group, "names");
+    const cJSON *name = cJSON_IsArray(names) ? names->child : NULL;
+    const cJSON *tid;
+    int n = 0;
+    cJSON_ArrayForEach(tid, tids)
+    {
+        char clean[NAME_BYTES] = "";
+        if (n == n_named) {
+            printf(", %d more", cJSON_GetArraySize(tids) - n);
+            break;
+        }
+        if (cJSON_IsString(name))
+            tb_print_clean(name->valuestring, clean, sizeof(clean));
+        printf("%s%s%s", n++ > 0 ? ", " : "", clean, *clean != '\0' ? " (" : "");
+        print_tid(tid);
+        printf("%s", *clean != '\0' ? ")" : "");
+        name = name != NULL ? name->next : NULL;
+    }
+}
+
+static const cJSON *frames_of(const cJSON *group)
+{
+    const cJSON *frames = cJSON_GetObjectItemCaseSensitive(group, "frames");
+    return cJSON_IsArray(frames) ? frames : NULL;
+}
+
+static int count_threads(const cJSON *group)
+{
+    return frames_of(group) == NULL ? 0 : cJSON_GetArraySize(tb_json_at(group, "tids"));
+}
+
+static int number_of(const cJSON *object, const char *key)
+{
+    const cJSON *number = cJSON_GetObjectItemCaseSensitive(object, key);
+    return cJSON_IsNumber(number) && number->valueint > 0 ? number->valueint : 0;
+}
+
+/* One line: where they are, and who. */
+static void print_brief(const cJSON *group, const char *root, const char *indent)
+{
+    char name[128];
+    char where[TB_PLACE_TEXT] = "";
+    int n = count_threads(group);
+    const cJSON *frame = tb_print_blamed(frames_of(group));
+    if (frame != NULL)
+        tb_print_place(frame, root, where);
+    printf("%s%-16s  %-24s  ", indent,
+           tb_print_clean(frame != NULL ? tb_json_text(frame, "method") : "-", name, sizeof(name)),
+           where);
+    if (n > 1)
+        printf("%d threads: ", n);
+    print_who(group, NAMED_BRIEFLY);
+    printf("\n");
+}
+
+static void print_whole(const cJSON *group, const char *root, const char *indent)
+{
+    int omitted = number_of(group, "frames_omitted");
+    printf("\n%s%s", indent, tb_ink(TB_INK_BOLD));
+    print_who(group, NAMED);
+    printf("%s\n", tb_ink(TB_INK_NONE));
+    tb_print_others(frames_of(group), root, indent);
+    if (omitted > 0)
+        printf("%s%d frames are left out\n", indent, omitted);
+    if (cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(group, "cut")))
+        printf("%sonly a part of the stack was captured\n", indent);
+}
+
+int tb_print_threads(const cJSON *data, const char *indent, int in_full)
+{
+    const cJSON *native = tb_json_at(data, "custom.native");
+    const cJSON *groups = cJSON_GetObjectItemCaseSensitive(native, "threads");
+    const char *note = tb_json_text(native, "threads_note");
+    const char *root = tb_json_text(data, "server.root");
+    const cJSON *group;
+    int n_groups = 0;
+    int n_shown = 0;
+    int there = number_of(native, "threads_there");
+    if (!cJSON_IsArray(groups))
+        groups = NULL;
+    if (groups == NULL && there == 0 && *note == '\0')
+        return 0;
+    printf("\nOther threads (%d)\n", there);
+    if (*note != '\0') {
+        printf("%s", indent);
+        tb_print_text(note);
+        printf("\n");
+    }
+    cJSON_ArrayForEach(group, groups)
+    {
+        if (frames_of(group) == NULL || (!in_full && n_groups == GROUPS_BRIEFLY))
+            continue;
+        n_groups++;
+        n_shown += count_threads(group);
+        (in_full ? print_whole : print_brief)(group, root, indent);
+    }
+    if (groups != NULL && n_shown < there)
+        printf("%s%d more\n", indent, there - n_shown);
+    return n_groups;
+}
