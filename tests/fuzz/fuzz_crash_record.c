@@ -35,6 +35,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (crash.frames[i].trust > 3)
             abort();
     }
+    if (crash.n_threads > TB_CRASH_THREADS_MAX)
+        abort();
+    for (size_t i = 0; i < crash.n_threads; i++) {
+        touch(crash.threads[i].name, strlen(crash.threads[i].name));
+        touch(crash.threads[i].stack, crash.threads[i].stack_len);
+    }
     tb_crash_fixed_pack(&crash.fixed, fixed);
     touch(crash.fixed.thread_name, strlen(crash.fixed.thread_name));
     tb_crash_done(&crash);

@@ -41,6 +41,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     tb_buf_init(&out, PAGE_BYTES);
     tb_item_put_head(&item);
     tb_item_put_stacks(&item);
+    tb_item_put_threads(&item);
     tb_item_put_more(&item);
     check(&out, 1);
     tb_buf_reset(&out);
