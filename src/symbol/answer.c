@@ -94,7 +94,8 @@ static void write_module(struct tb_json *j, const struct tb_symbol_module *modul
     tb_json_end(j);
 }
 
-/* Those that the frames are in; then, as far as there is room, those that only threads are in. */
+/* Those that the frames are in; then, as far as there is room for them, those that only threads are
+ * in. */
 static void write_modules(struct tb_json *j, const struct answer *a)
 {
     tb_json_key(j, "modules");
@@ -103,12 +104,13 @@ static void write_modules(struct tb_json *j, const struct answer *a)
         if (is_used(a, &a->modules.items[i]))
             write_module(j, &a->modules.items[i]);
     }
+    size_t end = j->len + MODULES_BYTES;
     for (size_t i = 0; a->crash && !j->err && i < a->process->n_modules; i++) {
         struct tb_json before = *j;
         if (!a->is_used[i] || is_used(a, &a->modules.items[i]))
             continue;
         write_module(j, &a->modules.items[i]);
-        if (j->err)
+        if (j->err || j->len > end)
             *j = before;
     }
     tb_json_end(j);
@@ -124,7 +126,9 @@ static void write_threads(struct tb_json *j, struct answer *a)
         return;
     size_t room = j->cap - j->len;
     *j = before;
-    room = room > MODULES_BYTES + NUMBERS_BYTES ? room - MODULES_BYTES - NUMBERS_BYTES : 0;
+    if (room < MODULES_BYTES + NUMBERS_BYTES)
+        return;
+    room -= MODULES_BYTES + NUMBERS_BYTES;
     if (room > TB_SYMBOL_THREADS_BYTES)
         room = TB_SYMBOL_THREADS_BYTES;
     size_t n_omitted =

@@ -53,7 +53,7 @@ static struct tb_crash crash_of(size_t n_threads)
     crash.fixed.regs[TB_RIP] = 0x401234;
     for (size_t i = 0; i < n_threads; i++) {
         threads[i] = (struct tb_crash_thread){.tid = (uint32_t)(5 + i)};
-        snprintf(threads[i].name, sizeof(threads[i].name), "idle-%zu", i);
+        snprintf(threads[i].name, sizeof(threads[i].name), "idle-%u", (unsigned)i % N_MANY);
         threads[i].regs[TB_RIP] = 0x402000 + (i % 2) * 0x100;
     }
     return crash;

@@ -127,6 +127,48 @@ static void a_thousand_different_stacks_take_what_the_crash_leaves(void **state)
     free(many_stacks);
 }
 
+/* The crash, with as much room as it takes and some more. */
+static cJSON *ask_within(const struct tb_crash *crash, size_t cap)
+{
+    static char reply[REPLY_BYTES];
+    struct tb_json json;
+    assert_true(cap <= sizeof(reply));
+    tb_json_init(&json, reply, cap);
+    assert_int_equal(tb_symbol_crash(&config, &process, crash, &json), 0);
+    assert_int_equal(tb_json_finish(&json), 0);
+    cJSON *answer = cJSON_Parse(reply);
+    assert_non_null(answer);
+    return answer;
+}
+
+static void a_crash_that_fills_the_answer_loses_nothing_to_threads(void **state)
+{
+    (void)state;
+    struct tb_crash crash = crash_with(captured, 0);
+    static char reply[REPLY_BYTES];
+    struct tb_json json;
+    tb_json_init(&json, reply, sizeof(reply));
+    assert_int_equal(tb_symbol_crash(&config, &process, &crash, &json), 0);
+    assert_int_equal(tb_json_finish(&json), 0);
+    cJSON *alone = cJSON_Parse(reply);
+    int n_with = 0;
+    int n_without = 0;
+    crash.n_threads = N_THREADS;
+    for (size_t more = 8; more < 24 << 10; more += more < 512 ? 24 : 1009) {
+        cJSON *answer = ask_within(&crash, json.len + more);
+        assert_true(cJSON_Compare(cJSON_GetObjectItem(answer, "frames"),
+                                  cJSON_GetObjectItem(alone, "frames"), true));
+        if (cJSON_HasObjectItem(answer, "threads"))
+            assert_int_equal(count_threads(answer), N_THREADS);
+        n_with += cJSON_GetArraySize(threads_of(answer)) == 3;
+        n_without += !cJSON_HasObjectItem(answer, "threads");
+        cJSON_Delete(answer);
+    }
+    assert_true(n_with > 0);
+    assert_true(n_without > 0);
+    cJSON_Delete(alone);
+}
+
 static void fifty_of_one_pool_are_kept_before_single_ones(void **state)
 {
     (void)state;
@@ -218,6 +260,7 @@ int main(void)
         cmocka_unit_test(frames_of_threads_have_no_source_and_no_build_id),
         cmocka_unit_test(the_crash_is_the_same_with_and_without_threads),
         cmocka_unit_test(a_thousand_different_stacks_take_what_the_crash_leaves),
+        cmocka_unit_test(a_crash_that_fills_the_answer_loses_nothing_to_threads),
         cmocka_unit_test(fifty_of_one_pool_are_kept_before_single_ones),
         cmocka_unit_test(threads_that_lie_cost_the_crash_nothing),
         cmocka_unit_test(a_death_that_nobody_saw_has_an_answer),
