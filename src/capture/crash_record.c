@@ -14,6 +14,7 @@
 #include "base/id.h"
 #include "base/pack.h"
 #include "capture/context.h"
+#include "capture/lib.h"
 #include "capture/machine.h"
 #include "capture/modules.h"
 #include "capture/notes.h"
@@ -268,11 +269,13 @@ static void write_end(void)
     tb_slot_end(crash.slot);
 }
 
-/* A module that came after the table was made gets into the record while it still can. After the
+/* A module that came after the table was made, or after the one that is in the slot (a report was
+ * about to store the new one), gets into the record while it still can. After the
  * end: the frames of the stream must follow each other without a gap. */
 static void write_late_modules(void)
 {
-    if (crash.walker.late.n == 0 || !crash.modules)
+    if (!crash.modules || (crash.walker.late.n == 0 &&
+                           crash.modules->process.generation == atomic_load(&tb_lib.stored)))
         return;
     uint64_t generation = tb_modules_next_generation();
     size_t len = tb_late_pack(&crash.walker.late, crash.modules, crash.pid, generation,

@@ -42,7 +42,6 @@ void tb_fork_forget(void)
     tb_modules_forked();
     tb_report_forked();
     tb_crash_forked();
-    atomic_flag_clear(&tb_lib.storing);
     atomic_store(&tb_lib.opener, 0);
     atomic_store(&tb_lib.n_users, 0);
     atomic_store(&tb_lib.pid, getpid());

@@ -25,7 +25,7 @@
 
 enum { STAT_BYTES = 1024, START_TICKS_FIELD = 22 };
 enum { OPENER_STEPS = 100, OPENER_STEP_NS = 100 * 1000, OPENER_STUCK_NS = TB_NS_PER_S };
-enum { SLOT_RETRY_NS = TB_NS_PER_S };
+enum { SLOT_RETRY_NS = TB_NS_PER_S, STORER_STUCK_NS = TB_NS_PER_S };
 
 struct tb_lib tb_lib = {.dirfd = -1, .slot = {.fd = -1}};
 
@@ -235,6 +235,7 @@ static void publish_slot(void)
     enum { REST = offsetof(struct tb_slot, fd) };
     uint8_t *map = new_slot.map;
     memcpy((char *)&tb_lib.slot + REST, (const char *)&new_slot + REST, sizeof(new_slot) - REST);
+    atomic_store(&tb_lib.stored, 0);
     atomic_store(&tb_lib.slot.map, map);
     new_slot = (struct tb_slot){.fd = -1};
 }
@@ -287,16 +288,36 @@ void tb_lib_forget_slot(void)
     atomic_flag_clear(&tb_lib.making);
     atomic_store(&tb_lib.slot_error, 0);
     atomic_store(&tb_lib.slot_ns, 0);
+    atomic_store(&tb_lib.storing, 0);
+    atomic_store(&tb_lib.stored, 0);
+}
+
+/* When this one began, which is its token too; 0 when somebody is at it. */
+static uint64_t become_storer(void)
+{
+    uint64_t now = tb_clock_mono_ns();
+    uint64_t since = 0;
+    if (atomic_compare_exchange_strong(&tb_lib.storing, &since, now))
+        return now;
+    if (since < now && now - since >= STORER_STUCK_NS &&
+        atomic_compare_exchange_strong(&tb_lib.storing, &since, now))
+        return now;
+    return 0;
 }
 
 void tb_lib_store_modules(void)
 {
-    if (atomic_flag_test_and_set(&tb_lib.storing))
-        return; /* the other one's table is as new, or the next one brings it */
     struct tb_modules *modules = tb_modules_take();
-    if (modules && tb_lib.slot.map)
-        (void)tb_slot_renew(&tb_lib.slot, modules->process.generation, modules->record,
-                            modules->record_len);
+    uint64_t generation = modules ? modules->process.generation : 0;
+    uint64_t since = 0;
+    if (tb_lib.slot.map && generation != atomic_load(&tb_lib.stored))
+        since = become_storer();
+    if (since) {
+        (void)tb_slot_renew(&tb_lib.slot, generation, modules->record, modules->record_len);
+        atomic_store(&tb_lib.stored, generation);
+        /* One that was taken for gone may have written over the other's bytes: once more. */
+        if (!atomic_compare_exchange_strong(&tb_lib.storing, &since, 0))
+            atomic_store(&tb_lib.stored, 0);
+    }
     tb_modules_give(modules);
-    atomic_flag_clear(&tb_lib.storing);
 }

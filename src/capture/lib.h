@@ -33,7 +33,9 @@ struct tb_lib {
     ino_t dir_ino;
     atomic_int opener;                /* tid of the thread that opens dirfd anew, or 0 */
     _Atomic uint64_t opener_since_ns; /* monotonic */
-    atomic_flag storing;              /* one at a time stores modules into the slot */
+    _Atomic uint64_t storing; /* when the one that stores modules into the slot began, monotonic;
+                                 0: nobody */
+    _Atomic uint64_t stored;  /* generation of what is there */
     struct tb_writer writers[TB_N_CLASSES];
     struct tb_slot slot;      /* filled once: what has a map does not change but by its calls */
     atomic_flag making;       /* one at a time makes the slot */
@@ -86,7 +88,9 @@ int tb_lib_open_slot(void);
 void tb_lib_retry_slot(void);
 /* In a fork child: the parent's is let go. Signal-safe. */
 void tb_lib_forget_slot(void);
-/* Stores the current module table into the slot. Signal-safe. */
+/* Stores the current module table into the slot, unless it is there or somebody is at it; one that
+ * stays at it for a second has left by siglongjmp. To be called with each report, so that what was
+ * left out comes with the next. Signal-safe. */
 void tb_lib_store_modules(void);
 /* Opens SPOOL/in and fills tb_lib.spool: wanted, or what docs/limits.md says when it is NULL or
  * empty. The descriptor, or a negative errno; what the user should know of it is then in why, and

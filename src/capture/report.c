@@ -5,14 +5,15 @@
  * that interrupts a report claims another. When all are in use the report yields a little, then is
  * lost and counted.
  *
- * A handler that leaves a report by siglongjmp leaves its work claimed. When all are in use, one
- * that this thread claimed in a frame that is gone is taken over. */
+ * A handler that leaves a report by siglongjmp leaves its work claimed. Each claim has a number,
+ * which lies in the frame of its make_report too, on the stack. When all are in use, one whose
+ * number is not there any more is taken over: it is abandoned for sure, whatever stacks the program
+ * switches between. One whose frame happens to be untouched is not. */
 #include "capture/report.h"
 
 #include <errno.h>
 #include <limits.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -24,6 +25,7 @@
 #include "capture/context.h"
 #include "capture/lib.h"
 #include "capture/loss.h"
+#include "capture/memory.h"
 #include "capture/modules.h"
 #include "capture/notes.h"
 #include "capture/site.h"
@@ -41,12 +43,14 @@ enum {
     FRAMES_MAX = 256,
     JSON_BYTES = 64 << 10,
     NAME_BYTES = 16,
+    WIPE_BYTES = 2048,
     ERROR_BYTES = 64, /* ": " and the text of an errno */
 };
 
 struct work {
-    atomic_int owner;           /* thread id, 0: free */
-    atomic_uintptr_t frame;     /* of the owner's make_report; UINTPTR_MAX: not known yet */
+    atomic_int is_claimed;
+    _Atomic uint64_t claim;     /* its number; 0: free, or changing hands */
+    atomic_uintptr_t number_at; /* where that lies on the owner's stack */
     struct tb_modules *modules; /* taken; NULL without */
     struct tb_stack stack;
     struct tb_unwind_frame frames[FRAMES_MAX];
@@ -73,61 +77,64 @@ struct wish {
 };
 
 static struct work works[N_WORKS];
+static _Atomic uint64_t n_claims;
 
-static struct work *claim_free(int tid, uintptr_t frame)
+/* The number is in the caller's frame before the claim can be seen. */
+static void publish_claim(struct work *work, const volatile uint64_t *number)
+{
+    work->modules = NULL;
+    atomic_store(&work->number_at, (uintptr_t)number);
+    atomic_store(&work->claim, *number);
+}
+
+static struct work *claim_free(const volatile uint64_t *number)
 {
     for (int i = 0; i < N_WORKS; i++) {
         int none = 0;
-        if (atomic_compare_exchange_strong(&works[i].owner, &none, tid)) {
-            works[i].modules = NULL;
-            atomic_store(&works[i].frame, frame);
+        if (atomic_compare_exchange_strong(&works[i].is_claimed, &none, 1)) {
+            publish_claim(&works[i], number);
             return &works[i];
         }
     }
     return NULL;
 }
 
-static int is_inside(const stack_t *stack, uintptr_t address)
+/* Writes over what is left of frames that were where this one is. */
+__attribute__((noinline)) static void wipe_below(void)
 {
-    uintptr_t low = (uintptr_t)stack->ss_sp;
-    return !(stack->ss_flags & SS_DISABLE) && address >= low && address - low < stack->ss_size;
+    volatile unsigned char room[WIPE_BYTES];
+    for (size_t i = 0; i < sizeof(room); i++)
+        room[i] = 0;
 }
 
-/* What runs now, on this stack, has frames below those of all that it interrupted. Of the alternate
- * stack nothing runs while another is in use. */
-static int is_gone(uintptr_t frame, uintptr_t here)
+/* A claim that holds has its number where it says; of one that ended meanwhile nothing is taken, as
+ * no number comes twice. */
+static struct work *claim_abandoned(const volatile uint64_t *number)
 {
-    stack_t alternate;
-    if (frame == UINTPTR_MAX || sigaltstack(NULL, &alternate) != 0)
-        return 0;
-    if (is_inside(&alternate, frame) != is_inside(&alternate, here))
-        return is_inside(&alternate, frame);
-    return frame <= here;
-}
-
-static struct work *claim_abandoned(int tid, uintptr_t here)
-{
+    wipe_below();
     for (int i = 0; i < N_WORKS; i++) {
         struct work *work = &works[i];
-        uintptr_t frame = atomic_load(&work->frame);
-        /* A handler that comes in between takes it first, and then the frame is another. */
-        if (atomic_load(&work->owner) != tid || !is_gone(frame, here) ||
-            !atomic_compare_exchange_strong(&work->frame, &frame, here))
+        uint64_t claim = atomic_load(&work->claim);
+        uint64_t there = 0;
+        if (claim == 0)
+            continue;
+        (void)tb_memory_copy(atomic_load(&work->number_at), &there, sizeof(there));
+        if (there == claim || !atomic_compare_exchange_strong(&work->claim, &claim, 0))
             continue;
         tb_modules_give(work->modules);
-        work->modules = NULL;
+        publish_claim(work, number);
         return work;
     }
     return NULL;
 }
 
-static struct work *claim_work(uintptr_t here)
+static struct work *claim_work(volatile uint64_t *number)
 {
-    int tid = gettid();
+    *number = atomic_fetch_add(&n_claims, 1) + 1;
     for (int round = 0; round <= N_YIELDS; round++) {
-        struct work *work = claim_free(tid, here);
-        if (!work)
-            work = claim_abandoned(tid, here);
+        struct work *work = claim_free(number);
+        if (!work && (round == 0 || round == N_YIELDS))
+            work = claim_abandoned(number);
         if (work)
             return work;
         (void)sched_yield();
@@ -140,15 +147,15 @@ static void release_work(struct work *work)
     struct tb_modules *modules = work->modules;
     work->modules = NULL;
     tb_modules_give(modules);
-    atomic_store(&work->frame, UINTPTR_MAX);
-    atomic_store(&work->owner, 0);
+    atomic_store(&work->claim, 0);
+    atomic_store(&work->is_claimed, 0);
 }
 
 void tb_report_forked(void)
 {
     for (int i = 0; i < N_WORKS; i++) {
-        atomic_store(&works[i].frame, UINTPTR_MAX);
-        atomic_store(&works[i].owner, 0);
+        atomic_store(&works[i].claim, 0);
+        atomic_store(&works[i].is_claimed, 0);
     }
 }
 
@@ -214,12 +221,12 @@ static void renew_modules(struct work *work)
 {
     struct tb_modules *modules = work->modules;
     if (make_table(&work->stack.late, modules)) {
-        tb_lib_store_modules();
         work->modules = NULL;
         tb_modules_give(modules);
         modules = tb_modules_take();
         work->modules = modules;
     }
+    tb_lib_store_modules();
     work->facts.generation = modules ? modules->process.generation : 0;
 }
 
@@ -315,7 +322,8 @@ __attribute__((format(printf, 3, 0))) static int
 make_report(struct tb_site *site, const struct wish *wish, const char *format, va_list args)
 {
     enum tb_spool_class class_ = class_of(wish->level);
-    struct work *work = claim_work((uintptr_t)__builtin_frame_address(0));
+    volatile uint64_t number; /* stays here for as long as the report is made */
+    struct work *work = claim_work(&number);
     if (!work) {
         tb_loss_note(class_, -EAGAIN);
         return -EAGAIN;

@@ -22,7 +22,6 @@
 #include "capture/context.h"
 #include "capture/lib.h"
 #include "capture/text.h"
-#include "spool/sys.h"
 #include "towbar/towbar.h"
 
 enum {
@@ -48,7 +47,7 @@ static _Atomic uint32_t ids[TB_THREAD_IDS];
 
 static int enroll(void)
 {
-    uint32_t tid = (uint32_t)tb_sys_gettid();
+    uint32_t tid = (uint32_t)gettid();
     for (uint32_t i = 0; tid <= INT_MAX && i < TB_THREAD_IDS; i++) {
         uint32_t place = (tid + i) % TB_THREAD_IDS;
         uint32_t none = 0;
@@ -122,7 +121,7 @@ static int keep_spare(struct tb_thread *thread)
 
 static int is_over(int tid)
 {
-    return syscall(SYS_tgkill, getpid(), tid, 0) != 0 && errno == ESRCH;
+    return tgkill(getpid(), tid, 0) != 0 && errno == ESRCH;
 }
 
 static struct tb_thread *take_spare(void)
@@ -174,7 +173,7 @@ static void leave_thread(void *block)
     tb_context()->thread = NULL;
     strike_out(thread);
     if (here >= thread->map && here < (char *)thread) {
-        thread->left_by = tb_sys_gettid();
+        thread->left_by = gettid();
         (void)keep_spare(thread); /* else it is lost */
         return;
     }

@@ -128,6 +128,8 @@ static inline void rig_exec(const struct rig *rig, const char *way)
     env[n++] = "ASAN_OPTIONS=handle_segv=0:handle_abort=0:handle_sigbus=0:handle_sigfpe=0:"
                "handle_sigill=0:handle_sigtrap=0:allow_user_segv_handler=1:use_sigaltstack=0:"
                "detect_leaks=0:disable_coredump=0";
+    env[n++] = "TSAN_OPTIONS=handle_segv=0:handle_abort=0:handle_sigbus=0:handle_sigfpe=0:"
+               "handle_sigill=0:handle_sigtrap=0:allow_user_segv_handler=1:disable_coredump=0";
     env[n++] = "UBSAN_OPTIONS=handle_segv=0:handle_abort=0:handle_sigbus=0:handle_sigfpe=0:"
                "handle_sigill=0:handle_sigtrap=0:disable_coredump=0";
     env[n++] = spool;

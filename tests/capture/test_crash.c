@@ -48,7 +48,8 @@ static void null_write_is_recorded_whole(void **state)
     assert_signal(rig, &crash, SIGSEGV);
     assert_int_equal(crash.fixed.code, SEGV_MAPERR);
     assert_int_equal(crash.fixed.fault_address, 16);
-    assert_int_equal(crash.fixed.err, ENOSPC);
+    if (strcmp(TEST_SANITIZE, "thread") != 0) /* which sets errno to 99 before each handler */
+        assert_int_equal(crash.fixed.err, ENOSPC);
     assert_int_equal(crash.fixed.cr2, 16);
     assert_int_equal(crash.fixed.trap, 14);
     assert_int_equal(crash.fixed.trap_err, 6); /* a write, from user mode */

@@ -7,8 +7,11 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "base/clock.h"
 #include "capture/lib.h"
+#include "capture/modules.h"
 #include "capture/site.h"
+#include "capture/unload.h"
 #include "towbar/towbar.h"
 
 static int setup(void **state)
@@ -293,6 +296,43 @@ static void reports_left_by_siglongjmp_do_not_use_up_the_room(void **state)
     assert_non_null(strstr(rig_only(rig, TB_KIND_NATIVE)->data, "\"after all\""));
 }
 
+/* Two that share a work would both be written with the text of one. */
+static void reports_suspended_in_coroutines_are_never_mixed(void **state)
+{
+    enum { ROOM = 8 };
+    struct rig *rig = *state;
+    char text[32];
+    rig_run(rig, "coroutines-report");
+    assert_int_equal(rig_said(rig, "result", 10), ROOM);
+    assert_int_equal(rig_said(rig, "plain", 10), EAGAIN);
+    rig_read(rig);
+    for (int i = 0; i < ROOM; i++) {
+        size_t n = 0;
+        snprintf(text, sizeof(text), "\" of coroutine %d\"", i);
+        for (size_t k = 0; k < rig->n_records; k++)
+            n += strstr(rig->records[k].data, text) != NULL;
+        if (n != 1)
+            fail_msg("%zu reports say%s", n, text);
+    }
+}
+
+/* What a handler leaves that interrupted the storing of a module table. */
+static void module_table_is_stored_after_one_who_left_in_the_middle(void **state)
+{
+    (void)state;
+    assert_int_equal(towbar_error("stores nothing new"), 0);
+    uint64_t before = atomic_load(&tb_lib.stored);
+    assert_int_not_equal(before, 0);
+    assert_int_equal(tb_modules_extend(&tb_lib.about, NULL, NULL, 0, tb_unload_mark()), 0);
+    atomic_store(&tb_lib.storing, tb_clock_mono_ns());
+    assert_int_equal(towbar_error("beside one who stores"), 0);
+    assert_int_equal(atomic_load(&tb_lib.stored), before);
+    atomic_store(&tb_lib.storing, 1); /* long ago */
+    assert_int_equal(towbar_error("after one who left"), 0);
+    assert_true(atomic_load(&tb_lib.stored) > before);
+    assert_int_equal(atomic_load(&tb_lib.storing), 0);
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -311,6 +351,8 @@ int main(void)
         CASE(folder_closed_by_the_host_is_opened_again),
         CASE(signal_handler_may_report),
         CASE(reports_left_by_siglongjmp_do_not_use_up_the_room),
+        CASE(reports_suspended_in_coroutines_are_never_mixed),
+        CASE(module_table_is_stored_after_one_who_left_in_the_middle),
         CASE(second_report_of_a_thread_does_not_allocate),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,6 +5,8 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "base/clock.h"
+#include "capture/lib.h"
 #include "capture/modules.h"
 #include "capture/stack.h"
 #include "capture/unload.h"
@@ -214,6 +216,53 @@ static void crash_in_place_of_a_library_from_before_the_start(void **state)
     assert_crash(*state, "/one.so");
 }
 
+/* ---- a table that is not in the slot yet ---- */
+
+/* A report has made the new table, and somebody is at storing the one before. */
+static int crash_before_the_table_is_stored(struct rig *rig)
+{
+    static struct tb_stack walker;
+    char plugin[512];
+    size_t place;
+    snprintf(plugin, sizeof(plugin), "%s/tests/programs/plugin.so", TEST_BIN);
+    signal(SIGSEGV, SIG_DFL); /* cmocka's */
+    if (towbar_init(TOWBAR_OPTIONS(.spool = rig->spool)) != 0)
+        return 1;
+    void *handle = dlopen(plugin, RTLD_NOW);
+    void (*crash)(void);
+    *(void **)&crash = handle ? dlsym(handle, "plugin_crash") : NULL;
+    if (!crash)
+        return 2;
+    atomic_store(&tb_lib.storing, tb_clock_mono_ns());
+    struct tb_modules *modules = tb_modules_take();
+    struct tb_late *late = &walker.late;
+    tb_stack_reset(&walker, modules);
+    if (tb_late_find(late, modules, &walker.memory, (uint64_t)(uintptr_t)crash, &place) != 0 ||
+        tb_modules_extend(&tb_lib.about, late->modules, late->code, late->n, late->mark) != 0)
+        return 3;
+    tb_modules_give(modules);
+    tb_lib_store_modules();
+    crash();
+    return 4;
+}
+
+static void crash_in_a_module_of_a_table_that_was_not_stored_yet(void **state)
+{
+    struct rig *rig = *state;
+    int status = 0;
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(crash_before_the_table_is_stored(rig));
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFSIGNALED(status));
+    struct tb_crash crash = rig_crash(rig);
+    const struct tb_module *module =
+        tb_process_module(&rig_only(rig, TB_KIND_CRASH)->process, crash.frames[0].ip);
+    assert_non_null(module);
+    rig_assert_has(module->path, "/plugin.so");
+    tb_crash_done(&crash);
+}
+
 /* ---- while others walk ---- */
 
 static const struct tb_process about = {.pid = 1, .exe = "/the/program", .service = "s"};
@@ -305,6 +354,7 @@ int main(void)
         CASE(crash_in_a_library_rebuilt_in_place_with_build_id),
         CASE(report_in_place_of_a_library_from_before_the_start),
         CASE(crash_in_place_of_a_library_from_before_the_start),
+        CASE(crash_in_a_module_of_a_table_that_was_not_stored_yet),
         cmocka_unit_test(walks_beside_unloading_find_all_frames),
         cmocka_unit_test(table_of_modules_with_build_ids_stays_when_something_else_went),
     };

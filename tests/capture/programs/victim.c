@@ -21,6 +21,7 @@
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <ucontext.h>
 #include <unistd.h>
 
 #include <towbar/towbar.h>
@@ -817,6 +818,61 @@ static void leaves_reports(void)
     fflush(stdout);
 }
 
+/* ---- reports in coroutines ---- */
+
+enum { N_COROUTINES = 10, COROUTINE_BYTES = 256 << 10 };
+
+static ucontext_t here, coroutines[N_COROUTINES];
+static char coroutine_stacks[N_COROUTINES][COROUTINE_BYTES] __attribute__((aligned(64)));
+static int coroutine;
+static int results[N_COROUTINES];
+
+/* In the middle of a report's message: others go on with theirs. */
+static int switch_in_format(FILE *out, const struct printf_info *info, const void *const *args)
+{
+    int self = coroutine;
+    (void)out;
+    (void)info;
+    (void)args;
+    swapcontext(&coroutines[self], &here);
+    return 0;
+}
+
+static void report_in_coroutine(void)
+{
+    const char *volatile format = "%J of coroutine %d";
+    int self = coroutine;
+    const struct towbar_site site = {"coroutines.c", self, "report_in_coroutine"};
+    results[self] = towbar_report_at(&site, TOWBAR_ERROR, 0, format, self);
+}
+
+/* As a scheduler does that switches in a timer's signal. More reports than there is room for are
+ * under way at once; those that found none are lost, and no two are mixed. */
+static void coroutines_report(void)
+{
+    volatile int n_kept = 0;
+    register_printf_specifier('J', switch_in_format, no_arguments);
+    start();
+    for (int i = 0; i < N_COROUTINES; i++) {
+        getcontext(&coroutines[i]);
+        coroutines[i].uc_stack.ss_sp = coroutine_stacks[i];
+        coroutines[i].uc_stack.ss_size = COROUTINE_BYTES;
+        coroutines[i].uc_link = &here;
+        makecontext(&coroutines[i], report_in_coroutine, 0);
+        coroutine = i;
+        swapcontext(&here, &coroutines[i]);
+    }
+    int plain = towbar_error("beside them");
+    for (int i = 0; i < N_COROUTINES; i++) {
+        coroutine = i;
+        if (results[i] == 0)
+            swapcontext(&here, &coroutines[i]);
+        n_kept = n_kept + (results[i] == 0);
+    }
+    printf("result %d\nplain %d\n", n_kept, -plain);
+    fflush(stdout);
+}
+
 /* ---- the malloc that must not be called ---- */
 
 static volatile int malloc_is_forbidden;
@@ -935,6 +991,7 @@ static const struct {
     {"plugin", plugin_crashes},
     {"handler-reports", handler_reports},
     {"leaves-reports", leaves_reports},
+    {"coroutines-report", coroutines_report},
     {"no-malloc", dies_without_malloc},
     {"no-malloc-report", reports_without_malloc},
 };
