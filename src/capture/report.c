@@ -6,9 +6,9 @@
  * lost and counted.
  *
  * A handler that leaves a report by siglongjmp leaves its work claimed. Each claim has a number,
- * which lies in the frame of its make_report too, on the stack. When all are in use, one whose
- * number is not there any more is taken over: it is abandoned for sure, whatever stacks the program
- * switches between. One whose frame happens to be untouched is not. */
+ * which lies in the frame of its make_report too, on the stack. When all are in use, one of this
+ * thread whose number is not there any more is taken over: it is abandoned for sure, whatever
+ * stacks the program switches between. One whose frame happens to be untouched is not. */
 #include "capture/report.h"
 
 #include <errno.h>
@@ -48,7 +48,7 @@ enum {
 };
 
 struct work {
-    atomic_int is_claimed;
+    atomic_uintptr_t owner;     /* the thread's tb_context; 0: free */
     _Atomic uint64_t claim;     /* its number; 0: free, or changing hands */
     atomic_uintptr_t number_at; /* where that lies on the owner's stack */
     struct tb_modules *modules; /* taken; NULL without */
@@ -90,8 +90,8 @@ static void publish_claim(struct work *work, const volatile uint64_t *number)
 static struct work *claim_free(const volatile uint64_t *number)
 {
     for (int i = 0; i < N_WORKS; i++) {
-        int none = 0;
-        if (atomic_compare_exchange_strong(&works[i].is_claimed, &none, 1)) {
+        uintptr_t none = 0;
+        if (atomic_compare_exchange_strong(&works[i].owner, &none, (uintptr_t)tb_context())) {
             publish_claim(&works[i], number);
             return &works[i];
         }
@@ -116,7 +116,7 @@ static struct work *claim_abandoned(const volatile uint64_t *number)
         struct work *work = &works[i];
         uint64_t claim = atomic_load(&work->claim);
         uint64_t there = 0;
-        if (claim == 0)
+        if (claim == 0 || atomic_load(&work->owner) != (uintptr_t)tb_context())
             continue;
         (void)tb_memory_copy(atomic_load(&work->number_at), &there, sizeof(there));
         if (there == claim || !atomic_compare_exchange_strong(&work->claim, &claim, 0))
@@ -148,14 +148,14 @@ static void release_work(struct work *work)
     work->modules = NULL;
     tb_modules_give(modules);
     atomic_store(&work->claim, 0);
-    atomic_store(&work->is_claimed, 0);
+    atomic_store(&work->owner, 0);
 }
 
 void tb_report_forked(void)
 {
     for (int i = 0; i < N_WORKS; i++) {
         atomic_store(&works[i].claim, 0);
-        atomic_store(&works[i].is_claimed, 0);
+        atomic_store(&works[i].owner, 0);
     }
 }
 
