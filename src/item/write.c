@@ -294,6 +294,22 @@ static void put_exception(struct writer *w, const struct tb_item_facts *facts)
     tb_json_end(&w->json);
 }
 
+/* {"address":"0x1234"} in one piece: most of a record is these. */
+static void put_frame(struct writer *w, uint64_t address)
+{
+    static const char head[] = "{\"address\":\"0x";
+    enum { HEAD = sizeof(head) - 1, DIGITS_MAX = 16, TAIL = 2 };
+    char text[HEAD + DIGITS_MAX + TAIL];
+    size_t n = 1;
+    for (uint64_t rest = address >> 4; rest > 0; rest >>= 4)
+        n++;
+    memcpy(text, head, HEAD);
+    for (size_t i = n; i-- > 0; address >>= 4)
+        text[HEAD + i] = "0123456789abcdef"[address & 15];
+    memcpy(text + HEAD + n, "\"}", TAIL);
+    tb_json_raw(&w->json, text, HEAD + n + TAIL);
+}
+
 static void put_frames(struct writer *w, const struct tb_item_facts *facts)
 {
     tb_json_key(&w->json, "frames");
@@ -302,11 +318,8 @@ static void put_frames(struct writer *w, const struct tb_item_facts *facts)
     size_t n = facts->n_addresses < n_fitting ? facts->n_addresses : n_fitting;
     if (n < facts->n_addresses)
         w->is_cut = true;
-    for (size_t i = n; i-- > 0;) {
-        tb_json_object(&w->json);
-        tb_json_khex(&w->json, "address", facts->addresses[i]);
-        tb_json_end(&w->json);
-    }
+    for (size_t i = n; i-- > 0;)
+        put_frame(w, facts->addresses[i]);
     tb_json_end(&w->json);
 }
 
