@@ -24,15 +24,21 @@ struct tb_rowcache_entry {
 
 extern struct tb_rowcache_entry tb_rowcache_entries[1 << TB_ROWCACHE_ENTRY_BITS];
 
+/* The place that a pc looks at first. */
+static inline unsigned tb_rowcache_home(uint64_t pc)
+{
+    return (unsigned)(pc * 0x9e3779b97f4a7c15u >> (64 - TB_ROWCACHE_ENTRY_BITS));
+}
+
+static inline uint64_t tb_rowcache_key(uint64_t generation, uint64_t pc)
+{
+    return pc ^ generation << TB_ROWCACHE_PC_BITS;
+}
+
 static inline uint64_t tb_rowcache_scatter(uint64_t value)
 {
     value *= 0x9e3779b97f4a7c15u;
     return value ^ value >> 32;
-}
-
-static inline struct tb_rowcache_entry *tb_rowcache_entry(uint64_t pc)
-{
-    return &tb_rowcache_entries[pc * 0x9e3779b97f4a7c15u >> (64 - TB_ROWCACHE_ENTRY_BITS)];
 }
 
 static inline uint64_t tb_rowcache_pack(const struct tb_unwind_row *row)
@@ -53,16 +59,25 @@ static inline void tb_rowcache_unpack(uint64_t value, struct tb_unwind_row *out)
     out->cfa_offset = (int32_t)(uint32_t)(value >> 32);
 }
 
+/* The value of the entry at place if it is of that key, else 0. */
+static inline uint64_t tb_rowcache_look(unsigned place, uint64_t key)
+{
+    struct tb_rowcache_entry *entry = &tb_rowcache_entries[place];
+    uint64_t value = atomic_load_explicit(&entry->value, memory_order_relaxed);
+    uint64_t check = atomic_load_explicit(&entry->check, memory_order_relaxed);
+    return (check ^ tb_rowcache_scatter(value)) == key ? value : 0;
+}
+
+/* find, for one that is not at home. */
+uint64_t tb_rowcache_find_away(uint64_t generation, uint64_t pc);
+
 /* The packed row, TB_ROWCACHE_NO_ROW when it is known that there is none, 0 when nothing is known.
  */
 static inline uint64_t tb_rowcache_find(uint64_t generation, uint64_t pc)
 {
-    struct tb_rowcache_entry *entry = tb_rowcache_entry(pc);
-    uint64_t key = pc ^ generation << TB_ROWCACHE_PC_BITS;
-    uint64_t value = atomic_load_explicit(&entry->value, memory_order_relaxed);
-    uint64_t check = atomic_load_explicit(&entry->check, memory_order_relaxed);
-    int is_it = pc >> TB_ROWCACHE_PC_BITS == 0 && (check ^ tb_rowcache_scatter(value)) == key;
-    return is_it ? value : 0;
+    uint64_t value = tb_rowcache_look(tb_rowcache_home(pc), tb_rowcache_key(generation, pc));
+    return value != 0 && pc >> TB_ROWCACHE_PC_BITS == 0 ? value
+                                                        : tb_rowcache_find_away(generation, pc);
 }
 
 /* 0; -ENOENT when it is known that there is no row; -EAGAIN when nothing is known. */

@@ -63,6 +63,49 @@ static void address_of_no_program_and_odd_row_are_not_kept(void **state)
     assert_int_equal(tb_rowcache_get(0, 0, &out), -EAGAIN);
 }
 
+/* Addresses that have the same place in the cache. */
+static void find_rivals(uint64_t *pcs, size_t n)
+{
+    uint64_t pc = 0x7e0000000000;
+    unsigned home = tb_rowcache_home(pc);
+    for (size_t i = 0; i < n; pc++) {
+        if (tb_rowcache_home(pc) == home)
+            pcs[i++] = pc;
+    }
+}
+
+static size_t count_kept(uint64_t generation, const uint64_t *pcs, size_t n)
+{
+    size_t n_kept = 0;
+    for (size_t i = 0; i < n; i++) {
+        struct tb_unwind_row out;
+        int is_kept = tb_rowcache_get(generation, pcs[i], &out) == 0;
+        assert_true(!is_kept || out.cfa_offset == (int32_t)i);
+        n_kept += (size_t)is_kept;
+    }
+    return n_kept;
+}
+
+static void four_rows_that_want_one_place_are_kept(void **state)
+{
+    enum { N = 12, KEPT = 4 };
+    uint64_t pcs[N];
+    (void)state;
+    find_rivals(pcs, N);
+    for (size_t i = 0; i < N; i++) {
+        const struct tb_unwind_row row = {TB_ROW_STD, 0, (int32_t)i, 0, 0};
+        tb_rowcache_put(21, pcs[i], &row);
+        assert_int_equal(count_kept(21, pcs, i + 1), i < KEPT ? i + 1 : KEPT);
+    }
+    /* Rows of another generation make room first. */
+    for (size_t i = 0; i < KEPT; i++) {
+        const struct tb_unwind_row row = {TB_ROW_STD, 0, (int32_t)i, 0, 0};
+        tb_rowcache_put(22, pcs[i], &row);
+        assert_int_equal(count_kept(22, pcs, N), i + 1);
+        assert_int_equal(count_kept(21, pcs, N), KEPT - 1 - i);
+    }
+}
+
 /* Each pc has a row that follows from it; many of them share entries, and threads write them all
  * the time. */
 static struct tb_unwind_row row_of(uint64_t pc)
@@ -106,6 +149,7 @@ int main(void)
         cmocka_unit_test(missing_row_is_known_to_be_missing),
         cmocka_unit_test(row_of_another_generation_is_a_miss),
         cmocka_unit_test(address_of_no_program_and_odd_row_are_not_kept),
+        cmocka_unit_test(four_rows_that_want_one_place_are_kept),
         cmocka_unit_test(threads_that_race_never_find_a_wrong_row),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
