@@ -27,7 +27,7 @@
 #include "spool/reader.h"
 #include "store/store.h"
 
-enum { WHY_BYTES = 512, STOP_MS = 3000, ONCE_STEP_MS = 200, ONCE_SLACK_MS = 5000 };
+enum { WHY_BYTES = 512, STOP_MS = 3000, ONCE_STEP_MS = 200, ONCE_SLACK_MS = 5000, END_MS = 2000 };
 
 struct agent {
     const struct tb_config *config;
@@ -117,7 +117,7 @@ static void wake_delivery(void *arg)
     tb_deliver_wake(arg);
 }
 
-static int open_pipeline(struct agent *a, char why[WHY_BYTES])
+static int open_pipeline(struct agent *a, int once, char why[WHY_BYTES])
 {
     struct tb_symbolizer_options symbolizer = {.config = a->config};
     int err = tb_symbolizer_new(&symbolizer, &a->symbolizer);
@@ -126,6 +126,7 @@ static int open_pipeline(struct agent *a, char why[WHY_BYTES])
                                                .spool = a->spool,
                                                .store = a->store,
                                                .symbolizer = a->symbolizer,
+                                               .patience_ms = once ? 0 : END_MS,
                                                .stored = wake_delivery,
                                                .arg = a->deliver};
         err = tb_pipeline_new(&pipeline, &a->pipeline);
@@ -154,7 +155,7 @@ static int open_all(struct agent *a, int once, char why[WHY_BYTES])
         return err;
     if ((err = tb_deliver_start(a->config, &a->deliver, why)))
         return err;
-    return open_pipeline(a, why);
+    return open_pipeline(a, once, why);
 }
 
 static void close_all(struct agent *a)

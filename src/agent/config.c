@@ -68,13 +68,14 @@ static void free_list(char **list, size_t n)
 
 static void default_values(struct tb_config *c)
 {
-    char **const texts[] = {&c->environment, &c->spool,  &c->state_dir,  &c->socket,
-                            &c->listen,      &c->token,  &c->token_from, &c->endpoint,
-                            &c->file,        &c->warning};
+    char **const texts[] = {&c->environment, &c->spool,   &c->state_dir,  &c->socket,
+                            &c->listen,      &c->token,   &c->token_from, &c->endpoint,
+                            &c->file,        &c->warning, &c->vanished};
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
         set(texts[i], "");
     set(&c->environment, "production");
     set(&c->listen, DEFAULT_LISTEN);
+    set(&c->vanished, "report");
     set(&c->endpoint, TB_CONFIG_ENDPOINT);
     c->timeout_ms = 15000;
     c->retry_min_ms = 1000;
@@ -184,6 +185,8 @@ static void apply_file(struct tb_config *c, const struct tb_config_file *f)
     set_if(&c->state_dir, f->state_dir);
     set_if(&c->socket, f->socket);
     set_if(&c->listen, f->listen);
+    set_if(&c->vanished, f->vanished);
+    c->counts_vanished = strcmp(c->vanished, "count") == 0;
     if (f->rollbar != NULL) {
         set_if(&c->endpoint, f->rollbar->endpoint);
         set_number(&c->timeout_ms, f->rollbar->timeout_ms);
@@ -332,6 +335,7 @@ void tb_config_done(struct tb_config *config)
     free(config->state_dir);
     free(config->socket);
     free(config->listen);
+    free(config->vanished);
     free(config->token);
     free(config->token_from);
     free(config->endpoint);

@@ -6,6 +6,7 @@
  *   state_dir: /var/lib/towbar
  *   socket: /run/towbar/towbard.sock
  *   listen: 127.0.0.1:7070           # loopback only; port 0 takes a free one; "off"
+ *   vanished: report                 # or "count": processes that SIGKILL and the like ended
  *   rollbar: { access_token: ..., token_file: ..., endpoint: ..., timeout_ms: 15000,
  *              retry_min_ms: 1000, retry_max_ms: 300000, connections: 8 }
  *   scrub: { keys: [more, keys] }
@@ -34,6 +35,8 @@ struct tb_config {
     char *endpoint;
     int endpoint_is_blank; /* ROLLBAR_ENDPOINT is there without a value: a default was meant? */
     unsigned timeout_ms, retry_min_ms, retry_max_ms, connections;
+    char *vanished; /* "report" or "count": processes that died unseen */
+    int counts_vanished;
     char **scrub_keys;
     size_t n_scrub_keys;
     char **source_roots;

@@ -36,6 +36,17 @@ static int check_listen(const struct tb_config *c, char why[TB_CONFIG_WHY])
     return -EINVAL;
 }
 
+static int check_vanished(const struct tb_config *c, char why[TB_CONFIG_WHY])
+{
+    if (strcmp(c->vanished, "report") == 0 || strcmp(c->vanished, "count") == 0)
+        return 0;
+    snprintf(why, TB_CONFIG_WHY,
+             "vanished \"%.100s\" is neither \"report\" nor \"count\": what becomes of processes "
+             "that died unseen",
+             c->vanished);
+    return -EINVAL;
+}
+
 static int check_number(const char *key, unsigned value, unsigned low, unsigned high,
                         char why[TB_CONFIG_WHY])
 {
@@ -113,6 +124,7 @@ int tb_config_check(const struct tb_config *c, char why[TB_CONFIG_WHY])
         return -EINVAL;
     }
     if ((err = check_endpoint(c, why)) || (err = check_listen(c, why)) ||
+        (err = check_vanished(c, why)) ||
         (err = check_folders("symbols.source_roots", c->source_roots, c->n_source_roots, why)) ||
         (err = check_folders("symbols.debug_dirs", c->debug_dirs, c->n_debug_dirs, why)) ||
         (err = check_number("rollbar.timeout_ms", c->timeout_ms, 100, 600000, why)) ||

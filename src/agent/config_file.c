@@ -71,6 +71,7 @@ static const cyaml_schema_field_t top_fields[] = {
     TEXT("state_dir", tb_config_file, state_dir),
     TEXT("socket", tb_config_file, socket),
     TEXT("listen", tb_config_file, listen),
+    TEXT("vanished", tb_config_file, vanished),
     SECTION("rollbar", tb_config_file, rollbar, rollbar_fields),
     SECTION("scrub", tb_config_file, scrub, scrub_fields),
     SECTION("symbols", tb_config_file, symbols, symbols_fields),

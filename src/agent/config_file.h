@@ -30,7 +30,7 @@ struct tb_config_spool_limits {
     struct tb_config_ages *max_age_hours;
 };
 struct tb_config_file {
-    char *environment, *spool, *state_dir, *socket, *listen;
+    char *environment, *spool, *state_dir, *socket, *listen, *vanished;
     struct tb_config_rollbar *rollbar;
     struct tb_config_scrub *scrub;
     struct tb_config_symbols *symbols;

@@ -211,7 +211,7 @@ static int sha1(const struct tb_buf *text, char out[TB_FINGERPRINT_TEXT])
 struct inputs {
     const char *by, *service, *class_;
     const struct functions *functions;
-    const char *text;
+    const char *text, *executable;
 };
 
 static int write_inputs(struct tb_group *out, const struct inputs *in)
@@ -231,6 +231,7 @@ static int write_inputs(struct tb_group *out, const struct inputs *in)
         tb_json_end(&j);
     }
     tb_json_kopt(&j, "text", in->text);
+    tb_json_kopt(&j, "executable", in->executable);
     tb_json_end(&j);
     (void)tb_json_finish(&j); /* what was cut is still valid, and for people only */
     tb_buf_adds(&out->inputs, mem);
@@ -272,6 +273,35 @@ static int group_native(const struct tb_doc *item, struct tb_group *out)
                                               .class_ = class_,
                                               .functions = &found,
                                               .text = format});
+}
+
+/* Of a process that died unseen nothing is known of its inside. */
+static int group_vanished(const struct tb_doc *item, struct tb_group *out)
+{
+    char class_[NAME_BYTES];
+    char service[NAME_BYTES];
+    char executable[NAME_BYTES];
+    struct tb_buf text;
+    tb_buf_init(&text, INPUTS_BYTES);
+    class_of(item, class_, sizeof(class_));
+    (void)tb_doc_copy(item, tb_doc_find(item, 0, "custom.service"), service, sizeof(service));
+    (void)tb_doc_copy(item, tb_doc_find(item, 0, "custom.native.executable"), executable,
+                      sizeof(executable));
+    tb_buf_addf(&text, "towbar vanished 1\n%s\n%s\n%s\n", service, class_, executable);
+    int err = sha1(&text, out->fingerprint);
+    tb_buf_done(&text);
+    return err ? err
+               : write_inputs(out, &(struct inputs){.by = "end",
+                                                    .service = service,
+                                                    .class_ = class_,
+                                                    .executable = executable});
+}
+
+static int is_vanished(const struct tb_doc *item)
+{
+    char kind[NAME_BYTES];
+    return tb_doc_copy(item, tb_doc_find(item, 0, "custom.native.kind"), kind, sizeof(kind)) &&
+           strcmp(kind, "vanished") == 0;
 }
 
 /* ---- forwarded items ---- */
@@ -358,7 +388,9 @@ int tb_group_item(const struct tb_doc *item, int is_native, struct tb_group *out
 {
     memset(out, 0, sizeof(*out));
     tb_buf_init(&out->inputs, INPUTS_BYTES);
-    return is_native ? group_native(item, out) : group_forwarded(item, out);
+    if (!is_native)
+        return group_forwarded(item, out);
+    return is_vanished(item) ? group_vanished(item, out) : group_native(item, out);
 }
 
 void tb_group_done(struct tb_group *group)

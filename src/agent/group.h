@@ -8,6 +8,7 @@
  *   so a binary groups the same with and without debug information; a build that inlines a function
  *   which another build calls can still differ when it is among the three.
  * - A frame without a name counts by its module's base name.
+ * Of processes that vanished the fingerprint is that of service, signal and executable.
  * Forwarded items keep their own fingerprint, else they get what Rollbar documents as its default:
  * SHA-1 of all file names and methods and the class, or of the message without its numbers. */
 #ifndef TB_AGENT_GROUP_H

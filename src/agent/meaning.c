@@ -19,8 +19,13 @@ struct name {
 };
 
 static const struct name signal_names[] = {
-    {SIGSEGV, 0, "SIGSEGV"}, {SIGBUS, 0, "SIGBUS"},   {SIGFPE, 0, "SIGFPE"}, {SIGILL, 0, "SIGILL"},
-    {SIGABRT, 0, "SIGABRT"}, {SIGTRAP, 0, "SIGTRAP"}, {SIGSYS, 0, "SIGSYS"},
+    {SIGSEGV, 0, "SIGSEGV"},     {SIGBUS, 0, "SIGBUS"},   {SIGFPE, 0, "SIGFPE"},
+    {SIGILL, 0, "SIGILL"},       {SIGABRT, 0, "SIGABRT"}, {SIGTRAP, 0, "SIGTRAP"},
+    {SIGSYS, 0, "SIGSYS"},       {SIGKILL, 0, "SIGKILL"}, {SIGQUIT, 0, "SIGQUIT"},
+    {SIGXCPU, 0, "SIGXCPU"},     {SIGXFSZ, 0, "SIGXFSZ"}, {SIGPIPE, 0, "SIGPIPE"},
+    {SIGALRM, 0, "SIGALRM"},     {SIGUSR1, 0, "SIGUSR1"}, {SIGUSR2, 0, "SIGUSR2"},
+    {SIGVTALRM, 0, "SIGVTALRM"}, {SIGPROF, 0, "SIGPROF"}, {SIGTERM, 0, "SIGTERM"},
+    {SIGINT, 0, "SIGINT"},       {SIGHUP, 0, "SIGHUP"},
 };
 
 static const struct name code_names[] = {
@@ -80,6 +85,19 @@ static const char *const register_names[TB_N_NAMED_REGS] = {
 
 #define N(table) (sizeof(table) / sizeof((table)[0]))
 
+/* Why the default action of these ended a process. */
+static const struct name end_meanings[] = {
+    {SIGSEGV, 0,
+     "a fault for which no handler could run: its signal was blocked or reset, or "
+     "there was no stack for it"},
+    {SIGSYS, 0, "a system call forbidden by seccomp, whose filter lets no handler run"},
+    {SIGQUIT, 0, "a request to quit, from a terminal or a program"},
+    {SIGXCPU, 0, "the limit of processor time (RLIMIT_CPU)"},
+    {SIGXFSZ, 0, "a write past the limit of file sizes (RLIMIT_FSIZE)"},
+    {SIGPIPE, 0, "a write to a pipe or socket that nobody reads"},
+    {SIGALRM, 0, "an alarm for which there was no handler"},
+};
+
 static const char *look_up(const struct name *table, size_t n, int signo, int code)
 {
     for (size_t i = 0; i < n; i++)
@@ -94,6 +112,23 @@ const char *tb_signal_name(int signo, char buf[16])
     if (name == NULL)
         snprintf(buf, 16, "signal %d", signo);
     return name != NULL ? name : buf;
+}
+
+int tb_signal_is_crash(int signo)
+{
+    static const int crashes[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS};
+    for (size_t i = 0; i < N(crashes); i++)
+        if (crashes[i] == signo)
+            return 1;
+    return 0;
+}
+
+const char *tb_signal_end_meaning(int signo)
+{
+    const char *text = look_up(end_meanings, N(end_meanings), signo, 0);
+    if (text == NULL && tb_signal_is_crash(signo))
+        text = look_up(end_meanings, N(end_meanings), SIGSEGV, 0);
+    return text;
 }
 
 const char *tb_signal_code_name(int signo, int code, char buf[16])

@@ -37,6 +37,10 @@ enum tb_access { TB_ACCESS_UNKNOWN, TB_ACCESS_READ, TB_ACCESS_WRITE, TB_ACCESS_E
 
 /* "SIGSEGV"; "signal 42" in buf for one without a name here. */
 const char *tb_signal_name(int signo, char buf[16]);
+/* Is it one of those that a crash handler is set for? */
+int tb_signal_is_crash(int signo);
+/* What it was about that a signal ended a process which had no handler for it; NULL for unknown. */
+const char *tb_signal_end_meaning(int signo);
 /* "SEGV_MAPERR"; "code 7" in buf for one without a name here. */
 const char *tb_signal_code_name(int signo, int code, char buf[16]);
 /* "rip" ... for a place in gregset_t, or NULL. */

@@ -217,7 +217,7 @@ static void write_trace(struct tb_json *j, const struct tb_trace *trace)
     }
 }
 
-static void write_telemetry(struct tb_json *j, const struct tb_crash *crash)
+void tb_native_telemetry(struct tb_json *j, const struct tb_crash *crash)
 {
     if (crash->n_notes == 0)
         return;
@@ -255,7 +255,7 @@ static void write_body(struct tb_json *j, const struct tb_crash *crash, const ch
     tb_json_key(j, "frames");
     tb_json_raw(j, tb_buf_str(&frames->json), frames->json.len);
     tb_json_end(j);
-    write_telemetry(j, crash);
+    tb_native_telemetry(j, crash);
     tb_json_end(j);
 }
 

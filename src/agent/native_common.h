@@ -15,6 +15,8 @@ void tb_native_facts(struct tb_json *j, const struct tb_native_frames *frames,
 /* A frame that only its address is known of, as an object. trust may be NULL. */
 void tb_native_bare_frame(struct tb_json *j, const struct tb_module *module, uint64_t address,
                           const char *trust);
+/* The member "telemetry" of a body: the record's notes; none when there are none. */
+void tb_native_telemetry(struct tb_json *j, const struct tb_crash *crash);
 /* text as a JSON string; returns its length. */
 size_t tb_native_string(const char *text, char *json, size_t cap);
 

@@ -39,10 +39,14 @@ int tb_pipeline_new(const struct tb_pipeline_options *options, struct tb_pipelin
                                        .scrub = &p->scrub,
                                        .host = p->host};
     int err = tb_scrub_init(&p->scrub, options->config->scrub_keys, options->config->n_scrub_keys);
+    if (!err)
+        err = tb_deaths_new(options->spool, (uint64_t)options->patience_ms * TB_NS_PER_MS,
+                            &p->deaths);
     if (err || p->batch == NULL) {
         tb_pipeline_free(p);
         return -ENOMEM;
     }
+    p->tools.deaths = p->deaths;
     /* The last agent died over a record. If that was while it committed a batch, any of the batch
      * may be the one: one at a time, the next death accuses the right one. */
     struct tb_spool_stats spool;
@@ -67,6 +71,8 @@ void tb_pipeline_free(struct tb_pipeline *p)
         return;
     clear_batch(p);
     free(p->batch);
+    tb_aside_clear(&p->aside);
+    tb_deaths_free(p->deaths);
     tb_scrub_done(&p->scrub);
     tb_upkeep_done(&p->upkeep);
     pthread_mutex_destroy(&p->lock);
@@ -98,6 +104,7 @@ void tb_pipeline_publish(struct tb_pipeline *p, int n_stored, int n_refused)
     p->snapshot.at_ms = (int64_t)(tb_clock_wall_ns() / TB_NS_PER_MS);
     p->snapshot.n_stored += n_stored;
     p->snapshot.n_refused += n_refused;
+    p->snapshot.n_watched = (int64_t)tb_deaths_count(p->deaths);
     pthread_mutex_unlock(&p->lock);
 }
 
@@ -144,7 +151,9 @@ static int next_record(struct tb_pipeline *p)
     }
     if (p->n == 1 && p->last.deaths > 0)
         return -EAGAIN;
-    int err = tb_spool_next(p->options.spool, &p->last);
+    int err = tb_aside_take(&p->aside, tb_clock_mono_ns(), &p->last);
+    if (err)
+        err = tb_spool_next(p->options.spool, &p->last);
     p->is_held = err == 0 && p->last.deaths > 0 && p->n > 0;
     return p->is_held ? -EAGAIN : err;
 }
@@ -162,6 +171,7 @@ static int fill(struct tb_pipeline *p)
             break;
         tb_spool_begin(p->options.spool, record);
         struct entry *entry = &p->batch[p->n];
+        p->tools.may_wait = p->aside.n < TB_ASIDE_MAX;
         int err = tb_stages_run(&p->tools, record, &entry->work);
         entry->class_ = record->class_;
         entry->file_id = record->file_id;
@@ -174,6 +184,8 @@ static int fill(struct tb_pipeline *p)
         char why[TB_STAGE_WHY];
         memcpy(why, entry->work.why, sizeof(why));
         tb_work_done(&entry->work);
+        if (err == -EAGAIN && (err = tb_aside_put(&p->aside, record, tb_clock_mono_ns())) == 0)
+            continue;
         if (err == -ENOMEM)
             return err;
         (void)quarantine(p, record, why); /* said there; the record stays and comes again */
@@ -284,6 +296,7 @@ static int fail(struct tb_pipeline *p, int err)
     set_trouble(p, text);
     clear_batch(p);
     p->is_held = 0;
+    tb_aside_clear(&p->aside); /* they come again with the rest */
     tb_spool_rewind(p->options.spool);
     tb_store_busy(p->options.store, BUSY_FAILING_MS);
     /* What the database cannot make durable the spool does. */

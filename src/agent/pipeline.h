@@ -27,6 +27,7 @@ struct tb_pipeline_options {
     struct tb_spool *spool;
     struct tb_store *store;
     struct tb_symbolizer *symbolizer;
+    unsigned patience_ms;      /* how long it may take to learn how a process ended */
     void (*stored)(void *arg); /* there are new outbox rows; may be NULL */
     void *arg;
 };
@@ -37,6 +38,7 @@ struct tb_pipeline_snapshot {
     int64_t at_ms;     /* wall clock: when it was taken */
     int64_t n_stored;  /* records stored since start */
     int64_t n_refused; /* records quarantined since start */
+    int64_t n_watched; /* processes whose end will be known */
     char trouble[512]; /* what stops it now; "" when nothing does */
 };
 

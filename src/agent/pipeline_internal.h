@@ -4,6 +4,7 @@
 
 #include <pthread.h>
 
+#include "agent/aside.h"
 #include "agent/pipeline.h"
 #include "agent/stages.h"
 #include "agent/upkeep.h"
@@ -24,6 +25,8 @@ struct tb_pipeline {
     struct tb_scrub scrub;
     struct tb_patience patience;
     struct tb_upkeep upkeep;
+    struct tb_deaths *deaths;
+    struct tb_aside aside; /* records of processes of which more may be known soon */
     char host[TB_PIPELINE_HOST];
     struct entry *batch; /* TB_PIPELINE_BATCH entries, n of them in use */
     size_t n;

@@ -10,6 +10,14 @@ enum {
     SYNC_EVERY_MS = 20, /* while the database fails and crashes come */
 };
 
+/* When nothing comes: until it is settled, a record put aside is due, or the watch would look again
+ * at what it has just not looked at. */
+static int idle_ms(const struct tb_pipeline *p, int look_ms)
+{
+    int wait_ms = p->aside.n > 0 ? TB_ASIDE_MS : SETTLE_MS;
+    return look_ms > 0 && look_ms < wait_ms ? look_ms : wait_ms;
+}
+
 /* Waits until something may have changed: 1 when it is time to stop, 2 when the spool has something
  * new, 0 when the time is over. */
 static int wait_for_work(struct tb_pipeline *p, int stop_fd, int wait_ms)
@@ -47,6 +55,7 @@ void tb_pipeline_run(struct tb_pipeline *p, int stop_fd)
     tb_pipeline_publish(p, 0, 0);
     while (!stop) {
         int n = tb_pipeline_batch(p);
+        int look_ms = tb_deaths_look(p->deaths);
         uint64_t now_ns = tb_clock_mono_ns();
         if (n <= 0 || now_ns - settled_ns >= (uint64_t)SETTLE_MS * TB_NS_PER_MS) {
             (void)tb_pipeline_settle(p); /* said there; tried again at the next turn */
@@ -57,7 +66,7 @@ void tb_pipeline_run(struct tb_pipeline *p, int stop_fd)
         if (n < 0)
             stop = wait_while_failing(p, stop_fd);
         else
-            stop = wait_for_work(p, stop_fd, n > 0 ? 0 : SETTLE_MS) == 1;
+            stop = wait_for_work(p, stop_fd, n > 0 ? 0 : idle_ms(p, look_ms)) == 1;
     }
     (void)tb_pipeline_settle(p);
 }

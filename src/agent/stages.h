@@ -8,6 +8,7 @@
 #include "agent/scrub.h"
 #include "agent/symbolizer.h"
 #include "agent/trace_ids.h"
+#include "agent/deaths.h"
 #include "base/buf.h"
 #include "base/id.h"
 #include "item/read.h"
@@ -23,6 +24,8 @@ struct tb_stage_tools {
     struct tb_patience *patience; /* whom the symbolizer is not asked for */
     const struct tb_scrub *scrub;
     const char *host;
+    struct tb_deaths *deaths; /* how processes ended; NULL: nobody knows */
+    int may_wait;             /* there is room for a record that must wait */
 };
 
 /* One record on its way. */
@@ -36,14 +39,15 @@ struct tb_work {
     struct tb_item facts;
     char service[TB_ITEM_TEXT];
     uint64_t occurred_ns;
-    /* A dropcount is no item: it is only counted. */
-    char drop_counter[TB_ITEM_SHORT]; /* "dropped.rate", or "" */
+    /* A dropcount is no item, nor is a process that ended as it should: it is only counted. */
+    char drop_counter[TB_ITEM_SHORT]; /* "dropped.rate", "vanished.exec", or "" */
     int64_t n_dropped;
     char why[TB_STAGE_WHY]; /* why no item can be made of it */
 };
 
-/* Runs all stages. 0; -ENOMEM; or another negative errno with work->why: then the record belongs
- * in quarantine. Free with tb_work_done, whatever came back. */
+/* Runs all stages. 0; -ENOMEM; -EAGAIN when the record is to be put aside for a moment; or another
+ * negative errno with work->why: then the record belongs in quarantine. Free with tb_work_done,
+ * whatever came back. */
 int tb_stages_run(const struct tb_stage_tools *tools, const struct tb_spool_record *record,
                   struct tb_work *work);
 void tb_work_done(struct tb_work *work);

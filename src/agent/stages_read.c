@@ -10,6 +10,7 @@
 #include "agent/log.h"
 #include "agent/native.h"
 #include "agent/native_common.h"
+#include "agent/vanished.h"
 #include "base/clock.h"
 #include "base/pack.h"
 #include "record/crash.h"
@@ -150,6 +151,31 @@ static void ask(const struct tb_stage_tools *tools, const struct origin *origin,
     context->symbols_len = answer->len;
 }
 
+/* A process that died unseen; nobody can be asked for a stack. */
+static int read_vanished(const struct tb_stage_tools *tools, struct tb_work *work,
+                         const struct tb_crash *crash)
+{
+    struct tb_death death = {.how = TB_DEATH_UNKNOWN};
+    struct origin origin;
+    if (tools->deaths != NULL && tb_deaths_ask(tools->deaths, work->record, &death) != 0 &&
+        tools->may_wait)
+        return -EAGAIN;
+    const char *counter = tb_vanished_counter(&death, tools->config->counts_vanished);
+    if (counter != NULL) {
+        snprintf(work->drop_counter, sizeof(work->drop_counter), "%s", counter);
+        work->n_dropped = 1;
+        return 0;
+    }
+    int err = find_origin(tools, work->record, crash->fixed.generation, &origin);
+    if (!err) {
+        struct tb_native_context context = native_context(tools, work, &origin);
+        work->occurred_ns = tb_vanished_wall_ns(crash, &death, &context);
+        err = tb_vanished_item(crash, &death, &context, &work->item);
+    }
+    forget_origin(&origin);
+    return err;
+}
+
 static int read_crash(const struct tb_stage_tools *tools, struct tb_work *work)
 {
     struct tb_crash crash;
@@ -161,6 +187,11 @@ static int read_crash(const struct tb_stage_tools *tools, struct tb_work *work)
         return err;
     if (err)
         return tb_stage_refuse(work, "the crash record has no usable beginning");
+    if (crash.fixed.signo == 0) {
+        err = read_vanished(tools, work, &crash);
+        tb_crash_done(&crash);
+        return err;
+    }
     tb_buf_init(&answer, TB_SYMBOL_REPLY_MAX);
     err = find_origin(tools, work->record, crash.fixed.generation, &origin);
     if (!err) {

@@ -127,6 +127,7 @@ void tb_status_write(const struct tb_status *status, struct tb_json *j)
     tb_json_object(j);
     tb_json_kint(j, "stored", status->pipeline.n_stored);
     tb_json_kint(j, "quarantined", status->pipeline.n_refused);
+    tb_json_kint(j, "watched", status->pipeline.n_watched);
     tb_json_end(j);
     tb_json_key(j, "spool");
     write_spool(config, &status->pipeline.spool, j);

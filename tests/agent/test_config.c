@@ -212,6 +212,8 @@ static void what_is_wrong_is_named_with_place_and_cure(void **state)
         {"rollbar:\n\taccess_token: s3cret\n", {":2: this is not YAML", "a tab"}},
         {"environment: a\nspool: /a\nlisten: @x\n", {":3: this is not YAML"}},
         {"environment: a\nspool: \"/a\nlisten: b\n\n", {":2: this is not YAML"}},
+        {"vanished: ignore\n", {"vanished \"ignore\"", "\"report\" nor \"count\""}},
+        {"vanished: [report]\n", {"vanished wants a text, not a list"}},
         {"listen: 0.0.0.0:7070\n", {"listen", "0.0.0.0:7070", "loopback"}},
         {"listen: '7070'\n", {"listen", "127.0.0.1:7070"}},
         {"listen: 127.0.0.1:99999\n", {"listen", "99999"}},

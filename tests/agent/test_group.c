@@ -245,6 +245,35 @@ static void names_are_cleaned(void **state)
     }
 }
 
+/* Of processes that vanished: service, end and executable. */
+static const char *vanished(const char *service, const char *class_, const char *executable,
+                            int pid)
+{
+    static char text[ITEM_BYTES];
+    snprintf(text, sizeof(text),
+             "{\"body\":{\"trace\":{\"frames\":[],\"exception\":{\"class\":\"%s\",\"message\":"
+             "\"pid %d\"}}},\"custom\":{\"service\":\"%s\",\"native\":{\"kind\":\"vanished\","
+             "\"pid\":%d,\"executable\":\"%s\"}}}",
+             class_, pid, service, pid, executable);
+    return text;
+}
+
+static void vanished_processes_of_one_program_and_end_are_one(void **state)
+{
+    struct tb_group out;
+    char first[TB_FINGERPRINT_TEXT];
+    (void)state;
+    group(vanished("feedd", "SIGKILL", "feedd", 7), 1, &out);
+    memcpy(first, out.fingerprint, sizeof(first));
+    assert_string_equal(tb_buf_str(&out.inputs), "{\"by\":\"end\",\"service\":\"feedd\","
+                                                 "\"class\":\"SIGKILL\",\"executable\":\"feedd\"}");
+    tb_group_done(&out);
+    assert_string_equal(fingerprint(vanished("feedd", "SIGKILL", "feedd", 8), 1), first);
+    assert_string_not_equal(fingerprint(vanished("other", "SIGKILL", "feedd", 7), 1), first);
+    assert_string_not_equal(fingerprint(vanished("feedd", "SIGPIPE", "feedd", 7), 1), first);
+    assert_string_not_equal(fingerprint(vanished("feedd", "SIGKILL", "helper", 7), 1), first);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -261,6 +290,7 @@ int main(void)
         cmocka_unit_test(messages_group_without_their_numbers),
         cmocka_unit_test(items_of_any_shape_get_a_group),
         cmocka_unit_test(names_are_cleaned),
+        cmocka_unit_test(vanished_processes_of_one_program_and_end_are_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -60,7 +60,7 @@ static const struct death deaths[] = {
     {SIGABRT, SI_TKILL, 0, 0, 0, 0, 1, 0, "*** stack smashing detected ***: terminated\n", 55,
      "stack smashing detected"},
     {SIGABRT, SI_USER, 0, 0, 0, 0, 1, 0, NULL, 9, "sent by pid 9 uid 7 (kill)"},
-    {SIGUSR1, 3, 0, 0, 0, 0, 1, 0, NULL, 0, "signal 10"},
+    {42, 3, 0, 0, 0, 0, 1, 0, NULL, 0, "signal 42"},
 };
 
 static void make(const struct death *death, struct tb_crash *crash)
@@ -198,6 +198,23 @@ static void codes_and_registers_have_names(void **state)
     assert_null(tb_register_name(TB_N_NAMED_REGS));
 }
 
+static void signals_that_end_a_process_have_names_and_reasons(void **state)
+{
+    char buf[16];
+    (void)state;
+    assert_string_equal(tb_signal_name(SIGKILL, buf), "SIGKILL");
+    assert_string_equal(tb_signal_name(SIGXFSZ, buf), "SIGXFSZ");
+    assert_string_equal(tb_signal_name(42, buf), "signal 42");
+    assert_true(tb_signal_is_crash(SIGSYS));
+    assert_false(tb_signal_is_crash(SIGKILL));
+    assert_false(tb_signal_is_crash(0));
+    assert_non_null(strstr(tb_signal_end_meaning(SIGPIPE), "nobody reads"));
+    assert_non_null(strstr(tb_signal_end_meaning(SIGSYS), "seccomp"));
+    assert_string_equal(tb_signal_end_meaning(SIGBUS), tb_signal_end_meaning(SIGSEGV));
+    assert_null(tb_signal_end_meaning(SIGKILL));
+    assert_null(tb_signal_end_meaning(99));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -208,6 +225,7 @@ int main(void)
         cmocka_unit_test(titles_hold_neither_place_nor_address),
         cmocka_unit_test(access_is_known_for_page_faults_only),
         cmocka_unit_test(codes_and_registers_have_names),
+        cmocka_unit_test(signals_that_end_a_process_have_names_and_reasons),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

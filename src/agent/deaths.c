@@ -1,0 +1,304 @@
+/* deaths.c - see deaths.h.
+ *
+ * An entry's life: made when a client is seen alive, or when it is asked about; dead when its pidfd
+ * says so; forgotten KEEP_S after the spool last spoke of it. Its answer is kept, since a record
+ * that could not be stored comes again. */
+#include "agent/deaths.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "agent/pidfd.h"
+#include "agent/proc.h"
+#include "base/clock.h"
+#include "base/fd.h"
+
+enum { KEEP_S = 60, LOOK_EVERY_MS = 50, TIMES_REST = 20, FD_SHARE = 8, N_FAILED = 1024 };
+
+struct entry {
+    uint64_t file_id; /* of the slot */
+    pid_t pid;
+    uid_t uid;
+    uint64_t start_ticks;
+    int fd; /* pidfd */
+    int was_seen_alive;
+    uint64_t seen_ns;  /* monotonic: when the spool last spoke of it */
+    uint64_t asked_ns; /* when it was first asked about; 0 never */
+    uint64_t dead_wall_ns;
+    int has_answer;
+    struct tb_death answer;
+    /* Victims of the OOM killer when it was last seen alive; -1 unknown. */
+    int64_t oom_cgroup, oom_host;
+    char oom_path[TB_PROC_PATH];
+};
+
+struct tb_deaths {
+    struct tb_spool *spool;
+    uint64_t patience_ns;
+    size_t n, cap;
+    struct entry *entries;     /* cap of them */
+    uint64_t failed[N_FAILED]; /* clients whose process is none that can be seen: not tried again */
+    uint64_t now_ns, looked_ns, next_look_ns;
+    int64_t oom_host;
+};
+
+int tb_deaths_new(struct tb_spool *spool, uint64_t patience_ns, struct tb_deaths **out)
+{
+    struct rlimit files;
+    struct tb_deaths *w = calloc(1, sizeof(*w));
+    if (w == NULL)
+        return -ENOMEM;
+    w->spool = spool;
+    w->patience_ns = patience_ns;
+    w->oom_host = -1;
+    w->cap = TB_DEATHS_MAX;
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur / FD_SHARE < w->cap)
+        w->cap = files.rlim_cur / FD_SHARE;
+    w->entries = calloc(w->cap > 0 ? w->cap : 1, sizeof(*w->entries));
+    if (w->entries == NULL) {
+        free(w);
+        return -ENOMEM;
+    }
+    *out = w;
+    return 0;
+}
+
+void tb_deaths_free(struct tb_deaths *w)
+{
+    if (w == NULL)
+        return;
+    for (size_t i = 0; i < w->n; i++)
+        tb_fd_close(&w->entries[i].fd);
+    free(w->entries);
+    free(w);
+}
+
+size_t tb_deaths_count(const struct tb_deaths *w)
+{
+    return w->n;
+}
+
+/* ---- entries ---- */
+
+static struct entry *find(struct tb_deaths *w, const struct tb_spool_client *client)
+{
+    for (size_t i = 0; i < w->n; i++) {
+        struct entry *e = &w->entries[i];
+        if (e->file_id == client->file_id && e->pid == client->pid && e->uid == client->uid &&
+            e->start_ticks == client->start_ticks)
+            return e;
+    }
+    return NULL;
+}
+
+static void forget(struct tb_deaths *w, size_t i)
+{
+    tb_fd_close(&w->entries[i].fd);
+    w->entries[i] = w->entries[--w->n];
+}
+
+/* Makes room for one more, if need be that of the one that the spool has not spoken of for longest;
+ * 0 when all of them lived at the last look. */
+static int make_room(struct tb_deaths *w)
+{
+    size_t oldest = 0;
+    if (w->n < w->cap)
+        return 1;
+    for (size_t i = 1; i < w->n; i++)
+        oldest = w->entries[i].seen_ns < w->entries[oldest].seen_ns ? i : oldest;
+    if (w->n == 0 || w->entries[oldest].seen_ns >= w->looked_ns)
+        return 0;
+    forget(w, oldest);
+    return 1;
+}
+
+/* 0 when the process that fd stands for is the client. */
+static int verify(const struct tb_spool_client *client)
+{
+    struct tb_proc proc;
+    int err = tb_proc_read(client->pid, &proc);
+    if (err)
+        return err;
+    /* One that was root when it made its slot may be anybody by now. */
+    int is_owners = client->uid == 0 || tb_proc_has_uid(client->pid, client->uid);
+    return proc.start_ticks == client->start_ticks && is_owners ? 0 : -ESRCH;
+}
+
+/* NULL when it is not there or another. There is room. The descriptor comes first: should
+ * the process end meanwhile and its number be given away, what is checked is another one's. */
+static struct entry *add(struct tb_deaths *w, const struct tb_spool_client *client)
+{
+    if (!client->is_this_boot || client->start_ticks == 0 || client->pid <= 0)
+        return NULL;
+    int fd = tb_pidfd_open(client->pid);
+    if (fd < 0)
+        return NULL;
+    if (verify(client) != 0) {
+        tb_fd_close(&fd);
+        return NULL;
+    }
+    struct entry *e = &w->entries[w->n++];
+    memset(e, 0, sizeof(*e));
+    e->file_id = client->file_id;
+    e->pid = client->pid;
+    e->uid = client->uid;
+    e->start_ticks = client->start_ticks;
+    e->fd = fd;
+    e->seen_ns = w->now_ns;
+    tb_proc_oom_path(client->pid, e->oom_path);
+    e->oom_host = w->oom_host;
+    e->oom_cgroup = tb_proc_oom(e->oom_path);
+    return e;
+}
+
+/* ---- looking ---- */
+
+/* Another user's slot may name the same file and process. */
+static uint64_t key_of(const struct tb_spool_client *client)
+{
+    uint64_t who = (uint64_t)client->uid << 32 | (uint32_t)client->pid;
+    return client->file_id ^ who * UINT64_C(0x9e3779b97f4a7c15);
+}
+
+static void meet(void *arg, const struct tb_spool_client *client)
+{
+    struct tb_deaths *w = arg;
+    uint64_t key = key_of(client);
+    uint64_t *failed = &w->failed[key % N_FAILED];
+    if (*failed == key)
+        return;
+    struct entry *e = find(w, client);
+    if (e == NULL && !make_room(w))
+        return;
+    if (e == NULL)
+        e = add(w, client);
+    if (e == NULL) {
+        *failed = key;
+        return;
+    }
+    e->seen_ns = w->now_ns;
+    e->was_seen_alive = 1;
+}
+
+static void see(struct tb_deaths *w, struct entry *e, int oom_has_run)
+{
+    int status;
+    int64_t in_cgroup = oom_has_run ? tb_proc_oom(e->oom_path) : e->oom_cgroup;
+    if (e->dead_wall_ns != 0)
+        return;
+    if (tb_pidfd_ask(e->fd, &status) != TB_PIDFD_LIVES) {
+        e->dead_wall_ns = tb_clock_wall_ns();
+        return;
+    }
+    /* Counted before it was seen alive: the killer's next victim may be this one. */
+    e->oom_cgroup = in_cgroup;
+    e->oom_host = w->oom_host;
+}
+
+int tb_deaths_look(struct tb_deaths *w)
+{
+    w->now_ns = tb_clock_mono_ns();
+    if (w->now_ns < w->next_look_ns)
+        return 1 + (int)((w->next_look_ns - w->now_ns) / TB_NS_PER_MS);
+    int64_t before = w->oom_host;
+    w->oom_host = tb_proc_oom(TB_PROC_OOM_HOST);
+    for (size_t i = 0; i < w->n; i++)
+        see(w, &w->entries[i], w->oom_host != before);
+    tb_spool_clients(w->spool, meet, w);
+    for (size_t i = w->n; i-- > 0;) {
+        if (w->now_ns - w->entries[i].seen_ns > (uint64_t)KEEP_S * TB_NS_PER_S)
+            forget(w, i);
+    }
+    w->looked_ns = w->now_ns;
+    uint64_t end_ns = tb_clock_mono_ns();
+    uint64_t rest_ns = (end_ns - w->now_ns) * TIMES_REST;
+    uint64_t least_ns = (uint64_t)LOOK_EVERY_MS * TB_NS_PER_MS;
+    w->next_look_ns = end_ns + (rest_ns > least_ns ? rest_ns : least_ns);
+    return 0;
+}
+
+/* ---- asking ---- */
+
+static void take_status(int status, struct tb_death *out)
+{
+    out->how = WIFSIGNALED(status) ? TB_DEATH_SIGNALED : TB_DEATH_EXITED;
+    out->signo = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+    out->has_core = WIFSIGNALED(status) && WCOREDUMP(status);
+}
+
+static void take_oom(const struct entry *e, struct tb_death *out)
+{
+    int64_t in_cgroup = tb_proc_oom(e->oom_path);
+    int64_t host = tb_proc_oom(TB_PROC_OOM_HOST);
+    out->oom_in_cgroup = e->oom_cgroup >= 0 && in_cgroup > e->oom_cgroup;
+    out->oom_on_host = e->oom_host >= 0 && host > e->oom_host;
+}
+
+/* What is known now: 0, or -EAGAIN when more may be known later. */
+static int examine(const struct entry *e, struct tb_death *out)
+{
+    struct tb_proc proc = {0};
+    int status = 0;
+    enum tb_pidfd_end end = tb_pidfd_ask(e->fd, &status);
+    if (end == TB_PIDFD_KNOWN) {
+        take_status(status, out);
+        return 0;
+    }
+    int is_there = tb_proc_read(e->pid, &proc) == 0 && proc.start_ticks == e->start_ticks;
+    if (end == TB_PIDFD_LIVES && is_there && !proc.is_ending) {
+        out->how = TB_DEATH_EXEC;
+        return 0;
+    }
+    /* Told to the same user and to root only. 0 may mean that this one may not know. */
+    if (end != TB_PIDFD_LIVES && is_there && proc.exit_code != 0) {
+        take_status(proc.exit_code, out);
+        return 0;
+    }
+    return end == TB_PIDFD_SILENT ? 0 : -EAGAIN;
+}
+
+int tb_deaths_ask(struct tb_deaths *w, const struct tb_spool_record *record, struct tb_death *out)
+{
+    struct tb_spool_client client = {.file_id = record->file_id,
+                                     .uid = record->uid,
+                                     .pid = record->pid,
+                                     .start_ticks = record->start_ticks,
+                                     .is_this_boot = record->is_this_boot};
+    memset(out, 0, sizeof(*out));
+    w->now_ns = tb_clock_mono_ns();
+    /* A process that sees no /proc knows neither. */
+    if (!record->is_this_boot && record->start_ticks != 0) {
+        out->how = TB_DEATH_OTHER_BOOT;
+        return 0;
+    }
+    struct entry *e = find(w, &client);
+    if (e == NULL && make_room(w))
+        e = add(w, &client);
+    if (e == NULL) {
+        out->oom_on_host = w->oom_host >= 0 && tb_proc_oom(TB_PROC_OOM_HOST) > w->oom_host;
+        return 0;
+    }
+    e->seen_ns = w->now_ns;
+    if (e->has_answer) {
+        *out = e->answer;
+        return 0;
+    }
+    if (e->asked_ns == 0)
+        e->asked_ns = w->now_ns;
+    if (e->dead_wall_ns == 0)
+        e->dead_wall_ns = tb_clock_wall_ns();
+    if (examine(e, out) != 0 && w->now_ns - e->asked_ns < w->patience_ns)
+        return -EAGAIN;
+    out->was_watched = e->was_seen_alive;
+    out->noticed_wall_ns = e->was_seen_alive ? e->dead_wall_ns : 0;
+    if (out->how == TB_DEATH_UNKNOWN || out->signo == SIGKILL)
+        take_oom(e, out);
+    e->answer = *out;
+    e->has_answer = 1;
+    return 0;
+}

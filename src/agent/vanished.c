@@ -1,0 +1,251 @@
+/* vanished.c - see vanished.h. */
+#include "agent/vanished.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/meaning.h"
+#include "agent/native_common.h"
+#include "base/clock.h"
+#include "base/id.h"
+#include "item/write.h"
+
+enum { ERROR = 3, CRITICAL = 4 /* enum towbar_level */, TITLE_BYTES = 256, AGE_BYTES = 32 };
+enum { ITEM_BYTES = 64 << 10 }; /* sixteen notes, each letter of them escaped, fit */
+
+static const char UNKNOWN_CLASS[] = "vanished";
+
+const char *tb_vanished_counter(const struct tb_death *death, int is_counted)
+{
+    switch (death->how) {
+    case TB_DEATH_EXITED:
+        return "vanished.exited";
+    case TB_DEATH_EXEC:
+        return "vanished.exec";
+    case TB_DEATH_OTHER_BOOT:
+        return "vanished.other_boot";
+    case TB_DEATH_SIGNALED:
+        if (death->signo == SIGTERM || death->signo == SIGINT || death->signo == SIGHUP)
+            return "vanished.told_to_end";
+        break;
+    case TB_DEATH_UNKNOWN:
+        break;
+    }
+    return is_counted ? "vanished.unreported" : NULL;
+}
+
+static const char *oom_words(const struct tb_death *death)
+{
+    if (death->oom_in_cgroup)
+        return " (the OOM killer ran in its cgroup)";
+    return death->oom_on_host ? " (the OOM killer ran on this host)" : "";
+}
+
+static void say_end(const struct tb_death *death, char out[TB_VANISHED_TEXT])
+{
+    char name[16];
+    if (death->how == TB_DEATH_SIGNALED)
+        snprintf(out, TB_VANISHED_TEXT, "killed by %s%s", tb_signal_name(death->signo, name),
+                 oom_words(death));
+    else
+        snprintf(out, TB_VANISHED_TEXT, "ended without a word%s", oom_words(death));
+}
+
+void tb_vanished_meaning(const struct tb_death *death, char out[TB_VANISHED_TEXT])
+{
+    say_end(death, out);
+    size_t len = strlen(out);
+    const char *why = death->how == TB_DEATH_SIGNALED ? tb_signal_end_meaning(death->signo) : NULL;
+    if (why != NULL)
+        snprintf(out + len, TB_VANISHED_TEXT - len, ": %s", why);
+    else if (death->how == TB_DEATH_UNKNOWN)
+        snprintf(out + len, TB_VANISHED_TEXT - len,
+                 ": SIGKILL, the OOM killer, a blocked crash signal, another signal without a "
+                 "handler, or an exit by the bare system call; %s",
+                 death->was_watched
+                     ? "the kernel did not tell how"
+                     : "the agent did not see it alive, so the kernel does not tell");
+}
+
+uint64_t tb_vanished_wall_ns(const struct tb_crash *crash, const struct tb_death *death,
+                             const struct tb_native_context *context)
+{
+    if (death->noticed_wall_ns != 0)
+        return death->noticed_wall_ns;
+    return crash->fixed.wall_ns != 0 ? crash->fixed.wall_ns : context->time_ns;
+}
+
+/* "3 h 12 min" */
+static void say_age(uint64_t ns, char out[AGE_BYTES])
+{
+    static const struct {
+        unsigned s;
+        const char *name;
+    } units[] = {{86400, "d"}, {3600, "h"}, {60, "min"}, {1, "s"}};
+    enum { N_UNITS = sizeof(units) / sizeof(units[0]) };
+    uint64_t s = ns / TB_NS_PER_S;
+    size_t u = 0;
+    while (u < N_UNITS - 1 && s < units[u].s)
+        u++;
+    int len = snprintf(out, AGE_BYTES, "%" PRIu64 " %s", s / units[u].s, units[u].name);
+    if (u < N_UNITS - 1)
+        snprintf(out + len, AGE_BYTES - (size_t)len, " %" PRIu64 " %s",
+                 s % units[u].s / units[u + 1].s, units[u + 1].name);
+}
+
+static const char *base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash != NULL ? slash + 1 : path;
+}
+
+static const char *executable_of(const struct tb_native_context *context)
+{
+    return context->process != NULL ? base_name(context->process->exe) : "";
+}
+
+static const char *class_of(const struct tb_death *death, char name[16])
+{
+    return death->how == TB_DEATH_SIGNALED ? tb_signal_name(death->signo, name) : UNKNOWN_CLASS;
+}
+
+static int is_critical(const struct tb_death *death)
+{
+    return death->how == TB_DEATH_SIGNALED
+               ? death->signo == SIGKILL || tb_signal_is_crash(death->signo)
+               : death->oom_in_cgroup;
+}
+
+static void write_message(struct tb_json *j, const struct tb_crash *crash, uint64_t wall_ns,
+                          const char *meaning, const struct tb_native_context *context)
+{
+    char text[TB_VANISHED_TEXT + 128];
+    char age[AGE_BYTES];
+    uint64_t start_ns = context->process != NULL ? context->process->start_wall_ns : 0;
+    int len = snprintf(text, sizeof(text), "pid %u, ", crash->fixed.pid);
+    if (start_ns != 0 && start_ns < wall_ns) {
+        say_age(wall_ns - start_ns, age);
+        len += snprintf(text + len, sizeof(text) - (size_t)len, "up %s, ", age);
+    }
+    snprintf(text + len, sizeof(text) - (size_t)len, "%s", meaning);
+    tb_json_kstr(j, "message", text);
+}
+
+static void write_body(struct tb_json *j, const struct tb_crash *crash,
+                       const struct tb_death *death, uint64_t wall_ns, const char *meaning,
+                       const struct tb_native_context *context)
+{
+    char name[16];
+    tb_json_object(j);
+    tb_json_key(j, "trace");
+    tb_json_object(j);
+    tb_json_key(j, "exception");
+    tb_json_object(j);
+    tb_json_kstr(j, "class", class_of(death, name));
+    write_message(j, crash, wall_ns, meaning, context);
+    tb_json_end(j);
+    tb_json_key(j, "frames"); /* Rollbar wants the list */
+    tb_json_array(j);
+    tb_json_end(j);
+    tb_json_end(j);
+    tb_native_telemetry(j, crash);
+    tb_json_end(j);
+}
+
+static void write_native(struct tb_json *j, const struct tb_crash *crash,
+                         const struct tb_death *death, const char *meaning,
+                         const struct tb_native_context *context)
+{
+    char name[16];
+    char when[32];
+    tb_json_object(j);
+    tb_json_kstr(j, "kind", "vanished");
+    if (death->how == TB_DEATH_SIGNALED) {
+        tb_json_kstr(j, "signal", tb_signal_name(death->signo, name));
+        tb_json_kbool(j, "core_dumped", death->has_core != 0);
+    }
+    tb_json_kstr(j, "meaning", meaning);
+    if (death->oom_in_cgroup || death->oom_on_host)
+        tb_json_kstr(j, "oom_killer", death->oom_in_cgroup ? "in its cgroup" : "on this host");
+    tb_json_kbool(j, "watched", death->was_watched != 0);
+    tb_json_kopt(j, "executable", executable_of(context));
+    tb_json_kint(j, "pid", crash->fixed.pid);
+    if (crash->fixed.wall_ns != 0) {
+        tb_native_time(crash->fixed.wall_ns, when);
+        tb_json_kstr(j, "last_sign_at", when);
+    }
+    if (context->process == NULL)
+        tb_json_kstr(j, "process", "no process record was found");
+    tb_json_end(j);
+}
+
+static void write_title(struct tb_json *j, const struct tb_death *death,
+                        const struct tb_native_context *context)
+{
+    char end[TB_VANISHED_TEXT];
+    char title[TITLE_BYTES];
+    const struct tb_process *p = context->process;
+    const char *who = p != NULL && p->service[0] != '\0' ? p->service : executable_of(context);
+    say_end(death, end);
+    snprintf(title, sizeof(title), "%.120s vanished: %.120s", who[0] != '\0' ? who : "a process",
+             end);
+    tb_json_kstr(j, "title", title);
+}
+
+static void write_item(struct tb_json *j, const struct tb_crash *crash,
+                       const struct tb_death *death, const struct tb_native_context *context)
+{
+    char uuid[TB_UUID_TEXT];
+    char when[32];
+    char meaning[TB_VANISHED_TEXT];
+    uint64_t wall_ns = tb_vanished_wall_ns(crash, death, context);
+    const struct tb_process *p = context->process;
+    tb_id_uuid_text(context->uuid, uuid);
+    tb_vanished_meaning(death, meaning);
+    tb_native_time(wall_ns, when);
+    tb_json_object(j);
+    tb_json_kstr(j, "uuid", uuid);
+    tb_json_kint(j, "timestamp", (int64_t)(wall_ns / TB_NS_PER_S));
+    tb_json_kstr(j, "environment", tb_native_environment(context));
+    tb_json_kstr(j, "level", tb_level_name(is_critical(death) ? CRITICAL : ERROR));
+    tb_json_kstr(j, "platform", "linux");
+    tb_json_kstr(j, "language", "c");
+    write_title(j, death, context);
+    tb_json_kopt(j, "code_version", p != NULL ? p->version : "");
+    tb_json_key(j, "server");
+    tb_native_server(j, context, crash->fixed.pid);
+    tb_json_key(j, "notifier");
+    tb_json_object(j);
+    tb_json_kstr(j, "name", "towbar");
+    tb_json_kstr(j, "version", TOWBAR_VERSION);
+    tb_json_end(j);
+    tb_json_key(j, "custom");
+    tb_json_object(j);
+    tb_json_kstr(j, "occurred_at", when);
+    tb_json_kopt(j, "service", p != NULL ? p->service : "");
+    tb_json_key(j, "native");
+    write_native(j, crash, death, meaning, context);
+    tb_json_end(j);
+    tb_json_key(j, "body");
+    write_body(j, crash, death, wall_ns, meaning, context);
+    tb_json_end(j);
+}
+
+int tb_vanished_item(const struct tb_crash *crash, const struct tb_death *death,
+                     const struct tb_native_context *context, struct tb_buf *out)
+{
+    struct tb_json j;
+    char *mem = malloc(ITEM_BYTES);
+    if (mem == NULL)
+        return -ENOMEM;
+    tb_json_init(&j, mem, ITEM_BYTES);
+    write_item(&j, crash, death, context);
+    (void)tb_json_finish(&j); /* cut short it lacks only its newest notes */
+    tb_buf_add(out, mem, j.len);
+    free(mem);
+    return out->err;
+}

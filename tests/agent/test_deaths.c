@@ -1,0 +1,265 @@
+/* How processes ended, asked as the pipeline asks; with children that really end so. */
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "agent/deaths.h"
+#include "agent/proc.h"
+#include "base/clock.h"
+#include "base/id.h"
+#include "spool/dir.h"
+#include "spool/slot.h"
+#include "../support/folder.h"
+
+static const uint64_t long_ns = 3600 * (uint64_t)TB_NS_PER_S;
+
+struct child {
+    pid_t pid;
+    struct tb_spool_record record; /* what its slot would become */
+};
+
+static int wait_for_signal(void)
+{
+    for (;;)
+        (void)pause();
+    return 0;
+}
+
+static int exit_at_once(void)
+{
+    return 7;
+}
+
+static struct child start(int (*body)(void))
+{
+    struct child child = {.pid = fork()};
+    struct tb_proc proc;
+    if (child.pid == 0)
+        _exit(body());
+    assert_int_equal(tb_proc_read(child.pid, &proc), 0);
+    child.record = (struct tb_spool_record){.file_id = (uint64_t)child.pid,
+                                            .pid = child.pid,
+                                            .uid = geteuid(),
+                                            .start_ticks = proc.start_ticks,
+                                            .is_this_boot = true};
+    return child;
+}
+
+static struct tb_deaths *new_deaths(uint64_t patience_ns)
+{
+    struct tb_deaths *deaths = NULL;
+    assert_int_equal(tb_deaths_new(NULL, patience_ns, &deaths), 0);
+    return deaths;
+}
+
+static void end_by(const struct child *child, int signo)
+{
+    siginfo_t info;
+    if (signo != 0)
+        assert_int_equal(kill(child->pid, signo), 0);
+    assert_int_equal(waitid(P_PID, (id_t)child->pid, &info, WEXITED | WNOWAIT), 0);
+}
+
+static void zombie_of_the_same_user_tells_its_signal(void **state)
+{
+    struct tb_deaths *deaths = new_deaths(long_ns);
+    struct tb_death death;
+    (void)state;
+    struct child child = start(wait_for_signal);
+    end_by(&child, SIGKILL);
+    assert_int_equal(tb_deaths_ask(deaths, &child.record, &death), 0);
+    assert_int_equal(death.how, TB_DEATH_SIGNALED);
+    assert_int_equal(death.signo, SIGKILL);
+    assert_false(death.was_watched);
+    (void)waitpid(child.pid, NULL, 0);
+    tb_deaths_free(deaths);
+}
+
+static void status_of_a_zombie_is_taken_too(void **state)
+{
+    struct tb_deaths *deaths = new_deaths(long_ns);
+    struct tb_death death;
+    (void)state;
+    struct child child = start(exit_at_once);
+    end_by(&child, 0);
+    assert_int_equal(tb_deaths_ask(deaths, &child.record, &death), 0);
+    assert_int_equal(death.how, TB_DEATH_EXITED);
+    (void)waitpid(child.pid, NULL, 0);
+    tb_deaths_free(deaths);
+}
+
+static int exit_well(void)
+{
+    return 0;
+}
+
+/* Status 0 in /proc may only mean that one may not know: the kernel tells when it is reaped. */
+static void what_may_be_known_soon_is_asked_again(void **state)
+{
+    struct tb_deaths *deaths = new_deaths(long_ns);
+    struct tb_death death;
+    (void)state;
+    struct child child = start(exit_well);
+    end_by(&child, 0);
+    int err = tb_deaths_ask(deaths, &child.record, &death);
+    (void)waitpid(child.pid, NULL, 0);
+    if (err == 0) { /* a kernel that never tells */
+        assert_int_equal(death.how, TB_DEATH_UNKNOWN);
+        skip();
+    }
+    assert_int_equal(err, -EAGAIN);
+    assert_int_equal(tb_deaths_ask(deaths, &child.record, &death), 0);
+    assert_int_equal(death.how, TB_DEATH_EXITED);
+    assert_int_equal(tb_deaths_ask(deaths, &child.record, &death), 0); /* should it come again */
+    assert_int_equal(death.how, TB_DEATH_EXITED);
+    tb_deaths_free(deaths);
+}
+
+static void patience_ends(void **state)
+{
+    struct tb_deaths *deaths = new_deaths(0);
+    struct tb_death death;
+    (void)state;
+    struct child child = start(exit_well);
+    end_by(&child, 0);
+    assert_int_equal(tb_deaths_ask(deaths, &child.record, &death), 0);
+    assert_int_equal(death.how, TB_DEATH_UNKNOWN);
+    (void)waitpid(child.pid, NULL, 0);
+    tb_deaths_free(deaths);
+}
+
+static void one_that_lives_on_runs_another_program(void **state)
+{
+    struct tb_deaths *deaths = new_deaths(long_ns);
+    struct tb_death death;
+    (void)state;
+    struct child child = start(wait_for_signal);
+    assert_int_equal(tb_deaths_ask(deaths, &child.record, &death), 0);
+    assert_int_equal(death.how, TB_DEATH_EXEC);
+    end_by(&child, SIGKILL);
+    (void)waitpid(child.pid, NULL, 0);
+    tb_deaths_free(deaths);
+}
+
+/* A slot that names somebody else's process: another start, another user, a number out of range. */
+static void stranger_is_not_looked_at(void **state)
+{
+    struct tb_deaths *deaths = new_deaths(long_ns);
+    struct tb_death death;
+    (void)state;
+    struct child child = start(wait_for_signal);
+    struct tb_spool_record records[5];
+    for (size_t i = 0; i < 5; i++)
+        records[i] = child.record;
+    records[0].start_ticks++;
+    records[1].uid = 4242424;
+    records[2].pid = -1;
+    records[3].pid = 0x3fffffff;
+    records[4].start_ticks = 0;
+    for (size_t i = 0; i < 5; i++) {
+        records[i].file_id = i;
+        assert_int_equal(tb_deaths_ask(deaths, &records[i], &death), 0);
+        assert_int_equal(death.how, TB_DEATH_UNKNOWN);
+        assert_int_equal(tb_deaths_count(deaths), 0);
+    }
+    end_by(&child, SIGKILL);
+    (void)waitpid(child.pid, NULL, 0);
+    tb_deaths_free(deaths);
+}
+
+static void machine_that_was_started_since_took_it_along(void **state)
+{
+    struct tb_deaths *deaths = new_deaths(long_ns);
+    struct tb_death death;
+    (void)state;
+    struct tb_spool_record record = {.pid = getpid(), .start_ticks = 5, .is_this_boot = false};
+    assert_int_equal(tb_deaths_ask(deaths, &record, &death), 0);
+    assert_int_equal(death.how, TB_DEATH_OTHER_BOOT);
+    record.start_ticks = 0; /* it saw no /proc, and so no name of the boot */
+    assert_int_equal(tb_deaths_ask(deaths, &record, &death), 0);
+    assert_int_equal(death.how, TB_DEATH_UNKNOWN);
+    tb_deaths_free(deaths);
+}
+
+/* ---- with a spool ---- */
+
+struct shared {
+    volatile int is_ready;
+};
+
+static void live_with_slot(int in_fd, struct shared *shared)
+{
+    uint8_t boot[16];
+    struct tb_proc proc;
+    struct tb_slot slot = {.fd = -1};
+    tb_id_boot(boot);
+    if (tb_proc_read(getpid(), &proc) != 0 || tb_slot_open(&slot, in_fd, boot, proc.start_ticks))
+        _exit(1);
+    shared->is_ready = 1;
+    (void)wait_for_signal();
+}
+
+static void client_that_is_killed_is_known_by_its_signal(void **state)
+{
+    char why[TB_SPOOL_WHY];
+    struct tb_spool *spool = NULL;
+    struct tb_spool_record record;
+    struct tb_deaths *deaths = NULL;
+    struct tb_death death;
+    (void)state;
+    struct shared *shared =
+        mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    assert_int_equal(tb_spool_open(in_folder("spool"), TB_SPOOL_CREATE, &spool, why), 0);
+    int in_fd = open(in_folder("spool/in"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    pid_t pid = fork();
+    if (pid == 0)
+        live_with_slot(in_fd, shared);
+    while (!shared->is_ready)
+        assert_int_equal(waitpid(pid, NULL, WNOHANG), 0);
+    assert_int_equal(tb_spool_next(spool, &record), -EAGAIN);
+    assert_int_equal(tb_deaths_new(spool, long_ns, &deaths), 0);
+    assert_int_equal(tb_deaths_look(deaths), 0);
+    assert_int_equal(tb_deaths_count(deaths), 1);
+    assert_true(tb_deaths_look(deaths) > 0); /* not so soon */
+    assert_int_equal(kill(pid, SIGKILL), 0);
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+    assert_int_equal(tb_spool_next(spool, &record), 0);
+    int err = tb_deaths_ask(deaths, &record, &death);
+    assert_int_equal(err, 0);
+    assert_true(death.was_watched);
+    assert_true(death.noticed_wall_ns > 0);
+    if (death.how != TB_DEATH_UNKNOWN) { /* the kernel tells */
+        assert_int_equal(death.how, TB_DEATH_SIGNALED);
+        assert_int_equal(death.signo, SIGKILL);
+        assert_false(death.has_core);
+    }
+    tb_deaths_free(deaths);
+    tb_spool_close(spool);
+    close(in_fd);
+    munmap(shared, sizeof(*shared));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(zombie_of_the_same_user_tells_its_signal),
+        cmocka_unit_test(status_of_a_zombie_is_taken_too),
+        cmocka_unit_test(what_may_be_known_soon_is_asked_again),
+        cmocka_unit_test(patience_ends),
+        cmocka_unit_test(one_that_lives_on_runs_another_program),
+        cmocka_unit_test(stranger_is_not_looked_at),
+        cmocka_unit_test(machine_that_was_started_since_took_it_along),
+        cmocka_unit_test_setup_teardown(client_that_is_killed_is_known_by_its_signal,
+                                        make_test_folder, remove_test_folder),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
