@@ -40,6 +40,7 @@ struct rig_record {
 struct rig {
     char folder[64]; /* holds spool/ and what the programs leave */
     char spool[80];
+    int wants_unseen;         /* deaths that nobody saw are records too */
     const char *program;      /* victim, victim_static, ... */
     const char *env[RIG_ENV]; /* NAME=VALUE, besides the usual; NULL ends */
     char out[RIG_TEXT];       /* of the last run: standard output, then standard error */
@@ -204,7 +205,7 @@ static inline size_t rig_read(struct rig *rig)
     if (err)
         fail_msg("%s: %s", rig->spool, why);
     while (rig->n_records < RIG_RECORDS && tb_spool_next(spool, &record) == 0) {
-        if (!rig_is_unseen(&record))
+        if (rig->wants_unseen || !rig_is_unseen(&record))
             rig_keep(rig, spool, &record);
     }
     tb_spool_stats(spool, &rig->stats);

@@ -36,6 +36,42 @@ static void end_by_kill(void)
     (void)raise(SIGKILL);
 }
 
+/* Before towbar_init too: main says the first. */
+static void note_then_kill(void)
+{
+    for (int i = 1; i <= 10; i++)
+        towbar_note(TOWBAR_WARNING, "note %d", i);
+    (void)raise(SIGKILL);
+}
+
+static void storm_then_kill(void)
+{
+    for (int i = 1; i <= 1000; i++)
+        towbar_note(TOWBAR_INFO, "note %d", i);
+    (void)raise(SIGKILL);
+}
+
+/* A report takes along what waits. */
+static void storm_then_report(void)
+{
+    for (int i = 1; i <= 1000; i++)
+        towbar_note(TOWBAR_INFO, "note %d", i);
+    (void)towbar_error("it goes wrong");
+    (void)raise(SIGKILL);
+}
+
+/* The notes that a child has of its parent are in its slot as well. */
+static void child_notes(void)
+{
+    pid_t pid = fork();
+    if (pid == 0) {
+        towbar_note(TOWBAR_INFO, "of the child");
+        (void)raise(SIGKILL);
+    }
+    (void)waitpid(pid, NULL, 0);
+    exit(0);
+}
+
 /* What the child that borrows the memory says is not the parent's word. */
 static void vfork_then_kill(void)
 {
@@ -112,6 +148,10 @@ static const struct {
     {"quick_exit", end_by_quick_exit},
     {"raw", end_raw},
     {"kill", end_by_kill},
+    {"notes", note_then_kill},
+    {"storm", storm_then_kill},
+    {"storm-report", storm_then_report},
+    {"child-notes", child_notes},
     {"vfork", vfork_then_kill},
     {"fork", fork_then_kill},
     {"children", children_exit},
@@ -126,6 +166,7 @@ int main(int argc, char **argv)
             continue;
         if (ways[i].run == end_in_handler)
             (void)signal(SIGSEGV, crash);
+        towbar_note(TOWBAR_INFO, "before the start");
         if (towbar_init(NULL) != 0) {
             puts(towbar_status());
             return 1;
