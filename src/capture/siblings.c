@@ -23,11 +23,12 @@
 
 enum {
     STACK_BYTES = 32 << 10,
-    HELPER_MS = 500,     /* of the handler's time, at most */
-    LEAST_MS = 20,       /* with less there is no use in beginning */
-    KILL_MS = 100,       /* what it takes to end it, and what it leaves for that */
-    WAIT_STEP_MS = 10,   /* old kernels do not tell of one that was killed */
-    DIRENT_NAME_AT = 19, /* of struct linux_dirent64 */
+    HELPER_MS = 500,        /* of the handler's time, at most */
+    LEAST_MS = 20,          /* with less there is no use in beginning */
+    KILL_MS = 100,          /* what it takes to end it, and what it leaves for that */
+    WAIT_STEP_MS = 10,      /* old kernels do not tell of one that was killed */
+    SLOT_STACK_LEAST = 256, /* of a thread: less tells nothing, rather leave threads out */
+    DIRENT_NAME_AT = 19,    /* of struct linux_dirent64 */
     DIRENT_LEN_AT = 16,
     KERNEL_SIGSET_BYTES = 8,
     HELPER_FLAGS = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_UNTRACED | CLONE_CHILD_CLEARTID
@@ -82,14 +83,7 @@ static int list_threads(uint32_t pid, uint32_t self)
     return list_task_folder(pid, self);
 }
 
-/* ---- the helper's life; bare calls only ---- */
-
-static uint64_t bare_now_ns(void)
-{
-    struct timespec t = {0, 0};
-    (void)tb_machine_call(SYS_clock_gettime, CLOCK_MONOTONIC, (long)(uintptr_t)&t, 0, 0);
-    return (uint64_t)t.tv_sec * TB_NS_PER_S + (uint64_t)t.tv_nsec;
-}
+/* ---- the helper's life; bare calls only (the clock needs none, or sets no errno) ---- */
 
 /* The only one that Yama lets trace is told to it by the one that is to be traced. */
 static void answer(int helper)
@@ -110,7 +104,7 @@ static int wait_for_helper(int helper, uint64_t until_ns, int *asked)
 {
     const struct timespec step = {0, (long)WAIT_STEP_MS * TB_NS_PER_MS};
     const struct timespec pause = {0, TB_NS_PER_MS / 10};
-    while (bare_now_ns() < until_ns) {
+    while (tb_clock_mono_ns() < until_ns) {
         uint32_t word = atomic_load(&job.word);
         if (word == TB_HELPER_ASKS) {
             *asked = 1;
@@ -187,6 +181,8 @@ static void prepare(const struct tb_slot *slot, size_t reserve_bytes)
     room = room > reserve_bytes ? room - reserve_bytes : 0;
     job.slot_bytes = room < TB_SIBLINGS_SLOT_MAX ? room : TB_SIBLINGS_SLOT_MAX;
     job.slot_stack_bytes = share_of(job.slot_bytes, job.n_threads);
+    if (job.slot_stack_bytes < SLOT_STACK_LEAST)
+        job.slot_stack_bytes = SLOT_STACK_LEAST;
     job.stack_bytes = share_of(TB_CRASH_MORE_MAX, job.n_threads);
     tb_lib_check_dir();
     (void)tb_slot_more_open(&job.more, slot, tb_lib.dirfd); /* without it they go into the slot */

@@ -79,6 +79,22 @@ static void without_room_for_a_file_the_slot_has_them(void **state)
     assert_true(found->has_file);
 }
 
+/* Some are left out rather than all cut to nothing. */
+static void many_threads_in_the_slot_keep_some_stack(void **state)
+{
+    struct found *found = *state;
+    const struct tb_crash *crash = &found->crash;
+    found->rig.env[0] = "CROWD_THREADS=400";
+    crash_as(found, "no-file-size");
+    assert_false(found->has_file);
+    assert_int_equal(crash->about_threads.n_there, 400);
+    assert_int_equal(crash->about_threads.err, -ENOSPC);
+    assert_int_equal(crash->about_threads.n_captured, crash->n_threads);
+    assert_true(crash->n_threads >= 100 && crash->n_threads < 400);
+    for (size_t i = 0; i + 1 < crash->n_threads; i++) /* the last one takes what is left */
+        assert_int_equal(crash->threads[i].stack_len, 256);
+}
+
 static void closed_descriptors_and_no_memory_do_not_matter(void **state)
 {
     static const char *const ways[] = {"no-descriptors", "no-memory"};
@@ -136,6 +152,7 @@ int main(void)
         CASE(another_user_has_the_same),
         CASE(one_that_was_root_has_them_in_the_slot),
         CASE(without_room_for_a_file_the_slot_has_them),
+        CASE(many_threads_in_the_slot_keep_some_stack),
         CASE(closed_descriptors_and_no_memory_do_not_matter),
         CASE(a_thread_that_cannot_stop_is_left),
         CASE(a_thread_with_another_tracer_is_left),

@@ -99,6 +99,15 @@ static void a_helper_that_faults_ends_alone(void **state)
     assert_true(found->crash.n_frames > 0 && found->crash.stack_len > 0);
 }
 
+/* The record then goes on to a file that is not there: a fault in the handler. */
+static void a_slot_that_is_cut_meanwhile_changes_nothing_for_the_host(void **state)
+{
+    struct found *found = *state;
+    die_as(found, "cut-slot");
+    rig_assert_has(found->rig.out, "the slot was cut\n");
+    assert_signal(found);
+}
+
 static void where_yama_asks_for_it_the_tracer_is_named_and_taken_back(void **state)
 {
     struct found *found = *state;
@@ -153,6 +162,7 @@ int main(void)
         CASE(nothing_of_it_outlives_the_process),
         CASE(a_helper_that_hangs_is_ended_in_time),
         CASE(a_helper_that_faults_ends_alone),
+        CASE(a_slot_that_is_cut_meanwhile_changes_nothing_for_the_host),
         CASE(where_yama_asks_for_it_the_tracer_is_named_and_taken_back),
         CASE(where_a_handler_decides_nobody_is_stopped),
         CASE(a_filter_or_a_limit_leaves_the_rest_whole),

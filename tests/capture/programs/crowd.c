@@ -248,6 +248,12 @@ static void faulting_ptrace(void)
     supervise(SUPERVISE_FAULTS);
 }
 
+static void cut_slot(void)
+{
+    sleepers();
+    supervise(SUPERVISE_CUTS);
+}
+
 static void yama(void)
 {
     sleepers();
@@ -421,6 +427,7 @@ static const struct {
     {"killed-ptrace", killed_ptrace},
     {"held-ptrace", held_ptrace},
     {"faulting-ptrace", faulting_ptrace},
+    {"cut-slot", cut_slot},
     {"yama", yama},
     {"no-clone", no_clone},
     {"trapped-clone", trapped_clone},

@@ -8,6 +8,7 @@
 enum supervision {
     SUPERVISE_NEVER_ANSWERS, /* calls of ptrace do not return */
     SUPERVISE_FAULTS,        /* who calls ptrace gets SIGSEGV */
+    SUPERVISE_CUTS,          /* before the first, the crash slot's file is cut */
     SUPERVISE_YAMA           /* only the one that PR_SET_PTRACER names may trace */
 };
 
