@@ -23,6 +23,7 @@
 #include "spool/sys.h"
 
 enum {
+    BEFORE_STACK_BYTES = TB_CHUNK_HEADER_BYTES + TB_CRASH_THREAD_BYTES,
     RED_ZONE_BYTES = 128, /* below sp, in use by leaf functions */
     SPIN_NS = 100 * 1000, /* most have stopped by then */
     NAP_FIRST_NS = 20 * 1000,
@@ -281,7 +282,7 @@ static size_t pack(struct tb_siblings_job *job, struct tb_crash_thread *thread, 
     }
     tb_chunk_header(TB_CRASH_THREAD, TB_CRASH_THREAD_BYTES + thread->stack_len, at);
     tb_crash_thread_pack(thread, at + TB_CHUNK_HEADER_BYTES);
-    return TB_CHUNK_HEADER_BYTES + TB_CRASH_THREAD_BYTES + thread->stack_len;
+    return BEFORE_STACK_BYTES + thread->stack_len;
 }
 
 /* 0, or a negative errno where there is no room for it. */
@@ -293,6 +294,8 @@ static int put(struct tb_siblings_job *job, struct tb_crash_thread *thread)
             return 0;
         job->is_file_full = 1;
     }
+    if (job->len + BEFORE_STACK_BYTES > job->slot_bytes)
+        return -ENOSPC;
     size_t len = pack(job, thread, job->slot_stack_bytes);
     if (job->len + len > job->slot_bytes)
         return -ENOSPC;
@@ -304,11 +307,11 @@ static void copy_stack(struct tb_siblings_job *job, uint64_t sp, struct tb_crash
 {
     size_t cap = has_file(job) ? job->stack_bytes : job->slot_stack_bytes;
     size_t room = sizeof(job->bytes) - job->len;
-    const size_t before = TB_CHUNK_HEADER_BYTES + TB_CRASH_THREAD_BYTES;
-    cap = room < before ? 0 : (cap < room - before ? cap : room - before);
+    room = room > BEFORE_STACK_BYTES ? room - BEFORE_STACK_BYTES : 0;
+    cap = cap < room ? cap : room;
     thread->stack_address = (sp - RED_ZONE_BYTES) & ~(uint64_t)7;
     thread->stack_len =
-        tb_memory_copy(thread->stack_address, place_of(job) + before, cap) & ~(size_t)7;
+        tb_memory_copy(thread->stack_address, place_of(job) + BEFORE_STACK_BYTES, cap) & ~(size_t)7;
     if (thread->stack_len == cap)
         thread->flags |= TB_CRASH_STACK_CUT;
 }
