@@ -29,7 +29,7 @@ static void print_who(const cJSON *group, int n_named)
             printf(", %d more", cJSON_GetArraySize(tids) - n);
             break;
         }
-        if (cJSON_IsString(name))
+        if (name != NULL && cJSON_IsString(name))
             tb_print_clean(name->valuestring, clean, sizeof(clean));
         printf("%s%s%s", n++ > 0 ? ", " : "", clean, *clean != '\0' ? " (" : "");
         print_tid(tid);

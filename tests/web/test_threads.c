@@ -105,8 +105,8 @@ static void odd_shapes_are_passed_over(void **state)
         "[{\"frames\":{}}]",
         "[{\"frames\":[]}]",
         "[{\"tids\":{},\"names\":7,\"frames\":[7,{},null]}]",
-        "[{\"tids\":[null,\"x\",{\"a\":1},1e99],\"names\":[[]],\"frames\":[{}],\"cut\":1,"
-        "\"frames_omitted\":-5}]"};
+        ("[{\"tids\":[null,\"x\",{\"a\":1},1e99],\"names\":[[]],\"frames\":[{}],\"cut\":1,"
+         "\"frames_omitted\":-5}]")};
     struct site *site = *state;
     char data[1024];
     char uuid[8];
