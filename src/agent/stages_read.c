@@ -136,9 +136,10 @@ static void ask(const struct tb_stage_tools *tools, const struct origin *origin,
     question.process = origin->bytes;
     question.process_len = origin->len;
     int err = tb_symbolizer_ask(tools->symbolizer, &question, answer);
+    int is_slow = err == -ETIMEDOUT;
     if (err && question.op == TB_SYMBOL_CRASH)
         err = ask_without_threads(tools, &question, err, answer);
-    tb_patience_tell(tools->patience, uid, err == -ETIMEDOUT, tb_clock_mono_ns());
+    tb_patience_tell(tools->patience, uid, is_slow || err == -ETIMEDOUT, tb_clock_mono_ns());
     if (err) {
         const char *what = err == -ETIMEDOUT ? "it did not answer in time"
                            : err == -EPIPE   ? "it died over this record"

@@ -702,8 +702,8 @@ static void a_dead_symbolizer_costs_names_only(void **state)
     assert_non_null(strstr(found.data, "not symbolized: the symbolizer failed"));
 }
 
-/* A symbolizer that dies over threads. */
-static int be_allergic(void)
+/* A symbolizer that dies over threads, or hangs. */
+static int be_allergic(int hangs)
 {
     static const char json[] = "{\"frames\":[{\"filename\":\"q.c\",\"method\":\"named\"}]}";
     uint8_t head[TB_SYMBOL_HEADER_BYTES];
@@ -717,9 +717,14 @@ static int be_allergic(void)
             recv(TB_SYMBOL_FD, data, process_len + body_len, MSG_WAITALL) < 0)
             return 1;
         if (tb_get32(head + 4) == TB_SYMBOL_CRASH) {
-            if (tb_crash_unpack(data + process_len, body_len, &crash) != 0 || crash.n_threads > 0)
+            if (tb_crash_unpack(data + process_len, body_len, &crash) != 0)
                 return 1;
+            size_t n_threads = crash.n_threads;
             tb_crash_done(&crash);
+            while (hangs && n_threads > 0)
+                pause();
+            if (n_threads > 0)
+                return 1;
             len = sizeof(json) - 1;
         }
         tb_put32(head, 0);
@@ -731,16 +736,22 @@ static int be_allergic(void)
     return 0;
 }
 
+static const char *put_allergic(const char *mode)
+{
+    char self[512] = "";
+    char script[700];
+    assert_true(readlink("/proc/self/exe", self, sizeof(self) - 1) > 0);
+    snprintf(script, sizeof(script), "#!/bin/sh\nexec '%s' %s\n", self, mode);
+    const char *worker = put_file("allergic", script);
+    assert_int_equal(chmod(worker, 0700), 0);
+    return worker;
+}
+
 static void threads_that_kill_the_symbolizer_cost_the_crash_no_names(void **state)
 {
     struct fixture *f = *state;
     struct found found;
-    char self[512] = "";
-    char script[700];
-    assert_true(readlink("/proc/self/exe", self, sizeof(self) - 1) > 0);
-    snprintf(script, sizeof(script), "#!/bin/sh\nexec '%s' --allergic\n", self);
-    const char *worker = put_file("allergic", script);
-    assert_int_equal(chmod(worker, 0700), 0);
+    const char *worker = put_allergic("--allergic");
     close_pipeline(f);
     open_pipeline(f, worker);
     spool_crash_with(f, 3);
@@ -783,6 +794,26 @@ static void who_makes_the_symbolizer_hang_is_asked_for_no_more(void **state)
     const struct tb_occurrence_filter filter = {.max = 10};
     assert_int_equal(tb_store_occurrences(f->store, &filter, count_notes, &notes), 0);
     assert_int_equal(notes.n_hung, 2);
+    assert_int_equal(notes.n_spared, 1);
+}
+
+static void threads_that_make_it_hang_are_told_of_their_user_too(void **state)
+{
+    struct fixture *f = *state;
+    struct found found;
+    const char *worker = put_allergic("--allergic-hang");
+    close_pipeline(f);
+    f->deadline_ms = 500;
+    open_pipeline(f, worker);
+    for (int i = 0; i < 3; i++) {
+        spool_crash_with(f, 3);
+        assert_int_equal(tb_pipeline_batch(f->pipeline), 1);
+        occurrences(f, &found);
+        assert_int_equal(found.n, i + 1);
+    }
+    struct notes notes = {0};
+    const struct tb_occurrence_filter filter = {.max = 10};
+    assert_int_equal(tb_store_occurrences(f->store, &filter, count_notes, &notes), 0);
     assert_int_equal(notes.n_spared, 1);
 }
 
@@ -985,7 +1016,9 @@ int main(int argc, char **argv)
     if (argc > 1 && strcmp(argv[1], "--symbol-worker") == 0)
         return tb_symbol_worker(TB_SYMBOL_FD);
     if (argc > 1 && strcmp(argv[1], "--allergic") == 0)
-        return be_allergic();
+        return be_allergic(0);
+    if (argc > 1 && strcmp(argv[1], "--allergic-hang") == 0)
+        return be_allergic(1);
     const struct CMUnitTest tests[] = {
         TEST(a_crash_a_report_and_an_item_arrive),
         TEST(a_process_that_vanished_is_an_item),
@@ -1004,6 +1037,7 @@ int main(int argc, char **argv)
         TEST(each_reason_of_a_dropcount_has_its_counter),
         TEST(a_dead_symbolizer_costs_names_only),
         TEST(threads_that_kill_the_symbolizer_cost_the_crash_no_names),
+        TEST(threads_that_make_it_hang_are_told_of_their_user_too),
         TEST(who_makes_the_symbolizer_hang_is_asked_for_no_more),
         TEST(a_failing_database_acknowledges_nothing),
         TEST(a_suspect_is_stored_alone_and_a_killer_is_not),
