@@ -16,9 +16,9 @@ static void put_group(struct tb_item_view *item, const struct tb_thread_group *g
         tb_emit(out, "<b class=\"mono\">%.200h</b> <span class=\"mono mute\">%.300h</span> ",
                 stack->frames[stack->blamed].method,
                 tb_frame_place(&item->event, &stack->frames[stack->blamed]));
-    tb_emit(out, "<span class=\"chip\">%d %h</span> <span class=\"mute\">%.80h</span></summary>\n",
-            group->n_threads, tb_threads_word(group->n_threads), group->who);
-    if (group->n_threads > 1)
+    tb_emit(out, "<span class=\"chip\">%d %h</span> <span class=\"mute\">%.200h</span></summary>\n",
+            group->n_threads, tb_threads_word(group->n_threads), group->who_briefly);
+    if (group->n_threads > TB_THREADS_BRIEF)
         tb_emit(out, "<p class=\"mono mute facts\">%h</p>\n", group->who);
     tb_item_put_frames(item, stack, 0, group->n_omitted);
     if (stack->n == 0)

@@ -45,7 +45,7 @@ int tb_threads_read(struct tb_event *event, struct tb_threads *out)
 }
 
 /* "worker-1 (4251), 4252": a name where there is one. */
-static const char *who_of(struct tb_event *event, int group)
+static const char *who_of(struct tb_event *event, int group, int n_named)
 {
     struct tb_buf text;
     int tids = tb_event_node(event, group, "tids");
@@ -54,7 +54,7 @@ static const char *who_of(struct tb_event *event, int group)
     int n = 0;
     tb_buf_init(&text, WHO_BYTES);
     for (int t = count_threads(event, group) > 0 ? tb_event_first(event, tids) : -1;
-         t >= 0 && n < TB_THREADS_NAMED; t = tb_event_next(event, t), n++) {
+         t >= 0 && n < n_named; t = tb_event_next(event, t), n++) {
         const char *called = tb_event_value(event, name);
         const char *tid = tb_event_value(event, t);
         int is_named = *called != '\0';
@@ -81,7 +81,8 @@ int tb_threads_next(struct tb_event *event, int *node, struct tb_thread_group *o
     int group = *node;
     *node = tb_event_next(event, group);
     out->n_threads = count_threads(event, group);
-    out->who = who_of(event, group);
+    out->who = who_of(event, group, TB_THREADS_NAMED);
+    out->who_briefly = who_of(event, group, TB_THREADS_BRIEF);
     out->n_omitted = tb_event_int(event, group, "frames_omitted");
     out->is_cut = tb_event_bool(event, group, "cut") == 1;
     int err = tb_stack_frames(event, tb_event_node(event, group, "frames"), &out->stack);

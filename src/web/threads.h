@@ -8,6 +8,7 @@
 
 enum {
     TB_THREADS_NAMED = 100, /* threads of one group whose names are shown */
+    TB_THREADS_BRIEF = 4,   /* the same in one line */
     TB_THREADS_GROUPS = 256 /* groups on a page */
 };
 
@@ -22,6 +23,7 @@ struct tb_threads {
 struct tb_thread_group {
     int n_threads;
     const char *who; /* "worker-1 (4251), 4252, 48 more" */
+    const char *who_briefly;
     struct tb_stack stack;
     int64_t n_omitted; /* outer frames for which there was no room */
     int is_cut;        /* more of the stack was not captured */
