@@ -310,9 +310,9 @@ void tb_lib_store_modules(void)
     struct tb_modules *modules = tb_modules_take();
     uint64_t generation = modules ? modules->process.generation : 0;
     uint64_t since = 0;
-    if (tb_lib.slot.map && generation != atomic_load(&tb_lib.stored))
+    if (modules && tb_lib.slot.map && generation != atomic_load(&tb_lib.stored))
         since = become_storer();
-    if (since) {
+    if (modules && since) {
         (void)tb_slot_renew(&tb_lib.slot, generation, modules->record, modules->record_len);
         atomic_store(&tb_lib.stored, generation);
         /* One that was taken for gone may have written over the other's bytes: once more. */

@@ -13,6 +13,7 @@ enum { NEVER = 0 }; /* a mark that does not hold */
 static _Atomic uint64_t n_unloads = 1;
 static atomic_int n_closing;
 static _Atomic uint64_t n_gone; /* as the loader counts */
+static atomic_int is_child;     /* of a fork */
 
 void tb_unload_begin(void)
 {
@@ -26,13 +27,22 @@ static int ask(struct dl_phdr_info *info, size_t size, void *out)
     return 1; /* the first one says it */
 }
 
-void tb_unload_end(void)
+/* Has anything been unloaded? A child does not ask: another thread of its parent may have had the
+ * loader's lock. */
+static int has_gone(int may_ask)
+{
+    uint64_t now = 0;
+    if (!may_ask || atomic_load(&is_child))
+        return 1;
+    (void)dl_iterate_phdr(ask, &now);
+    return atomic_exchange(&n_gone, now) != now;
+}
+
+void tb_unload_end(int may_ask)
 {
     int kept = errno;
-    uint64_t now = 0;
     int n = atomic_load(&n_closing);
-    (void)dl_iterate_phdr(ask, &now);
-    if (atomic_exchange(&n_gone, now) != now)
+    if (has_gone(may_ask))
         atomic_fetch_add(&n_unloads, 1);
     /* 0 in a child that was forked by a destructor. */
     while (n > 0 && !atomic_compare_exchange_weak(&n_closing, &n, n - 1))
@@ -54,6 +64,7 @@ int tb_unload_is_since(uint64_t mark)
 
 void tb_unload_forked(void)
 {
+    atomic_store(&is_child, 1);
     if (atomic_exchange(&n_closing, 0) != 0)
         atomic_fetch_add(&n_unloads, 1);
 }

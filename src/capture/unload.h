@@ -10,9 +10,10 @@
 
 #include <stdint.h>
 
-/* Around a dlclose: meanwhile no mark holds. end asks the loader whether something went. */
+/* Around a dlclose: meanwhile no mark holds. end asks the loader whether something went, if it may
+ * wait for its lock; else, and in fork children, it takes that for granted. */
 void tb_unload_begin(void);
-void tb_unload_end(void);
+void tb_unload_end(int may_ask);
 /* Of a table that is made from now on; or of one for which nothing holds, during a dlclose. */
 uint64_t tb_unload_mark(void);
 int tb_unload_is_since(uint64_t mark);
