@@ -26,7 +26,7 @@ void tb_memory_reset(struct tb_memory *memory)
     memory->copy_len = 0;
     memory->next = 0;
     for (int i = 0; i < TB_MEMORY_PAGES; i++)
-        memory->pages[i].address = 0;
+        memory->pages_at[i] = 0;
 }
 
 /* Sanitizers would take the redzones of the host's frames for faults of ours. */
@@ -169,15 +169,15 @@ static const uint8_t *find_page(struct tb_memory *memory, uint64_t page)
     if (page == 0) /* never mapped, and the mark of an empty place */
         return NULL;
     for (int i = 0; i < TB_MEMORY_PAGES; i++) {
-        if (memory->pages[i].address == page)
-            return memory->pages[i].bytes;
+        if (memory->pages_at[i] == page)
+            return memory->pages[i];
     }
     unsigned i = memory->next++ % TB_MEMORY_PAGES;
-    memory->pages[i].address = 0;
-    if (tb_memory_copy(page, memory->pages[i].bytes, TB_MEMORY_PAGE) != TB_MEMORY_PAGE)
+    memory->pages_at[i] = 0;
+    if (tb_memory_copy(page, memory->pages[i], TB_MEMORY_PAGE) != TB_MEMORY_PAGE)
         return NULL;
-    memory->pages[i].address = page;
-    return memory->pages[i].bytes;
+    memory->pages_at[i] = page;
+    return memory->pages[i];
 }
 
 int tb_memory_read(struct tb_memory *memory, uint64_t address, void *out, size_t len)

@@ -18,10 +18,9 @@ struct tb_memory {
     uint64_t copy_address;
     size_t copy_len;
     unsigned next; /* page to give up next */
-    struct {
-        uint64_t address; /* a multiple of the page size; 0: none */
-        uint8_t bytes[TB_MEMORY_PAGE];
-    } pages[TB_MEMORY_PAGES];
+    uint64_t pages_at[TB_MEMORY_PAGES]; /* multiples of the page size; 0: none. Apart, so that
+                                           forgetting does not touch the pages */
+    uint8_t pages[TB_MEMORY_PAGES][TB_MEMORY_PAGE];
 };
 
 /* Forgets everything. */
