@@ -25,20 +25,27 @@ static int check_death(const struct run_host *run)
 
 /* ---- the handler ---- */
 
-static int read_crash(const struct tb_spool_record *record, double *handler_us)
+/* What a record says of its handler. */
+struct told {
+    double handler_us;
+    double n_captured; /* other threads */
+};
+
+static int read_crash(const struct tb_spool_record *record, struct told *out)
 {
     struct tb_crash crash;
     int err = tb_crash_unpack(record->data, record->len, &crash);
     if (err < 0)
         return err;
-    *handler_us = (double)crash.handler_ns / 1000;
+    out->handler_us = (double)crash.handler_ns / 1000;
+    out->n_captured = crash.about_threads.n_captured;
     err = crash.handler_ns == 0 || crash.n_frames < HOST_DEPTH ? -ENODATA : 0;
     tb_crash_done(&crash);
     return err;
 }
 
 /* Of the one crash in the spool. */
-static int find_crash(const char *folder, double *handler_us)
+static int find_crash(const char *folder, struct told *out)
 {
     char path[BENCH_PATH + 16];
     char why[TB_SPOOL_WHY];
@@ -51,7 +58,7 @@ static int find_crash(const char *folder, double *handler_us)
     while ((err = tb_spool_next(spool, &record)) == 0 && record.kind != TB_KIND_CRASH)
         ;
     if (err == 0)
-        err = read_crash(&record, handler_us);
+        err = read_crash(&record, out);
     tb_spool_close(spool);
     return err;
 }
@@ -59,16 +66,18 @@ static int find_crash(const char *folder, double *handler_us)
 static int handler_once(const char *folder, int argument, double *ours, double *limit)
 {
     struct run_host run;
+    struct told told = {0};
     int err = run_host_init(&run, folder);
     if (err < 0)
         return err;
     err = run_host(&run, RUN_HOST, "die", argument);
     if (err == 0 && (err = check_death(&run)) == 0)
-        err = find_crash(run.folder, ours);
+        err = find_crash(run.folder, &told);
     if (err == 0)
         err = run_host(&run, RUN_BARE, "handle", 0);
     if (err == 0)
         err = check_death(&run);
+    *ours = told.handler_us;
     *limit = run.results[0];
     run_host_done(&run);
     return err;
@@ -157,9 +166,25 @@ static int above_50(const char *folder, struct bench_round *out)
     return above(folder, out, OTHER_THREADS);
 }
 
+static int captured_50(const char *folder, struct bench_round *out)
+{
+    struct run_host run;
+    struct told told = {0};
+    int err = run_host_init(&run, folder);
+    if (err < 0)
+        return err;
+    err = run_host(&run, RUN_HOST, "die", OTHER_THREADS);
+    if (err == 0 && (err = check_death(&run)) == 0)
+        err = find_crash(run.folder, &told);
+    out->ours = told.n_captured;
+    run_host_done(&run);
+    return err;
+}
+
 const struct bench bench_death[] = {
     {"crash.handler.warm.p50", "us", handler_warm}, {"crash.handler.cold.p50", "us", handler_cold},
     {"crash.death.1.p50", "ms", death_1},           {"crash.death.1.above", "ms", above_1},
     {"crash.death.50.p50", "ms", death_50},         {"crash.death.50.above", "ms", above_50},
+    {"crash.death.50.captured", "", captured_50},
 };
 const size_t bench_death_n = sizeof(bench_death) / sizeof(bench_death[0]);
