@@ -17,7 +17,7 @@ struct tb_memory {
     const uint8_t *copy; /* copy_len bytes that were at copy_address, looked at first */
     uint64_t copy_address;
     size_t copy_len;
-    unsigned next; /* page to give up next */
+    unsigned next;                      /* page to give up next */
     uint64_t pages_at[TB_MEMORY_PAGES]; /* multiples of the page size; 0: none. Apart, so that
                                            forgetting does not touch the pages */
     uint8_t pages[TB_MEMORY_PAGES][TB_MEMORY_PAGE];
