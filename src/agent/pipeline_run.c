@@ -7,15 +7,26 @@
 
 enum {
     SETTLE_MS = 1000,
-    SYNC_EVERY_MS = 20, /* while the database fails and crashes come */
+    SETTLE_AGAIN_MS = 50, /* when nothing was stored: what woke it was somebody's note, say */
+    SYNC_EVERY_MS = 20,   /* while the database fails and crashes come */
 };
 
 /* When nothing comes: until it is settled, a record put aside is due, or the watch would look again
  * at what it has just not looked at. */
-static int idle_ms(const struct tb_pipeline *p, int look_ms)
+static int idle_ms(const struct tb_pipeline *p, int is_settled, int look_ms)
 {
     int wait_ms = p->aside.n > 0 ? TB_ASIDE_MS : SETTLE_MS;
+    wait_ms = is_settled ? wait_ms : SETTLE_AGAIN_MS;
     return look_ms > 0 && look_ms < wait_ms ? look_ms : wait_ms;
+}
+
+/* Is it time, after a batch of n records? */
+static int must_settle(const struct tb_pipeline *p, int n, uint64_t settled_ns)
+{
+    uint64_t passed_ms = (tb_clock_mono_ns() - settled_ns) / TB_NS_PER_MS;
+    if (n > 0)
+        return passed_ms >= SETTLE_MS;
+    return n < 0 || p->is_dirty || passed_ms >= SETTLE_AGAIN_MS;
 }
 
 /* Waits until something may have changed: 1 when it is time to stop, 2 when the spool has something
@@ -56,17 +67,17 @@ void tb_pipeline_run(struct tb_pipeline *p, int stop_fd)
     while (!stop) {
         int n = tb_pipeline_batch(p);
         int look_ms = tb_deaths_look(p->deaths);
-        uint64_t now_ns = tb_clock_mono_ns();
-        if (n <= 0 || now_ns - settled_ns >= (uint64_t)SETTLE_MS * TB_NS_PER_MS) {
+        int is_settled = must_settle(p, n, settled_ns);
+        if (is_settled) {
+            settled_ns = tb_clock_mono_ns();
             (void)tb_pipeline_settle(p); /* said there; tried again at the next turn */
-            settled_ns = now_ns;
-            if (n > 0) /* there is more than is stored in time */
+            if (n > 0)                   /* there is more than is stored in time */
                 tb_upkeep_sync(&p->upkeep, TB_CLASS_ERROR);
         }
         if (n < 0)
             stop = wait_while_failing(p, stop_fd);
         else
-            stop = wait_for_work(p, stop_fd, n > 0 ? 0 : idle_ms(p, look_ms)) == 1;
+            stop = wait_for_work(p, stop_fd, n > 0 ? 0 : idle_ms(p, is_settled, look_ms)) == 1;
     }
     (void)tb_pipeline_settle(p);
 }

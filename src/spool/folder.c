@@ -27,6 +27,9 @@ static void note_event(struct tb_spool *spool, const struct inotify_event *event
     if (event->len == 0)
         return;
     struct tb_source *source = tb_index_name(&spool->index, event->name);
+    /* A note, or a count, of a process that lives: what it says of its end comes with another. */
+    if (event->mask == IN_MODIFY && source && source->is_slot && source->state == TB_SOURCE_READY)
+        return;
     if (event->mask & IN_DELETE) {
         spool->list_needed = spool->list_needed || source;
     } else if (source) {
