@@ -125,6 +125,53 @@ static void worker_answers_until_the_socket_ends(void **state)
     assert_int_equal(stop_worker(&peer), 0);
 }
 
+static size_t put_chunk(uint8_t *at, uint16_t tag, const void *data, size_t len)
+{
+    tb_chunk_header(tag, len, at);
+    memcpy(at + TB_CHUNK_HEADER_BYTES, data, len);
+    return tb_chunk_room(len);
+}
+
+static void a_worker_in_its_sandbox_names_a_thousand_threads(void **state)
+{
+    enum { N_CRASH_THREADS = 1000, IP = 16, SP = 15, STACK = 0x10000 };
+    (void)state;
+    struct peer peer = start_worker();
+    uint8_t *body = calloc(N_CRASH_THREADS + 2, 512);
+    assert_non_null(body);
+    uint8_t bytes[TB_CRASH_THREAD_BYTES + SUBJECT_ADDRESSES_MAX * 8];
+    struct tb_crash_fixed fixed = {.signo = SIGSEGV};
+    fixed.regs[IP] = subject.addresses[0] - 1; /* in the call */
+    tb_crash_fixed_pack(&fixed, bytes);
+    size_t len = put_chunk(body, TB_CRASH_FIXED, bytes, TB_CRASH_FIXED_BYTES);
+    for (uint32_t i = 0; i < N_CRASH_THREADS; i++) {
+        struct tb_crash_thread thread = {.tid = i, .stack_address = STACK, .name = "pool"};
+        thread.regs[IP] = subject.addresses[0] - 1 - i % 4;
+        thread.regs[SP] = STACK;
+        tb_crash_thread_pack(&thread, bytes);
+        for (size_t k = 0; k < subject.n_addresses && k < 16; k++)
+            tb_put64(bytes + TB_CRASH_THREAD_BYTES + k * 8, subject.addresses[k]);
+        len +=
+            put_chunk(body + len, TB_CRASH_THREAD, bytes, TB_CRASH_THREAD_BYTES + (size_t)16 * 8);
+    }
+    assert_int_equal(ask_worker(&peer, TB_SYMBOL_CRASH, record, record_len, body, len), 0);
+    cJSON *answer = cJSON_Parse(reply);
+    int n = number_of(answer, "threads_omitted");
+    const cJSON *group;
+    assert_true(cJSON_HasObjectItem(answer, "threads"));
+    cJSON_ArrayForEach(group, cJSON_GetObjectItem(answer, "threads"))
+    {
+        n += cJSON_GetArraySize(cJSON_GetObjectItem(group, "tids"));
+        assert_string_equal(text_of(frame_at(group, 0), "method"), "innermost");
+    }
+    assert_int_equal(n, N_CRASH_THREADS);
+    assert_string_equal(text_of(frame_at(answer, 0), "method"), "innermost");
+    cJSON_Delete(answer);
+    free(body);
+    expect_names(&peer, false);
+    assert_int_equal(stop_worker(&peer), 0);
+}
+
 static void bad_questions_get_an_error_and_the_next_one_its_answer(void **state)
 {
     struct peer peer = start_worker();
@@ -267,6 +314,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(worker_answers_until_the_socket_ends),
+        cmocka_unit_test(a_worker_in_its_sandbox_names_a_thousand_threads),
         cmocka_unit_test(bad_questions_get_an_error_and_the_next_one_its_answer),
         cmocka_unit_test(what_is_no_question_ends_the_worker),
         cmocka_unit_test(more_addresses_than_a_stack_has_are_cut),
