@@ -179,7 +179,7 @@ static const struct mode modes[] = {
     MODE("before-init", "before towbar_init", .before = crash_before_init, .run = nothing,
          .flags = NO_REPORT),
     MODE("exec", "exec of another program, which ends well", .run = become_another,
-         .flags = NO_REPORT),
+         .flags = NO_REPORT | UNKNOWN_LATER),
     MODE("after-shutdown", "after towbar_shutdown", .run = crash_after_shutdown,
          .flags = NO_REPORT),
     MODE("second-init", "after towbar_shutdown and towbar_init", .run = crash_after_second_init,

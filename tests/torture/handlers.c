@@ -286,15 +286,14 @@ static const struct mode modes[] = {
     MODE("ignored-raise", "raise(SIGSEGV) while it is ignored", .before = earlier_ignores,
          .run = raise_ignored, .flags = NO_REPORT),
     MODE("ignored-fault", "a fault while SIGSEGV is ignored", .before = earlier_ignores, CRASH,
-         .flags = UNSEEN, .fails = "report", .why = "an ignored signal stays ignored"),
+         .flags = UNSEEN),
     MODE("later-exits", "a later handler that does not lead to ours exits", .run = later_exits,
          .signal = SIGSEGV, .flags = UNSEEN, .fails = "report",
          .why = "the program's own choice; towbar_status says so"),
     MODE("later-leads-on", "a later handler leads to ours", .run = later_leads_on,
          .frames = "null_write later_leads_on" CHAIN, .signal = SIGSEGV, .flags = SHORT),
     MODE("later-default", "SIG_DFL set later", .run = later_default, .signal = SIGSEGV,
-         .flags = UNSEEN, .fails = "report",
-         .why = "the program's own choice; towbar_status says so"),
+         .flags = UNSEEN),
     MODE("in-handler", "inside a signal handler", .run = crash_in_handler,
          .frames = "null_write chain_here chain_middle chain_outer chain fault_in_handler "
                    "* crash_in_handler" CHAIN,
@@ -324,8 +323,8 @@ static const struct mode modes[] = {
     MODE("no-alternate", "the alternate stack taken away", .run = disable_alternate,
          .frames = "null_write disable_alternate" CHAIN, .signal = SIGSEGV),
     MODE("useless-alternate", "an alternate stack that may not be written",
-         .before = useless_before, CRASH, .flags = UNSEEN, .fails = "report",
-         .why = "the kernel finds no place for a handler's frame"),
+         .before = useless_before, CRASH, .flags = UNSEEN, .fails = "core",
+         .why = "the kernel finds no place for a handler's frame: the core's si_code says so"),
 };
 
 const struct family handlers = {"handlers", modes, sizeof(modes) / sizeof(modes[0])};

@@ -375,7 +375,8 @@ static const struct mode modes[] = {
          .flags = UNSEEN),
     MODE("sigalrm", "SIGALRM without a handler", .run = wait_for_alarm, .signal = SIGALRM,
          .flags = UNSEEN),
-    MODE("sigterm", "SIGTERM: an ordinary end", .run = raise_term, .flags = NO_REPORT | SHORT),
+    MODE("sigterm", "SIGTERM: an ordinary end", .run = raise_term,
+         .flags = NO_REPORT | UNKNOWN_LATER | SHORT),
 };
 
 const struct family sent = {"sent", modes, sizeof(modes) / sizeof(modes[0])};

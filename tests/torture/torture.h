@@ -16,17 +16,18 @@
 #endif
 
 enum {
-    ALONE = 1,         /* run is called by main; else by chain_here, as most bugs are */
-    ROOT_ONLY = 2,     /* needs root */
-    UNSEEN = 4,        /* no handler of ours can run */
-    NO_REPORT = 8,     /* none is to be made: it does not die of a signal of ours */
-    SHORT = 16,        /* in the short form too */
-    NO_SANITIZER = 32, /* not under one: it does this itself, or needs more stack */
-    OWN_SPOOL = 64,    /* needs one that no other mode uses */
-    TWO_REPORTS = 128, /* of two processes; graded is the one with that signal */
-    NO_TRACE = 256,    /* the thread that dies has none */
-    NO_THREADS = 512,  /* the idle threads need not be in the report */
-    OWN_NOTES = 1024   /* so many that others are gone */
+    ALONE = 1,           /* run is called by main; else by chain_here, as most bugs are */
+    ROOT_ONLY = 2,       /* needs root */
+    UNSEEN = 4,          /* no handler of ours can run */
+    NO_REPORT = 8,       /* none is to be made: it does not die of a signal of ours */
+    SHORT = 16,          /* in the short form too */
+    NO_SANITIZER = 32,   /* not under one: it does this itself, or needs more stack */
+    OWN_SPOOL = 64,      /* needs one that no other mode uses */
+    TWO_REPORTS = 128,   /* of two processes; graded is the one with that signal */
+    NO_TRACE = 256,      /* the thread that dies has none */
+    NO_THREADS = 512,    /* the idle threads need not be in the report */
+    OWN_NOTES = 1024,    /* so many that others are gone */
+    UNKNOWN_LATER = 2048 /* an agent that was not there cannot tell it from a death */
 };
 
 struct mode {
