@@ -165,7 +165,7 @@ static inline void die_as(struct found *found, const char *way)
 {
     char in[128];
     print_message("%s\n", way);
-    snprintf(found->rig.spool, sizeof(found->rig.spool), "%s/%s", found->rig.folder, way);
+    snprintf(found->rig.spool, sizeof(found->rig.spool), "%.50s/%.25s", found->rig.folder, way);
     snprintf(in, sizeof(in), "%s/in", found->rig.spool);
     assert_int_equal(mkdir(found->rig.spool, 0755), 0);
     assert_int_equal(mkdir(in, 0700), 0);

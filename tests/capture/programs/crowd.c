@@ -153,6 +153,14 @@ static void dropped(void)
     gather(n_threads);
 }
 
+/* Real and saved user stay root. */
+static void effective_user(void)
+{
+    sleepers();
+    if (seteuid(NOBODY))
+        exit(4);
+}
+
 static void not_dumpable(void)
 {
     sleepers();
@@ -416,6 +424,7 @@ static const struct {
     {"alone", alone},
     {"nobody", nobody},
     {"dropped", dropped},
+    {"effective-user", effective_user},
     {"not-dumpable", not_dumpable},
     {"nobody-not-dumpable", nobody_not_dumpable},
     {"nobody-dumpable", nobody_dumpable},
