@@ -45,23 +45,6 @@ void tb_spool_keep_tally(struct tb_spool *spool, struct tb_source *source)
     source->tally = none;
 }
 
-bool tb_spool_is_this_boot(const struct tb_spool *spool, const struct tb_file_header *header)
-{
-    static const uint8_t unknown[16];
-    return memcmp(header->boot_id, spool->boot_id, sizeof(unknown)) == 0 &&
-           memcmp(header->boot_id, unknown, sizeof(unknown)) != 0;
-}
-
-void tb_spool_sign(const struct tb_spool *spool, const struct tb_source *source,
-                   struct tb_spool_record *record)
-{
-    record->file_id = source->id;
-    record->uid = source->uid;
-    record->pid = (pid_t)source->header.pid;
-    record->start_ticks = source->header.start_ticks;
-    record->is_this_boot = tb_spool_is_this_boot(spool, &source->header);
-}
-
 static void remember_put_away(struct tb_spool *spool, const struct tb_source *source)
 {
     for (size_t i = 0; i < source->n_marks; i++) {
@@ -414,24 +397,6 @@ void tb_spool_rewind(struct tb_spool *spool)
 int tb_spool_wake_fd(const struct tb_spool *spool)
 {
     return spool->wake_fd;
-}
-
-void tb_spool_clients(const struct tb_spool *spool,
-                      void (*each)(void *arg, const struct tb_spool_client *client), void *arg)
-{
-    for (size_t i = 0; i < spool->n_sources; i++) {
-        const struct tb_source *source = spool->sources[i];
-        const struct tb_file_header *header = &source->header;
-        if (source->state != TB_SOURCE_READY || !source->is_slot || !source->alive)
-            continue;
-        const struct tb_spool_client client = {.file_id = source->id,
-                                               .uid = source->uid,
-                                               .pid = (pid_t)header->pid,
-                                               .start_ticks = header->start_ticks,
-                                               .is_this_boot =
-                                                   tb_spool_is_this_boot(spool, header)};
-        each(arg, &client);
-    }
 }
 
 void tb_spool_stats(const struct tb_spool *spool, struct tb_spool_stats *out)

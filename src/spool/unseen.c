@@ -40,7 +40,7 @@ static void add_note(uint8_t *out, size_t *at, const struct tb_slot_note *note)
 size_t tb_unseen_pack(const struct tb_file_header *header, uint64_t wall_ns, const uint8_t *notes,
                       uint8_t out[TB_UNSEEN_MAX])
 {
-    struct tb_slot_note whole[TB_SLOT_NOTES_MAX];
+    struct tb_slot_note whole[TB_SLOT_NOTES_MAX] = {{0}};
     size_t n = 0;
     size_t at = 0;
     uint8_t *fixed = add_chunk(out, &at, TAG_FIXED, TB_UNSEEN_FIXED_BYTES);
