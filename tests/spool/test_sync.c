@@ -5,6 +5,7 @@
 #include <sys/syscall.h>
 
 #include "clock.h"
+#include "more.h"
 
 static ino_t synced[64];
 static size_t n_synced;
@@ -127,6 +128,31 @@ static void a_failed_sync_is_counted_once_and_the_records_are_delivered(void **s
     assert_int_equal(drain(fixture->spool, NULL, 1, 1), 1);
 }
 
+/* The threads of a crash are as durable as the crash. */
+static void threads_are_synced_with_their_slot(void **state)
+{
+    struct fixture *fixture = *state;
+    static const uint8_t boot[16] = {1};
+    static struct more_image image;
+    struct tb_slot slot;
+    struct stat st;
+    char path[256];
+    assert_int_equal(tb_slot_open(&slot, fixture->dirfd, boot, 1), 0);
+    only_file(fixture, ".slot", path);
+    more_begin(&image, boot);
+    more_add(&image, 1, 100);
+    assert_int_equal(more_put(&image, fixture->dirfd, strrchr(path, '/') + 1), 0);
+    only_file(fixture, ".more", path);
+    assert_int_equal(stat(path, &st), 0);
+    tb_slot_close(&slot, 0);
+    open_spool(fixture);
+    assert_int_equal(sync_up_to(fixture, TB_CLASS_CRASH), 0);
+    assert_int_equal(times_synced(st.st_ino), 1);
+    assert_int_equal(sync_up_to(fixture, TB_CLASS_CRASH), 0);
+    assert_int_equal(n_synced, 0); /* its owner is gone: nothing can come */
+    assert_int_equal(stats_of(fixture).n_sync_failed, 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -134,6 +160,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(files_are_synced_by_class_and_only_when_they_changed),
         TEST(a_sync_between_two_records_loses_and_repeats_none),
+        TEST(threads_are_synced_with_their_slot),
         TEST(a_failed_sync_is_counted_once_and_the_records_are_delivered),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
