@@ -5,10 +5,8 @@
  * that interrupts a report claims another. When all are in use the report yields a little, then is
  * lost and counted.
  *
- * A handler that leaves a report by siglongjmp leaves its work claimed. Each claim has a number,
- * which lies in the frame of its make_report too, on the stack. When all are in use, one of this
- * thread whose number is not there any more is taken over: it is abandoned for sure, whatever
- * stacks the program switches between. One whose frame happens to be untouched is not. */
+ * A handler that leaves a report by siglongjmp leaves its work claimed. When all are in use, one
+ * that this thread has abandoned for sure (claim.h) is taken over. */
 #include "capture/report.h"
 
 #include <errno.h>
@@ -22,10 +20,10 @@
 #include "base/clock.h"
 #include "base/id.h"
 #include "base/utf8.h"
+#include "capture/claim.h"
 #include "capture/context.h"
 #include "capture/lib.h"
 #include "capture/loss.h"
-#include "capture/memory.h"
 #include "capture/modules.h"
 #include "capture/notes.h"
 #include "capture/site.h"
@@ -43,14 +41,11 @@ enum {
     FRAMES_MAX = 256,
     JSON_BYTES = 64 << 10,
     NAME_BYTES = 16,
-    WIPE_BYTES = 2048,
     ERROR_BYTES = 64, /* ": " and the text of an errno */
 };
 
 struct work {
-    atomic_uintptr_t owner;     /* the thread's tb_context; 0: free */
-    _Atomic uint64_t claim;     /* its number; 0: free, or changing hands */
-    atomic_uintptr_t number_at; /* where that lies on the owner's stack */
+    struct tb_claim claim;
     struct tb_modules *modules; /* taken; NULL without */
     struct tb_stack stack;
     struct tb_unwind_frame frames[FRAMES_MAX];
@@ -77,66 +72,46 @@ struct wish {
 };
 
 static struct work works[N_WORKS];
-static _Atomic uint64_t n_claims;
 
-/* The number is in the caller's frame before the claim can be seen. */
-static void publish_claim(struct work *work, const volatile uint64_t *number)
-{
-    work->modules = NULL;
-    atomic_store(&work->number_at, (uintptr_t)number);
-    atomic_store(&work->claim, *number);
-}
-
-static struct work *claim_free(const volatile uint64_t *number)
+static struct work *claim_free(void)
 {
     for (int i = 0; i < N_WORKS; i++) {
-        uintptr_t none = 0;
-        if (atomic_compare_exchange_strong(&works[i].owner, &none, (uintptr_t)tb_context())) {
-            publish_claim(&works[i], number);
+        if (tb_claim_try(&works[i].claim))
             return &works[i];
-        }
     }
     return NULL;
 }
 
-/* Writes over what is left of frames that were where this one is. */
-__attribute__((noinline)) static void wipe_below(void)
+static void give_modules(struct work *work)
 {
-    volatile unsigned char room[WIPE_BYTES];
-    for (size_t i = 0; i < sizeof(room); i++)
-        room[i] = 0;
+    struct tb_modules *modules = work->modules;
+    work->modules = NULL;
+    tb_modules_give(modules);
 }
 
-/* A claim that holds has its number where it says; of one that ended meanwhile nothing is taken, as
- * no number comes twice. */
-static struct work *claim_abandoned(const volatile uint64_t *number)
+static struct work *claim_abandoned(void)
 {
-    wipe_below();
+    tb_claim_wipe();
     for (int i = 0; i < N_WORKS; i++) {
-        struct work *work = &works[i];
-        uint64_t claim = atomic_load(&work->claim);
-        uint64_t there = 0;
-        if (claim == 0 || atomic_load(&work->owner) != (uintptr_t)tb_context())
+        if (!tb_claim_break(&works[i].claim))
             continue;
-        (void)tb_memory_copy(atomic_load(&work->number_at), &there, sizeof(there));
-        if (there == claim || !atomic_compare_exchange_strong(&work->claim, &claim, 0))
-            continue;
-        tb_modules_give(work->modules);
-        publish_claim(work, number);
-        return work;
+        give_modules(&works[i]);
+        return &works[i];
     }
     return NULL;
 }
 
 static struct work *claim_work(volatile uint64_t *number)
 {
-    *number = atomic_fetch_add(&n_claims, 1) + 1;
+    *number = tb_claim_number();
     for (int round = 0; round <= N_YIELDS; round++) {
-        struct work *work = claim_free(number);
+        struct work *work = claim_free();
         if (!work && (round == 0 || round == N_YIELDS))
-            work = claim_abandoned(number);
-        if (work)
+            work = claim_abandoned();
+        if (work) {
+            tb_claim_hold(&work->claim, number);
             return work;
+        }
         (void)sched_yield();
     }
     return NULL;
@@ -144,18 +119,15 @@ static struct work *claim_work(volatile uint64_t *number)
 
 static void release_work(struct work *work)
 {
-    struct tb_modules *modules = work->modules;
-    work->modules = NULL;
-    tb_modules_give(modules);
-    atomic_store(&work->claim, 0);
-    atomic_store(&work->owner, 0);
+    give_modules(work);
+    tb_claim_end(&work->claim);
 }
 
 void tb_report_forked(void)
 {
     for (int i = 0; i < N_WORKS; i++) {
-        atomic_store(&works[i].claim, 0);
-        atomic_store(&works[i].owner, 0);
+        works[i].modules = NULL; /* nobody uses a table in a child yet */
+        tb_claim_forked(&works[i].claim);
     }
 }
 
