@@ -18,7 +18,7 @@ static int is_same_build(const struct tb_module *known, const struct tb_code *co
                          struct tb_memory *memory, int is_sure)
 {
     uint8_t now[TB_BUILD_ID_BYTES];
-    if ((known->flags & TB_MODULE_MAIN) != 0 || (is_sure && !code->is_late))
+    if ((known->flags & TB_MODULE_MAIN) != 0)
         return 1;
     if (code->build_id_at == 0)
         return is_sure;
@@ -133,14 +133,15 @@ int tb_late_find(struct tb_late *late, const struct tb_modules *modules, struct 
         return 1;
     }
     int is_alike = module && is_same(module, &found);
-    if (!is_alike || (late->n < TB_LATE_MAX &&
-                      !is_same_build(module, &modules->code[known], memory, late->is_sure))) {
-        int err = add(late, memory, &found, place);
-        late->n_new += err == 0 && !is_alike;
-        return err;
+    /* The first is nearly always so. */
+    if (is_alike && ((late->is_sure && !modules->code[known].is_late) || late->n == TB_LATE_MAX ||
+                     is_same_build(module, &modules->code[known], memory, late->is_sure))) {
+        *place = (size_t)known;
+        return 1;
     }
-    *place = (size_t)known;
-    return 1;
+    int err = add(late, memory, &found, place);
+    late->n_new += err == 0 && !is_alike;
+    return err;
 }
 
 size_t tb_late_pack(const struct tb_late *late, const struct tb_modules *modules, uint32_t pid,
