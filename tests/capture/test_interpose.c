@@ -59,6 +59,15 @@ static void nothing_changes_before_init_and_after_shutdown(void **state)
     assert_stack(rig, "posix", 0);
 }
 
+static void threads_of_a_fork_child_have_one(void **state)
+{
+    struct rig *rig = *state;
+    if (is_sanitized())
+        skip();
+    run(rig, "child");
+    assert_stack(rig, "posix", 1);
+}
+
 static void threads_start_and_end_as_without_us(void **state)
 {
     run(*state, "off-ends");
@@ -114,6 +123,7 @@ int main(void)
         CASE(thread_has_an_alternate_stack_and_no_frame_of_ours),
         CASE(thread_of_c11_has_one_too),
         CASE(nothing_changes_before_init_and_after_shutdown),
+        CASE(threads_of_a_fork_child_have_one),
         CASE(threads_start_and_end_as_without_us),
         CASE(threads_leave_no_mappings),
         CASE(stack_is_used_again_after_a_thread_ended_on_it),

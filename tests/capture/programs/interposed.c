@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <threads.h>
 #include <time.h>
 #include <unistd.h>
@@ -323,6 +324,20 @@ static void cost(void)
     printf("create-join %.2f us\n", best);
 }
 
+/* Threads of a fork child that has not called the library yet. */
+static void in_child(void)
+{
+    int status = 0;
+    pid_t pid = fork();
+    if (pid == 0) {
+        create_many(20);
+        stacks();
+        fflush(stdout);
+        _exit(bad);
+    }
+    EXPECT(waitpid(pid, &status, 0) == pid && status == 0);
+}
+
 static void shut_down(void)
 {
     towbar_shutdown();
@@ -337,7 +352,7 @@ static const struct {
     {"ends", ends},           {"many", many},
     {"handlers", handlers},   {"overflow", overflow_posix},
     {"cost", cost},           {"overflow-c11", overflow_other},
-    {"shut-down", shut_down},
+    {"shut-down", shut_down}, {"child", in_child},
 };
 
 int main(int argc, char **argv)
