@@ -50,6 +50,7 @@ struct query {
     int (*memory)(void *arg, uint64_t address, void *out, size_t len); /* NULL: symbolic */
     uint64_t pc;
     struct tb_unwind_regs regs;
+    bool has_no_info; /* libunwind asked for the unwind data of pc, and there are none */
     uint64_t reads[READS_MAX];
     size_t n_reads;
     struct line lines[N_LINES];
@@ -95,15 +96,16 @@ static int find_table(const struct tb_rows_source *source, uint64_t pc, unw_dyn_
 static int find_proc_info(unw_addr_space_t space, unw_word_t ip, unw_proc_info_t *info,
                           int need_unwind_info, void *arg)
 {
-    const struct query *q = arg;
+    struct query *q = arg;
     unw_dyn_info_t table;
     memset(info, 0, sizeof(*info));
     int err = find_table(q->source, ip, &table);
-    if (err)
-        return err;
-    err = lib.search_unwind_table(space, ip, &table, info, need_unwind_info, arg);
+    if (err == 0)
+        err = lib.search_unwind_table(space, ip, &table, info, need_unwind_info, arg);
     if (err == 0 && (ip < info->start_ip || ip >= info->end_ip))
-        return -UNW_ENOINFO;
+        err = -UNW_ENOINFO;
+    if (err)
+        q->has_no_info = true;
     return err;
 }
 
@@ -365,16 +367,16 @@ int tb_rows_make(const struct tb_rows_source *source, uint64_t pc, struct tb_unw
     struct query q = {.source = source, .pc = pc, .regs = {.sp = FAKE_SP, .bp = FAKE_BP}};
     int kept = errno;
     int err = 0;
-    unw_proc_info_t info;
     unw_cursor_t cursor;
-    if (!lib.space || find_proc_info(lib.space, pc, &info, 0, &q) != 0 ||
-        lib.init_remote(&cursor, lib.space, &q) != 0) {
+    if (!lib.space || lib.init_remote(&cursor, lib.space, &q) != 0) {
         err = -ENOENT;
         goto out;
     }
     q.n_reads = 0;
     int stepped = lib.step(&cursor);
-    if (lib.is_signal_frame(&cursor) > 0)
+    if (q.has_no_info) /* then libunwind has guessed */
+        err = -ENOENT;
+    else if (lib.is_signal_frame(&cursor) > 0)
         *out = (struct tb_unwind_row){.kind = TB_ROW_SIGNAL};
     else if (stepped == 0)
         *out = (struct tb_unwind_row){.kind = TB_ROW_END};

@@ -112,6 +112,21 @@ static void rows_of_a_whole_library_do_not_grow_memory(void **state)
     assert_true(live_resident_pages() - before < 64);
 }
 
+/* libunwind keeps what it has read of the function before, unless it is let go on. */
+static void address_between_functions_leaves_nothing_behind(void **state)
+{
+    enum { TIMES = 4000 };
+    struct tb_unwind_row row;
+    uint64_t pc = (uint64_t)(uintptr_t)qsort;
+    (void)state;
+    while (tb_rows_make(&live.source, pc, &row) != -ENOENT)
+        pc++;
+    long before = live_resident_pages();
+    for (int i = 0; i < TIMES; i++)
+        assert_int_equal(tb_rows_make(&live.source, pc, &row), -ENOENT);
+    assert_true(live_resident_pages() - before < 32);
+}
+
 /* Reads of module memory that a row may cost: a crash handler makes them in a broken process. */
 static size_t n_module_reads;
 
@@ -155,6 +170,7 @@ int main(void)
         cmocka_unit_test(first_instruction_of_a_function_has_its_caller_at_sp),
         cmocka_unit_test(walk_agrees_with_the_backtrace_of_libc),
         cmocka_unit_test(rows_of_a_whole_library_do_not_grow_memory),
+        cmocka_unit_test(address_between_functions_leaves_nothing_behind),
         cmocka_unit_test(a_row_costs_few_reads),
         cmocka_unit_test(step_agrees_with_the_row),
     };
