@@ -188,7 +188,7 @@ static const struct mode modes[] = {
     MODE("abort-ignored", "abort() with SIGABRT ignored before init", .before = ignore_abort,
          UNDER(call_abort), .signal = SIGABRT, .flags = UNSEEN),
     MODE("abort-caught", "abort() with a handler that returns", .before = catch_abort,
-         UNDER(call_abort), .signal = SIGABRT, .flags = SHORT),
+         UNDER(call_abort), .signal = SIGABRT, .flags = SHORT | NO_THREADS),
 };
 
 const struct family aborts = {"aborts", modes, sizeof(modes) / sizeof(modes[0])};

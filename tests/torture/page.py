@@ -97,7 +97,7 @@ def numbers(rounds):
     ]
     for r in rounds:
         more = [
-            (r.deaths[mode.name].seconds - r.bare[mode.name].seconds) * 1000
+            r.added(mode) * 1000
             for mode in r.modes
             if r.deaths[mode.name].end
         ]

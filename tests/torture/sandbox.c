@@ -144,18 +144,20 @@ KEEP static void abort_sandboxed(void)
 
 static const struct mode modes[] = {
     MODE("seccomp-errno", "most calls fail with EPERM", .run = sandboxed_errno,
-         .frames = "null_write sandboxed_errno" CHAIN, .signal = SIGSEGV, .flags = SHORT),
+         .frames = "null_write sandboxed_errno" CHAIN, .signal = SIGSEGV,
+         .flags = SHORT | NO_THREADS),
     MODE("seccomp-trap", "most calls raise SIGSYS", .run = sandboxed_trap,
-         .frames = "null_write sandboxed_trap" CHAIN, .signal = SIGSEGV, .flags = SHORT),
+         .frames = "null_write sandboxed_trap" CHAIN, .signal = SIGSEGV,
+         .flags = SHORT | NO_THREADS),
     MODE("seccomp-kill", "most calls kill", .run = sandboxed_kill,
-         .frames = "null_write sandboxed_kill" CHAIN, .signal = SIGSEGV, .flags = SHORT,
-         .fails = "report,end",
+         .frames = "null_write sandboxed_kill" CHAIN, .signal = SIGSEGV,
+         .flags = SHORT | NO_THREADS, .fails = "report,end",
          .why = "the first call of the handler kills, with the filter's signal"),
     MODE("seccomp-strict", "strict mode", .run = sandboxed_strict,
          .frames = "null_write sandboxed_strict" CHAIN, .signal = SIGSEGV, .fails = "report,end",
-         .why = "the first call of the handler kills, with SIGKILL"),
+         .why = "the first call of the handler kills, with SIGKILL", .flags = NO_THREADS),
     MODE("seccomp-trapped", "a forbidden call raises SIGSYS", UNDER(forbidden_call_trapped),
-         .signal = SIGSYS, .flags = SHORT),
+         .signal = SIGSYS, .flags = SHORT | NO_THREADS),
     MODE("seccomp-killed", "a forbidden call kills", .run = forbidden_call_killed, .signal = SIGSYS,
          .flags = UNSEEN),
     MODE("seccomp-killed-thread", "a forbidden call kills the thread",
@@ -173,7 +175,7 @@ static const struct mode modes[] = {
          .frames = "null_write without_ptrace ptrace_kills_thread" CHAIN, .signal = SIGSEGV,
          .flags = NO_THREADS),
     MODE("seccomp-abort", "abort() where it can raise nothing: a privileged instruction",
-         UNDER(abort_sandboxed), .signal = SIGSEGV),
+         UNDER(abort_sandboxed), .signal = SIGSEGV, .flags = NO_THREADS),
 };
 
 const struct family sandbox = {"sandbox", modes, sizeof(modes) / sizeof(modes[0])};

@@ -400,8 +400,8 @@ static const struct mode modes[] = {
     MODE("overflow-reused", "the same after many threads came and went", .run = overflow_twice,
          .frames = OVERFLOW, .signal = SIGSEGV, .flags = ALONE),
     MODE("overflow-early", "the same in a thread made before towbar_init", .before = start_early,
-         .run = overflow_in_early_thread, .frames = OVERFLOW, .signal = SIGSEGV, .flags = ALONE | UNSEEN,
-         .fails = "core",
+         .run = overflow_in_early_thread, .frames = OVERFLOW, .signal = SIGSEGV,
+         .flags = ALONE | UNSEEN, .fails = "core",
          .why = "made before towbar_init, it has an alternate stack only after "
                 "towbar_thread_enter; the core's si_code says so"),
 };

@@ -204,6 +204,14 @@ static void start_idle_threads(unsigned n)
     pthread_barrier_wait(&barrier);
 }
 
+/* A watcher has to see it before it dies. */
+static void live_a_while(const struct mode *mode)
+{
+    const char *ms = getenv("TORTURE_LIVE_MS");
+    if (ms && (mode->flags & (UNSEEN | UNKNOWN_LATER)))
+        usleep((useconds_t)strtoul(ms, NULL, 10) * 1000);
+}
+
 static void find_folder(void)
 {
     static char path[PATH_MAX];
@@ -232,6 +240,7 @@ int main(int argc, char **argv)
         mode->before();
     init_towbar();
     push_trace();
+    live_a_while(mode);
     start_idle_threads(n_threads ? (unsigned)strtoul(n_threads, NULL, 10) : 0);
     if (mode->flags & ALONE)
         mode->run();
