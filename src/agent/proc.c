@@ -132,7 +132,8 @@ void tb_proc_parse_cgroup(const char *text, char path[TB_PROC_PATH])
             names != NULL ? memchr(names + 1, ':', (size_t)(line + len - names - 1)) : NULL;
         const char *end = line + len;
         line = *end == '\n' ? end + 1 : end;
-        if (place == NULL || memmem(place, (size_t)(end - place), "/..", 3) != NULL)
+        if (place == NULL || place[1] != '/' ||
+            memmem(place, (size_t)(end - place), "/..", 3) != NULL)
             continue;
         names++;
         place++;

@@ -83,6 +83,8 @@ static void memory_cgroup_is_found_in_both_versions(void **state)
         {"0::/../../etc\n", ""},
         {"4:memory:/..\n", ""},
         {"4:memoryless:/a\n", ""},
+        {"0::elsewhere\n", ""},
+        {"0::", ""},
         {"nonsense", ""},
         {"", ""},
     };
