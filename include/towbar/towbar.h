@@ -122,8 +122,8 @@ TOWBAR_API int towbar_vreport_at(const struct towbar_site *site, enum towbar_lev
 TOWBAR_API int towbar_perror_at(const struct towbar_site *site, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* A line kept in memory, the last 64 of the process: shown under "before the crash". The last 16 are
- * in the spool as well, for the report of a death that no handler sees: see docs/limits.md. */
+/* A line kept in memory, the last 64 of the process: shown under "before the crash". The last 16
+ * are in the spool as well, for the report of a death that no handler sees: see docs/limits.md. */
 TOWBAR_API void towbar_note(enum towbar_level level, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
