@@ -812,7 +812,7 @@ static void leaves_reports(void)
     for (volatile int i = 0; i < 20; i++) {
         const struct towbar_site site = {"leaves.c", i, "leaves_reports"};
         if (sigsetjmp(back, 1) == 0)
-            towbar_report_at(&site, TOWBAR_ERROR, 0, format);
+            towbar_report_at(&site, TOWBAR_ERROR, 0, format, 1);
     }
     printf("result %d\n", -towbar_error("after all"));
     fflush(stdout);
