@@ -14,4 +14,11 @@ uint64_t tb_clock_mono_ns(void);
 /* The same as it was at the last tick, a few milliseconds ago at most: costs next to nothing. */
 uint64_t tb_clock_tick_ns(void);
 
+/* From a crash handler's beginning to its end the time comes by bare system calls, for all threads:
+ * the counter that is read else may be forbidden to it. */
+void tb_clock_enter_handler(void);
+void tb_clock_leave_handler(void);
+/* In a fork child, where no handler runs but this thread's. */
+void tb_clock_forked(int is_in_handler);
+
 #endif
