@@ -57,6 +57,7 @@ void tb_crash_setup(void)
 void tb_crash_forked(void)
 {
     atomic_store(&claim, 0);
+    tb_clock_forked(tb_context()->crash_depth > 0);
 }
 
 int tb_crash_is_claimed(void)
@@ -111,8 +112,9 @@ static struct tb_slot *find_slot(uint32_t pid, int tid)
     return slot;
 }
 
-/* Lets others have the claim if life may go on, and does what would have happened without us. */
-static void finish(int is_nested)
+/* Lets others have the claim if life may go on, and does what would have happened without us.
+ * nested: the delivery that this handler returns from, if it is not the signal's own. */
+static void finish(const struct tb_signal *nested)
 {
     struct tb_signal signal = now.signal;
     int is_death = tb_handoff_way(&signal) == TB_WAY_DEATH;
@@ -120,14 +122,15 @@ static void finish(int is_nested)
         tb_crash_record_done(is_death ? TB_SLOT_COMPLETE : TB_SLOT_HANDED_ON);
     if (is_death && now.slot == &borrowed_slot) {
         tb_slot_close(&borrowed_slot, 0); /* the parent, whose memory this is, lives on */
+        tb_handoff_end_handlers();
         atomic_store(&claim, 0);
     }
     if (is_death) {
-        tb_handoff(&signal, is_nested);
+        tb_handoff(&signal, nested);
         return;
     }
     atomic_store(&claim, 0);
-    tb_handoff(&signal, is_nested);
+    tb_handoff(&signal, nested);
 }
 
 /* 1 when the claim is ours, 0 when the time is up. */
@@ -175,12 +178,12 @@ __attribute__((noinline)) static void handle(const struct tb_signal *signal)
         /* Sent from outside while this thread is dying already: too late to matter. */
         if (signal->info->si_code > 0 || signal->info->si_pid == (pid_t)now.pid) {
             go_on_after(signal);
-            finish(1);
+            finish(signal);
         }
         return;
     }
     if (tb_handoff_is_inside(signal, tid) || !wait_for_claim(tid, until_ns)) {
-        tb_handoff(signal, 0);
+        tb_handoff(signal, NULL);
         return;
     }
     now.signal = *signal;
@@ -190,7 +193,7 @@ __attribute__((noinline)) static void handle(const struct tb_signal *signal)
         until_ns = 0; /* a child by vfork: the threads are the parent's */
     if (now.slot)
         tb_crash_record(now.slot, signal, now.pid, tid > 0 ? (uint32_t)tid : now.pid, until_ns);
-    finish(0);
+    finish(NULL);
 }
 
 static void go_on(int signo, siginfo_t *info, void *context)
@@ -203,6 +206,8 @@ static void go_on(int signo, siginfo_t *info, void *context)
         handle(&signal);
     else
         tb_handoff_give_up(&signal);
+    if (depth == 0)
+        tb_handoff_end_handlers();
     self->crash_depth = depth;
     errno = kept;
     tb_frame_leave(&signal);
@@ -219,7 +224,8 @@ void tb_crash_handle(int signo, siginfo_t *info, void *context)
         tb_machine_set_result(context, -ENOSYS);
         return;
     }
-    self->crash_depth++;
+    if (self->crash_depth++ == 0)
+        tb_clock_enter_handler();
     tb_frame_make_room(&signal, go_on);
     go_on(signo, info, context);
 }

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "capture/machine.h"
+#include "capture/memory.h"
 
 enum {
     KERNEL_SIGSET_BYTES = 8,
@@ -248,6 +249,27 @@ int tb_frame_place(const struct tb_signal *signal, int flags, struct tb_signal *
     return 1;
 }
 
+static int is_copied(void *to, const void *from, size_t len)
+{
+    return tb_memory_copy(address_of(from), to, len) == len;
+}
+
+/* The registers of the FPU keep their place: there are as many for each signal of a thread. */
+int tb_frame_replace(const struct tb_signal *inner, const struct tb_signal *outer)
+{
+    ucontext_t *to = inner->context;
+    void *fpu = to->uc_mcontext.fpregs;
+    ucontext_t from;
+    if (!is_copied(&from, outer->context, CONTEXT_BYTES))
+        return 0;
+    const void *outer_fpu = from.uc_mcontext.fpregs;
+    if (!fpu != !outer_fpu || (fpu && !is_copied(fpu, outer_fpu, fpu_bytes(to))))
+        return 0;
+    from.uc_mcontext.fpregs = fpu;
+    copy_bytes(address_of(to), address_of(&from), CONTEXT_BYTES);
+    return 1;
+}
+
 void tb_frame_enter(const struct tb_signal *signal, void *handler)
 {
     uint64_t here = address_of(__builtin_frame_address(0));
@@ -276,6 +298,13 @@ int tb_frame_fits(const struct tb_signal *signal, int flags)
     (void)signal;
     (void)flags;
     return 1;
+}
+
+int tb_frame_replace(const struct tb_signal *inner, const struct tb_signal *outer)
+{
+    (void)inner;
+    (void)outer;
+    return 0;
 }
 
 int tb_frame_place(const struct tb_signal *signal, int flags, struct tb_signal *out)

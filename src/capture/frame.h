@@ -18,6 +18,9 @@ void tb_frame_make_room(const struct tb_signal *signal, void (*handler)(int, sig
 void tb_frame_leave(const struct tb_signal *signal);
 /* Is there room for the frame where the kernel would have put it for a handler with these flags? */
 int tb_frame_fits(const struct tb_signal *signal, int flags);
+/* The return from inner, a delivery that interrupted the handler of outer, is to lead to where
+ * outer's would: 1, or 0 when outer's frame cannot be read any more, or not here. */
+int tb_frame_replace(const struct tb_signal *inner, const struct tb_signal *outer);
 /* Where a handler with these flags is to find its frame: moves it there, unless it is there. 0 when
  * frames cannot be moved here. */
 int tb_frame_place(const struct tb_signal *signal, int flags, struct tb_signal *out);

@@ -3,7 +3,8 @@
  * Death by default. A fault of the processor happens again when the handler returns, now with the
  * default action: nothing could be truer. Everything else (abort, raise, kill, int3) would not, so
  * the original siginfo is queued again for this thread while the signal is blocked, and delivered
- * at the return: a core then shows the place of the signal, not this file.
+ * at the return: a core then shows the place of the signal, not this file. So it does after a fault
+ * in our own handler, whose frame gets what the first one holds.
  *
  * Where a filter forbids even those calls the signal stays blocked when the handler returns: the
  * kernel kills by default whoever faults then, and a call that the filter trapped is made again. */
@@ -17,6 +18,7 @@
 #include <ucontext.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "capture/context.h"
 #include "capture/frame.h"
 #include "capture/machine.h"
@@ -257,6 +259,14 @@ int tb_handoff_is_running(void)
            is_inside(tb_context_tid(), sp, &blocked);
 }
 
+void tb_handoff_end_handlers(void)
+{
+    struct tb_context *self = tb_context();
+    if (self->crash_depth > 0)
+        tb_clock_leave_handler();
+    self->crash_depth = 0;
+}
+
 static void call_handler(const struct tb_signal *signal)
 {
     struct caught *caught = find(signal->signo);
@@ -272,7 +282,7 @@ static void call_handler(const struct tb_signal *signal)
     if (before.sa_flags & SA_RESETHAND)
         atomic_store(&caught->is_spent, 1);
     keep_given(&placed, before.sa_flags);
-    tb_context()->crash_depth = 0; /* it may never come back here */
+    tb_handoff_end_handlers(); /* it may never come back here */
     set_mask(&mask);
     if (is_placed)
         tb_frame_enter(&placed, (void *)(uintptr_t)before.sa_sigaction);
@@ -282,15 +292,28 @@ static void call_handler(const struct tb_signal *signal)
         before.sa_handler(signal->signo);
 }
 
-void tb_handoff(const struct tb_signal *signal, int is_nested)
+/* The nested handler returns to where the first signal was raised, not into our handler for it.
+ * Where that one's frame cannot be read any more it goes on as it is. */
+static void die_nested(const struct tb_signal *signal, const struct tb_signal *nested)
+{
+    struct tb_signal same = *signal;
+    int is_nested = !tb_frame_replace(nested, signal);
+    if (!is_nested)
+        same.context = nested->context;
+    die(&same, is_nested);
+}
+
+void tb_handoff(const struct tb_signal *signal, const struct tb_signal *nested)
 {
     enum tb_handoff_way way = tb_handoff_way(signal);
     if (way == TB_WAY_HANDLER) {
         call_handler(signal);
-        if (!is_nested)
+        if (!nested)
             return;
         way = TB_WAY_DEATH;
     }
-    if (way == TB_WAY_DEATH)
-        die(signal, is_nested);
+    if (way == TB_WAY_DEATH && nested)
+        die_nested(signal, nested);
+    else if (way == TB_WAY_DEATH)
+        die(signal, 0);
 }

@@ -34,10 +34,11 @@ void tb_handoff_replaced(char out[TB_HANDOFF_TEXT]);
 
 /* The following are signal-safe. */
 enum tb_handoff_way tb_handoff_way(const struct tb_signal *signal);
-/* Does what the way says; the caller returns from its handler afterwards. is_nested: the handler
- * that would be returned to is our own, at a faulting instruction, so that a fault must not be left
- * to happen again by itself. */
-void tb_handoff(const struct tb_signal *signal, int is_nested);
+/* Does what the way says; the caller returns from its handler afterwards. nested: the delivery that
+ * it returns from then, which interrupted our own handler for signal; NULL when it is signal's. */
+void tb_handoff(const struct tb_signal *signal, const struct tb_signal *nested);
+/* This thread's handlers are over, or will not be returned to. */
+void tb_handoff_end_handlers(void);
 /* Did it happen in the program's own handler, to which this thread's last crash was given? Then
  * that one is the crash to tell of. A handler that was left by siglongjmp runs no more: its frame
  * is overwritten, or its signal unblocked. */

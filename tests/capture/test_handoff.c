@@ -53,7 +53,9 @@ static void death_is_the_same_as_without_the_library(void **state)
                                        "mends-beside-small",
                                        "mends-on-small",
                                        "earlier-cannot-run",
-                                       "calls-trapped"};
+                                       "calls-trapped",
+                                       "cut-null",
+                                       "cut-abort"};
     struct rig *rig = *state;
     for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
         int bare = run_bare(rig, ways[i]);
@@ -282,7 +284,9 @@ static void core_shows_the_place_of_the_signal(void **state)
         const char *way, *code, *frame;
     } rows[] = {{"null", "si_code = 1,", "write_null"},
                 {"abort", "si_code = -6,", "abort"},
-                {"int3", "si_code = 128,", "breakpoint"}};
+                {"int3", "si_code = 128,", "breakpoint"},
+                {"cut-null", "si_code = 1,", "write_null"},
+                {"cut-abort", "si_code = -6,", "abort"}};
     struct rig *rig = *state;
     char program[512];
     const char *const gdb[] = {"gdb", "-nx", "-batch", "-ex",  "p $_siginfo",

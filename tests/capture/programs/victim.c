@@ -716,6 +716,26 @@ static void descriptors_closed(void)
     run(write_null);
 }
 
+/* Somebody cuts the slot: the handler's first store faults. */
+static void cut_slot(void)
+{
+    start();
+    for (int fd = STDERR_FILENO + 1; fd < 256; fd++)
+        (void)!ftruncate(fd, 0);
+}
+
+static void slot_cut_and_null(void)
+{
+    cut_slot();
+    run(write_null);
+}
+
+static void slot_cut_and_abort(void)
+{
+    cut_slot();
+    run(abort_now);
+}
+
 static void file_size_limited(void)
 {
     struct rlimit none = {0, 0};
@@ -947,6 +967,8 @@ static const struct {
     {"non-canonical", die_non_canonical},
     {"bus", die_bus},
     {"abort", die_abort},
+    {"cut-null", slot_cut_and_null},
+    {"cut-abort", slot_cut_and_abort},
     {"abort-blocked", abort_blocked},
     {"assert", die_assert},
     {"raise", die_raise},
