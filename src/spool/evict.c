@@ -69,8 +69,7 @@ static bool has_slot(const struct tb_spool *spool, const struct tb_source *sourc
     char name[TB_SPOOL_NAME];
     struct stat slot;
     return source->is_more && tb_spool_name_beside(source->name, "slot", name) == 0 &&
-           fstatat(spool->in_fd, name, &slot, AT_SYMLINK_NOFOLLOW) == 0 &&
-           tb_more_is_of(st, slot.st_uid);
+           fstatat(spool->in_fd, name, &slot, AT_SYMLINK_NOFOLLOW) == 0 && tb_more_is_one(st);
 }
 
 /* What no reader opens is measured by its name. May it go? */

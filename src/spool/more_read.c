@@ -51,23 +51,18 @@ int tb_more_next(struct tb_more *more, struct tb_scan *scan, struct tb_frame *ou
 
 /* ---- the file ---- */
 
-bool tb_more_is_of(const struct stat *st, uid_t uid)
+bool tb_more_is_one(const struct stat *st)
 {
-    return S_ISREG(st->st_mode) && st->st_nlink == 1 && st->st_uid == uid;
+    return S_ISREG(st->st_mode) && st->st_nlink == 1;
 }
 
-/* A descriptor, or a negative errno. */
+/* A descriptor, or a negative errno. Opened as strictly as any source. */
 static int open_of(const struct tb_source *slot, int dirfd, struct stat *st)
 {
     char name[TB_SPOOL_NAME];
     if (!slot->is_slot || tb_spool_name_beside(slot->name, "more", name) < 0)
         return -ENOENT;
-    int fd = tb_source_open(dirfd, name, st);
-    if (fd >= 0 && !tb_more_is_of(st, slot->uid)) {
-        tb_fd_close(&fd);
-        return -EPERM;
-    }
-    return fd;
+    return tb_source_open(dirfd, name, st);
 }
 
 /* Reads the header and starts the scan: 0 or a negative errno. */
@@ -139,7 +134,7 @@ void tb_more_measure(struct tb_source *slot, int dirfd)
     if (!slot->is_slot || tb_spool_name_beside(slot->name, "more", name) < 0 ||
         fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
         return;
-    slot->more_is_odd = !tb_more_is_of(&st, slot->uid);
+    slot->more_is_odd = !tb_more_is_one(&st);
     if (!slot->more_is_odd)
         slot->bytes += (uint64_t)st.st_blocks * 512;
 }

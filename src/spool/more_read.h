@@ -2,8 +2,9 @@
  * it (docs/spool-format.md 7, "Other threads").
  *
  * 1. It is no source: it is opened when its slot is delivered, and goes when its slot goes.
- * 2. It is trusted no more than any file of the folder: opened as strictly, only if it is of the
- *    slot's owner, read up to a cap; whatever is wrong with it costs the threads behind that place.
+ * 2. It is trusted no more than any file of the folder: opened as strictly, read up to a
+ *    cap; whatever is wrong with it costs the threads behind that place.
+ * 3. Whose it is does not matter: the crash's uuid binds it, which only readers of the slot know.
  */
 #ifndef TB_SPOOL_MORE_READ_H
 #define TB_SPOOL_MORE_READ_H
@@ -41,8 +42,8 @@ int tb_more_next(struct tb_more *more, struct tb_scan *scan, struct tb_frame *ou
 int tb_more_append(const struct tb_source *slot, struct tb_visit *visit,
                    struct tb_spool_stats *stats, struct tb_spool_record *record);
 
-/* Is st what could belong to a file of that user? */
-bool tb_more_is_of(const struct stat *st, uid_t uid);
+/* Is st a file that could be one? */
+bool tb_more_is_one(const struct stat *st);
 /* Adds it to the bytes of the slot, or says that what stands there is none of it. */
 void tb_more_measure(struct tb_source *slot, int dirfd);
 /* Syncs it: 0, also when there is none, or a negative errno. */

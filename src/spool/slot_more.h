@@ -1,8 +1,8 @@
 /* slot_more.h - the producer of NAME.more, beside the slot NAME.slot: the other threads of the
  * crash that is in the slot (spool-format.md 7). All is signal-safe.
  *
- * 1. It stands where the reader looks for it, in the folder that has the slot, with the slot's
- *    owner; else there is none.
+ * 1. It stands where the reader looks for it, in the folder that has the slot; else there is none.
+ *    Its owner may be another: a daemon makes its slot as root and dies as the user it became.
  * 2. A file of the host is never written to, should it close our descriptor meanwhile. */
 #ifndef TB_SPOOL_SLOT_MORE_H
 #define TB_SPOOL_SLOT_MORE_H
@@ -26,8 +26,7 @@ struct tb_slot_more {
 };
 
 /* Makes the file for the stream that slot has begun. 0; -ESTALE when dirfd is not the folder of the
- * slot; -EACCES when the file would have another owner; or another negative errno. Then nothing is
- * left behind, and more may be closed. */
+ * slot; or another negative errno. Then nothing is left behind, and more may be closed. */
 int tb_slot_more_open(struct tb_slot_more *more, const struct tb_slot *slot, int dirfd);
 /* Appends one frame with len bytes, whole chunks. 0 or a negative errno: then nothing can be added
  * any more. */

@@ -303,23 +303,11 @@ static void make_two_names(int dirfd, const char *name)
     free(image);
 }
 
-static void make_of_another_user(int dirfd, const char *name)
-{
-    struct more_image *image = threads(1, 40);
-    assert_int_equal(more_put(image, dirfd, name), 0);
-    if (geteuid() == 0)
-        assert_int_equal(fchownat(dirfd, name, 4711, 4711, 0), 0);
-    else
-        assert_int_equal(unlinkat(dirfd, name, 0), 0); /* only root can make one */
-    free(image);
-}
-
-static void what_is_none_of_its_owner_is_not_read_and_harms_no_crash(void **state)
+static void what_is_no_file_of_threads_is_not_read_and_harms_no_crash(void **state)
 {
     struct fixture *fixture = *state;
     static void (*const makers[])(int dirfd, const char *name) = {
-        make_link,    make_pipe,      make_folder,         make_giant,
-        make_garbage, make_two_names, make_of_another_user};
+        make_link, make_pipe, make_folder, make_giant, make_garbage, make_two_names};
     struct tb_spool_record record;
     char name[TB_SPOOL_NAME];
     char more[TB_SPOOL_NAME];
@@ -337,6 +325,31 @@ static void what_is_none_of_its_owner_is_not_read_and_harms_no_crash(void **stat
         (void)unlinkat(fixture->dirfd, "second-name", 0);
         assert_int_equal(count_files(fixture, "in", ""), 0);
     }
+}
+
+/* The process was root when it made its slot, and is not any more. */
+static void threads_in_a_file_of_another_user_are_read(void **state)
+{
+    struct fixture *fixture = *state;
+    struct tb_spool_record record;
+    struct more_image *image = threads(2, 40);
+    char name[TB_SPOOL_NAME];
+    char more[TB_SPOOL_NAME];
+    if (geteuid() != 0)
+        skip();
+    write_crash(fixture, 0, name);
+    assert_int_equal(tb_spool_name_beside(name, "more", more), 0);
+    assert_int_equal(more_put(image, fixture->dirfd, more), 0);
+    assert_int_equal(fchownat(fixture->dirfd, more, 4711, 4711, 0), 0);
+    open_spool(fixture);
+    assert_crash(fixture, 2, 40, &record);
+    assert_int_equal(record.uid, geteuid());
+    ack(fixture, &record);
+    assert_int_equal(tb_spool_next(fixture->spool, &record), -EAGAIN);
+    assert_int_equal(tb_spool_collect(fixture->spool), 1);
+    close_spool(fixture);
+    assert_int_equal(count_files(fixture, "in", ""), 0);
+    free(image);
 }
 
 /* ---- alone ---- */
@@ -490,7 +503,8 @@ int main(void)
         CASE(what_is_no_thread_of_this_crash_ends_it),
         CASE(threads_of_another_crash_are_not_taken),
         CASE(threads_have_a_cap_below_what_a_frame_may_hold),
-        CASE(what_is_none_of_its_owner_is_not_read_and_harms_no_crash),
+        CASE(what_is_no_file_of_threads_is_not_read_and_harms_no_crash),
+        CASE(threads_in_a_file_of_another_user_are_read),
         CASE(threads_alone_are_never_delivered_and_go_after_an_hour),
         CASE(threads_whose_slot_lives_never_go_by_age),
         CASE(threads_are_evicted_with_their_crash_and_their_bytes_count),
