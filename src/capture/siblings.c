@@ -19,6 +19,7 @@
 #include "capture/lib.h"
 #include "capture/machine.h"
 #include "capture/siblings_helper.h"
+#include "capture/thread.h"
 #include "spool/sys.h"
 
 enum {
@@ -36,6 +37,30 @@ enum {
 
 static struct tb_siblings_job job;
 static _Alignas(64) char helper_stack[STACK_BYTES];
+static struct {
+    struct rlimit before;
+    int is_raised;
+} limit; /* RLIMIT_NOFILE */
+
+/* ---- the limit of descriptors, raised for the moment as far as it may be ---- */
+
+/* 1 when more can be opened now. */
+static int raise_limit(void)
+{
+    if (limit.is_raised || syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &limit.before) != 0 ||
+        limit.before.rlim_cur >= limit.before.rlim_max)
+        return 0;
+    const struct rlimit raised = {limit.before.rlim_max, limit.before.rlim_max};
+    limit.is_raised = syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, &raised, NULL) == 0;
+    return limit.is_raised;
+}
+
+static void put_limit_back(void)
+{
+    if (limit.is_raised)
+        (void)syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, &limit.before, NULL);
+    limit.is_raised = 0;
+}
 
 /* ---- who is there ---- */
 
@@ -74,13 +99,33 @@ static int list_task_folder(uint32_t pid, uint32_t self)
     }
 }
 
-/* Where /proc is not to be seen nobody knows of the others. */
-static int list_threads(uint32_t pid, uint32_t self)
+static void list_known(uint32_t pid, uint32_t self)
+{
+    static uint32_t tids[TB_THREAD_IDS];
+    size_t n = tb_thread_ids(tids, TB_THREAD_IDS);
+    for (size_t i = 0; i < n; i++) {
+        if (tids[i] != self)
+            add_thread(pid, tids[i]);
+    }
+}
+
+static int open_task_folder(void)
 {
     job.task_fd = tb_sys_openat(AT_FDCWD, "/proc/self/task", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
-    if (job.task_fd < 0)
-        return job.task_fd;
-    return list_task_folder(pid, self);
+    return job.task_fd < 0 ? job.task_fd : 0;
+}
+
+/* Where /proc is not to be seen there are at least those that have a block of ours; the error says
+ * that there may be others. */
+static int list_threads(uint32_t pid, uint32_t self)
+{
+    int err = open_task_folder();
+    if (err == -EMFILE && raise_limit())
+        err = open_task_folder();
+    if (err == 0)
+        return list_task_folder(pid, self);
+    list_known(pid, self);
+    return err;
 }
 
 /* ---- the helper's life; bare calls only (the clock needs none, or sets no errno) ---- */
@@ -185,7 +230,9 @@ static void prepare(const struct tb_slot *slot, size_t reserve_bytes)
         job.slot_stack_bytes = SLOT_STACK_LEAST;
     job.stack_bytes = share_of(TB_CRASH_MORE_MAX, job.n_threads);
     tb_lib_check_dir();
-    (void)tb_slot_more_open(&job.more, slot, tb_lib.dirfd); /* without it they go into the slot */
+    /* Without it they go into the slot. */
+    if (tb_slot_more_open(&job.more, slot, tb_lib.dirfd) == -EMFILE && raise_limit())
+        (void)tb_slot_more_open(&job.more, slot, tb_lib.dirfd);
 }
 
 static void forget_last(void)
@@ -253,4 +300,5 @@ void tb_siblings_look(const struct tb_slot *slot, uint32_t pid, uint64_t until_n
     }
     if (job.task_fd >= 0)
         tb_sys_close(job.task_fd);
+    put_limit_back();
 }

@@ -59,13 +59,15 @@ static void another_user_has_the_same(void **state)
     }
 }
 
-/* Where root made the slot, a file of nobody beside it would not be believed. */
-static void one_that_was_root_has_them_in_the_slot(void **state)
+/* A file of nobody beside a slot of root. */
+static void one_that_was_root_has_the_same(void **state)
 {
     struct found *found = *state;
     crash_as(found, "dropped");
     assert_all(found, N_THREADS);
-    assert_int_equal(found->has_file, geteuid() != 0);
+    assert_true(found->has_file);
+    if (geteuid() == 0)
+        assert_int_not_equal(found->file_st.st_uid, found->slot_st.st_uid);
 }
 
 static void without_room_for_a_file_the_slot_has_them(void **state)
@@ -103,6 +105,49 @@ static void closed_descriptors_and_no_memory_do_not_matter(void **state)
         crash_as(found, ways[i]);
         assert_all(found, N_THREADS);
         assert_true(found->has_file);
+    }
+}
+
+static void without_a_descriptor_left_the_limit_is_raised(void **state)
+{
+    struct found *found = *state;
+    crash_as(found, "no-descriptor-left");
+    assert_all(found, N_THREADS);
+    assert_true(found->has_file);
+}
+
+/* None has a name. */
+static void assert_all_wait_here(const struct found *found)
+{
+    uint64_t start = rig_said(&found->rig, "wait_here", 16);
+    for (size_t i = 0; i < found->crash.n_threads; i++) {
+        const struct tb_crash_thread *thread = &found->crash.threads[i];
+        assert_string_equal(thread->name, "");
+        assert_true(thread->regs[REG_OF_IP] - start < FUNCTION_BYTES);
+        assert_true(thread->stack_len > 0);
+    }
+}
+
+/* Of them the library knows as they were created after init; the error says that it may not be
+ * all. */
+static void without_proc_those_that_are_known_are_there(void **state)
+{
+    static const struct {
+        const char *way;
+        int err, needs_root, has_file;
+    } rows[] = {{"no-descriptor-to-be-had", -EMFILE, 0, 0}, {"no-proc", -ENOENT, 1, 1}};
+    struct found *found = *state;
+    if (TEST_SANITIZE[0])
+        skip(); /* threads have no block of ours */
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        if (rows[i].needs_root && geteuid() != 0)
+            continue;
+        crash_as(found, rows[i].way);
+        assert_int_equal(found->crash.about_threads.n_there, N_THREADS);
+        assert_int_equal(found->crash.about_threads.n_captured, N_THREADS);
+        assert_int_equal(found->crash.about_threads.err, rows[i].err);
+        assert_int_equal(found->has_file, rows[i].has_file);
+        assert_all_wait_here(found);
     }
 }
 
@@ -150,10 +195,12 @@ int main(void)
         CASE(a_process_of_one_thread_has_nothing_of_it),
         CASE(more_threads_than_fit_get_smaller_stacks),
         CASE(another_user_has_the_same),
-        CASE(one_that_was_root_has_them_in_the_slot),
+        CASE(one_that_was_root_has_the_same),
         CASE(without_room_for_a_file_the_slot_has_them),
         CASE(many_threads_in_the_slot_keep_some_stack),
         CASE(closed_descriptors_and_no_memory_do_not_matter),
+        CASE(without_a_descriptor_left_the_limit_is_raised),
+        CASE(without_proc_those_that_are_known_are_there),
         CASE(a_thread_that_cannot_stop_is_left),
         CASE(a_thread_with_another_tracer_is_left),
         CASE(a_first_thread_that_has_ended_is_none),

@@ -93,6 +93,14 @@ static void limit(int what, rlim_t to)
     setrlimit(what, &none);
 }
 
+static void limit_soft(int what, rlim_t to)
+{
+    struct rlimit now;
+    getrlimit(what, &now);
+    now.rlim_cur = to;
+    setrlimit(what, &now);
+}
+
 /* The system call answers with action. */
 static void filter(unsigned number, unsigned action)
 {
@@ -300,6 +308,33 @@ static void no_descriptors(void)
         close(fd);
 }
 
+static void use_up_descriptors(void)
+{
+    while (open("/dev/null", O_RDONLY) >= 0)
+        ;
+}
+
+static void no_descriptor_left(void)
+{
+    limit_soft(RLIMIT_NOFILE, 256);
+    sleepers();
+    use_up_descriptors();
+}
+
+static void no_descriptor_to_be_had(void)
+{
+    limit(RLIMIT_NOFILE, 256);
+    sleepers();
+    use_up_descriptors();
+}
+
+static void no_proc(void)
+{
+    sleepers();
+    if (chroot(".") != 0)
+        exit(7);
+}
+
 static void no_processes(void)
 {
     nobody();
@@ -443,6 +478,9 @@ static const struct {
     {"no-file-size", no_file_size},
     {"small-file-size", small_file_size},
     {"no-descriptors", no_descriptors},
+    {"no-descriptor-left", no_descriptor_left},
+    {"no-descriptor-to-be-had", no_descriptor_to_be_had},
+    {"no-proc", no_proc},
     {"no-processes", no_processes},
     {"no-memory", no_memory},
     {"vforker", vforker},
