@@ -9,7 +9,8 @@ endforeach()
 list(APPEND library_sources ${CMAKE_CURRENT_SOURCE_DIR}/item/write.c)
 # What stands in front of the C library's own functions: in the shared library alone.
 set(INTERPOSING_SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/capture/interpose.c
-  ${CMAKE_CURRENT_SOURCE_DIR}/capture/interpose_exit.c)
+  ${CMAKE_CURRENT_SOURCE_DIR}/capture/interpose_exit.c
+  ${CMAKE_CURRENT_SOURCE_DIR}/capture/interpose_prctl.c)
 list(REMOVE_ITEM library_sources ${INTERPOSING_SOURCES})
 
 include(CheckCCompilerFlag)

@@ -67,6 +67,11 @@ void tb_clock_leave_handler(void)
         ;
 }
 
+void tb_clock_refuse_calls(void)
+{
+    atomic_store(&is_call_refused, 1);
+}
+
 void tb_clock_forked(int is_in_handler)
 {
     atomic_store(&n_handlers, is_in_handler);

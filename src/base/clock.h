@@ -18,6 +18,8 @@ uint64_t tb_clock_tick_ns(void);
  * the counter that is read else may be forbidden to it. */
 void tb_clock_enter_handler(void);
 void tb_clock_leave_handler(void);
+/* They do with the time of the last tick, which needs no call either; for good. Makes no call. */
+void tb_clock_refuse_calls(void);
 /* In a fork child, where no handler runs but this thread's. */
 void tb_clock_forked(int is_in_handler);
 

@@ -41,11 +41,26 @@ void tb_id_random(void *out, size_t len)
     }
 }
 
+static void set_version(uint8_t out[TB_UUID_BYTES])
+{
+    out[6] = (uint8_t)((out[6] & 0x0f) | 0x40);
+    out[8] = (uint8_t)((out[8] & 0x3f) | 0x80);
+}
+
 void tb_id_uuid(uint8_t out[TB_UUID_BYTES])
 {
     tb_id_random(out, TB_UUID_BYTES);
-    out[6] = (uint8_t)((out[6] & 0x0f) | 0x40);
-    out[8] = (uint8_t)((out[8] & 0x3f) | 0x80);
+    set_version(out);
+}
+
+void tb_id_uuid_of(const uint8_t id[16], uint64_t number, uint8_t out[TB_UUID_BYTES])
+{
+    uint64_t words[2];
+    memcpy(words, id, sizeof(words));
+    for (int i = 0; i < 2; i++)
+        words[i] ^= mix(&number);
+    memcpy(out, words, sizeof(words));
+    set_version(out);
 }
 
 void tb_hex(const void *data, size_t len, char *out)

@@ -16,6 +16,8 @@ void tb_id_random(void *out, size_t len);
 
 /* A random UUID, version 4 (RFC 4122 section 4.4). */
 void tb_id_uuid(uint8_t out[TB_UUID_BYTES]);
+/* The UUID that belongs to number among those of id, 16 random bytes. Makes no system call. */
+void tb_id_uuid_of(const uint8_t id[16], uint64_t number, uint8_t out[TB_UUID_BYTES]);
 
 /* The text form of a UUID in lower case. */
 void tb_id_uuid_text(const uint8_t uuid[TB_UUID_BYTES], char out[TB_UUID_TEXT]);

@@ -27,8 +27,14 @@ struct tb_context *tb_context(void)
 int tb_context_tid(void)
 {
     enum { ALIGNMENT = 16 };
-    long tid = syscall(SYS_gettid);
+    long tid = self.is_quiet ? self.tid : syscall(SYS_gettid);
     return tid > 0 ? (int)tid : -(int)(((uintptr_t)&self / ALIGNMENT & INT32_MAX) | 1);
+}
+
+int tb_context_pid(void)
+{
+    long pid = self.is_quiet ? 0 : syscall(SYS_getpid);
+    return pid > 0 ? (int)pid : atomic_load(&tb_lib.pid);
 }
 
 /* The bytes before "valid" change only while it is 0, also in the eyes of a signal handler. */
@@ -94,6 +100,7 @@ void tb_context_inherit(void)
 
 void tb_context_forked(void)
 {
+    self.tid = 0;
     if (self.image[VALID_AT] == 1)
         self.image[INHERITED_AT] = 1;
 }

@@ -18,6 +18,8 @@ struct tb_context {
     struct tb_thread *thread;                  /* owned by thread.c; NULL until needed */
     uint64_t stack_low, stack_high;            /* of the thread's stack: known to be readable */
     volatile int crash_depth; /* of crash.c: handlers of ours that run, one inside the other */
+    volatile int is_quiet;    /* they make no system calls (quiet.h) */
+    int tid;                  /* 0: not known without a call */
 };
 
 /* This thread's. Signal-safe. */
@@ -25,6 +27,9 @@ struct tb_context *tb_context(void);
 /* This thread's id; where a filter forbids to ask for it, a number below 0 that no other thread
  * has. Signal-safe. */
 int tb_context_tid(void);
+/* This process's id; in a quiet handler, and where a filter forbids to ask, that of the process
+ * whose slot this is, which a child by vfork shares. Signal-safe. */
+int tb_context_pid(void);
 /* Copies the image if it is whole: 1, or 0 when there is no trace. Signal-safe. */
 int tb_context_trace(unsigned char out[TB_TRACE_IMAGE_BYTES]);
 /* Makes this thread's trace the one that the environment hands down, if it has none. */

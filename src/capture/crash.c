@@ -31,6 +31,7 @@
 #include "capture/lib.h"
 #include "capture/machine.h"
 #include "capture/memory.h"
+#include "capture/quiet.h"
 
 enum {
     BUDGET_MS = 2000, /* of all waiting, from the handler's beginning */
@@ -143,7 +144,8 @@ static int wait_for_claim(int tid, uint64_t until_ns)
             return 1;
         if (tb_clock_mono_ns() >= until_ns)
             return 0;
-        (void)syscall(SYS_nanosleep, &step, NULL);
+        if (!tb_quiet())
+            (void)syscall(SYS_nanosleep, &step, NULL);
     }
 }
 
@@ -160,12 +162,6 @@ static void go_on_after(const struct tb_signal *signal)
     } else {
         tb_crash_record_resume();
     }
-}
-
-static uint32_t this_process(void)
-{
-    long pid = syscall(SYS_getpid);
-    return (uint32_t)(pid > 0 ? pid : atomic_load(&tb_lib.pid)); /* a filter forbids to ask */
 }
 
 __attribute__((noinline)) static void handle(const struct tb_signal *signal)
@@ -187,7 +183,7 @@ __attribute__((noinline)) static void handle(const struct tb_signal *signal)
         return;
     }
     now.signal = *signal;
-    now.pid = this_process();
+    now.pid = (uint32_t)tb_context_pid();
     now.slot = find_slot(now.pid, tid);
     if ((uint32_t)atomic_load(&tb_lib.pid) != now.pid)
         until_ns = 0; /* a child by vfork: the threads are the parent's */
@@ -224,8 +220,10 @@ void tb_crash_handle(int signo, siginfo_t *info, void *context)
         tb_machine_set_result(context, -ENOSYS);
         return;
     }
-    if (self->crash_depth++ == 0)
+    if (self->crash_depth++ == 0) {
+        self->is_quiet = tb_quiet_is_due(&((ucontext_t *)context)->uc_sigmask);
         tb_clock_enter_handler();
+    }
     tb_frame_make_room(&signal, go_on);
     go_on(signo, info, context);
 }

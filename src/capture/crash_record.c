@@ -18,6 +18,7 @@
 #include "capture/machine.h"
 #include "capture/modules.h"
 #include "capture/notes.h"
+#include "capture/quiet.h"
 #include "capture/siblings.h"
 #include "capture/stack.h"
 #include "capture/thread.h"
@@ -113,7 +114,8 @@ static void write_fixed(void)
     /* 0: the newest of the slot, which write_late_modules may yet have to make. */
     fixed.generation = 0;
     tb_machine_registers(crash.signal.context, &fixed);
-    (void)syscall(SYS_prctl, PR_GET_NAME, fixed.thread_name, 0, 0, 0);
+    if (!tb_quiet())
+        (void)syscall(SYS_prctl, PR_GET_NAME, fixed.thread_name, 0, 0, 0);
     tb_crash_fixed_pack(&fixed, bytes);
     write_chunk(TB_CRASH_FIXED, bytes, sizeof(bytes), NULL, 0);
     tb_slot_flush(crash.slot);
@@ -242,7 +244,7 @@ static void write_stack(void)
 static void look_at_threads(void)
 {
     enum { RESERVE_BYTES = 2 * TB_CHUNK_HEADER_BYTES + TB_CRASH_THREADS_BYTES + END_BYTES };
-    if (crash.until_ns == 0 || tb_handoff_way(&crash.signal) != TB_WAY_DEATH)
+    if (crash.until_ns == 0 || tb_quiet() || tb_handoff_way(&crash.signal) != TB_WAY_DEATH)
         return;
     tb_slot_flush(crash.slot);
     tb_siblings_look(crash.slot, crash.pid, crash.until_ns, RESERVE_BYTES, &crash.siblings);
@@ -299,6 +301,17 @@ static void run_stages(void)
     }
 }
 
+/* In a quiet handler from the random id of the slot's file, which no other has, and what is another
+ * for each crash. */
+static void make_uuid(uint8_t out[TB_UUID_BYTES])
+{
+    struct tb_file_header header;
+    if (tb_quiet() && tb_file_header_unpack(crash.slot->header, &header) == 0)
+        tb_id_uuid_of(header.id, tb_clock_wall_ns() ^ crash.slot->seq << 56, out);
+    else
+        tb_id_uuid(out);
+}
+
 void tb_crash_record(struct tb_slot *slot, const struct tb_signal *signal, uint32_t pid,
                      uint32_t tid, uint64_t until_ns)
 {
@@ -317,7 +330,7 @@ void tb_crash_record(struct tb_slot *slot, const struct tb_signal *signal, uint3
     crash.walker.late.n = 0;
     crash.modules = tb_modules_take();
     tb_slot_state(slot, TB_SLOT_WRITING, tid);
-    tb_id_uuid(uuid);
+    make_uuid(uuid);
     tb_slot_begin(slot, uuid, tb_clock_wall_ns());
     run_stages();
 }
@@ -339,7 +352,8 @@ void tb_crash_record_drop(void)
 void tb_crash_record_done(enum tb_slot_state state)
 {
     tb_slot_state(crash.slot, state, crash.tid);
-    tb_slot_wake(crash.slot);
+    if (!tb_quiet())
+        tb_slot_wake(crash.slot);
     tb_crash_record_drop();
 }
 

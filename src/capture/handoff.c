@@ -6,8 +6,9 @@
  * at the return: a core then shows the place of the signal, not this file. So it does after a fault
  * in our own handler, whose frame gets what the first one holds.
  *
- * Where a filter forbids even those calls the signal stays blocked when the handler returns: the
- * kernel kills by default whoever faults then, and a call that the filter trapped is made again. */
+ * Where a filter forbids even those calls, or may kill for them, the signal stays blocked when the
+ * handler returns: the kernel kills by default whoever faults then, and a call that the filter
+ * trapped is made again. */
 #include "capture/handoff.h"
 
 #include <errno.h>
@@ -23,6 +24,7 @@
 #include "capture/frame.h"
 #include "capture/machine.h"
 #include "capture/memory.h"
+#include "capture/quiet.h"
 
 enum {
     KERNEL_SIGSET_BYTES = 8,
@@ -129,6 +131,17 @@ void tb_handoff_remove(void)
     }
 }
 
+int tb_handoff_is_in_front(void)
+{
+    const int faults[] = {SIGSEGV, SIGBUS};
+    for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++) {
+        struct sigaction now;
+        if (!find(faults[i])->is_set || sigaction(faults[i], NULL, &now) != 0 || !is_ours(&now))
+            return 0;
+    }
+    return 1;
+}
+
 void tb_handoff_replaced(char out[TB_HANDOFF_TEXT])
 {
     size_t len = 0;
@@ -166,7 +179,8 @@ static int happens_again(const struct tb_signal *signal)
 /* A signal that is sent does not kill the first process of a namespace, unless it has a handler. */
 static enum tb_handoff_way default_way(const struct tb_signal *signal)
 {
-    return signal->info->si_code <= 0 && syscall(SYS_getpid) == 1 ? TB_WAY_IGNORE : TB_WAY_DEATH;
+    int is_first = signal->info->si_code <= 0 && tb_context_pid() == 1 && syscall(SYS_getpid) == 1;
+    return is_first ? TB_WAY_IGNORE : TB_WAY_DEATH;
 }
 
 enum tb_handoff_way tb_handoff_way(const struct tb_signal *signal)
@@ -195,9 +209,48 @@ void tb_handoff_give_up(const struct tb_signal *signal)
         sigaddset(&context->uc_sigmask, signal->signo);
 }
 
+/* What does not happen again by itself, but for the instruction before: a call that a filter traps,
+ * a breakpoint. 1 when it will. */
+static int repeat(const struct tb_signal *signal)
+{
+    int code = signal->info->si_code;
+    uint64_t before_ip = tb_machine_start(signal->context).ip - 1;
+    uint8_t byte;
+    if (signal->signo == SIGSYS && code == TRAPPED_CALL)
+        return tb_machine_call_again(signal->context, signal->info->si_syscall);
+    return signal->signo == SIGTRAP && code == SI_KERNEL &&
+           tb_memory_copy(before_ip, &byte, 1) == 1 &&
+           tb_machine_break_again(signal->context, byte);
+}
+
+/* Without a call: the kernel kills by default whoever faults with the signal blocked. 0 for what
+ * does not happen again. */
+static int die_quietly(const struct tb_signal *signal)
+{
+    ucontext_t *context = signal->context;
+    if (!happens_again(signal) && !repeat(signal))
+        return 0;
+    sigaddset(&context->uc_sigmask, signal->signo);
+    return 1;
+}
+
+/* With the siginfo that it had. What it sent to itself by tgkill it may send so again, whatever a
+ * filter forbids. */
+static int send_again(const struct tb_signal *signal, pid_t pid, pid_t tid)
+{
+    const siginfo_t *info = signal->info;
+    if (tb_quiet() && info->si_code == SI_TKILL && info->si_pid == pid)
+        return syscall(SYS_tgkill, pid, tid, signal->signo) == 0;
+    return syscall(SYS_rt_tgsigqueueinfo, pid, tid, signal->signo, info) == 0 ||
+           syscall(SYS_tgkill, pid, tid, signal->signo) == 0;
+}
+
 static void die(const struct tb_signal *signal, int is_nested)
 {
     sigset_t all;
+    if (tb_quiet() && !is_nested && die_quietly(signal))
+        return;
+    /* Not what is known without a call: a child by vfork must not hit its parent. */
     pid_t pid = (pid_t)syscall(SYS_getpid);
     pid_t tid = (pid_t)syscall(SYS_gettid);
     /* Unblocked too: it may have come inside a ppoll that let it through for the moment. */
@@ -209,8 +262,7 @@ static void die(const struct tb_signal *signal, int is_nested)
         return;
     sigfillset(&all);
     set_mask(&all);
-    if (pid != 1 && (syscall(SYS_rt_tgsigqueueinfo, pid, tid, signal->signo, signal->info) == 0 ||
-                     syscall(SYS_tgkill, pid, tid, signal->signo) == 0))
+    if (pid != 1 && send_again(signal, pid, tid))
         return;
     if (signal->signo == SIGSYS && signal->info->si_code == TRAPPED_CALL && !is_nested) {
         sigaddset(&((ucontext_t *)signal->context)->uc_sigmask, SIGSYS);
@@ -265,6 +317,7 @@ void tb_handoff_end_handlers(void)
     if (self->crash_depth > 0)
         tb_clock_leave_handler();
     self->crash_depth = 0;
+    self->is_quiet = 0;
 }
 
 static void call_handler(const struct tb_signal *signal)

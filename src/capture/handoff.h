@@ -29,6 +29,8 @@ enum tb_handoff_way {
 int tb_handoff_install(void (*handler)(int, siginfo_t *, void *));
 /* Takes it back where it is still the one that is set. */
 void tb_handoff_remove(void);
+/* Would a fault of ours, SIGSEGV or SIGBUS, come to our handler? */
+int tb_handoff_is_in_front(void);
 /* Which of the signals have another handler by now, as "SIGSEGV SIGBUS"; "" for none. */
 void tb_handoff_replaced(char out[TB_HANDOFF_TEXT]);
 

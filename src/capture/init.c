@@ -19,6 +19,7 @@
 #include "capture/lib.h"
 #include "capture/loss.h"
 #include "capture/modules.h"
+#include "capture/quiet.h"
 #include "capture/stack.h"
 #include "capture/text.h"
 #include "capture/thread.h"
@@ -155,6 +156,7 @@ static int start(const towbar_options *options)
         return fail(err, "the crash handler cannot be set");
     tb_lib.has_handler = 1;
     tb_thread_cover(1);
+    tb_quiet_look();
     return 0;
 }
 

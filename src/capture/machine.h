@@ -110,6 +110,16 @@ static inline int tb_machine_call_again(ucontext_t *context, int number)
     return 1;
 }
 
+/* Back to the breakpoint that trapped, if that is the byte before ip. */
+static inline int tb_machine_break_again(ucontext_t *context, uint8_t before_ip)
+{
+    enum { INT3 = 0xcc };
+    if (before_ip != INT3)
+        return 0;
+    context->uc_mcontext.gregs[REG_RIP]--;
+    return 1;
+}
+
 static inline void tb_machine_go_to(ucontext_t *context, uint64_t ip)
 {
     context->uc_mcontext.gregs[REG_RIP] = (greg_t)ip;
@@ -195,6 +205,13 @@ static inline int tb_machine_call_again(ucontext_t *context, int number)
 {
     (void)context;
     (void)number;
+    return 0;
+}
+
+static inline int tb_machine_break_again(ucontext_t *context, uint8_t before_ip)
+{
+    (void)context;
+    (void)before_ip;
     return 0;
 }
 

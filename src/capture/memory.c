@@ -10,6 +10,7 @@
 
 #include "capture/context.h"
 #include "capture/machine.h"
+#include "capture/quiet.h"
 
 enum { PAGES_AT_ONCE = 64, WORD = 8 };
 
@@ -106,10 +107,9 @@ static int is_word_readable(uint64_t address, int *asks)
     return tb_context()->crash_depth > 0 && tb_memory_try(address, &word) == 0;
 }
 
-static size_t copy_by_words(uint64_t address, void *out, size_t len)
+static size_t copy_by_words(uint64_t address, void *out, size_t len, int asks)
 {
     size_t done = 0;
-    int asks = 1;
     while (done < len) {
         uint64_t at = address + done;
         size_t part = WORD - at % WORD;
@@ -146,13 +146,15 @@ size_t tb_memory_copy(uint64_t address, void *out, size_t len)
     size_t done = 0;
     if (address + len < address) /* wraps around */
         len = 0;
-    while (done < len) {
+    if (tb_quiet())
+        done = copy_by_words(address, out, len, 0);
+    while (done < len && !tb_quiet()) {
         size_t part = len - done;
         if (part > (PAGES_AT_ONCE - 1) * (size_t)TB_MEMORY_PAGE)
             part = (PAGES_AT_ONCE - 1) * (size_t)TB_MEMORY_PAGE;
         ssize_t n = copy_pages(address + done, (char *)out + done, part);
         if (n < 0 && errno != EFAULT) {
-            done += copy_by_words(address + done, (char *)out + done, len - done);
+            done += copy_by_words(address + done, (char *)out + done, len - done, 1);
             break;
         }
         if (n > 0)

@@ -3,7 +3,8 @@
  * Nothing is loaded from an address that was not proven readable: first the ranges that the caller
  * vouches for, then pages fetched by the kernel (process_vm_readv on ourselves), a few of which are
  * kept until the next reset. Where the kernel refuses that call, it is asked about each word; and
- * where a filter forbids that as well, our own handler lets a word be tried. */
+ * where a filter forbids that as well, or may kill for it (quiet.h), our own handler lets a word be
+ * tried. */
 #ifndef TB_CAPTURE_MEMORY_H
 #define TB_CAPTURE_MEMORY_H
 

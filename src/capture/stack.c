@@ -12,6 +12,7 @@
 #include <stdatomic.h>
 
 #include "capture/context.h"
+#include "capture/quiet.h"
 #include "capture/rowcache.h"
 #include "capture/run.h"
 #include "unwind/rows.h"
@@ -128,10 +129,15 @@ static struct tb_rows_source source_of(struct tb_stack *stack)
     return (struct tb_rows_source){.arg = stack, .module = find_module, .read = read_memory};
 }
 
+static int may_ask_libunwind(void)
+{
+    return !atomic_load_explicit(&is_libunwind_locked, memory_order_relaxed) && !tb_quiet();
+}
+
 static int make_row(struct tb_stack *stack, uint64_t pc, struct tb_unwind_row *out)
 {
     struct tb_rows_source source = source_of(stack);
-    if (atomic_load_explicit(&is_libunwind_locked, memory_order_relaxed))
+    if (!may_ask_libunwind())
         return -EDEADLK;
     atomic_fetch_add(&n_in_libunwind, 1);
     int err = tb_rows_make(&source, pc, out);
@@ -160,7 +166,7 @@ static int find_row(void *arg, uint64_t pc, struct tb_unwind_row *out)
 static int step(void *arg, uint64_t pc, struct tb_unwind_regs *regs)
 {
     struct tb_rows_source source = source_of(arg);
-    if (atomic_load_explicit(&is_libunwind_locked, memory_order_relaxed))
+    if (!may_ask_libunwind())
         return -EDEADLK;
     atomic_fetch_add(&n_in_libunwind, 1);
     int err = tb_rows_step(&source, read_memory, pc, regs);

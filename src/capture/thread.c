@@ -48,6 +48,7 @@ static _Atomic uint32_t ids[TB_THREAD_IDS];
 static int enroll(void)
 {
     uint32_t tid = (uint32_t)gettid();
+    tb_context()->tid = (int)tid;
     for (uint32_t i = 0; tid <= INT_MAX && i < TB_THREAD_IDS; i++) {
         uint32_t place = (tid + i) % TB_THREAD_IDS;
         uint32_t none = 0;

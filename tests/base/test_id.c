@@ -27,6 +27,25 @@ static void random_bytes_differ_and_fill_every_length(void **state)
     }
 }
 
+static void uuids_of_an_id_differ_by_number_and_by_id(void **state)
+{
+    (void)state;
+    const uint8_t ids[2][16] = {"sixteen bytes ..", "sixteen bytes .!"};
+    uint8_t uuids[3][TB_UUID_BYTES];
+    uint8_t again[TB_UUID_BYTES];
+    tb_id_uuid_of(ids[0], 1, uuids[0]);
+    tb_id_uuid_of(ids[0], 2, uuids[1]);
+    tb_id_uuid_of(ids[1], 1, uuids[2]);
+    tb_id_uuid_of(ids[0], 1, again);
+    assert_memory_equal(again, uuids[0], sizeof(again));
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(uuids[i][6] >> 4, 4);
+        assert_int_equal(uuids[i][8] >> 6, 2);
+        assert_memory_not_equal(uuids[i], uuids[(i + 1) % 3], TB_UUID_BYTES);
+        assert_memory_not_equal(uuids[i], ids[0], TB_UUID_BYTES);
+    }
+}
+
 static void uuids_are_of_version_four_and_survive_text(void **state)
 {
     (void)state;
@@ -114,6 +133,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(random_bytes_differ_and_fill_every_length),
+        cmocka_unit_test(uuids_of_an_id_differ_by_number_and_by_id),
         cmocka_unit_test(uuids_are_of_version_four_and_survive_text),
         cmocka_unit_test(uuid_text_has_its_dashes),
         cmocka_unit_test(what_is_no_uuid_is_refused_and_nothing_written),

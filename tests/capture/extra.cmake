@@ -30,6 +30,7 @@ if(NOT TARGET capture_programs)
   capture_program(goodbye_static LIBRARY towbar::static SOURCES ${programs}/goodbye.c)
   capture_program(crowd LIBRARY towbar::towbar SOURCES ${programs}/crowd.c
     ${programs}/supervisor.c)
+  capture_program(boxed LIBRARY towbar::towbar SOURCES ${programs}/boxed.c)
   capture_program(plugin_host LIBRARY towbar::towbar SOURCES ${programs}/plugin_host.c)
   capture_program(reloader LIBRARY towbar::towbar SOURCES ${programs}/reloader.c)
   add_library(capture_plugin MODULE ${programs}/plugin.c)

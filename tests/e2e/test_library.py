@@ -13,7 +13,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import towbar  # noqa: E402
 
 LIBRARY = os.path.join(towbar.BUILD, "lib", "libtowbar.so")
-INTERPOSED = {"pthread_create", "thrd_create", "dlclose", "_exit", "_Exit", "daemon"}
+INTERPOSED = {"pthread_create", "thrd_create", "dlclose", "_exit", "_Exit", "daemon", "prctl"}
 PROJECT = """
 cmake_minimum_required(VERSION 3.25)
 project(user C)

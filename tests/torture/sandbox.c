@@ -17,8 +17,29 @@
     BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_##call, 0, 1),                                         \
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)
 
+enum how {
+    BY_PRCTL,   /* the library hears of it */
+    BY_SECCOMP, /* seccomp(2), as libseccomp does it: of what comes before it alone */
+    UNHEARD     /* as a service manager does it before exec */
+};
+
+static void set_filter(struct sock_fprog *program, enum how how)
+{
+    long err;
+    if (how == UNHEARD)
+        syscall(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+    else
+        prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+    if (how == BY_PRCTL)
+        err = prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, program);
+    else
+        err = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, program);
+    if (err != 0)
+        say("no filter: %s\n", strerror(errno));
+}
+
 /* All calls but the few of a worker that has its files. */
-static void forbid_calls(unsigned otherwise)
+static void forbid_calls(unsigned otherwise, enum how how)
 {
     struct sock_filter filter[] = {
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
@@ -30,9 +51,25 @@ static void forbid_calls(unsigned otherwise)
         BPF_STMT(BPF_RET | BPF_K, otherwise),
     };
     struct sock_fprog program = {sizeof(filter) / sizeof(filter[0]), filter};
-    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-    if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0)
-        say("no filter: %s\n", strerror(errno));
+    set_filter(&program, how);
+}
+
+/* Those that abort() makes are allowed too. */
+static void forbid_all_but_abort(void)
+{
+    struct sock_filter filter[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        ALLOW(write),
+        ALLOW(getpid),
+        ALLOW(gettid),
+        ALLOW(tgkill),
+        ALLOW(rt_sigprocmask),
+        ALLOW(rt_sigaction),
+        ALLOW(rt_sigreturn),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
+    };
+    struct sock_fprog program = {sizeof(filter) / sizeof(filter[0]), filter};
+    set_filter(&program, BY_PRCTL);
 }
 
 /* As a service manager does it for services that are to debug nothing. */
@@ -45,9 +82,7 @@ static void forbid_ptrace(unsigned how)
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
     };
     struct sock_fprog program = {sizeof(filter) / sizeof(filter[0]), filter};
-    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-    if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0)
-        say("no filter: %s\n", strerror(errno));
+    set_filter(&program, UNHEARD);
 }
 
 static void *wait_sandboxed(void *arg)
@@ -93,20 +128,55 @@ KEEP static void ptrace_kills_thread(void)
 
 KEEP static void sandboxed_errno(void)
 {
-    forbid_calls(SECCOMP_RET_ERRNO | EPERM);
+    forbid_calls(SECCOMP_RET_ERRNO | EPERM, BY_PRCTL);
     null_write();
 }
 
 KEEP static void sandboxed_trap(void)
 {
-    forbid_calls(SECCOMP_RET_TRAP);
+    forbid_calls(SECCOMP_RET_TRAP, BY_PRCTL);
     null_write();
 }
 
 KEEP static void sandboxed_kill(void)
 {
-    forbid_calls(SECCOMP_RET_KILL_PROCESS);
+    forbid_calls(SECCOMP_RET_KILL_PROCESS, BY_PRCTL);
     null_write();
+}
+
+KEEP static void unheard_errno(void)
+{
+    forbid_calls(SECCOMP_RET_ERRNO | EPERM, UNHEARD);
+    null_write();
+}
+
+KEEP static void unheard_trap(void)
+{
+    forbid_calls(SECCOMP_RET_TRAP, UNHEARD);
+    null_write();
+}
+
+KEEP static void sandboxed_by_seccomp(void)
+{
+    forbid_calls(SECCOMP_RET_KILL_PROCESS, BY_SECCOMP);
+    null_write();
+}
+
+static void sandboxed_in_thread(void)
+{
+    chain_in_thread(sandboxed_kill, 0, 0);
+}
+
+KEEP static void break_sandboxed(void)
+{
+    forbid_calls(SECCOMP_RET_KILL_PROCESS, BY_PRCTL);
+    __asm__ volatile("int3");
+}
+
+KEEP static void abort_in_kill(void)
+{
+    forbid_all_but_abort();
+    abort();
 }
 
 KEEP static void sandboxed_strict(void)
@@ -117,47 +187,62 @@ KEEP static void sandboxed_strict(void)
 
 KEEP static void forbidden_call_trapped(void)
 {
-    forbid_calls(SECCOMP_RET_TRAP);
+    forbid_calls(SECCOMP_RET_TRAP, BY_PRCTL);
     syscall(SYS_getppid);
     sink++;
 }
 
 KEEP static void forbidden_call_killed(void)
 {
-    forbid_calls(SECCOMP_RET_KILL_PROCESS);
+    forbid_calls(SECCOMP_RET_KILL_PROCESS, BY_PRCTL);
     syscall(SYS_getppid);
     sink++;
 }
 
 KEEP static void forbidden_call_kills_thread(void)
 {
-    forbid_calls(SECCOMP_RET_KILL_THREAD);
+    forbid_calls(SECCOMP_RET_KILL_THREAD, BY_PRCTL);
     syscall(SYS_getppid);
     sink++;
 }
 
 KEEP static void abort_sandboxed(void)
 {
-    forbid_calls(SECCOMP_RET_ERRNO | EPERM);
+    forbid_calls(SECCOMP_RET_ERRNO | EPERM, BY_PRCTL);
     abort();
 }
 
 static const struct mode modes[] = {
     MODE("seccomp-errno", "most calls fail with EPERM", .run = sandboxed_errno,
          .frames = "null_write sandboxed_errno" CHAIN, .signal = SIGSEGV,
-         .flags = SHORT | NO_THREADS),
+         .flags = NO_THREADS | SHORT),
     MODE("seccomp-trap", "most calls raise SIGSYS", .run = sandboxed_trap,
          .frames = "null_write sandboxed_trap" CHAIN, .signal = SIGSEGV,
-         .flags = SHORT | NO_THREADS),
+         .flags = NO_THREADS | SHORT),
     MODE("seccomp-kill", "most calls kill", .run = sandboxed_kill,
          .frames = "null_write sandboxed_kill" CHAIN, .signal = SIGSEGV,
-         .flags = SHORT | NO_THREADS, .fails = "report,end",
-         .why = "the first call of the handler kills, with the filter's signal"),
+         .flags = NO_THREADS | SHORT),
+    MODE("seccomp-errno-unheard", "most calls fail with EPERM, by a filter from before exec",
+         .run = unheard_errno, .frames = "null_write unheard_errno" CHAIN, .signal = SIGSEGV,
+         .flags = NO_THREADS),
+    MODE("seccomp-trap-unheard", "most calls raise SIGSYS, by a filter from before exec",
+         .run = unheard_trap, .frames = "null_write unheard_trap" CHAIN, .signal = SIGSEGV,
+         .flags = NO_THREADS),
+    MODE("seccomp-kill-call", "most calls kill, by a filter that seccomp(2) set",
+         .run = sandboxed_by_seccomp, .frames = "null_write sandboxed_by_seccomp" CHAIN,
+         .signal = SIGSEGV, .flags = NO_THREADS),
+    MODE("seccomp-kill-thread", "most calls of a thread kill", .run = sandboxed_in_thread,
+         .frames = "null_write sandboxed_kill" CHAIN, .signal = SIGSEGV,
+         .flags = ALONE | NO_THREADS),
+    MODE("seccomp-kill-int3", "a breakpoint where most calls kill", AT(break_sandboxed),
+         .signal = SIGTRAP, .flags = NO_THREADS),
+    MODE("seccomp-kill-abort", "abort() where most other calls kill", UNDER(abort_in_kill),
+         .signal = SIGABRT, .flags = NO_THREADS | SHORT),
     MODE("seccomp-strict", "strict mode", .run = sandboxed_strict,
-         .frames = "null_write sandboxed_strict" CHAIN, .signal = SIGSEGV, .fails = "report,end",
-         .why = "the first call of the handler kills, with SIGKILL", .flags = NO_THREADS),
+         .frames = "null_write sandboxed_strict" CHAIN, .signal = SIGSEGV,
+         .flags = NO_THREADS | SHORT),
     MODE("seccomp-trapped", "a forbidden call raises SIGSYS", UNDER(forbidden_call_trapped),
-         .signal = SIGSYS, .flags = SHORT | NO_THREADS),
+         .signal = SIGSYS, .flags = NO_THREADS | SHORT),
     MODE("seccomp-killed", "a forbidden call kills", .run = forbidden_call_killed, .signal = SIGSYS,
          .flags = UNSEEN),
     MODE("seccomp-killed-thread", "a forbidden call kills the thread",

@@ -744,7 +744,8 @@ static void file_size_limited(void)
     write_null(); /* nothing can be said any more: that would be SIGXFSZ */
 }
 
-/* From now on these calls raise SIGSYS, as a sandbox may have it. */
+/* From now on these calls raise SIGSYS, as a sandbox may have it; the library does not hear of it.
+ */
 static void trap_calls(void)
 {
     static const unsigned calls[] = {SYS_gettid, SYS_process_vm_readv, SYS_prctl, SYS_fallocate,
@@ -758,8 +759,8 @@ static void trap_calls(void)
         filter[2 * i + 2] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRAP);
     }
     filter[2 * N + 1] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
-    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-    if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0)
+    syscall(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+    if (syscall(SYS_prctl, PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0)
         say("no filter\n");
 }
 
