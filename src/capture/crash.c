@@ -32,6 +32,7 @@
 #include "capture/machine.h"
 #include "capture/memory.h"
 #include "capture/quiet.h"
+#include "capture/spare.h"
 
 enum {
     BUDGET_MS = 2000, /* of all waiting, from the handler's beginning */
@@ -93,7 +94,7 @@ static int make_slot_anyhow(int is_borrower, struct tb_slot **slot)
 }
 
 /* This process's slot; one made now for a child that has none yet, and where none could be made so
- * far. */
+ * far; the spare where that fails. */
 static struct tb_slot *find_slot(uint32_t pid, int tid)
 {
     struct tb_slot *slot = &tb_lib.slot;
@@ -108,9 +109,23 @@ static struct tb_slot *find_slot(uint32_t pid, int tid)
         return slot;
     tb_lib_check_dir();
     if (make_slot_anyhow(is_borrower, &slot) != 0)
-        return NULL;
-    tb_crash_record_context(slot, pid);
+        slot = tb_spare_take(tid > 0 ? (uint32_t)tid : pid);
+    if (slot)
+        tb_crash_record_context(slot, pid);
     return slot;
+}
+
+/* The record is whole, and whose memory this is lives on: others may have the claim and the slot.
+ */
+static void go_on_living(int is_death)
+{
+    if (tb_spare_is(now.slot))
+        tb_spare_give();
+    else if (is_death && now.slot == &borrowed_slot)
+        tb_slot_close(&borrowed_slot, 0);
+    if (is_death)
+        tb_handoff_end_handlers();
+    atomic_store(&claim, 0);
 }
 
 /* Lets others have the claim if life may go on, and does what would have happened without us.
@@ -119,18 +134,13 @@ static void finish(const struct tb_signal *nested)
 {
     struct tb_signal signal = now.signal;
     int is_death = tb_handoff_way(&signal) == TB_WAY_DEATH;
+    int is_spare = tb_spare_is(now.slot);
+    int is_parents = is_spare && (uint32_t)atomic_load(&tb_lib.pid) != now.pid; /* vfork */
+    /* To wait for the end of all who hold a spare would be to tell of nothing. */
     if (now.slot)
-        tb_crash_record_done(is_death ? TB_SLOT_COMPLETE : TB_SLOT_HANDED_ON);
-    if (is_death && now.slot == &borrowed_slot) {
-        tb_slot_close(&borrowed_slot, 0); /* the parent, whose memory this is, lives on */
-        tb_handoff_end_handlers();
-        atomic_store(&claim, 0);
-    }
-    if (is_death) {
-        tb_handoff(&signal, nested);
-        return;
-    }
-    atomic_store(&claim, 0);
+        tb_crash_record_done(is_death || is_spare ? TB_SLOT_COMPLETE : TB_SLOT_HANDED_ON);
+    if (!is_death || is_parents || now.slot == &borrowed_slot)
+        go_on_living(is_death);
     tb_handoff(&signal, nested);
 }
 

@@ -15,6 +15,7 @@
 #include "capture/loss.h"
 #include "capture/modules.h"
 #include "capture/report.h"
+#include "capture/spare.h"
 #include "capture/stack.h"
 #include "capture/thread.h"
 #include "capture/unload.h"
@@ -39,6 +40,7 @@ void tb_fork_forget(void)
         tb_writer_forget(&tb_lib.writers[i]);
     tb_loss_forked();
     tb_lib_forget_slot();
+    tb_spare_forked();
     tb_modules_forked();
     tb_report_forked();
     tb_crash_forked();
@@ -100,7 +102,7 @@ int tb_fork_watch(void)
     }
     if (is_registered)
         return 0;
-    int err = pthread_atfork(NULL, NULL, tb_fork_forget);
+    int err = pthread_atfork(tb_spare_prepare, NULL, tb_fork_forget);
     is_registered = err == 0;
     return -err;
 }

@@ -20,6 +20,7 @@
 #include "capture/loss.h"
 #include "capture/modules.h"
 #include "capture/quiet.h"
+#include "capture/spare.h"
 #include "capture/stack.h"
 #include "capture/text.h"
 #include "capture/thread.h"
@@ -91,6 +92,7 @@ static void close_all(int is_clean)
     for (int i = 0; i < TB_N_CLASSES; i++)
         tb_writer_close(&tb_lib.writers[i]);
     tb_slot_close(&tb_lib.slot, is_clean);
+    tb_spare_close();
     tb_lib_close_dir();
 }
 

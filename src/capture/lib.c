@@ -19,6 +19,7 @@
 #include "capture/loss.h"
 #include "capture/modules.h"
 #include "capture/notes.h"
+#include "capture/spare.h"
 #include "capture/text.h"
 #include "spool/fs.h"
 #include "spool/sys.h"
@@ -272,6 +273,7 @@ int tb_lib_open_slot(void)
 void tb_lib_retry_slot(void)
 {
     uint64_t last = atomic_load(&tb_lib.slot_ns);
+    tb_spare_look();
     if (tb_lib.slot.map)
         return;
     uint64_t now = tb_clock_mono_ns();

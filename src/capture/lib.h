@@ -84,7 +84,8 @@ void tb_lib_init_writers(void);
 int tb_lib_make_slot(uint64_t start_ticks);
 /* The same, with the process record and the number of losses in it. */
 int tb_lib_open_slot(void);
-/* The same for a process that has none, at most once a second. Signal-safe. */
+/* The same for a process that has none, at most once a second; lets a spare go that was taken.
+ * Signal-safe. */
 void tb_lib_retry_slot(void);
 /* In a fork child: the parent's is let go. Signal-safe. */
 void tb_lib_forget_slot(void);

@@ -16,10 +16,11 @@ static const uint8_t ZERO_PAGE[TB_SLOT_PAGE];
 
 /* Written once, so that a later store needs no room on the disk (on btrfs only in a folder that the
  * agent has prepared: dir.c, forbid_copy_on_write). */
-static int fill(int fd, const uint8_t header[TB_FILE_HEADER_BYTES])
+static int fill(int fd, const uint8_t header[TB_FILE_HEADER_BYTES], enum tb_slot_state state)
 {
     enum { N_PAGES = TB_SLOT_BYTES / TB_SLOT_PAGE };
     struct iovec pages[N_PAGES];
+    uint8_t begin[TB_SLOT_STATE_AT + 4];
     if (tb_sys_file_limit() < TB_SLOT_BYTES)
         return -EFBIG;
     int err = tb_sys_fallocate(fd, 0, TB_SLOT_BYTES);
@@ -32,9 +33,12 @@ static int fill(int fd, const uint8_t header[TB_FILE_HEADER_BYTES])
     long n = tb_sys_pwritev(fd, pages, N_PAGES, 0);
     if (n != TB_SLOT_BYTES)
         return n < 0 ? (int)n : -ENOSPC;
-    struct iovec part = {.iov_base = (void *)(uintptr_t)header, .iov_len = TB_FILE_HEADER_BYTES};
+    /* At once: a spare is never seen without its state, whenever its maker is killed. */
+    memcpy(begin, header, TB_FILE_HEADER_BYTES);
+    tb_put32(begin + TB_SLOT_STATE_AT, state);
+    struct iovec part = {.iov_base = begin, .iov_len = sizeof(begin)};
     n = tb_sys_pwritev(fd, &part, 1, 0);
-    if (n != TB_FILE_HEADER_BYTES)
+    if (n != (long)sizeof(begin))
         return n < 0 ? (int)n : -ENOSPC;
     return 0;
 }
@@ -67,7 +71,7 @@ static int map(struct tb_slot *slot)
 }
 
 static int open_once(struct tb_slot *slot, int dirfd, const uint8_t boot_id[16],
-                     uint64_t start_ticks)
+                     uint64_t start_ticks, enum tb_slot_state state)
 {
     const char *name = slot->name;
     struct stat st = {0};
@@ -90,9 +94,8 @@ static int open_once(struct tb_slot *slot, int dirfd, const uint8_t boot_id[16],
     slot->dev = st.st_dev;
     slot->ino = st.st_ino;
     tb_sys_share(slot->fd);
-    if ((err = fill(slot->fd, slot->header)) || (err = map(slot)))
-        goto out;
-    tb_slot_state(slot, TB_SLOT_ARMED, 0);
+    if ((err = fill(slot->fd, slot->header, state)) == 0)
+        err = map(slot);
 out:
     if (err < 0) {
         tb_sys_unlinkat(dirfd, name);
@@ -101,13 +104,24 @@ out:
     return err;
 }
 
-int tb_slot_open(struct tb_slot *slot, int dirfd, const uint8_t boot_id[16], uint64_t start_ticks)
+static int open_as(struct tb_slot *slot, int dirfd, const uint8_t boot_id[16], uint64_t start_ticks,
+                   enum tb_slot_state state)
 {
     enum { N_TRIES = 3 };
     int err = -EAGAIN;
     for (int i = 0; i < N_TRIES && err == -EAGAIN; i++)
-        err = open_once(slot, dirfd, boot_id, start_ticks);
+        err = open_once(slot, dirfd, boot_id, start_ticks, state);
     return err;
+}
+
+int tb_slot_open(struct tb_slot *slot, int dirfd, const uint8_t boot_id[16], uint64_t start_ticks)
+{
+    return open_as(slot, dirfd, boot_id, start_ticks, TB_SLOT_ARMED);
+}
+
+int tb_slot_open_spare(struct tb_slot *slot, int dirfd, const uint8_t boot_id[16])
+{
+    return open_as(slot, dirfd, boot_id, 0, TB_SLOT_DONE);
 }
 
 /* All stores before it are visible to whoever sees this one. */
@@ -334,9 +348,10 @@ void tb_slot_close(struct tb_slot *slot, int clean)
         return;
     if (clean)
         tb_slot_done(slot);
-    if (slot->map)
-        (void)syscall(SYS_munmap, slot->map, TB_SLOT_BYTES);
-    slot->map = NULL;
+    /* Forgotten first: a child forked in between would unmap what another thread maps there. */
+    uint8_t *map = atomic_exchange(&slot->map, NULL);
+    if (map)
+        (void)syscall(SYS_munmap, map, TB_SLOT_BYTES);
     if (slot->ino != 0 && tb_sys_is_same(slot->fd, slot->dev, slot->ino))
         tb_sys_close(slot->fd);
     slot->ino = 0;

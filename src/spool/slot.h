@@ -55,6 +55,9 @@ struct tb_slot {
  * handler of a fork child can make its own. 0; -EFBIG when RLIMIT_FSIZE leaves no room; or another
  * negative errno: then nothing is left behind and slot may be closed. */
 int tb_slot_open(struct tb_slot *slot, int dirfd, const uint8_t boot_id[16], uint64_t start_ticks);
+/* The same for a spare: state DONE from the first, so that it is never the slot of a process that
+ * died. Signal-safe. */
+int tb_slot_open_spare(struct tb_slot *slot, int dirfd, const uint8_t boot_id[16]);
 /* Stores the process record into the area not in use. -EMSGSIZE when it does not fit: cut it.
  * Signal-safe. */
 int tb_slot_context(struct tb_slot *slot, uint64_t generation, const void *data, size_t len);
