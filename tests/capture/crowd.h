@@ -76,7 +76,17 @@ static inline void add(struct found *found, const uint8_t *data, size_t len)
     found->len += len;
 }
 
-/* The path of the only file that ends so: 1, or 0 when there is none. */
+/* One that a fork left: the crash is in the other. */
+static inline int is_spare(const char *path)
+{
+    uint8_t word[4] = {0};
+    int fd = open(path, O_RDONLY);
+    ssize_t n = pread(fd, word, sizeof(word), TB_SLOT_STATE_AT);
+    close(fd);
+    return n == 4 && tb_get32(word) == TB_SLOT_DONE;
+}
+
+/* The path of the only file that ends so, but for spare slots: 1, or 0 when there is none. */
 static inline int find_file(const struct found *found, const char *suffix, char out[256])
 {
     char folder[128];
@@ -89,7 +99,11 @@ static inline int find_file(const struct found *found, const char *suffix, char 
         const char *dot = strrchr(entry->d_name, '.');
         if (!dot || strcmp(dot, suffix) != 0)
             continue;
-        snprintf(out, 256, "%s/%.100s", folder, entry->d_name);
+        char path[256];
+        snprintf(path, sizeof(path), "%s/%.100s", folder, entry->d_name);
+        if (strcmp(suffix, ".slot") == 0 && is_spare(path))
+            continue;
+        memcpy(out, path, sizeof(path));
         n++;
     }
     closedir(dir);
