@@ -30,6 +30,9 @@ void tb_spool_clients(const struct tb_spool *spool,
         const struct tb_file_header *header = &source->header;
         if (source->state != TB_SOURCE_READY || !source->is_slot || !source->alive)
             continue;
+        /* A spare, or of one that does not know itself: it could not be told from another. */
+        if (header->start_ticks == 0)
+            continue;
         const struct tb_spool_client client = {.file_id = source->id,
                                                .uid = source->uid,
                                                .pid = (pid_t)header->pid,

@@ -298,6 +298,27 @@ static void cat_names_the_signal_and_the_service_of_a_crash(void **state)
     end(&made);
 }
 
+static void ls_tells_a_spare_slot_from_one_of_a_process(void **state)
+{
+    struct run *run = *state;
+    struct made made;
+    struct tb_slot slot;
+    struct tb_slot spare;
+    static const uint8_t boot[16];
+    make(run, &made);
+    assert_int_equal(tb_slot_open(&slot, made.dirfd, boot, 1), 0);
+    assert_int_equal(tb_slot_open_spare(&spare, made.dirfd, boot), 0);
+    assert_int_equal(run_here(run, "spool", "ls"), 0);
+    run_has(run->out, "armed, nothing to read");
+    run_has(run->out, "a spare for fork children");
+    tb_slot_close(&slot, 1);
+    tb_slot_close(&spare, 0);
+    assert_int_equal(run_here(run, "spool", "ls"), 0);
+    run_has(run->out, "its process ended cleanly");
+    run_has(run->out, "a spare for fork children");
+    end(&made);
+}
+
 /* ---- verify, show ---- */
 
 static void verify_says_what_is_damaged_where_and_exits_1(void **state)
@@ -466,6 +487,8 @@ int main(void)
                                         run_teardown),
         cmocka_unit_test_setup_teardown(cat_as_json_has_every_byte, run_setup, run_teardown),
         cmocka_unit_test_setup_teardown(cat_names_the_signal_and_the_service_of_a_crash, run_setup,
+                                        run_teardown),
+        cmocka_unit_test_setup_teardown(ls_tells_a_spare_slot_from_one_of_a_process, run_setup,
                                         run_teardown),
         cmocka_unit_test_setup_teardown(verify_says_what_is_damaged_where_and_exits_1, run_setup,
                                         run_teardown),

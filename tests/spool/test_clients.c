@@ -82,9 +82,12 @@ static void what_is_no_slot_is_no_client(void **state)
     assert_int_equal(append(&writer, 1), 0);
     assert_int_equal(tb_slot_open(&slot, fixture->dirfd, boot, 1), 0);
     tb_slot_close(&slot, 0); /* nobody's any more */
+    assert_int_equal(tb_slot_open_spare(&slot, fixture->dirfd, boot),
+                     0); /* a second of its maker */
     open_spool(fixture);
     assert_int_equal(clients_of(fixture).n, 0);
     tb_writer_close(&writer);
+    tb_slot_close(&slot, 0);
 }
 
 static void a_record_says_which_process_it_came_from(void **state)

@@ -8,6 +8,7 @@
 
 #include "clock.h"
 #include "record/crash.h"
+#include "spool/sys.h"
 
 static const uint8_t BOOT[16] = {0xab, 0xcd};
 static const uint8_t UUID[16] = "the crash's uuid";
@@ -467,6 +468,84 @@ static void process_records_are_renewed_without_the_descriptor_too(void **state)
     assert_int_equal(stats_of(fixture).n_vanished, 0); /* the other one was DONE */
 }
 
+static void a_spare_that_nobody_took_is_removed_without_a_word(void **state)
+{
+    struct fixture *fixture = *state;
+    struct tb_slot spare;
+    open_spool(fixture);
+    assert_int_equal(tb_slot_open_spare(&spare, fixture->dirfd, BOOT), 0);
+    assert_nothing(fixture);
+    pass_ms(1500);
+    assert_nothing(fixture);
+    assert_int_equal(tb_spool_collect(fixture->spool), 0);
+    tb_slot_close(&spare, 0); /* as by SIGKILL */
+    pass_ms(1500);
+    assert_nothing(fixture);
+    assert_int_equal(tb_spool_collect(fixture->spool), 1);
+    assert_int_equal(count_files(fixture, "in", ""), 0);
+    assert_int_equal(stats_of(fixture).n_vanished, 0);
+}
+
+/* Returns 0, or what went wrong. */
+static int crash_into(struct tb_slot *spare)
+{
+    tb_sys_close(spare->fd);
+    int err = tb_slot_context(spare, 1, "child", 5);
+    tb_slot_state(spare, TB_SLOT_WRITING, 5);
+    write_stream(spare, 9000);
+    tb_slot_end(spare);
+    tb_slot_state(spare, TB_SLOT_COMPLETE, 5);
+    return err != 0;
+}
+
+static void a_crash_in_a_spare_is_read_while_its_maker_lives(void **state)
+{
+    struct fixture *fixture = *state;
+    struct tb_spool_record record;
+    struct tb_slot spare;
+    const uint8_t *data;
+    size_t len;
+    int status = 1;
+    open_spool(fixture);
+    assert_int_equal(tb_slot_open_spare(&spare, fixture->dirfd, BOOT), 0);
+    assert_nothing(fixture); /* met before it is taken */
+    pid_t child = fork();
+    if (child == 0)
+        _exit(crash_into(&spare));
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    pass_ms(1500); /* nothing tells of it but time: the child had no descriptor */
+    assert_crash(fixture, 9000, 0, &record);
+    assert_int_equal(tb_spool_context(fixture->spool, &record, 0, &data, &len), 0);
+    assert_memory_equal(data, "child", 5);
+    ack(fixture, &record);
+    assert_nothing(fixture);
+    assert_int_equal(tb_spool_collect(fixture->spool), 0);
+    tb_slot_close(&spare, 0);
+    pass_ms(1500);
+    assert_nothing(fixture);
+    assert_int_equal(tb_spool_collect(fixture->spool), 1);
+    assert_int_equal(stats_of(fixture).n_vanished, 0);
+}
+
+/* The child was killed in its handler; its maker lives. */
+static void what_a_killed_child_wrote_to_a_spare_is_read_after_a_while(void **state)
+{
+    struct fixture *fixture = *state;
+    struct tb_spool_record record;
+    struct tb_slot spare;
+    open_spool(fixture);
+    assert_int_equal(tb_slot_open_spare(&spare, fixture->dirfd, BOOT), 0);
+    tb_slot_state(&spare, TB_SLOT_WRITING, 5);
+    write_stream(&spare, 10);
+    tb_slot_flush(&spare);
+    pass_ms(1500);
+    assert_nothing(fixture);
+    pass_ms(5000);
+    assert_crash(fixture, 10, TB_FRAME_TRUNCATED, &record);
+    tb_slot_close(&spare, 0);
+}
+
 static void a_slot_that_was_never_opened_takes_every_call(void **state)
 {
     (void)state;
@@ -518,6 +597,12 @@ int main(void)
             a_file_size_limit_or_a_closed_descriptor_do_not_stop_the_stores, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_cut_file_kills_no_healthy_process, set_up, tear_down),
         cmocka_unit_test_setup_teardown(process_records_are_renewed_without_the_descriptor_too,
+                                        set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_spare_that_nobody_took_is_removed_without_a_word, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_crash_in_a_spare_is_read_while_its_maker_lives, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(what_a_killed_child_wrote_to_a_spare_is_read_after_a_while,
                                         set_up, tear_down),
         cmocka_unit_test(a_slot_that_was_never_opened_takes_every_call),
     };
