@@ -66,7 +66,9 @@ static void kill_at_each_call(const struct workload *work, enum fault_what what)
     }
     /* The last one ran through. */
     assert_true(at > 20);
-    if (work != &workloads[WORK_PRODUCER])
+    if (work == &workloads[WORK_SPARE])
+        assert_int_equal(sum.unseen, 0);
+    else if (work != &workloads[WORK_PRODUCER])
         assert_true(sum.unseen > 0);
     print_message(
         "%s: %ld kills, %llu acknowledged, %llu lost, %llu delivered again, %llu foreign, "
@@ -101,6 +103,13 @@ static void a_slot_killed_within_any_call_loses_nothing(void **state)
     kill_at_each_call(&workloads[WORK_SLOT], FAULT_KILL_WITHIN);
 }
 
+static void one_killed_at_any_call_of_making_a_spare_has_not_died_in_it(void **state)
+{
+    (void)state;
+    kill_at_each_call(&workloads[WORK_SPARE], FAULT_KILL_BEFORE);
+    kill_at_each_call(&workloads[WORK_SPARE], FAULT_KILL_WITHIN);
+}
+
 static void an_agent_killed_before_any_call_loses_nothing(void **state)
 {
     (void)state;
@@ -120,6 +129,7 @@ int main(void)
         cmocka_unit_test(a_producer_killed_within_any_call_loses_nothing),
         cmocka_unit_test(a_slot_killed_before_any_call_loses_nothing),
         cmocka_unit_test(a_slot_killed_within_any_call_loses_nothing),
+        cmocka_unit_test(one_killed_at_any_call_of_making_a_spare_has_not_died_in_it),
         cmocka_unit_test(an_agent_killed_before_any_call_loses_nothing),
         cmocka_unit_test(an_agent_killed_within_any_call_loses_nothing),
     };

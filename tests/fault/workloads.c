@@ -80,6 +80,16 @@ static void run_slot(struct world *world)
     }
 }
 
+/* A process that forks: nobody dies in what it has for its children. */
+static void run_spare(struct world *world)
+{
+    struct tb_slot slot;
+    for (int i = 0; i < 4; i++) {
+        if (tb_slot_open_spare(&slot, world->in_fd, boot) == 0)
+            tb_slot_close(&slot, 0);
+    }
+}
+
 /* ---- an agent ---- */
 
 static void write_raw(const struct world *world, const char *name, const void *data, size_t len)
@@ -218,5 +228,6 @@ static void run_reader(struct world *world)
 const struct workload workloads[N_WORKLOADS] = {
     {"producer", 512, 20 << 10, NULL, run_producer, NULL, go_on_producing},
     {"slot", 20000, 40000, NULL, run_slot, NULL, NULL},
+    {"spare", 512, 1024, NULL, run_spare, NULL, NULL},
     {"reader", 512, 12 << 10, prepare_reader, run_reader, finish_reader, NULL},
 };

@@ -14,7 +14,7 @@ struct workload {
     int (*go_on)(struct world *world); /* after the fault: 0 when it works again; may be NULL */
 };
 
-enum { WORK_PRODUCER, WORK_SLOT, WORK_READER, N_WORKLOADS };
+enum { WORK_PRODUCER, WORK_SLOT, WORK_SPARE, WORK_READER, N_WORKLOADS };
 extern const struct workload workloads[N_WORKLOADS];
 
 /* The damage and the losses that the agents of the reader's workload told of. */
