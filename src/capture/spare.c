@@ -18,6 +18,7 @@
 #include "base/clock.h"
 #include "capture/fork.h"
 #include "capture/lib.h"
+#include "capture/quiet.h"
 #include "spool/sys.h"
 
 enum { RETRY_NS = TB_NS_PER_S };
@@ -136,7 +137,7 @@ void tb_spare_prepare(void)
         return;
     if (tb_fork_is_unseen())
         tb_fork_forget();
-    if (!is_ready())
+    if (!is_ready() && !tb_quiet_is_expected()) /* a filter may kill for the calls */
         work(renew);
 }
 
