@@ -36,6 +36,7 @@ enum {
     STAT_BYTES = 128, /* of /proc/.../stat, up to behind the state */
     TASK_PATH_BYTES = 32,
     KERNEL_SIGSET_BYTES = 8,
+    RESTORER = 0x04000000, /* SA_RESTORER of the kernel's headers */
 };
 
 static const int synchronous[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS};
@@ -55,17 +56,33 @@ static void end_of_helper(int signo, siginfo_t *info, void *context)
         (void)tb_machine_call(SYS_exit_group, 1, 0, 0, 0);
 }
 
+/* As the kernel has it. A sanitizer's sigaction keeps what it sets in memory that we share. */
+struct kernel_action {
+    void (*handler)(int, siginfo_t *, void *);
+    unsigned long flags;
+    void *restorer; /* the C library's, which every handler that it set has */
+    uint64_t mask;
+};
+
+static void catch_signal(int signo)
+{
+    struct kernel_action action;
+    if (syscall(SYS_rt_sigaction, signo, NULL, &action, KERNEL_SIGSET_BYTES) != 0 ||
+        !(action.flags & RESTORER))
+        return;
+    action.handler = end_of_helper;
+    action.flags = SA_SIGINFO | SA_NODEFER | RESTORER;
+    action.mask = 0;
+    (void)syscall(SYS_rt_sigaction, signo, &action, NULL, KERNEL_SIGSET_BYTES);
+}
+
 /* Its handlers, its limits are its own. It leaves no core, and does not outlive the other. */
 static void settle(void)
 {
     const struct rlimit no_core = {NO_CORE, NO_CORE};
-    struct sigaction action;
     uint64_t open = 0;
-    memset(&action, 0, sizeof(action));
-    action.sa_sigaction = end_of_helper;
-    action.sa_flags = SA_SIGINFO | SA_NODEFER;
     for (int i = 0; i < N_SYNCHRONOUS; i++) {
-        (void)sigaction(synchronous[i], &action, NULL);
+        catch_signal(synchronous[i]);
         open |= (uint64_t)1 << (synchronous[i] - 1);
     }
     (void)syscall(SYS_rt_sigprocmask, SIG_UNBLOCK, &open, NULL, KERNEL_SIGSET_BYTES);
