@@ -293,6 +293,8 @@ static void core_shows_the_place_of_the_signal(void **state)
                                "-ex", "bt",  program,  "core", NULL};
     snprintf(program, sizeof(program), "%s/tests/programs/victim", TEST_BIN);
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        if (strcmp(TEST_SANITIZE, "thread") == 0 && strncmp(rows[i].way, "cut", 3) == 0)
+            continue; /* its handlers have no say in where they return to */
         rig_read_file("/proc/sys/kernel/core_pattern", rig->out);
         if (strcmp(rig->out, "core\n") != 0) {
             print_message("core_pattern is not \"core\": skipped\n");
