@@ -5,8 +5,9 @@
  * from a handler that interrupted the work. A child that another thread forks in the middle of it
  * closes what is in the other place.
  *
- * Who takes it says so in a page of memory that all of them share, which the host may look at: a
- * file that a stranger has cut would kill it, and to ask the kernel at each fork might be forbidden
+ * Who takes a spare says so in memory that all of them share, in a word that no other spare has and
+ * that is never unmapped: any thread may look at it at any time. In the file itself it would be a
+ * fault where a stranger has cut that, and to ask the kernel at each fork might be forbidden
  * (seccomp). */
 #include "capture/spare.h"
 
@@ -21,15 +22,22 @@
 #include "capture/quiet.h"
 #include "spool/sys.h"
 
-enum { RETRY_NS = TB_NS_PER_S };
+enum { RETRY_NS = TB_NS_PER_S, N_TAKERS = 1023 };
+
+/* Of a process and its children; a new one is made when all are used, and the old one stays. */
+struct takers {
+    _Atomic uint32_t n_used;
+    _Atomic uint32_t tids[N_TAKERS]; /* 0: free */
+};
 
 struct place {
     struct tb_slot slot;
-    _Atomic uint32_t *_Atomic taker; /* shared with all children: a tid, or 0 */
+    _Atomic uint32_t *_Atomic taker; /* in takers; NULL: there is none */
 };
 
 static struct place places[2] = {{.slot = {.fd = -1}}, {.slot = {.fd = -1}}};
 static struct place *_Atomic current;
+static struct takers *_Atomic takers;
 static struct tb_slot *_Atomic taken; /* a crash handler with this memory writes to it */
 static atomic_flag busy = ATOMIC_FLAG_INIT;
 static atomic_int is_known;        /* this process has seen that it has the file */
@@ -37,24 +45,39 @@ static _Atomic uint64_t failed_ns; /* monotonic: when none could be made; 0 neve
 
 static void close_place(struct place *place)
 {
-    _Atomic uint32_t *taker = atomic_exchange(&place->taker, NULL);
-    if (taker)
-        (void)syscall(SYS_munmap, taker, sizeof(*taker));
+    atomic_store(&place->taker, NULL);
     tb_slot_close(&place->slot, 0);
+}
+
+/* A word of zero that was nobody's before, or NULL. */
+static _Atomic uint32_t *new_taker(void)
+{
+    struct takers *old = atomic_load(&takers);
+    uint32_t i = old ? atomic_fetch_add(&old->n_used, 1) : N_TAKERS;
+    if (i < N_TAKERS)
+        return &old->tids[i];
+    long at = syscall(SYS_mmap, NULL, sizeof(struct takers), PROT_READ | PROT_WRITE,
+                      MAP_SHARED | MAP_ANONYMOUS, -1, 0L);
+    if (at == -1)
+        return NULL;
+    struct takers *fresh = (struct takers *)(uintptr_t)at;
+    atomic_store(&fresh->n_used, 1);
+    atomic_store(&takers, fresh);
+    return &fresh->tids[0];
 }
 
 static int open_place(struct place *place)
 {
-    long at = syscall(SYS_mmap, NULL, sizeof(*place->taker), PROT_READ | PROT_WRITE,
-                      MAP_SHARED | MAP_ANONYMOUS, -1, 0L);
-    if (at == -1)
-        return -errno;
-    atomic_store(&place->taker, (_Atomic uint32_t *)(uintptr_t)at);
     tb_lib_check_dir();
     int err = tb_slot_open_spare(&place->slot, tb_lib.dirfd, tb_lib.boot_id);
     if (err)
-        close_place(place);
-    return err;
+        return err;
+    _Atomic uint32_t *taker = new_taker();
+    atomic_store(&place->taker, taker);
+    if (taker)
+        return 0;
+    close_place(place);
+    return -ENOMEM;
 }
 
 static struct place *other_place(const struct place *place)
