@@ -19,6 +19,8 @@ struct tb_context {
     uint64_t stack_low, stack_high;            /* of the thread's stack: known to be readable */
     volatile int crash_depth; /* of crash.c: handlers of ours that run, one inside the other */
     volatile int is_quiet;    /* they make no system calls (quiet.h) */
+    volatile int is_dying;    /* nothing is to come between them and the death */
+    int cancel_state;         /* of the thread, before them */
     int tid;                  /* 0: not known without a call */
 };
 

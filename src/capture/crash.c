@@ -14,6 +14,7 @@
 #include "capture/crash.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <sys/resource.h>
@@ -144,6 +145,14 @@ static void finish(const struct tb_signal *nested)
     tb_handoff(&signal, nested);
 }
 
+/* One that was killed in its handler: a thread, or a child by vfork, which has our memory. */
+static int is_gone(int holder)
+{
+    return holder > 0 && !tb_quiet() &&
+           syscall(SYS_tgkill, (pid_t)syscall(SYS_getpid), holder, 0) != 0 && errno == ESRCH &&
+           syscall(SYS_kill, holder, 0) != 0 && errno == ESRCH;
+}
+
 /* 1 when the claim is ours, 0 when the time is up. */
 static int wait_for_claim(int tid, uint64_t until_ns)
 {
@@ -151,6 +160,8 @@ static int wait_for_claim(int tid, uint64_t until_ns)
     for (;;) {
         int holder = 0;
         if (atomic_compare_exchange_strong(&claim, &holder, tid))
+            return 1;
+        if (is_gone(holder) && atomic_compare_exchange_strong(&claim, &holder, tid))
             return 1;
         if (tb_clock_mono_ns() >= until_ns)
             return 0;
@@ -233,6 +244,9 @@ void tb_crash_handle(int signo, siginfo_t *info, void *context)
     if (self->crash_depth++ == 0) {
         self->is_quiet = tb_quiet_is_due(&((ucontext_t *)context)->uc_sigmask);
         tb_clock_enter_handler();
+        self->is_dying = 0;
+        /* A thread that is cancelled in here would leave its death behind. */
+        (void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &self->cancel_state);
     }
     tb_frame_make_room(&signal, go_on);
     go_on(signo, info, context);

@@ -12,6 +12,7 @@
 #include "capture/handoff.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <string.h>
@@ -73,6 +74,18 @@ static int is_ours(const struct sigaction *action)
 
 /* ---- set and unset ---- */
 
+/* Every signal, also the one by which the C library cancels threads, which sigfillset leaves out: a
+ * thread that is cancelled in our handler would leave it, and its death behind. Not the one by
+ * which it changes users: all threads must answer that. */
+static void fill(sigset_t *set)
+{
+    enum { SIG_CANCEL = 32, BITS = 8 * sizeof(uint64_t) };
+    uint64_t *first = (void *)set;
+    _Static_assert(SIG_CANCEL <= BITS, "it is in the first word");
+    sigfillset(set);
+    *first |= (uint64_t)1 << (SIG_CANCEL - 1);
+}
+
 /* One that is still set, behind a handler that the program put in front and that may lead to it,
  * stays as it is: in front as well, it would go round in a circle. What is ignored stays so: exec
  * hands that down, and an ignored signal interrupts no call. */
@@ -94,7 +107,7 @@ static int install_one(struct caught *caught)
     if (now.sa_handler == SIG_DFL || (now.sa_flags & SA_RESTART))
         ours.sa_flags |= SA_RESTART;
     /* No other handler of the program runs inside ours; faults get through. */
-    sigfillset(&ours.sa_mask);
+    fill(&ours.sa_mask);
     for (int i = 0; i < N_CAUGHT; i++)
         sigdelset(&ours.sa_mask, table[i].signo);
     atomic_store(&caught->is_spent, 0);
@@ -223,6 +236,20 @@ static int repeat(const struct tb_signal *signal)
            tb_machine_break_again(signal->context, byte);
 }
 
+/* Of what came meanwhile nothing is to be delivered before the death, which would have been first.
+ */
+static void hold_others(const struct tb_signal *signal)
+{
+    ucontext_t *context = signal->context;
+    tb_context()->is_dying = 1;
+    int is_held = sigismember(&context->uc_sigmask, signal->signo) == 1;
+    sigset_t all;
+    fill(&all);
+    memcpy(&context->uc_sigmask, &all, KERNEL_SIGSET_BYTES); /* of more the frame has no room */
+    if (!is_held)
+        sigdelset(&context->uc_sigmask, signal->signo);
+}
+
 /* Without a call: the kernel kills by default whoever faults with the signal blocked. 0 for what
  * does not happen again. */
 static int die_quietly(const struct tb_signal *signal)
@@ -231,6 +258,7 @@ static int die_quietly(const struct tb_signal *signal)
     if (!happens_again(signal) && !repeat(signal))
         return 0;
     sigaddset(&context->uc_sigmask, signal->signo);
+    hold_others(signal);
     return 1;
 }
 
@@ -255,12 +283,13 @@ static void die(const struct tb_signal *signal, int is_nested)
     pid_t tid = (pid_t)syscall(SYS_gettid);
     /* Unblocked too: it may have come inside a ppoll that let it through for the moment. */
     tb_handoff_give_up(signal);
+    hold_others(signal);
     if (happens_again(signal) && !is_nested)
         return;
     /* abort comes to this at last, where its signal kills nobody: hlt, again and again. */
     if (pid == 1 && signal->signo == SIGSEGV && signal->info->si_code > 0 && !is_nested)
         return;
-    sigfillset(&all);
+    fill(&all);
     set_mask(&all);
     if (pid != 1 && send_again(signal, pid, tid))
         return;
@@ -316,6 +345,8 @@ void tb_handoff_end_handlers(void)
     struct tb_context *self = tb_context();
     if (self->crash_depth > 0)
         tb_clock_leave_handler();
+    if (self->crash_depth > 0 && !self->is_dying)
+        (void)pthread_setcancelstate(self->cancel_state, NULL);
     self->crash_depth = 0;
     self->is_quiet = 0;
 }
