@@ -123,7 +123,9 @@ TOWBAR_API int towbar_perror_at(const struct towbar_site *site, const char *form
     __attribute__((format(printf, 2, 3)));
 
 /* A line kept in memory, the last 64 of the process: shown under "before the crash". The last 16
- * are in the spool as well, for the report of a death that no handler sees: see docs/limits.md. */
+ * are in the spool as well, for the report of a death that no handler sees (all but those of a
+ * storm of over 1,000 a second). In a forked worker one of them is enough to have its death
+ * noticed. */
 TOWBAR_API void towbar_note(enum towbar_level level, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 

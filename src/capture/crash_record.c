@@ -5,6 +5,7 @@
 #include "capture/crash_record.h"
 
 #include <dlfcn.h>
+#include <errno.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -244,8 +245,13 @@ static void write_stack(void)
 static void look_at_threads(void)
 {
     enum { RESERVE_BYTES = 2 * TB_CHUNK_HEADER_BYTES + TB_CRASH_THREADS_BYTES + END_BYTES };
-    if (crash.until_ns == 0 || tb_quiet() || tb_handoff_way(&crash.signal) != TB_WAY_DEATH)
+    if (crash.until_ns == 0 || tb_quiet())
         return;
+    if (tb_handoff_way(&crash.signal) != TB_WAY_DEATH) {
+        crash.siblings =
+            (struct tb_siblings){.about = {.n_there = tb_siblings_count(), .err = -ECANCELED}};
+        return;
+    }
     tb_slot_flush(crash.slot);
     tb_siblings_look(crash.slot, crash.pid, crash.until_ns, RESERVE_BYTES, &crash.siblings);
 }

@@ -20,7 +20,7 @@
 #include "capture/text.h"
 #include "towbar/towbar.h"
 
-enum { WRITE_EVERY_NS = 10 * TB_NS_PER_MS, WRITES_MAX = 16, AT_ONCE = 4 };
+enum { WRITE_EVERY_NS = TB_NS_PER_MS, WRITES_MAX = 256, AT_ONCE = 4 };
 enum { N_WORDS = sizeof(struct tb_note) / sizeof(uint64_t) };
 _Static_assert(sizeof(struct tb_note) % sizeof(uint64_t) == 0, "a note is whole words");
 

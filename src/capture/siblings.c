@@ -13,6 +13,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include "base/clock.h"
@@ -283,6 +284,16 @@ static void tell(int err, struct tb_siblings *out)
         out->about.stopped_ns = job.released_ns - job.stopped_ns;
     out->chunks = job.bytes;
     out->chunks_len = job.len;
+}
+
+uint32_t tb_siblings_count(void)
+{
+    enum { OF_FOLDER = 2, THIS_THREAD = 1 };
+    struct stat st;
+    if (syscall(SYS_newfstatat, AT_FDCWD, "/proc/self/task", &st, 0) != 0 ||
+        st.st_nlink <= OF_FOLDER + THIS_THREAD)
+        return 0;
+    return (uint32_t)st.st_nlink - OF_FOLDER - THIS_THREAD;
 }
 
 void tb_siblings_look(const struct tb_slot *slot, uint32_t pid, uint64_t until_ns,

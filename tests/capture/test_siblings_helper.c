@@ -126,7 +126,9 @@ static void where_a_handler_decides_nobody_is_stopped(void **state)
     assert_true(WIFEXITED(found->rig.status));
     assert_int_equal(WEXITSTATUS(found->rig.status), 9);
     read_all(found);
-    assert_int_equal(found->crash.about_threads.n_there, 0);
+    assert_int_equal(found->crash.about_threads.n_there, N_THREADS);
+    assert_int_equal(found->crash.about_threads.n_captured, 0);
+    assert_int_equal(found->crash.about_threads.err, -ECANCELED); /* and the record says so */
     assert_int_equal(found->crash.n_threads, 0);
     assert_false(found->has_file);
 }
