@@ -15,7 +15,6 @@
 #include <stddef.h>
 #include <threads.h>
 
-#include "capture/fork.h"
 #include "capture/lib.h"
 #include "capture/thread.h"
 #include "capture/unload.h"
@@ -155,6 +154,6 @@ TOWBAR_API int dlclose(void *handle)
         return real(handle);
     tb_unload_begin();
     int result = real(handle);
-    tb_unload_end(!tb_fork_is_unseen());
+    tb_unload_end(result == 0);
     return result;
 }
