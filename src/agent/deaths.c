@@ -18,7 +18,16 @@
 #include "base/clock.h"
 #include "base/fd.h"
 
-enum { KEEP_S = 60, LOOK_EVERY_MS = 50, TIMES_REST = 20, FD_SHARE = 8, N_FAILED = 1024 };
+enum {
+    KEEP_S = 60,
+    LOOK_EVERY_MS = 50,
+    TIMES_REST = 20,
+    FD_SHARE = 8,
+    /* Of each user so many new clients are tried at a look, so that one with very many does not
+     * keep the others waiting. Users share a count when their numbers say so. */
+    N_USERS = 64,
+    TRIES = 32,
+};
 
 struct entry {
     uint64_t file_id; /* of the slot */
@@ -42,7 +51,7 @@ struct tb_deaths {
     uint64_t patience_ns;
     size_t n, cap;
     struct entry *entries;     /* cap of them */
-    uint64_t failed[N_FAILED]; /* clients whose process is none that can be seen: not tried again */
+    unsigned n_tried[N_USERS]; /* at this look */
     uint64_t now_ns, looked_ns, next_look_ns;
     int64_t oom_host;
 };
@@ -129,18 +138,24 @@ static int verify(const struct tb_spool_client *client)
     return proc.start_ticks == client->start_ticks && is_owners ? 0 : -ESRCH;
 }
 
-/* NULL when it is not there or another. There is room. The descriptor comes first: should
- * the process end meanwhile and its number be given away, what is checked is another one's. */
-static struct entry *add(struct tb_deaths *w, const struct tb_spool_client *client)
+/* Is that why now only? */
+static int may_pass(int err)
+{
+    return err == -EMFILE || err == -ENFILE || err == -ENOMEM;
+}
+
+/* -ESRCH when it is not there or another, or an error that may pass. There is room. The descriptor
+ * comes first: should the process end meanwhile and its number be given away, what is checked is
+ * another one's. */
+static int add(struct tb_deaths *w, const struct tb_spool_client *client, struct entry **out)
 {
     if (!client->is_this_boot || client->start_ticks == 0 || client->pid <= 0)
-        return NULL;
+        return -ESRCH;
     int fd = tb_pidfd_open(client->pid);
-    if (fd < 0)
-        return NULL;
-    if (verify(client) != 0) {
+    int err = fd < 0 ? fd : verify(client);
+    if (err < 0) {
         tb_fd_close(&fd);
-        return NULL;
+        return may_pass(err) ? err : -ESRCH;
     }
     struct entry *e = &w->entries[w->n++];
     memset(e, 0, sizeof(*e));
@@ -153,36 +168,29 @@ static struct entry *add(struct tb_deaths *w, const struct tb_spool_client *clie
     tb_proc_oom_path(client->pid, e->oom_path);
     e->oom_host = w->oom_host;
     e->oom_cgroup = tb_proc_oom(e->oom_path);
-    return e;
+    *out = e;
+    return 0;
 }
 
 /* ---- looking ---- */
 
-/* Another user's slot may name the same file and process. */
-static uint64_t key_of(const struct tb_spool_client *client)
-{
-    uint64_t who = (uint64_t)client->uid << 32 | (uint32_t)client->pid;
-    return client->file_id ^ who * UINT64_C(0x9e3779b97f4a7c15);
-}
-
-static void meet(void *arg, const struct tb_spool_client *client)
+/* False when its process is none that can be seen: it is not tried again. */
+static bool meet(void *arg, const struct tb_spool_client *client)
 {
     struct tb_deaths *w = arg;
-    uint64_t key = key_of(client);
-    uint64_t *failed = &w->failed[key % N_FAILED];
-    if (*failed == key)
-        return;
     struct entry *e = find(w, client);
-    if (e == NULL && !make_room(w))
-        return;
-    if (e == NULL)
-        e = add(w, client);
     if (e == NULL) {
-        *failed = key;
-        return;
+        unsigned *n_tried = &w->n_tried[client->uid % N_USERS];
+        if (*n_tried >= TRIES || !make_room(w))
+            return true;
+        ++*n_tried;
+        int err = add(w, client, &e);
+        if (err < 0)
+            return may_pass(err);
     }
     e->seen_ns = w->now_ns;
     e->was_seen_alive = 1;
+    return true;
 }
 
 static void see(struct tb_deaths *w, struct entry *e, int oom_has_run)
@@ -209,6 +217,7 @@ int tb_deaths_look(struct tb_deaths *w)
     w->oom_host = tb_proc_oom(TB_PROC_OOM_HOST);
     for (size_t i = 0; i < w->n; i++)
         see(w, &w->entries[i], w->oom_host != before);
+    memset(w->n_tried, 0, sizeof(w->n_tried));
     tb_spool_clients(w->spool, meet, w);
     for (size_t i = w->n; i-- > 0;) {
         if (w->now_ns - w->entries[i].seen_ns > (uint64_t)KEEP_S * TB_NS_PER_S)
@@ -278,7 +287,7 @@ int tb_deaths_ask(struct tb_deaths *w, const struct tb_spool_record *record, str
     }
     struct entry *e = find(w, &client);
     if (e == NULL && make_room(w))
-        e = add(w, &client);
+        (void)add(w, &client, &e);
     if (e == NULL) {
         out->oom_on_host = w->oom_host >= 0 && tb_proc_oom(TB_PROC_OOM_HOST) > w->oom_host;
         return 0;

@@ -22,16 +22,16 @@ void tb_spool_sign(const struct tb_spool *spool, const struct tb_source *source,
     record->is_this_boot = tb_spool_is_this_boot(spool, &source->header);
 }
 
-void tb_spool_clients(const struct tb_spool *spool,
-                      void (*each)(void *arg, const struct tb_spool_client *client), void *arg)
+void tb_spool_clients(struct tb_spool *spool,
+                      bool (*each)(void *arg, const struct tb_spool_client *client), void *arg)
 {
     for (size_t i = 0; i < spool->n_sources; i++) {
-        const struct tb_source *source = spool->sources[i];
+        struct tb_source *source = spool->sources[i];
         const struct tb_file_header *header = &source->header;
         if (source->state != TB_SOURCE_READY || !source->is_slot || !source->alive)
             continue;
         /* A spare, or of one that does not know itself: it could not be told from another. */
-        if (header->start_ticks == 0)
+        if (header->start_ticks == 0 || source->is_dismissed)
             continue;
         const struct tb_spool_client client = {.file_id = source->id,
                                                .uid = source->uid,
@@ -39,6 +39,6 @@ void tb_spool_clients(const struct tb_spool *spool,
                                                .start_ticks = header->start_ticks,
                                                .is_this_boot =
                                                    tb_spool_is_this_boot(spool, header)};
-        each(arg, &client);
+        source->is_dismissed = !each(arg, &client);
     }
 }

@@ -152,9 +152,10 @@ int tb_spool_check_place(const struct tb_spool *spool, const char *path);
  * tb_spool_next's work. */
 int tb_spool_wake_fd(const struct tb_spool *spool);
 /* Calls each for each slot whose owner lived at the last look, in no order. No I/O: it knows what
- * the reader knows. each must not call the spool. */
-void tb_spool_clients(const struct tb_spool *spool,
-                      void (*each)(void *arg, const struct tb_spool_client *client), void *arg);
+ * the reader knows. each must not call the spool; false: it shall not be called for this file
+ * again. */
+void tb_spool_clients(struct tb_spool *spool,
+                      bool (*each)(void *arg, const struct tb_spool_client *client), void *arg);
 void tb_spool_stats(const struct tb_spool *spool, struct tb_spool_stats *out);
 
 #endif

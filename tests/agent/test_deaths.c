@@ -13,11 +13,13 @@
 #include <cmocka.h>
 
 #include "agent/deaths.h"
+#include "agent/pidfd.h"
 #include "agent/proc.h"
 #include "base/clock.h"
 #include "base/id.h"
 #include "spool/dir.h"
 #include "spool/slot.h"
+#include "../spool/clock.h"
 #include "../support/folder.h"
 
 static const uint64_t long_ns = 3600 * (uint64_t)TB_NS_PER_S;
@@ -37,6 +39,20 @@ static int wait_for_signal(void)
 static int exit_at_once(void)
 {
     return 7;
+}
+
+/* ---- counting ---- */
+
+int __real_tb_pidfd_open(pid_t pid);
+int __wrap_tb_pidfd_open(pid_t pid);
+
+static int n_opened;
+static int open_failure; /* 0: none */
+
+int __wrap_tb_pidfd_open(pid_t pid)
+{
+    n_opened++;
+    return open_failure != 0 ? open_failure : __real_tb_pidfd_open(pid);
 }
 
 static struct child start(int (*body)(void))
@@ -248,6 +264,69 @@ static void client_that_is_killed_is_known_by_its_signal(void **state)
     munmap(shared, sizeof(*shared));
 }
 
+/* Slots that are locked and whose start time is that of no process. */
+static void clients_that_cannot_be_watched_are_tried_once_and_a_few_at_a_time(void **state)
+{
+    enum { N = 100, LOOKS = 6 };
+    static const int expected[LOOKS] = {32, 64, 96, 100, 100, 100};
+    static struct tb_slot slots[N];
+    char why[TB_SPOOL_WHY];
+    uint8_t boot[16];
+    struct tb_spool *spool = NULL;
+    struct tb_deaths *deaths = NULL;
+    (void)state;
+    tb_id_boot(boot);
+    assert_int_equal(tb_spool_open(in_folder("spool"), TB_SPOOL_CREATE, &spool, why), 0);
+    int in_fd = open(in_folder("spool/in"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    for (int i = 0; i < N; i++)
+        assert_int_equal(tb_slot_open(&slots[i], in_fd, boot, 1), 0);
+    struct tb_spool_record record;
+    assert_int_equal(tb_spool_next(spool, &record), -EAGAIN);
+    assert_int_equal(tb_deaths_new(spool, long_ns, &deaths), 0);
+    n_opened = 0;
+    for (int i = 0; i < LOOKS; i++) {
+        pass_ms(3600 * 1000);
+        assert_int_equal(tb_deaths_look(deaths), 0);
+        assert_int_equal(n_opened, expected[i]);
+    }
+    assert_int_equal(tb_deaths_count(deaths), 0);
+    tb_deaths_free(deaths);
+    for (int i = 0; i < N; i++)
+        tb_slot_close(&slots[i], 1);
+    tb_spool_close(spool);
+    close(in_fd);
+}
+
+static void client_for_which_no_descriptor_was_left_is_tried_again(void **state)
+{
+    struct tb_slot slot;
+    struct tb_proc self;
+    char why[TB_SPOOL_WHY];
+    uint8_t boot[16];
+    struct tb_spool *spool = NULL;
+    struct tb_deaths *deaths = NULL;
+    struct tb_spool_record record;
+    (void)state;
+    tb_id_boot(boot);
+    assert_int_equal(tb_proc_read(getpid(), &self), 0);
+    assert_int_equal(tb_spool_open(in_folder("spool"), TB_SPOOL_CREATE, &spool, why), 0);
+    int in_fd = open(in_folder("spool/in"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    assert_int_equal(tb_slot_open(&slot, in_fd, boot, self.start_ticks), 0);
+    assert_int_equal(tb_spool_next(spool, &record), -EAGAIN);
+    assert_int_equal(tb_deaths_new(spool, long_ns, &deaths), 0);
+    open_failure = -EMFILE;
+    assert_int_equal(tb_deaths_look(deaths), 0);
+    assert_int_equal(tb_deaths_count(deaths), 0);
+    open_failure = 0;
+    pass_ms(3600 * 1000);
+    assert_int_equal(tb_deaths_look(deaths), 0);
+    assert_int_equal(tb_deaths_count(deaths), 1);
+    tb_deaths_free(deaths);
+    tb_slot_close(&slot, 1);
+    tb_spool_close(spool);
+    close(in_fd);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -258,6 +337,11 @@ int main(void)
         cmocka_unit_test(one_that_lives_on_runs_another_program),
         cmocka_unit_test(stranger_is_not_looked_at),
         cmocka_unit_test(machine_that_was_started_since_took_it_along),
+        cmocka_unit_test_setup_teardown(
+            clients_that_cannot_be_watched_are_tried_once_and_a_few_at_a_time, make_test_folder,
+            remove_test_folder),
+        cmocka_unit_test_setup_teardown(client_for_which_no_descriptor_was_left_is_tried_again,
+                                        make_test_folder, remove_test_folder),
         cmocka_unit_test_setup_teardown(client_that_is_killed_is_known_by_its_signal,
                                         make_test_folder, remove_test_folder),
     };

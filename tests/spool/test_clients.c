@@ -10,11 +10,18 @@ struct seen {
     size_t n;
 };
 
-static void note(void *arg, const struct tb_spool_client *client)
+static bool note(void *arg, const struct tb_spool_client *client)
 {
     struct seen *seen = arg;
     assert_true(seen->n < N_MAX);
     seen->clients[seen->n++] = *client;
+    return true;
+}
+
+static bool dismiss(void *arg, const struct tb_spool_client *client)
+{
+    (void)note(arg, client);
+    return false;
 }
 
 static struct seen clients_of(const struct fixture *fixture)
@@ -54,6 +61,26 @@ static void a_process_is_a_client_for_as_long_as_it_lives(void **state)
     tb_slot_close(&slot, 1);
     reopen_spool(fixture); /* looks at everything */
     assert_int_equal(clients_of(fixture).n, 0);
+}
+
+static void a_client_that_is_dismissed_is_not_told_of_again(void **state)
+{
+    struct fixture *fixture = *state;
+    struct tb_slot slots[2];
+    struct seen seen = {.n = 0};
+    static const uint8_t boot[16];
+    assert_int_equal(tb_slot_open(&slots[0], fixture->dirfd, boot, 1), 0);
+    open_spool(fixture);
+    tb_spool_clients(fixture->spool, dismiss, &seen);
+    assert_int_equal(seen.n, 1);
+    assert_int_equal(clients_of(fixture).n, 0);
+    assert_int_equal(tb_slot_open(&slots[1], fixture->dirfd, boot, 2), 0);
+    look(fixture);
+    seen = clients_of(fixture);
+    assert_int_equal(seen.n, 1);
+    assert_int_equal(seen.clients[0].start_ticks, 2);
+    for (int i = 0; i < 2; i++)
+        tb_slot_close(&slots[i], 1);
 }
 
 static void a_slot_of_another_boot_is_told_as_such(void **state)
@@ -115,6 +142,7 @@ int main(void)
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         CASE(a_process_is_a_client_for_as_long_as_it_lives),
+        CASE(a_client_that_is_dismissed_is_not_told_of_again),
         CASE(a_slot_of_another_boot_is_told_as_such),
         CASE(what_is_no_slot_is_no_client),
         CASE(a_record_says_which_process_it_came_from),
