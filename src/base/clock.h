@@ -14,8 +14,8 @@ uint64_t tb_clock_mono_ns(void);
 /* The same as it was at the last tick, a few milliseconds ago at most: costs next to nothing. */
 uint64_t tb_clock_tick_ns(void);
 
-/* From a crash handler's beginning to its end the time comes by bare system calls, for all threads:
- * the counter that is read else may be forbidden to it. */
+/* From the beginning to the end of a crash handler that may not read the processor's counter the
+ * time comes by bare system calls, for all threads. */
 void tb_clock_enter_handler(void);
 void tb_clock_leave_handler(void);
 /* They do with the time of the last tick, which needs no call either; for good. Makes no call. */

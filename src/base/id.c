@@ -30,6 +30,8 @@ void tb_id_random(void *out, size_t len)
         at += got;
         len -= (size_t)got;
     }
+    if (len == 0)
+        return;
     uint64_t state = tb_clock_mono_ns() ^ tb_clock_wall_ns() << 20 ^ (uint64_t)getpid() << 40 ^
                      (uint64_t)(uintptr_t)&state;
     while (len > 0) {

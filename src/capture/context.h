@@ -21,6 +21,7 @@ struct tb_context {
     volatile int is_quiet;    /* they make no system calls (quiet.h) */
     volatile int is_dying;    /* nothing is to come between them and the death */
     int cancel_state;         /* of the thread, before them */
+    volatile int asks_kernel; /* for the time (base/clock.h), while they run */
     int tid;                  /* 0: not known without a call */
 };
 

@@ -60,7 +60,7 @@ void tb_crash_setup(void)
 void tb_crash_forked(void)
 {
     atomic_store(&claim, 0);
-    tb_clock_forked(tb_context()->crash_depth > 0);
+    tb_clock_forked(tb_context()->asks_kernel);
 }
 
 int tb_crash_is_claimed(void)
@@ -163,7 +163,7 @@ static int wait_for_claim(int tid, uint64_t until_ns)
             return 1;
         if (is_gone(holder) && atomic_compare_exchange_strong(&claim, &holder, tid))
             return 1;
-        if (tb_clock_mono_ns() >= until_ns)
+        if (tb_clock_tick_ns() >= until_ns)
             return 0;
         if (!tb_quiet())
             (void)syscall(SYS_nanosleep, &step, NULL);
@@ -188,7 +188,7 @@ static void go_on_after(const struct tb_signal *signal)
 __attribute__((noinline)) static void handle(const struct tb_signal *signal)
 {
     int tid = tb_context_tid();
-    uint64_t until_ns = tb_clock_mono_ns() + (uint64_t)BUDGET_MS * TB_NS_PER_MS;
+    uint64_t until_ns = tb_clock_tick_ns() + (uint64_t)BUDGET_MS * TB_NS_PER_MS;
     if (tb_handoff_way(signal) == TB_WAY_IGNORE)
         return;
     if (atomic_load(&claim) == tid) {
@@ -230,6 +230,19 @@ static void go_on(int signo, siginfo_t *info, void *context)
     tb_frame_leave(&signal);
 }
 
+/* What the C library's clocks read may be forbidden; a call costs a microsecond. */
+static void begin(struct tb_context *self, const ucontext_t *context)
+{
+    self->is_dying = 0;
+    /* A thread that is cancelled in here would leave its death behind. */
+    (void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &self->cancel_state);
+    self->is_quiet = tb_quiet_is_due(&context->uc_sigmask);
+    self->asks_kernel = self->is_quiet || sigismember(&context->uc_sigmask, SIGSEGV) != 0 ||
+                        !tb_memory_has_counter();
+    if (self->asks_kernel)
+        tb_clock_enter_handler();
+}
+
 void tb_crash_handle(int signo, siginfo_t *info, void *context)
 {
     struct tb_signal signal = {.signo = signo, .info = info, .context = context, .err = errno};
@@ -241,13 +254,8 @@ void tb_crash_handle(int signo, siginfo_t *info, void *context)
         tb_machine_set_result(context, -ENOSYS);
         return;
     }
-    if (self->crash_depth++ == 0) {
-        self->is_quiet = tb_quiet_is_due(&((ucontext_t *)context)->uc_sigmask);
-        tb_clock_enter_handler();
-        self->is_dying = 0;
-        /* A thread that is cancelled in here would leave its death behind. */
-        (void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &self->cancel_state);
-    }
+    if (self->crash_depth++ == 0)
+        begin(self, context);
     tb_frame_make_room(&signal, go_on);
     go_on(signo, info, context);
 }

@@ -343,10 +343,11 @@ int tb_handoff_is_running(void)
 void tb_handoff_end_handlers(void)
 {
     struct tb_context *self = tb_context();
-    if (self->crash_depth > 0)
+    if (self->asks_kernel)
         tb_clock_leave_handler();
     if (self->crash_depth > 0 && !self->is_dying)
         (void)pthread_setcancelstate(self->cancel_state, NULL);
+    self->asks_kernel = 0;
     self->crash_depth = 0;
     self->is_quiet = 0;
 }

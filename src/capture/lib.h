@@ -42,6 +42,8 @@ struct tb_lib {
     atomic_int slot_error;    /* why it could not be made, an errno, or 0 */
     _Atomic uint64_t slot_ns; /* monotonic: when that was tried last */
     atomic_int *wiped; /* 0 in a child whose memory is a copy (MADV_WIPEONFORK), else 1; or NULL */
+    /* For quiet.h: a filter may kill for a call, for good; a fault of ours comes to us. */
+    atomic_int may_be_filtered, is_guarded;
     uint8_t boot_id[16];
     struct tb_process about; /* process record without modules; texts point below */
     char spool[TB_LIB_PATH];

@@ -67,13 +67,41 @@ __asm__(".text\n"
         "    ret\n"
         ".size tb_memory_try, . - tb_memory_try\n");
 
+/* The same for the processor's counter. */
+int tb_memory_try_counter(void);
+extern const char tb_memory_no_counter[];
+__asm__(".text\n"
+        ".globl tb_memory_try_counter\n"
+        ".hidden tb_memory_try_counter\n"
+        ".type tb_memory_try_counter, @function\n"
+        "tb_memory_try_counter:\n"
+        "    rdtsc\n"
+        "    xorl %eax, %eax\n"
+        "    ret\n"
+        ".globl tb_memory_no_counter\n"
+        ".hidden tb_memory_no_counter\n"
+        "tb_memory_no_counter:\n"
+        "    movl $-1, %eax\n"
+        "    ret\n"
+        ".size tb_memory_try_counter, . - tb_memory_try_counter\n");
+
 int tb_memory_has_failed(int signo, void *context)
 {
-    if ((signo != SIGSEGV && signo != SIGBUS) ||
-        tb_machine_start(context).ip != (uint64_t)(uintptr_t)tb_memory_try)
+    uint64_t ip = tb_machine_start(context).ip;
+    if (signo != SIGSEGV && signo != SIGBUS)
         return 0;
-    tb_machine_go_to(context, (uint64_t)(uintptr_t)tb_memory_try_failed);
+    if (ip == (uint64_t)(uintptr_t)tb_memory_try)
+        tb_machine_go_to(context, (uint64_t)(uintptr_t)tb_memory_try_failed);
+    else if (ip == (uint64_t)(uintptr_t)tb_memory_try_counter)
+        tb_machine_go_to(context, (uint64_t)(uintptr_t)tb_memory_no_counter);
+    else
+        return 0;
     return 1;
+}
+
+int tb_memory_has_counter(void)
+{
+    return tb_memory_try_counter() == 0;
 }
 #else
 static int tb_memory_try(uint64_t address, uint64_t *out)
@@ -88,6 +116,11 @@ int tb_memory_has_failed(int signo, void *context)
     (void)signo;
     (void)context;
     return 0;
+}
+
+int tb_memory_has_counter(void)
+{
+    return 1;
 }
 #endif
 

@@ -33,6 +33,9 @@ size_t tb_memory_copy(uint64_t address, void *out, size_t len);
 /* To be called first by the handler of faults: 1 when it was such a try, which has failed now; the
  * handler is to return. */
 int tb_memory_has_failed(int signo, void *context);
+/* May this thread read the counter that the clocks of the C library use (PR_SET_TSC)? For our
+ * handler alone, while SIGSEGV is not blocked. */
+int tb_memory_has_counter(void);
 /* Is every page from low to high readable? Costs one system call for 64 pages; may change errno. */
 int tb_memory_is_readable(uint64_t low, uint64_t high);
 

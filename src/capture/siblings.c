@@ -38,29 +38,26 @@ enum {
 
 static struct tb_siblings_job job;
 static _Alignas(64) char helper_stack[STACK_BYTES];
-static struct {
-    struct rlimit before;
-    int is_raised;
-} limit; /* RLIMIT_NOFILE */
 
 /* ---- the limit of descriptors, raised for the moment as far as it may be ---- */
 
 /* 1 when more can be opened now. */
 static int raise_limit(void)
 {
-    if (limit.is_raised || syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &limit.before) != 0 ||
-        limit.before.rlim_cur >= limit.before.rlim_max)
+    if (job.is_limit_raised ||
+        syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &job.limit_before) != 0 ||
+        job.limit_before.rlim_cur >= job.limit_before.rlim_max)
         return 0;
-    const struct rlimit raised = {limit.before.rlim_max, limit.before.rlim_max};
-    limit.is_raised = syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, &raised, NULL) == 0;
-    return limit.is_raised;
+    const struct rlimit raised = {job.limit_before.rlim_max, job.limit_before.rlim_max};
+    job.is_limit_raised = syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, &raised, NULL) == 0;
+    return job.is_limit_raised;
 }
 
 static void put_limit_back(void)
 {
-    if (limit.is_raised)
-        (void)syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, &limit.before, NULL);
-    limit.is_raised = 0;
+    if (job.is_limit_raised)
+        (void)syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, &job.limit_before, NULL);
+    job.is_limit_raised = 0;
 }
 
 /* ---- who is there ---- */

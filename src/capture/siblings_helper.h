@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/resource.h>
 
 #include "record/crash.h"
 #include "spool/slot_more.h"
@@ -44,6 +45,9 @@ struct tb_siblings_job {
     size_t slot_bytes;       /* of chunks, at most */
     struct tb_slot_more more;
     int is_file_full; /* or gone: the rest goes into the slot */
+    /* By the one that it helps: RLIMIT_NOFILE as it was. */
+    struct rlimit limit_before;
+    int is_limit_raised;
     /* By both: a futex. The helper asks to be let trace (PR_SET_PTRACER). */
     _Atomic uint32_t word;
     /* By the helper; read when it has ended. */
