@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
@@ -302,6 +303,45 @@ KEEP static void crash_beside_traced(void)
     null_write();
 }
 
+/* ---- what reaches the thread while it dies ---- */
+
+/* The word of its slot that says whether a record is being written; NULL without. */
+static volatile unsigned *find_state(void)
+{
+    enum { STATE_AT = 128 };
+    char line[512];
+    unsigned long start;
+    FILE *maps = fopen("/proc/self/maps", "r");
+    volatile unsigned *found = NULL;
+    while (maps && !found && fgets(line, sizeof(line), maps))
+        if (strstr(line, ".slot") && sscanf(line, "%lx-", &start) == 1)
+            found = (volatile unsigned *)(start + STATE_AT);
+    if (maps)
+        fclose(maps);
+    return found;
+}
+
+static void *crash_cancellable(void *arg)
+{
+    pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, NULL);
+    push_trace();
+    n_ready++;
+    chain((void (*)(void))arg);
+    return NULL;
+}
+
+static void crash_and_be_cancelled(void)
+{
+    enum { ARMED = 1 };
+    pthread_t thread;
+    volatile unsigned *state = find_state();
+    pthread_create(&thread, NULL, crash_cancellable, (void *)null_write);
+    while (!state || *state == ARMED)
+        sink++;
+    pthread_cancel(thread);
+    pthread_join(thread, NULL);
+}
+
 /* ---- threads that others make ---- */
 
 static int overflow_c11(void *deed)
@@ -395,6 +435,8 @@ static const struct mode modes[] = {
          .siblings = "wait_blocked"),
     MODE("sibling-traced", "another has a tracer already", .run = crash_beside_traced,
          .frames = "null_write crash_beside_traced" CHAIN, .signal = SIGSEGV),
+    MODE("cancelled", "cancelled asynchronously while it crashes", .run = crash_and_be_cancelled,
+         .frames = "null_write" CHAIN, .signal = SIGSEGV, .flags = ALONE | SHORT),
     MODE("overflow-c11", "stack overflow of a thread by thrd_create", .run = overflow_in_c11_thread,
          .frames = OVERFLOW, .signal = SIGSEGV, .flags = ALONE),
     MODE("overflow-reused", "the same after many threads came and went", .run = overflow_twice,
