@@ -228,6 +228,7 @@ static void look_for_end(struct tb_spool *spool, struct tb_source *source)
     if (!source->is_slot || spool->visit.alive ||
         tb_fd_pread_all(spool->visit.scan.fd, word, sizeof(word), TB_SLOT_STATE_AT) != 4)
         return;
+    source->is_judged = true; /* nobody is left who could change it */
     uint32_t state = tb_get32(word);
     if (state != TB_SLOT_DONE)
         return;
@@ -251,7 +252,7 @@ void tb_folder_ask(struct tb_spool *spool, size_t i)
 static bool is_unread(const struct tb_source *source)
 {
     if (source->state == TB_SOURCE_READY)
-        return source->is_slot && !source->alive && !source->final;
+        return source->is_slot && !source->alive && !source->final && !source->is_judged;
     return source->state == TB_SOURCE_NEW || source->state == TB_SOURCE_BAD;
 }
 

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -210,6 +211,12 @@ int tb_spool_check_place(const struct tb_spool *spool, const char *path)
     if (stat(in, &named) < 0)
         return errno == ENOENT || errno == ENOTDIR ? -ESTALE : 0;
     return named.st_ino == open.st_ino && named.st_dev == open.st_dev ? 0 : -ESTALE;
+}
+
+uint64_t tb_spool_room(const struct tb_spool *spool)
+{
+    struct statvfs fs;
+    return fstatvfs(spool->in_fd, &fs) < 0 ? UINT64_MAX : (uint64_t)fs.f_bavail * fs.f_frsize;
 }
 
 /* Entries that open found for files that could not be looked into yet, if there are such files. */

@@ -140,6 +140,8 @@ int tb_spool_collect(struct tb_spool *spool);
  * call it between batches; data of the last record is not good any more. 0 with out, or -ENOMEM. */
 int tb_spool_evict(struct tb_spool *spool, const struct tb_spool_policy *policy,
                    struct tb_spool_evicted *out);
+/* Bytes that its file system has free for its owner, or UINT64_MAX when that is not known. */
+uint64_t tb_spool_room(const struct tb_spool *spool);
 /* Makes the records in files of the classes up to max_class survive a loss of power. For when the
  * database takes nothing: else its own sync does. 0, or why not all of them could be. */
 int tb_spool_sync(struct tb_spool *spool, int max_class);

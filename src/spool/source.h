@@ -66,6 +66,7 @@ struct tb_source {
     uint64_t mtime_ns;      /* wall clock */
     bool is_odd;            /* when REFUSED: no regular file with one name */
     bool alive;             /* at the last visit */
+    bool is_judged;         /* of a slot without an owner: whether it ended cleanly is known */
     bool is_dismissed;      /* of a slot: its owner is no use to tb_spool_clients */
     uint64_t *kinds; /* owned; of its pending records, when somebody asked and the owner was gone */
     size_t n_kinds;

@@ -7,13 +7,26 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/fd.h"
+#include "base/pack.h"
 #include "spool/more_read.h"
+#include "spool/slot.h"
 #include "spool/state.h"
 
 static bool is_synced(const struct tb_source *source, const struct tb_visit *visit)
 {
     return source->synced_mtime_ns == visit->mtime_ns && source->synced_size == visit->size &&
            source->synced_size != 0;
+}
+
+/* A slot into which nobody has written a crash: that its process vanished is all that could be
+ * lost, and very many processes may vanish at a time. */
+static bool is_armed(const struct tb_source *source, const struct tb_visit *visit)
+{
+    uint8_t word[4];
+    return source->is_slot && source->state == TB_SOURCE_READY &&
+           tb_fd_pread_all(visit->scan.fd, word, sizeof(word), TB_SLOT_STATE_AT) == 4 &&
+           tb_get32(word) == TB_SLOT_ARMED;
 }
 
 /* 1 when it was synced, 0 when that was not needed, or a negative errno. */
@@ -26,7 +39,10 @@ static int sync_file(struct tb_spool *spool, struct tb_source *source)
         return 0; /* the next listing deals with it */
     if (source->ino != ino)
         tb_folder_touch(spool, source);
-    if (!is_synced(source, &visit)) {
+    if (is_armed(source, &visit)) {
+        source->is_durable = !visit.alive;
+        err = 0;
+    } else if (!is_synced(source, &visit)) {
         err = fdatasync(visit.scan.fd) < 0 ? -errno : tb_more_sync(source, spool->in_fd);
         err = err < 0 ? err : 1;
         source->is_durable = !visit.alive;

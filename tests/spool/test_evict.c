@@ -4,11 +4,23 @@
 #include "base/id.h"
 #include "clock.h"
 #include "spool/quarantine.h"
+#include "spool/source.h"
 
 enum { RECORD_BYTES = 1000, FILE_BYTES = 64 << 10, FOLDER_BYTES = 8 << 10 };
 
 static const struct tb_spool_policy NO_CAPS = {
     .max_bytes = UINT64_MAX, .max_age_hours = {1000000, 1000000, 1000000, 1000000}};
+
+int __real_tb_source_enter(struct tb_source *source, int in_fd, struct tb_visit *visit);
+int __wrap_tb_source_enter(struct tb_source *source, int in_fd, struct tb_visit *visit);
+
+static int n_entered;
+
+int __wrap_tb_source_enter(struct tb_source *source, int in_fd, struct tb_visit *visit)
+{
+    n_entered++;
+    return __real_tb_source_enter(source, in_fd, visit);
+}
 
 /* Each record is a bug of its own, but those with the same number / 100. */
 static uint64_t kind_of(void *arg, const struct tb_spool_record *record)
@@ -236,6 +248,33 @@ static void the_slot_of_a_process_that_died_unseen_goes_as_a_crash(void **state)
     assert_int_equal(count_files(fixture, "in", ".slot"), 0);
 }
 
+/* Very many processes may vanish at a time, and the reader takes a while until it comes to them. */
+static void slots_of_processes_that_died_unseen_are_opened_once_only(void **state)
+{
+    enum { N = 10 };
+    struct fixture *fixture = *state;
+    struct tb_slot slot;
+    uint8_t boot[16];
+    tb_id_boot(boot);
+    for (int i = 0; i < N; i++) {
+        assert_int_equal(tb_slot_open(&slot, fixture->dirfd, boot, 42), 0);
+        tb_slot_close(&slot, 0);
+    }
+    open_spool(fixture);
+    n_entered = 0;
+    (void)evict(fixture, &NO_CAPS);
+    assert_int_equal(n_entered, N);
+    for (int i = 0; i < 5; i++)
+        (void)evict(fixture, &NO_CAPS);
+    assert_int_equal(n_entered, N);
+    assert_int_equal(stats_of(fixture).total.vanished, 0); /* the reader has not been there */
+    uint64_t n = 0;
+    struct tb_spool_record record;
+    while (tb_spool_next(fixture->spool, &record) == 0)
+        n++;
+    assert_int_equal(n, N);
+}
+
 static void what_is_too_old_goes_though_the_reader_did_not_come_to_it_again(void **state)
 {
     struct fixture *fixture = *state;
@@ -424,6 +463,7 @@ int main(void)
         TEST(files_that_looked_alive_go_before_crashes_when_their_owners_are_gone),
         TEST(the_slot_of_a_clean_exit_goes_before_all_else),
         TEST(the_slot_of_a_process_that_died_unseen_goes_as_a_crash),
+        TEST(slots_of_processes_that_died_unseen_are_opened_once_only),
         TEST(what_is_too_old_goes_though_the_reader_did_not_come_to_it_again),
         TEST(a_file_without_a_header_is_never_evicted),
         TEST(the_first_and_the_last_of_a_kind_stay_longest),

@@ -128,6 +128,28 @@ static void a_failed_sync_is_counted_once_and_the_records_are_delivered(void **s
     assert_int_equal(drain(fixture->spool, NULL, 1, 1), 1);
 }
 
+/* That a process vanished is all that could be lost, and very many may vanish at a time. */
+static void slots_without_a_crash_are_not_synced(void **state)
+{
+    struct fixture *fixture = *state;
+    static const uint8_t boot[16] = {1};
+    struct tb_slot slots[2];
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(tb_slot_open(&slots[i], fixture->dirfd, boot, 1), 0);
+    open_spool(fixture);
+    assert_int_equal(sync_up_to(fixture, TB_CLASS_CRASH), 0);
+    assert_int_equal(n_synced, 0);
+    tb_slot_state(&slots[0], TB_SLOT_WRITING, 1);
+    assert_int_equal(sync_up_to(fixture, TB_CLASS_CRASH), 0);
+    assert_int_equal(n_synced, 2); /* with the folder */
+    tb_slot_close(&slots[1], 0);
+    assert_int_equal(sync_up_to(fixture, TB_CLASS_CRASH), 0);
+    tb_slot_close(&slots[0], 0);
+    struct tb_spool_record record;
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(tb_spool_next(fixture->spool, &record), 0);
+}
+
 /* The threads of a crash are as durable as the crash. */
 static void threads_are_synced_with_their_slot(void **state)
 {
@@ -144,6 +166,7 @@ static void threads_are_synced_with_their_slot(void **state)
     assert_int_equal(more_put(&image, fixture->dirfd, strrchr(path, '/') + 1), 0);
     only_file(fixture, ".more", path);
     assert_int_equal(stat(path, &st), 0);
+    tb_slot_state(&slot, TB_SLOT_WRITING, 1);
     tb_slot_close(&slot, 0);
     open_spool(fixture);
     assert_int_equal(sync_up_to(fixture, TB_CLASS_CRASH), 0);
@@ -160,6 +183,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(files_are_synced_by_class_and_only_when_they_changed),
         TEST(a_sync_between_two_records_loses_and_repeats_none),
+        TEST(slots_without_a_crash_are_not_synced),
         TEST(threads_are_synced_with_their_slot),
         TEST(a_failed_sync_is_counted_once_and_the_records_are_delivered),
     };
