@@ -72,7 +72,7 @@ void tb_pipeline_run(struct tb_pipeline *p, int stop_fd)
             settled_ns = tb_clock_mono_ns();
             (void)tb_pipeline_settle(p); /* said there; tried again at the next turn */
             if (n > 0)                   /* there is more than is stored in time */
-                tb_upkeep_sync(&p->upkeep, TB_CLASS_ERROR);
+                tb_upkeep_sync_late(&p->upkeep);
         }
         if (n < 0)
             stop = wait_while_failing(p, stop_fd);

@@ -6,12 +6,21 @@
 #include "agent/log.h"
 #include "base/clock.h"
 
+enum {
+    LEAST_S = 1,
+    MOST_S = 60,
+    TIMES_REST = 20,      /* as long as it took */
+    TIMES_REST_LEAST = 2, /* when much was written meanwhile */
+    FILLING = 16,         /* that part of max_bytes is much */
+};
+
 void tb_upkeep_init(struct tb_upkeep *upkeep, const struct tb_config *config,
                     struct tb_spool *spool)
 {
     memset(upkeep, 0, sizeof(*upkeep));
     upkeep->config = config;
     upkeep->spool = spool;
+    upkeep->room = UINT64_MAX;
     tb_kinds_init(&upkeep->kinds, spool);
 }
 
@@ -69,6 +78,28 @@ static void tell_evicted(const struct tb_spool_evicted *out)
                (unsigned long long)out->quarantine_bytes >> 10);
 }
 
+static uint64_t when(uint64_t began_ns, uint64_t now_ns, uint64_t times)
+{
+    uint64_t rest_ns = (now_ns - began_ns) * times;
+    uint64_t most_ns = (uint64_t)MOST_S * TB_NS_PER_S;
+    uint64_t least_ns = began_ns + (uint64_t)LEAST_S * TB_NS_PER_S;
+    uint64_t at_ns = now_ns + (rest_ns < most_ns ? rest_ns : most_ns);
+    return at_ns > least_ns ? at_ns : least_ns;
+}
+
+static void rest(struct tb_upkeep_rest *rest, uint64_t began_ns)
+{
+    uint64_t now_ns = tb_clock_mono_ns();
+    rest->least_ns = when(began_ns, now_ns, TIMES_REST_LEAST);
+    rest->next_ns = when(began_ns, now_ns, TIMES_REST);
+}
+
+static int is_filling(const struct tb_upkeep *upkeep)
+{
+    uint64_t room = tb_spool_room(upkeep->spool);
+    return room < upkeep->room && upkeep->room - room > upkeep->config->max_bytes / FILLING;
+}
+
 void tb_upkeep_evict(struct tb_upkeep *upkeep)
 {
     const struct tb_config *c = upkeep->config;
@@ -80,11 +111,12 @@ void tb_upkeep_evict(struct tb_upkeep *upkeep)
                                      .arg = &upkeep->kinds};
     struct tb_spool_evicted out;
     uint64_t now_ns = tb_clock_mono_ns();
-    if (upkeep->looked_ns != 0 && now_ns - upkeep->looked_ns < TB_NS_PER_S)
+    if (now_ns < upkeep->evict.least_ns || (now_ns < upkeep->evict.next_ns && !is_filling(upkeep)))
         return;
-    upkeep->looked_ns = now_ns;
     memcpy(policy.max_age_hours, c->max_age_hours, sizeof(policy.max_age_hours));
     int err = tb_spool_evict(upkeep->spool, &policy, &out);
+    rest(&upkeep->evict, now_ns);
+    upkeep->room = tb_spool_room(upkeep->spool);
     tell_evicted(&out);
     if (err)
         tb_log(TB_LOG_ERROR, "cannot look whether the spool is over its limits: %s",
@@ -99,4 +131,13 @@ void tb_upkeep_sync(struct tb_upkeep *upkeep, int max_class)
                "cannot sync the spool: %s; what is in it is still stored as soon as the database "
                "takes it, but may not survive a loss of power",
                strerror(-err));
+}
+
+void tb_upkeep_sync_late(struct tb_upkeep *upkeep)
+{
+    uint64_t now_ns = tb_clock_mono_ns();
+    if (now_ns < upkeep->sync.next_ns)
+        return;
+    tb_upkeep_sync(upkeep, TB_CLASS_ERROR);
+    rest(&upkeep->sync, now_ns);
 }
