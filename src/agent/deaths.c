@@ -27,6 +27,11 @@ enum {
      * keep the others waiting. Users share a count when their numbers say so. */
     N_USERS = 64,
     TRIES = 32,
+    HOLD_S = 60, /* a main thread that ended before the others looks like an end too */
+};
+
+struct victims {
+    int64_t in_cgroup, on_host;
 };
 
 struct entry {
@@ -41,8 +46,10 @@ struct entry {
     uint64_t dead_wall_ns;
     int has_answer;
     struct tb_death answer;
-    /* Victims of the OOM killer when it was last seen alive; -1 unknown. */
-    int64_t oom_cgroup, oom_host;
+    /* Victims of the OOM killer, -1 unknown: those before now are none of this one, which lived at
+     * the look after. */
+    struct victims before, now;
+    uint64_t held_ns; /* since when they are left as they are, as it is ending; 0: it is not */
     char oom_path[TB_PROC_PATH];
 };
 
@@ -53,6 +60,7 @@ struct tb_deaths {
     struct entry *entries;     /* cap of them */
     unsigned n_tried[N_USERS]; /* at this look */
     uint64_t now_ns, looked_ns, next_look_ns;
+    const char *oom_path; /* of the host's */
     int64_t oom_host;
 };
 
@@ -64,6 +72,7 @@ int tb_deaths_new(struct tb_spool *spool, uint64_t patience_ns, struct tb_deaths
         return -ENOMEM;
     w->spool = spool;
     w->patience_ns = patience_ns;
+    w->oom_path = TB_PROC_OOM_HOST;
     w->oom_host = -1;
     w->cap = TB_DEATHS_MAX;
     if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur / FD_SHARE < w->cap)
@@ -90,6 +99,11 @@ void tb_deaths_free(struct tb_deaths *w)
 size_t tb_deaths_count(const struct tb_deaths *w)
 {
     return w->n;
+}
+
+void tb_deaths_count_victims_in(struct tb_deaths *w, const char *path)
+{
+    w->oom_path = path;
 }
 
 /* ---- entries ---- */
@@ -166,8 +180,8 @@ static int add(struct tb_deaths *w, const struct tb_spool_client *client, struct
     e->fd = fd;
     e->seen_ns = w->now_ns;
     tb_proc_oom_path(client->pid, e->oom_path);
-    e->oom_host = w->oom_host;
-    e->oom_cgroup = tb_proc_oom(e->oom_path);
+    e->now = (struct victims){.in_cgroup = tb_proc_oom(e->oom_path), .on_host = w->oom_host};
+    e->before = e->now;
     *out = e;
     return 0;
 }
@@ -193,19 +207,36 @@ static bool meet(void *arg, const struct tb_spool_client *client)
     return true;
 }
 
+/* The counters of the OOM killer move before its victim knows, and tearing down one of gigabytes
+ * takes seconds: what was counted at this look may be this one's until it lives at the next. */
+static void count_victims(struct tb_deaths *w, struct entry *e, int oom_has_run)
+{
+    struct tb_proc proc;
+    int is_same = !oom_has_run && e->before.on_host == e->now.on_host &&
+                  e->before.in_cgroup == e->now.in_cgroup;
+    if (is_same)
+        return;
+    if (tb_proc_read(e->pid, &proc) != 0 || proc.is_ending) {
+        if (e->held_ns == 0)
+            e->held_ns = w->now_ns;
+        if (w->now_ns - e->held_ns < (uint64_t)HOLD_S * TB_NS_PER_S)
+            return;
+    }
+    e->held_ns = 0;
+    e->before = e->now;
+    e->now.on_host = w->oom_host;
+    e->now.in_cgroup = tb_proc_oom(e->oom_path);
+}
+
 static void see(struct tb_deaths *w, struct entry *e, int oom_has_run)
 {
     int status;
-    int64_t in_cgroup = oom_has_run ? tb_proc_oom(e->oom_path) : e->oom_cgroup;
     if (e->dead_wall_ns != 0)
         return;
-    if (tb_pidfd_ask(e->fd, &status) != TB_PIDFD_LIVES) {
+    if (tb_pidfd_ask(e->fd, &status) != TB_PIDFD_LIVES)
         e->dead_wall_ns = tb_clock_wall_ns();
-        return;
-    }
-    /* Counted before it was seen alive: the killer's next victim may be this one. */
-    e->oom_cgroup = in_cgroup;
-    e->oom_host = w->oom_host;
+    else
+        count_victims(w, e, oom_has_run);
 }
 
 int tb_deaths_look(struct tb_deaths *w)
@@ -214,7 +245,7 @@ int tb_deaths_look(struct tb_deaths *w)
     if (w->now_ns < w->next_look_ns)
         return 1 + (int)((w->next_look_ns - w->now_ns) / TB_NS_PER_MS);
     int64_t before = w->oom_host;
-    w->oom_host = tb_proc_oom(TB_PROC_OOM_HOST);
+    w->oom_host = tb_proc_oom(w->oom_path);
     for (size_t i = 0; i < w->n; i++)
         see(w, &w->entries[i], w->oom_host != before);
     memset(w->n_tried, 0, sizeof(w->n_tried));
@@ -240,12 +271,15 @@ static void take_status(int status, struct tb_death *out)
     out->has_core = WIFSIGNALED(status) && WCOREDUMP(status);
 }
 
-static void take_oom(const struct entry *e, struct tb_death *out)
+static int is_more(int64_t now, int64_t before)
 {
-    int64_t in_cgroup = tb_proc_oom(e->oom_path);
-    int64_t host = tb_proc_oom(TB_PROC_OOM_HOST);
-    out->oom_in_cgroup = e->oom_cgroup >= 0 && in_cgroup > e->oom_cgroup;
-    out->oom_on_host = e->oom_host >= 0 && host > e->oom_host;
+    return before >= 0 && now > before;
+}
+
+static void take_oom(const struct tb_deaths *w, const struct entry *e, struct tb_death *out)
+{
+    out->oom_in_cgroup = is_more(tb_proc_oom(e->oom_path), e->before.in_cgroup);
+    out->oom_on_host = is_more(tb_proc_oom(w->oom_path), e->before.on_host);
 }
 
 /* What is known now: 0, or -EAGAIN when more may be known later. */
@@ -289,7 +323,7 @@ int tb_deaths_ask(struct tb_deaths *w, const struct tb_spool_record *record, str
     if (e == NULL && make_room(w))
         (void)add(w, &client, &e);
     if (e == NULL) {
-        out->oom_on_host = w->oom_host >= 0 && tb_proc_oom(TB_PROC_OOM_HOST) > w->oom_host;
+        out->oom_on_host = is_more(tb_proc_oom(w->oom_path), w->oom_host);
         return 0;
     }
     e->seen_ns = w->now_ns;
@@ -306,7 +340,7 @@ int tb_deaths_ask(struct tb_deaths *w, const struct tb_spool_record *record, str
     out->was_watched = e->was_seen_alive;
     out->noticed_wall_ns = e->was_seen_alive ? e->dead_wall_ns : 0;
     if (out->how == TB_DEATH_UNKNOWN || out->signo == SIGKILL)
-        take_oom(e, out);
+        take_oom(w, e, out);
     e->answer = *out;
     e->has_answer = 1;
     return 0;

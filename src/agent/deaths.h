@@ -28,7 +28,7 @@ struct tb_death {
     enum tb_death_how how;
     int signo, has_core;
     int was_watched; /* the agent saw it live */
-    /* The OOM killer had victims between the last time that it was seen alive and now: */
+    /* The OOM killer had victims between the last but one time that it was seen alive and now: */
     int oom_in_cgroup, oom_on_host;
     uint64_t noticed_wall_ns; /* when it was first known to be dead */
 };
@@ -48,5 +48,8 @@ int tb_deaths_ask(struct tb_deaths *deaths, const struct tb_spool_record *record
                   struct tb_death *out);
 /* How many are watched now. */
 size_t tb_deaths_count(const struct tb_deaths *deaths);
+/* Takes the host's count of the OOM killer's victims from another file than /proc/vmstat: for
+ * tests. path is borrowed. */
+void tb_deaths_count_victims_in(struct tb_deaths *deaths, const char *path);
 
 #endif

@@ -2,12 +2,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <cmocka.h>
@@ -208,60 +210,163 @@ static void machine_that_was_started_since_took_it_along(void **state)
 
 /* ---- with a spool ---- */
 
-struct shared {
-    volatile int is_ready;
+struct watch {
+    struct tb_spool *spool;
+    struct tb_deaths *deaths;
+    int in_fd;
+    pid_t pid;
+    char vmstat[128];
 };
 
-static void live_with_slot(int in_fd, struct shared *shared)
+static void live_with_slot(int in_fd, int ready_fd, uint64_t (*ticks)(uint64_t), int (*body)(void))
 {
     uint8_t boot[16];
     struct tb_proc proc;
     struct tb_slot slot = {.fd = -1};
     tb_id_boot(boot);
-    if (tb_proc_read(getpid(), &proc) != 0 || tb_slot_open(&slot, in_fd, boot, proc.start_ticks))
+    if (tb_proc_read(getpid(), &proc) != 0 ||
+        tb_slot_open(&slot, in_fd, boot, ticks(proc.start_ticks)) != 0)
         _exit(1);
-    shared->is_ready = 1;
-    (void)wait_for_signal();
+    (void)!write(ready_fd, "x", 1);
+    (void)body();
+    _exit(1);
+}
+
+static uint64_t as_they_are(uint64_t ticks)
+{
+    return ticks;
+}
+
+/* A client that lives so, known to the agent. */
+static void begin(struct watch *watch, uint64_t (*ticks)(uint64_t), int (*body)(void))
+{
+    char why[TB_SPOOL_WHY];
+    char word;
+    int ready[2];
+    struct tb_spool_record record;
+    assert_int_equal(tb_spool_open(in_folder("spool"), TB_SPOOL_CREATE, &watch->spool, why), 0);
+    watch->in_fd = open(in_folder("spool/in"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    assert_int_equal(pipe(ready), 0);
+    watch->pid = fork();
+    if (watch->pid == 0)
+        live_with_slot(watch->in_fd, ready[1], ticks, body);
+    close(ready[1]);
+    assert_int_equal(read(ready[0], &word, 1), 1);
+    close(ready[0]);
+    assert_int_equal(tb_spool_next(watch->spool, &record), -EAGAIN);
+    assert_int_equal(tb_deaths_new(watch->spool, long_ns, &watch->deaths), 0);
+    snprintf(watch->vmstat, sizeof(watch->vmstat), "%s", in_folder("vmstat"));
+    tb_deaths_count_victims_in(watch->deaths, watch->vmstat);
+}
+
+static void look(struct watch *watch)
+{
+    while (tb_deaths_look(watch->deaths) != 0)
+        continue;
+}
+
+static struct tb_death end(struct watch *watch)
+{
+    struct tb_death death;
+    struct tb_spool_record record;
+    assert_int_equal(kill(watch->pid, SIGKILL), 0);
+    assert_int_equal(waitpid(watch->pid, NULL, 0), watch->pid);
+    assert_int_equal(tb_spool_next(watch->spool, &record), 0);
+    assert_int_equal(tb_deaths_ask(watch->deaths, &record, &death), 0);
+    tb_deaths_free(watch->deaths);
+    tb_spool_close(watch->spool);
+    close(watch->in_fd);
+    return death;
+}
+
+static void assert_is_killed(const struct tb_death *death)
+{
+    assert_true(death->was_watched);
+    assert_true(death->noticed_wall_ns > 0);
+    if (death->how != TB_DEATH_UNKNOWN) { /* the kernel tells */
+        assert_int_equal(death->how, TB_DEATH_SIGNALED);
+        assert_int_equal(death->signo, SIGKILL);
+        assert_false(death->has_core);
+    }
 }
 
 static void client_that_is_killed_is_known_by_its_signal(void **state)
 {
-    char why[TB_SPOOL_WHY];
-    struct tb_spool *spool = NULL;
-    struct tb_spool_record record;
-    struct tb_deaths *deaths = NULL;
-    struct tb_death death;
+    struct watch watch;
     (void)state;
-    struct shared *shared =
-        mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    assert_int_equal(tb_spool_open(in_folder("spool"), TB_SPOOL_CREATE, &spool, why), 0);
-    int in_fd = open(in_folder("spool/in"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    pid_t pid = fork();
-    if (pid == 0)
-        live_with_slot(in_fd, shared);
-    while (!shared->is_ready)
-        assert_int_equal(waitpid(pid, NULL, WNOHANG), 0);
-    assert_int_equal(tb_spool_next(spool, &record), -EAGAIN);
-    assert_int_equal(tb_deaths_new(spool, long_ns, &deaths), 0);
-    assert_int_equal(tb_deaths_look(deaths), 0);
-    assert_int_equal(tb_deaths_count(deaths), 1);
-    assert_true(tb_deaths_look(deaths) > 0); /* not so soon */
-    assert_int_equal(kill(pid, SIGKILL), 0);
-    assert_int_equal(waitpid(pid, NULL, 0), pid);
-    assert_int_equal(tb_spool_next(spool, &record), 0);
-    int err = tb_deaths_ask(deaths, &record, &death);
-    assert_int_equal(err, 0);
-    assert_true(death.was_watched);
-    assert_true(death.noticed_wall_ns > 0);
-    if (death.how != TB_DEATH_UNKNOWN) { /* the kernel tells */
-        assert_int_equal(death.how, TB_DEATH_SIGNALED);
-        assert_int_equal(death.signo, SIGKILL);
-        assert_false(death.has_core);
-    }
-    tb_deaths_free(deaths);
-    tb_spool_close(spool);
-    close(in_fd);
-    munmap(shared, sizeof(*shared));
+    begin(&watch, as_they_are, wait_for_signal);
+    look(&watch);
+    assert_int_equal(tb_deaths_count(watch.deaths), 1);
+    assert_true(tb_deaths_look(watch.deaths) > 0); /* not so soon */
+    struct tb_death death = end(&watch);
+    assert_is_killed(&death);
+}
+
+static void count_victims(int n)
+{
+    char text[32];
+    snprintf(text, sizeof(text), "oom_kill %d\n", n);
+    (void)put_file("vmstat", text);
+}
+
+static void victim_of_the_oom_killer_before_now_was_another(void **state)
+{
+    struct watch watch;
+    (void)state;
+    count_victims(1);
+    begin(&watch, as_they_are, wait_for_signal);
+    look(&watch);
+    count_victims(2);
+    for (int i = 0; i < 3; i++)
+        look(&watch);
+    assert_false(end(&watch).oom_on_host);
+}
+
+/* The count moves before its victim has had the signal. */
+static void victim_that_was_counted_at_the_last_look_is_this_one(void **state)
+{
+    struct watch watch;
+    (void)state;
+    count_victims(1);
+    begin(&watch, as_they_are, wait_for_signal);
+    look(&watch);
+    count_victims(2);
+    look(&watch);
+    assert_true(end(&watch).oom_on_host);
+}
+
+static void *wait_as_thread(void *arg)
+{
+    (void)wait_for_signal();
+    return arg;
+}
+
+/* What a process that is being torn down looks like: ending, and not yet dead. */
+static int leave_threads_behind(void)
+{
+    pthread_t thread;
+    if (pthread_create(&thread, NULL, wait_as_thread, NULL) != 0)
+        return 1;
+    syscall(SYS_exit, 0);
+    return 1;
+}
+
+static void victim_that_takes_long_to_die_keeps_its_count(void **state)
+{
+    struct watch watch;
+    struct tb_proc proc = {.is_ending = 0};
+    (void)state;
+    count_victims(1);
+    begin(&watch, as_they_are, leave_threads_behind);
+    look(&watch);
+    while (!proc.is_ending)
+        assert_int_equal(tb_proc_read(watch.pid, &proc), 0);
+    count_victims(2);
+    for (int i = 0; i < 3; i++)
+        look(&watch);
+    struct tb_death death = end(&watch);
+    assert_true(death.oom_on_host);
+    assert_is_killed(&death);
 }
 
 /* Slots that are locked and whose start time is that of no process. */
@@ -329,6 +434,7 @@ static void client_for_which_no_descriptor_was_left_is_tried_again(void **state)
 
 int main(void)
 {
+#define IN_FOLDER(name) cmocka_unit_test_setup_teardown(name, make_test_folder, remove_test_folder)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(zombie_of_the_same_user_tells_its_signal),
         cmocka_unit_test(status_of_a_zombie_is_taken_too),
@@ -337,13 +443,12 @@ int main(void)
         cmocka_unit_test(one_that_lives_on_runs_another_program),
         cmocka_unit_test(stranger_is_not_looked_at),
         cmocka_unit_test(machine_that_was_started_since_took_it_along),
-        cmocka_unit_test_setup_teardown(
-            clients_that_cannot_be_watched_are_tried_once_and_a_few_at_a_time, make_test_folder,
-            remove_test_folder),
-        cmocka_unit_test_setup_teardown(client_for_which_no_descriptor_was_left_is_tried_again,
-                                        make_test_folder, remove_test_folder),
-        cmocka_unit_test_setup_teardown(client_that_is_killed_is_known_by_its_signal,
-                                        make_test_folder, remove_test_folder),
+        IN_FOLDER(clients_that_cannot_be_watched_are_tried_once_and_a_few_at_a_time),
+        IN_FOLDER(client_for_which_no_descriptor_was_left_is_tried_again),
+        IN_FOLDER(client_that_is_killed_is_known_by_its_signal),
+        IN_FOLDER(victim_of_the_oom_killer_before_now_was_another),
+        IN_FOLDER(victim_that_was_counted_at_the_last_look_is_this_one),
+        IN_FOLDER(victim_that_takes_long_to_die_keeps_its_count),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
