@@ -38,8 +38,9 @@ struct entry {
     uint64_t file_id; /* of the slot */
     pid_t pid;
     uid_t uid;
-    uint64_t start_ticks;
-    int fd; /* pidfd */
+    uint64_t start_ticks; /* in the slot; 0: it did not know */
+    uint64_t real_ticks;  /* in /proc */
+    int fd;               /* pidfd */
     int was_seen_alive;
     uint64_t seen_ns;  /* monotonic: when the spool last spoke of it */
     uint64_t asked_ns; /* when it was first asked about; 0 never */
@@ -140,16 +141,24 @@ static int make_room(struct tb_deaths *w)
     return 1;
 }
 
-/* 0 when the process that fd stands for is the client. */
-static int verify(const struct tb_spool_client *client)
+/* One that does not know its start (chroot) is the one with that number that was there before. */
+static int is_start(const struct tb_spool_client *client, uint64_t ticks)
+{
+    return client->start_ticks != 0 ? client->start_ticks == ticks
+                                    : tb_proc_began_before(ticks, client->created_mono_ns);
+}
+
+/* 0 when the process that fd stands for is the client; its start as /proc has it. */
+static int verify(const struct tb_spool_client *client, uint64_t *ticks)
 {
     struct tb_proc proc;
     int err = tb_proc_read(client->pid, &proc);
     if (err)
         return err;
+    *ticks = proc.start_ticks;
     /* One that was root when it made its slot may be anybody by now. */
     int is_owners = client->uid == 0 || tb_proc_has_uid(client->pid, client->uid);
-    return proc.start_ticks == client->start_ticks && is_owners ? 0 : -ESRCH;
+    return is_start(client, proc.start_ticks) && is_owners ? 0 : -ESRCH;
 }
 
 /* Is that why now only? */
@@ -163,10 +172,11 @@ static int may_pass(int err)
  * another one's. */
 static int add(struct tb_deaths *w, const struct tb_spool_client *client, struct entry **out)
 {
-    if (!client->is_this_boot || client->start_ticks == 0 || client->pid <= 0)
+    uint64_t ticks = 0;
+    if (!client->is_this_boot || client->pid <= 0)
         return -ESRCH;
     int fd = tb_pidfd_open(client->pid);
-    int err = fd < 0 ? fd : verify(client);
+    int err = fd < 0 ? fd : verify(client, &ticks);
     if (err < 0) {
         tb_fd_close(&fd);
         return may_pass(err) ? err : -ESRCH;
@@ -177,6 +187,7 @@ static int add(struct tb_deaths *w, const struct tb_spool_client *client, struct
     e->pid = client->pid;
     e->uid = client->uid;
     e->start_ticks = client->start_ticks;
+    e->real_ticks = ticks;
     e->fd = fd;
     e->seen_ns = w->now_ns;
     tb_proc_oom_path(client->pid, e->oom_path);
@@ -292,7 +303,7 @@ static int examine(const struct entry *e, struct tb_death *out)
         take_status(status, out);
         return 0;
     }
-    int is_there = tb_proc_read(e->pid, &proc) == 0 && proc.start_ticks == e->start_ticks;
+    int is_there = tb_proc_read(e->pid, &proc) == 0 && proc.start_ticks == e->real_ticks;
     if (end == TB_PIDFD_LIVES && is_there && !proc.is_ending) {
         out->how = TB_DEATH_EXEC;
         return 0;
@@ -311,11 +322,11 @@ int tb_deaths_ask(struct tb_deaths *w, const struct tb_spool_record *record, str
                                      .uid = record->uid,
                                      .pid = record->pid,
                                      .start_ticks = record->start_ticks,
+                                     .created_mono_ns = record->created_mono_ns,
                                      .is_this_boot = record->is_this_boot};
     memset(out, 0, sizeof(*out));
     w->now_ns = tb_clock_mono_ns();
-    /* A process that sees no /proc knows neither. */
-    if (!record->is_this_boot && record->start_ticks != 0) {
+    if (!record->is_this_boot && record->names_boot) {
         out->how = TB_DEATH_OTHER_BOOT;
         return 0;
     }

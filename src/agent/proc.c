@@ -9,8 +9,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/fd.h"
 
 enum {
@@ -76,6 +79,19 @@ int tb_proc_read(pid_t pid, struct tb_proc *out)
     err = tb_proc_parse(tb_buf_str(&text), out);
     tb_buf_done(&text);
     return err;
+}
+
+int tb_proc_began_before(uint64_t start_ticks, uint64_t mono_ns)
+{
+    struct timespec boot;
+    long per_second = sysconf(_SC_CLK_TCK);
+    uint64_t now_ns = tb_clock_mono_ns();
+    if (per_second <= 0 || clock_gettime(CLOCK_BOOTTIME, &boot) != 0 || mono_ns > now_ns)
+        return 0;
+    uint64_t ago_ns = now_ns - mono_ns;
+    uint64_t up_ns = (uint64_t)boot.tv_sec * TB_NS_PER_S + (uint64_t)boot.tv_nsec;
+    uint64_t then_ns = up_ns > ago_ns ? up_ns - ago_ns : 0;
+    return start_ticks <= then_ns / (TB_NS_PER_S / (uint64_t)per_second);
 }
 
 int tb_proc_parse_uid(const char *text, uid_t uid)

@@ -20,6 +20,9 @@ struct tb_proc {
 int tb_proc_parse(const char *text, struct tb_proc *out);
 /* 0, -ENOENT when there is none, or another negative errno. */
 int tb_proc_read(pid_t pid, struct tb_proc *out);
+/* Was one of these start_ticks there at that time of the monotonic clock? That clock stands while
+ * the machine sleeps: what started between two sleeps after it may be taken for earlier. */
+int tb_proc_began_before(uint64_t start_ticks, uint64_t mono_ns);
 /* Is uid one of the four of the text of /proc/PID/status? */
 int tb_proc_parse_uid(const char *text, uid_t uid);
 int tb_proc_has_uid(pid_t pid, uid_t uid);

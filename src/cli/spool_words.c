@@ -107,7 +107,7 @@ static const char *slot_words(const struct tb_peek_file *file)
     case TB_SLOT_HANDED_ON:
         return file->alive ? "a crash; an earlier handler decides" : "a crash";
     case TB_SLOT_DONE:
-        return file->header.start_ticks == 0 ? "a spare for fork children"
+        return file->header.start_ticks == TB_SLOT_SPARE ? "a spare for fork children"
                                              : "its process ended cleanly";
     default:
         return "state unknown";

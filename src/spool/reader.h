@@ -32,11 +32,13 @@ struct tb_spool_record {
     int flags; /* TB_FRAME_TRUNCATED also when a crash stream has no LAST */
     uint8_t uuid[16];
     uint64_t time_ns;
-    uid_t uid;            /* owner of the file: the reporter */
-    pid_t pid;            /* a hint, as are the next two */
-    uint64_t start_ticks; /* field 22 of /proc/PID/stat; 0 when it is not known */
-    bool is_this_boot;    /* its file says that it is of the boot that runs now */
-    const uint8_t *data;  /* borrowed until the next tb_spool_next */
+    uid_t uid;                /* owner of the file: the reporter */
+    pid_t pid;                /* a hint, as are the next two */
+    uint64_t start_ticks;     /* field 22 of /proc/PID/stat; 0 when it is not known */
+    uint64_t created_mono_ns; /* when its file was made, by the clock of that boot */
+    bool is_this_boot;        /* its file says that it is of the boot that runs now */
+    bool names_boot;          /* of another one, where it is not; else nobody knows */
+    const uint8_t *data;      /* borrowed until the next tb_spool_next */
     size_t len;
     uint64_t file_id; /* names file and place to tb_spool_ack and tb_spool_context */
     uint32_t off8;
@@ -89,7 +91,7 @@ struct tb_spool_client {
     uint64_t file_id; /* of the slot: that of the record it will be, should it die unseen */
     uid_t uid;        /* owner of the slot */
     pid_t pid;        /* a hint, as it sees itself; the rest too */
-    uint64_t start_ticks;
+    uint64_t start_ticks, created_mono_ns;
     bool is_this_boot;
 };
 

@@ -121,7 +121,7 @@ int tb_slot_open(struct tb_slot *slot, int dirfd, const uint8_t boot_id[16], uin
 
 int tb_slot_open_spare(struct tb_slot *slot, int dirfd, const uint8_t boot_id[16])
 {
-    return open_as(slot, dirfd, boot_id, 0, TB_SLOT_DONE);
+    return open_as(slot, dirfd, boot_id, TB_SLOT_SPARE, TB_SLOT_DONE);
 }
 
 /* All stores before it are visible to whoever sees this one. */

@@ -35,6 +35,9 @@ enum {
     TB_SLOT_CONTEXT_MAX = TB_SLOT_AREA_B - TB_SLOT_AREA_A - 56,
 };
 
+/* start_ticks in the header of a spare: no process has it; 0 is one that does not know itself. */
+#define TB_SLOT_SPARE UINT64_MAX
+
 struct tb_slot {
     uint8_t *_Atomic map;     /* TB_SLOT_BYTES, or NULL */
     int fd;                   /* holds the OFD lock; -1 */

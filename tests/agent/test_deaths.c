@@ -175,15 +175,19 @@ static void stranger_is_not_looked_at(void **state)
     struct tb_death death;
     (void)state;
     struct child child = start(wait_for_signal);
-    struct tb_spool_record records[5];
-    for (size_t i = 0; i < 5; i++)
+    struct tb_spool_record records[7];
+    for (size_t i = 0; i < 7; i++)
         records[i] = child.record;
     records[0].start_ticks++;
     records[1].uid = 4242424;
     records[2].pid = -1;
     records[3].pid = 0x3fffffff;
-    records[4].start_ticks = 0;
-    for (size_t i = 0; i < 5; i++) {
+    records[4].start_ticks = UINT64_MAX; /* a spare */
+    records[5].start_ticks = 0;
+    records[5].created_mono_ns = 1; /* it is younger than its slot */
+    records[6].start_ticks = 0;
+    records[6].created_mono_ns = UINT64_MAX;
+    for (size_t i = 0; i < 7; i++) {
         records[i].file_id = i;
         assert_int_equal(tb_deaths_ask(deaths, &records[i], &death), 0);
         assert_int_equal(death.how, TB_DEATH_UNKNOWN);
@@ -199,10 +203,10 @@ static void machine_that_was_started_since_took_it_along(void **state)
     struct tb_deaths *deaths = new_deaths(long_ns);
     struct tb_death death;
     (void)state;
-    struct tb_spool_record record = {.pid = getpid(), .start_ticks = 5, .is_this_boot = false};
+    struct tb_spool_record record = {.pid = getpid(), .start_ticks = 5, .names_boot = true};
     assert_int_equal(tb_deaths_ask(deaths, &record, &death), 0);
     assert_int_equal(death.how, TB_DEATH_OTHER_BOOT);
-    record.start_ticks = 0; /* it saw no /proc, and so no name of the boot */
+    record.names_boot = false; /* it saw no /proc */
     assert_int_equal(tb_deaths_ask(deaths, &record, &death), 0);
     assert_int_equal(death.how, TB_DEATH_UNKNOWN);
     tb_deaths_free(deaths);
@@ -220,12 +224,14 @@ struct watch {
 
 static void live_with_slot(int in_fd, int ready_fd, uint64_t (*ticks)(uint64_t), int (*body)(void))
 {
-    uint8_t boot[16];
+    uint8_t boot[16] = {0};
     struct tb_proc proc;
     struct tb_slot slot = {.fd = -1};
-    tb_id_boot(boot);
-    if (tb_proc_read(getpid(), &proc) != 0 ||
-        tb_slot_open(&slot, in_fd, boot, ticks(proc.start_ticks)) != 0)
+    if (tb_proc_read(getpid(), &proc) != 0)
+        _exit(1);
+    if (ticks(proc.start_ticks) != 0) /* who does not know it does not know the boot either */
+        tb_id_boot(boot);
+    if (tb_slot_open(&slot, in_fd, boot, ticks(proc.start_ticks)) != 0)
         _exit(1);
     (void)!write(ready_fd, "x", 1);
     (void)body();
@@ -298,6 +304,23 @@ static void client_that_is_killed_is_known_by_its_signal(void **state)
     look(&watch);
     assert_int_equal(tb_deaths_count(watch.deaths), 1);
     assert_true(tb_deaths_look(watch.deaths) > 0); /* not so soon */
+    struct tb_death death = end(&watch);
+    assert_is_killed(&death);
+}
+
+static uint64_t unknown(uint64_t ticks)
+{
+    (void)ticks;
+    return 0;
+}
+
+static void client_that_does_not_know_its_start_is_known_by_its_signal(void **state)
+{
+    struct watch watch;
+    (void)state;
+    begin(&watch, unknown, wait_for_signal);
+    look(&watch);
+    assert_int_equal(tb_deaths_count(watch.deaths), 1);
     struct tb_death death = end(&watch);
     assert_is_killed(&death);
 }
@@ -446,6 +469,7 @@ int main(void)
         IN_FOLDER(clients_that_cannot_be_watched_are_tried_once_and_a_few_at_a_time),
         IN_FOLDER(client_for_which_no_descriptor_was_left_is_tried_again),
         IN_FOLDER(client_that_is_killed_is_known_by_its_signal),
+        IN_FOLDER(client_that_does_not_know_its_start_is_known_by_its_signal),
         IN_FOLDER(victim_of_the_oom_killer_before_now_was_another),
         IN_FOLDER(victim_that_was_counted_at_the_last_look_is_this_one),
         IN_FOLDER(victim_that_takes_long_to_die_keeps_its_count),

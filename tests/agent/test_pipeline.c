@@ -355,7 +355,7 @@ static void a_process_that_vanished_is_an_item(void **state)
 {
     struct fixture *f = *state;
     struct found found;
-    spool_vanished(f, 0);
+    spool_vanished(f, 1); /* no process has this start */
     assert_int_equal(tb_pipeline_batch(f->pipeline), 1);
     occurrences(f, &found);
     assert_int_equal(found.n, 1);
@@ -374,7 +374,7 @@ static void one_that_lives_on_or_is_only_to_be_counted_is_none(void **state)
     drain(f);
     assert_int_equal(count_unreported(f), 1);
     f->config.counts_vanished = 1;
-    spool_vanished(f, 0);
+    spool_vanished(f, 1); /* no process has this start */
     drain(f);
     assert_int_equal(count_unreported(f), 2);
     occurrences(f, &found);

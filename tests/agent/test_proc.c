@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "agent/proc.h"
+#include "base/clock.h"
 
 #define MIDDLE " 1 2 3 4 -1 "
 #define UP_TO_START " 6 7 8 9 10 11 12 13 14 15 16 17 "
@@ -54,6 +55,18 @@ static void own_process_is_there(void **state)
     assert_true(tb_proc_has_uid(getpid(), geteuid()));
     assert_false(tb_proc_has_uid(getpid(), 4242424));
     assert_true(tb_proc_read(0x3fffffff, &proc) < 0);
+}
+
+static void who_was_there_before_is_told_by_the_clock(void **state)
+{
+    struct tb_proc proc;
+    (void)state;
+    assert_int_equal(tb_proc_read(getpid(), &proc), 0);
+    uint64_t now_ns = tb_clock_mono_ns();
+    assert_true(tb_proc_began_before(proc.start_ticks, now_ns));
+    assert_false(tb_proc_began_before(proc.start_ticks, 1));
+    assert_false(tb_proc_began_before(proc.start_ticks + 3600 * 1000, now_ns));
+    assert_false(tb_proc_began_before(proc.start_ticks, now_ns + (uint64_t)3600 * TB_NS_PER_S));
 }
 
 static void any_of_the_four_users_counts(void **state)
@@ -125,6 +138,7 @@ int main(void)
         cmocka_unit_test(stat_is_read_past_any_name),
         cmocka_unit_test(stat_that_is_none_is_refused),
         cmocka_unit_test(own_process_is_there),
+        cmocka_unit_test(who_was_there_before_is_told_by_the_clock),
         cmocka_unit_test(any_of_the_four_users_counts),
         cmocka_unit_test(memory_cgroup_is_found_in_both_versions),
         cmocka_unit_test(place_that_is_too_long_is_none),

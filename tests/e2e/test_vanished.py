@@ -151,6 +151,20 @@ class VanishedTest(towbar.Case):
             self.skipTest("this kernel does not tell how a process ended")
         self.unreported("sigterm", -signal.SIGTERM)
 
+    @unittest.skipUnless(os.geteuid() == 0, "only root may chroot")
+    def test_sigterm_of_a_child_in_a_chroot_is_an_ordinary_end(self):
+        if not self.kernel_tells():
+            self.skipTest("this kernel does not tell how a process ended")
+        with self.agent() as agent:
+            process = self.watched(agent, "chrooted-child")
+            process.stdin.write("x")
+            process.stdin.flush()
+            self.assertEqual(process.stdout.readline(), "inside\n")
+            self.wait_agent(agent, lambda status: status["pipeline"]["watched"] >= 2)
+            self.end(process, 0)
+            self.wait_for(agent, 1)
+        self.assertEqual(self.occurrences(), [])
+
     def test_exit_by_the_bare_system_call_is_none(self):
         if not self.kernel_tells():
             self.skipTest("this kernel does not tell how a process ended")

@@ -96,14 +96,39 @@ static void children(void)
     exit(0);
 }
 
+/* As a worker with separated privileges: it makes its slot where it sees no /proc. */
+static void chrooted_child(void)
+{
+    char word;
+    pid_t pid = fork();
+    if (pid == 0) {
+        if (chroot("/dev") != 0 || chdir("/") != 0)
+            _exit(99);
+        towbar_note(TOWBAR_INFO, "inside");
+        puts("inside");
+        fflush(stdout);
+        (void)!read(STDIN_FILENO, &word, 1);
+        (void)raise(SIGTERM);
+    }
+    (void)waitpid(pid, NULL, 0);
+    exit(0);
+}
+
 static const struct {
     const char *name;
     void (*run)(void);
 } ways[] = {
-    {"sigkill", sigkill},           {"last-word", last_word}, {"blocked-fault", blocked_fault},
-    {"seccomp-kill", seccomp_kill}, {"sigpipe", sigpipe},     {"sigterm", sigterm},
-    {"_exit", exit_fast},           {"raw-exit", exit_raw},   {"exec", other_program},
+    {"sigkill", sigkill},
+    {"last-word", last_word},
+    {"blocked-fault", blocked_fault},
+    {"seccomp-kill", seccomp_kill},
+    {"sigpipe", sigpipe},
+    {"sigterm", sigterm},
+    {"_exit", exit_fast},
+    {"raw-exit", exit_raw},
+    {"exec", other_program},
     {"children", children},
+    {"chrooted-child", chrooted_child},
 };
 
 int main(int argc, char **argv)
