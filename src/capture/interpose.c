@@ -1,5 +1,5 @@
 /* interpose.c - see interpose.h: threads that are created get an alternate signal stack, and
- * unloading is noticed.
+ * unloading is noticed. Where there is no room for a thread and its stack, the thread goes without.
  *
  * A new thread begins in tb_interpose_enter, which makes the block its own and then jumps to the
  * host's function with the stack as it found it: no frame of ours stays, whatever the compiler
@@ -15,6 +15,7 @@
 #include <stddef.h>
 #include <threads.h>
 
+#include "capture/block.h"
 #include "capture/lib.h"
 #include "capture/thread.h"
 #include "capture/unload.h"
@@ -122,8 +123,12 @@ TOWBAR_API int pthread_create(pthread_t *restrict out, const pthread_attr_t *res
     if (!thread)
         return real(out, attr, run, arg);
     int err = real(out, attr, tb_interpose_enter, thread);
+    if (err == EAGAIN || err == ENOMEM) {
+        tb_block_give_back(thread);
+        return real(out, attr, run, arg);
+    }
     if (err != 0)
-        tb_thread_drop(thread);
+        tb_block_drop(thread);
     return err;
 }
 
@@ -138,9 +143,10 @@ TOWBAR_API int thrd_create(thrd_t *out, thrd_start_t run, void *arg)
     if (!thread)
         return real(out, run, arg);
     int result = real(out, (thrd_start_t)(uintptr_t)tb_interpose_enter, thread);
-    if (result != thrd_success)
-        tb_thread_drop(thread);
-    return result;
+    if (result == thrd_success)
+        return result;
+    tb_block_give_back(thread); /* thrd_error may be EAGAIN */
+    return real(out, run, arg);
 }
 
 /* Unlike dlopen it does not ask who calls. One that began before the library was on is not watched:

@@ -1,11 +1,7 @@
 /* thread.c - see thread.h.
  *
  * An alternate stack that the host set stays: it may know better, and its handlers may count on
- * it. Size: 64 KiB, or what the processor's registers need and 32 KiB more.
- *
- * A spare block belongs to whoever takes its pointer out of the table. One whose thread ended in a
- * handler (pthread_exit there) runs on it to the very end: it is used again when the kernel does
- * not know that thread any more. */
+ * it. */
 #include "capture/thread.h"
 
 #include <errno.h>
@@ -14,22 +10,17 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
-#include <sys/auxv.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "capture/block.h"
 #include "capture/context.h"
 #include "capture/lib.h"
 #include "capture/text.h"
 #include "towbar/towbar.h"
 
 enum {
-    STACK_LEAST_BYTES = 64 << 10,
-    STACK_OURS_BYTES = 32 << 10,
-    ALIGNMENT = 64,
     NAME_BYTES = 16,
-    N_SPARES = 16,
     COVERED_MAX = 4096, /* two mappings each, of the 65530 that the kernel lets a process have */
 };
 
@@ -39,8 +30,6 @@ static struct {
 } end_of_thread;
 
 static atomic_int is_covering;
-static atomic_int n_blocks; /* mapped, spare ones too */
-static _Atomic(struct tb_thread *) spares[N_SPARES];
 static _Atomic uint32_t ids[TB_THREAD_IDS];
 
 /* ---- the table of thread ids ---- */
@@ -81,89 +70,12 @@ void tb_thread_forked(void)
     struct tb_thread *thread = tb_context()->thread;
     for (size_t i = 0; i < TB_THREAD_IDS; i++)
         atomic_store_explicit(&ids[i], 0, memory_order_relaxed);
-    atomic_store(&n_blocks, 0);
+    tb_block_forked();
     if (thread && thread->id_place > 0)
         thread->id_place = enroll();
 }
 
-/* ---- blocks ---- */
-
-static struct tb_thread *map_block(void)
-{
-    size_t page = (size_t)sysconf(_SC_PAGESIZE);
-    size_t stack = getauxval(AT_MINSIGSTKSZ) + STACK_OURS_BYTES;
-    if (stack < STACK_LEAST_BYTES)
-        stack = STACK_LEAST_BYTES;
-    size_t own = (sizeof(struct tb_thread) + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
-    size_t bytes = page + (stack + own + page - 1) / page * page;
-    char *map = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (map == MAP_FAILED)
-        return NULL;
-    if (mprotect(map, page, PROT_NONE) != 0) {
-        (void)munmap(map, bytes);
-        return NULL;
-    }
-    atomic_fetch_add(&n_blocks, 1);
-    struct tb_thread *thread = (struct tb_thread *)(void *)(map + bytes - own);
-    thread->map = map;
-    thread->map_bytes = bytes;
-    return thread;
-}
-
-static int keep_spare(struct tb_thread *thread)
-{
-    for (int i = 0; i < N_SPARES; i++) {
-        struct tb_thread *none = NULL;
-        if (atomic_compare_exchange_strong(&spares[i], &none, thread))
-            return 1;
-    }
-    return 0;
-}
-
-static int is_over(int tid)
-{
-    return tgkill(getpid(), tid, 0) != 0 && errno == ESRCH;
-}
-
-static struct tb_thread *take_spare(void)
-{
-    for (int i = 0; i < N_SPARES; i++) {
-        if (!atomic_load_explicit(&spares[i], memory_order_relaxed))
-            continue;
-        struct tb_thread *thread = atomic_exchange(&spares[i], NULL);
-        if (thread && (thread->left_by == 0 || is_over(thread->left_by)))
-            return thread;
-        if (thread)
-            (void)keep_spare(thread);
-    }
-    return NULL;
-}
-
-static struct tb_thread *new_block(void)
-{
-    struct tb_thread *thread = take_spare();
-    if (!thread)
-        thread = map_block();
-    if (!thread)
-        return NULL;
-    thread->id_place = 0;
-    thread->left_by = 0;
-    thread->depth = 0;
-    return thread;
-}
-
-void tb_thread_drop(struct tb_thread *thread)
-{
-    if (keep_spare(thread))
-        return;
-    atomic_fetch_sub(&n_blocks, 1);
-    (void)munmap(thread->map, thread->map_bytes);
-}
-
-static char *stack_of(const struct tb_thread *thread)
-{
-    return thread->map + (size_t)sysconf(_SC_PAGESIZE);
-}
+/* ---- a thread's end ---- */
 
 static void leave_thread(void *block)
 {
@@ -173,14 +85,11 @@ static void leave_thread(void *block)
     /* A handler of this thread must not meet what is taken away here. */
     tb_context()->thread = NULL;
     strike_out(thread);
-    if (here >= thread->map && here < (char *)thread) {
-        thread->left_by = gettid();
-        (void)keep_spare(thread); /* else it is lost */
-        return;
-    }
-    if (sigaltstack(NULL, &now) == 0 && now.ss_sp == stack_of(thread))
+    thread->left_by = gettid();
+    thread->is_on_stack = here >= thread->map && here < (char *)thread;
+    if (!thread->is_on_stack && sigaltstack(NULL, &now) == 0 && now.ss_sp == tb_block_stack(thread))
         (void)sigaltstack(&(stack_t){.ss_flags = SS_DISABLE}, NULL);
-    tb_thread_drop(thread);
+    tb_block_drop(thread);
 }
 
 __attribute__((constructor)) static void make_key(void)
@@ -200,7 +109,7 @@ struct tb_thread *tb_thread_self(int create)
     struct tb_context *context = tb_context();
     if (context->thread || !create)
         return context->thread;
-    struct tb_thread *thread = new_block();
+    struct tb_thread *thread = tb_block_new();
     if (!thread)
         return NULL;
     if (is_end_noticed(thread)) /* else it is lost at the end */
@@ -212,7 +121,7 @@ struct tb_thread *tb_thread_self(int create)
 static int set_stack(struct tb_thread *thread)
 {
     stack_t now;
-    stack_t ours = {.ss_sp = stack_of(thread)};
+    stack_t ours = {.ss_sp = tb_block_stack(thread)};
     ours.ss_size = (size_t)((char *)thread - (char *)ours.ss_sp);
     if (sigaltstack(NULL, &now) != 0)
         return -errno;
@@ -237,10 +146,10 @@ void tb_thread_cover(int is_wanted)
 struct tb_thread *tb_thread_prepare(void)
 {
     if (!atomic_load_explicit(&is_covering, memory_order_relaxed) || !end_of_thread.is_made ||
-        atomic_load_explicit(&n_blocks, memory_order_relaxed) >= COVERED_MAX)
+        tb_block_count() >= COVERED_MAX)
         return NULL;
     int kept = errno;
-    struct tb_thread *thread = new_block();
+    struct tb_thread *thread = tb_block_new();
     errno = kept;
     return thread;
 }
@@ -253,7 +162,7 @@ void tb_thread_start(struct tb_thread *thread)
         thread->id_place = enroll();
         (void)set_stack(thread);
     } else {
-        tb_thread_drop(thread);
+        tb_block_drop(thread);
     }
     errno = kept;
 }

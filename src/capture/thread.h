@@ -1,11 +1,12 @@
 /* thread.h - what a thread of the host has of ours: tags, an alternate signal stack, room for a
  * status line, and a place in the table of thread ids.
  *
- * 1. All of it is one mapping, of which only what is used takes memory: a guard page, the stack,
+ * 1. All of it is one mapping, of which only what is used takes memory: a guard, the stack,
  *    struct tb_thread. Made when the thread is created (interpose.c), or on the first call that
  *    needs it; never by a report or a handler. Undone when the thread ends.
  * 2. An alternate stack that the host set stays.
- * 3. Blocks of threads that ended are kept for the next ones: a new thread costs no mmap. */
+ * 3. Blocks of threads that ended are kept for the next ones: a new thread costs no mmap. None is
+ *    another's before its thread has ended for the kernel too (block.h). */
 #ifndef TB_CAPTURE_THREAD_H
 #define TB_CAPTURE_THREAD_H
 
@@ -23,13 +24,14 @@ struct tb_scope {
 
 /* The first fields share a page with the upper end of the stack. */
 struct tb_thread {
-    char *map; /* the mapping that this is the end of; the stack begins a page above */
+    char *map; /* the mapping that this is the end of; the stack begins above the guard */
     size_t map_bytes;
     uintptr_t run; /* the host's function and its argument, on the way to a new thread */
     void *arg;
-    int id_place; /* in the table of thread ids, from 1; 0: not there */
-    int left_by;  /* tid of the thread that ended in a handler on this stack, or 0 */
-    int depth;    /* tags pushed; those from TB_SCOPES_MAX on are not kept */
+    int id_place;    /* in the table of thread ids, from 1; 0: not there */
+    int left_by;     /* tid of the thread that had it and may still end, or 0 */
+    int is_on_stack; /* it ends in a handler on this stack */
+    int depth;       /* tags pushed; those from TB_SCOPES_MAX on are not kept */
     struct tb_scope scopes[TB_SCOPES_MAX];
     char status[TB_STATUS_BYTES];
 };
@@ -49,8 +51,6 @@ void tb_thread_cover(int is_wanted);
 struct tb_thread *tb_thread_prepare(void);
 /* In that thread, first of all: makes the block its own. Keeps errno. */
 void tb_thread_start(struct tb_thread *thread);
-/* The thread could not be created: the block goes back. */
-void tb_thread_drop(struct tb_thread *thread);
 
 /* The ids of up to max threads that have a block, in no order; returns how many. Of more threads
  * than TB_THREAD_IDS the rest is not known. Signal-safe. */

@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 #include <sys/prctl.h>
 
+#include "capture/block.h"
 #include "capture/thread.h"
 #include "towbar/towbar.h"
 
@@ -90,7 +91,8 @@ static void *enter(void *arg)
     *bad += towbar_thread_enter("worker-%d of many", 3) != 0;
     prctl(PR_GET_NAME, name);
     *bad += strcmp(name, "worker-3 of man") != 0;
-    *bad += sigaltstack(NULL, &now) != 0 || (now.ss_flags & SS_DISABLE) || now.ss_size < (64 << 10);
+    *bad +=
+        sigaltstack(NULL, &now) != 0 || (now.ss_flags & SS_DISABLE) || now.ss_size < (256 << 10);
     memset(now.ss_sp, 1, now.ss_size);      /* all of it is there */
     *bad += towbar_thread_enter(NULL) != 0; /* again: the same stack */
     stack_t again;
@@ -252,7 +254,7 @@ static void nothing_is_prepared_unless_it_is_wanted(void **state)
     assert_non_null(thread);
     tb_thread_cover(0);
     assert_null(tb_thread_prepare());
-    tb_thread_drop(thread);
+    tb_block_drop(thread);
 }
 
 static void *start_with_block(void *block)
@@ -270,22 +272,145 @@ static void *start_with_block(void *block)
     return is_good ? thread : NULL;
 }
 
+/* Its thread may have a few steps to the end when it is joined. */
 static void block_of_an_ended_thread_is_used_again(void **state)
 {
     (void)state;
-    void *first = NULL;
+    enum { ROUNDS = 1000 };
+    void *blocks[ROUNDS];
+    int n = 0;
     tb_thread_cover(1);
-    for (int i = 0; i < 5; i++) {
+    for (int i = 0; i < ROUNDS; i++) {
         pthread_t thread;
         void *result = NULL;
         struct tb_thread *block = tb_thread_prepare();
         assert_int_equal(pthread_create(&thread, NULL, start_with_block, block), 0);
         pthread_join(thread, &result);
         assert_ptr_equal(result, block);
-        assert_true(i == 0 || result == first);
-        first = result;
+        int is_known = 0;
+        for (int k = 0; k < n; k++)
+            is_known |= blocks[k] == block;
+        if (!is_known)
+            blocks[n++] = block;
     }
     tb_thread_cover(0);
+    assert_in_range(n, 1, 100);
+}
+
+/* ---- what a thread may do to its block at its end ---- */
+
+enum { N_PREPARED = 200 };
+
+static pthread_key_t late_key; /* its destructor comes after the library's */
+
+struct ending {
+    stack_t stack; /* the library's, that the thread put aside */
+    const struct tb_thread *block;
+    int is_shared;
+    volatile sig_atomic_t n_handled;
+};
+
+static struct ending *ending;
+
+static void fill_stack(int signo)
+{
+    volatile char room[8 << 10];
+    for (size_t i = 0; i < sizeof(room); i++)
+        room[i] = (char)signo;
+    ending->n_handled++;
+}
+
+/* More are prepared here than are ever kept: none is this thread's, whose stack is there still. */
+static void put_stack_back(void *arg)
+{
+    struct tb_thread *blocks[N_PREPARED];
+    ending = arg;
+    for (int i = 0; i < N_PREPARED; i++) {
+        blocks[i] = tb_thread_prepare();
+        ending->is_shared += blocks[i] == ending->block;
+    }
+    for (int i = 0; i < N_PREPARED; i++)
+        tb_block_drop(blocks[i]);
+    (void)sigaltstack(&ending->stack, NULL);
+    raise(SIGUSR1);
+    (void)sigaltstack(&(stack_t){.ss_flags = SS_DISABLE}, NULL);
+}
+
+static void *put_stack_aside(void *arg)
+{
+    static char own[64 << 10];
+    struct ending *mine = arg;
+    stack_t stack = {.ss_sp = own, .ss_size = sizeof(own)};
+    (void)towbar_thread_enter(NULL);
+    mine->block = tb_thread_self(0);
+    (void)sigaltstack(&stack, &mine->stack);
+    pthread_setspecific(late_key, mine);
+    return NULL;
+}
+
+static void block_is_nobody_elses_while_its_thread_runs_destructors(void **state)
+{
+    (void)state;
+    pthread_t thread;
+    struct ending mine = {.n_handled = 0};
+    struct sigaction before;
+    struct sigaction action = {.sa_handler = fill_stack, .sa_flags = SA_ONSTACK};
+    assert_int_equal(pthread_key_create(&late_key, put_stack_back), 0);
+    sigaction(SIGUSR1, &action, &before);
+    tb_thread_cover(1);
+    assert_int_equal(pthread_create(&thread, NULL, put_stack_aside, &mine), 0);
+    pthread_join(thread, NULL);
+    tb_thread_cover(0);
+    sigaction(SIGUSR1, &before, NULL);
+    pthread_key_delete(late_key);
+    assert_int_equal(mine.is_shared, 0);
+    assert_int_equal(mine.n_handled, 1);
+    assert_non_null(mine.block);
+    assert_in_range((uintptr_t)mine.stack.ss_sp, (uintptr_t)mine.block->map, (uintptr_t)mine.block);
+}
+
+/* ---- mappings ---- */
+
+static void blocks_given_back_leave_no_mappings(void **state)
+{
+    (void)state;
+    struct tb_thread *blocks[N_PREPARED];
+    tb_thread_cover(1);
+    struct tb_thread *last = tb_thread_prepare();
+    tb_block_give_back(last);
+    int before = tb_block_count();
+    for (int i = 0; i < N_PREPARED; i++) {
+        blocks[i] = tb_thread_prepare();
+        assert_non_null(blocks[i]);
+    }
+    assert_int_equal(tb_block_count(), before + N_PREPARED);
+    for (int i = 1; i < N_PREPARED; i++)
+        tb_block_drop(blocks[i]);
+    assert_int_equal(tb_block_count(), before + 1 + 64); /* the spares */
+    errno = 77;
+    tb_block_give_back(blocks[0]);
+    tb_thread_cover(0);
+    assert_int_equal(errno, 77);
+    assert_int_equal(tb_block_count(), before);
+}
+
+static void guard_below_the_stack_has_64_kib(void **state)
+{
+    (void)state;
+    tb_thread_cover(1);
+    struct tb_thread *thread = tb_thread_prepare();
+    tb_thread_cover(0);
+    char *stack = tb_block_stack(thread);
+    int pipe_ends[2];
+    assert_true(stack - thread->map >= 64 << 10);
+    assert_true((char *)thread - stack >= 256 << 10);
+    assert_int_equal(pipe(pipe_ends), 0);
+    for (char *at = thread->map; at < stack; at += 4096) /* the kernel reads it, or says EFAULT */
+        assert_int_equal(write(pipe_ends[1], at, 1), -1);
+    assert_int_equal(write(pipe_ends[1], stack, 1), 1);
+    close(pipe_ends[0]);
+    close(pipe_ends[1]);
+    tb_block_drop(thread);
 }
 
 int main(void)
@@ -301,6 +426,9 @@ int main(void)
         cmocka_unit_test(fork_child_knows_itself_alone),
         cmocka_unit_test(nothing_is_prepared_unless_it_is_wanted),
         cmocka_unit_test(block_of_an_ended_thread_is_used_again),
+        cmocka_unit_test(block_is_nobody_elses_while_its_thread_runs_destructors),
+        cmocka_unit_test(blocks_given_back_leave_no_mappings),
+        cmocka_unit_test(guard_below_the_stack_has_64_kib),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
