@@ -18,6 +18,15 @@ enum {
     MAX_READS = 256,  /* of 16 KiB events each at a time */
 };
 
+/* The end of a process is heard of in its slot: it comes before very many that are only looked at
+ * again because they are there. */
+static void touch_named(struct tb_spool *spool, struct tb_source *source)
+{
+    tb_folder_touch(spool, source);
+    if (source->is_slot && source->heap_at != 0)
+        tb_index_urge(&spool->index, source);
+}
+
 static void note_event(struct tb_spool *spool, const struct inotify_event *event)
 {
     if (event->mask & IN_Q_OVERFLOW)
@@ -33,7 +42,7 @@ static void note_event(struct tb_spool *spool, const struct inotify_event *event
     if (event->mask & IN_DELETE) {
         spool->list_needed = spool->list_needed || source;
     } else if (source) {
-        tb_folder_touch(spool, source);
+        touch_named(spool, source);
         source->quiet_size = 0;
     } else {
         int kind;

@@ -7,7 +7,7 @@
 
 #include "base/id.h"
 
-enum { FIRST_BUCKETS = 1024, FIRST_HEAP = 256 };
+enum { FIRST_BUCKETS = 1024, FIRST_HEAP = 256, URGENT = -1 /* before the first class */ };
 
 /* Two rounds of multiply and fold: each bit of the hash, and of the secret, reaches each bit of the
  * bucket. With one, ids that differ in high bits alone would share one whatever the secret is. */
@@ -193,14 +193,24 @@ static void sift_down(struct tb_index *index, size_t at)
     put(index, at, source);
 }
 
-void tb_index_push(struct tb_index *index, struct tb_source *source)
+static void push(struct tb_index *index, struct tb_source *source, int order_class)
 {
-    if (source->heap_at != 0)
-        return;
-    source->order_class = source->class_;
+    source->order_class = order_class;
     source->order_ns = source->header.created_wall_ns;
     index->heap[++index->n_heap] = source;
     sift_up(index, index->n_heap);
+}
+
+void tb_index_push(struct tb_index *index, struct tb_source *source)
+{
+    if (source->heap_at == 0)
+        push(index, source, source->class_);
+}
+
+void tb_index_urge(struct tb_index *index, struct tb_source *source)
+{
+    tb_index_drop(index, source);
+    push(index, source, URGENT);
 }
 
 struct tb_source *tb_index_first(const struct tb_index *index)

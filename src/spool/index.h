@@ -34,6 +34,8 @@ struct tb_source *tb_index_id(const struct tb_index *index, uint64_t id);
 
 /* source is worth a visit; its place in the order is that of its class and age now. */
 void tb_index_push(struct tb_index *index, struct tb_source *source);
+/* The same, before all that nobody urges. */
+void tb_index_urge(struct tb_index *index, struct tb_source *source);
 /* The one that comes first, or NULL; it stays. */
 struct tb_source *tb_index_first(const struct tb_index *index);
 void tb_index_drop(struct tb_index *index, struct tb_source *source);

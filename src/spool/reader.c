@@ -12,7 +12,7 @@
 #include "spool/state.h"
 
 enum {
-    EVENTS_EVERY = 64,    /* records after which a crash that came meanwhile may overtake */
+    EVENTS_EVERY = 64, /* records, or files, after which a crash that came meanwhile may overtake */
     QUARANTINE_WHY = 256, /* bytes */
 };
 
@@ -285,6 +285,8 @@ int tb_spool_next(struct tb_spool *spool, struct tb_spool_record *out)
             if (err == -ENOMEM)
                 return err;
         }
+        if (++spool->n_since_events >= EVENTS_EVERY)
+            tb_folder_events(spool);
         struct tb_source *source = tb_folder_pick(spool);
         if (!source && looked) {
             if (!want_suspect(spool))

@@ -2,7 +2,7 @@
 if(name STREQUAL "test_unseen" OR name STREQUAL "test_slot" OR name STREQUAL "test_more_read")
   target_link_libraries(${target} PRIVATE tb_record)
 endif()
-# It counts how often a file is opened.
-if(name STREQUAL "test_evict")
+# They count how often a file is opened.
+if(name STREQUAL "test_evict" OR name STREQUAL "test_urgent")
   target_link_options(${target} PRIVATE -Wl,--wrap=tb_source_enter)
 endif()
