@@ -36,6 +36,7 @@
 
 enum {
     N_WORKS = 8,
+    CACHE_LINE = 64, /* bytes; none is in two works: their threads would fetch it in turn */
     N_YIELDS = 64,
     MESSAGE_BYTES = 4 << 10,
     FRAMES_MAX = 256,
@@ -45,7 +46,7 @@ enum {
 };
 
 struct work {
-    struct tb_claim claim;
+    _Alignas(CACHE_LINE) struct tb_claim claim;
     struct tb_modules *modules; /* taken; NULL without */
     struct tb_stack stack;
     struct tb_unwind_frame frames[FRAMES_MAX];

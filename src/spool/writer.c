@@ -14,12 +14,14 @@
 enum {
     CLOSING = -1,
     OPENING = -2,
+    FIRST = 0, /* lanes */
+    SECOND = 1,
     N_ROUNDS = 8,  /* files that may fill up under one append */
     N_YIELDS = 16, /* then sleeps, for a rotation that meets a slow disk: */
     N_SLEEPS = 16, /* 1.6 ms altogether, and the caller counts a drop */
     SLEEP_NS = 100000,
     STUCK_S = 1,  /* one who opens a file for longer is not waited for any more */
-    RENEW_S = 10, /* before another try to replace a file that is only old */
+    RENEW_S = 10, /* before another try to replace a file that is only old, or at a second */
 };
 
 static void set_dir(struct tb_writer *writer, int dirfd)
@@ -51,11 +53,11 @@ static void release(struct tb_writer_file *file)
     atomic_store(&file->refs, 0);
 }
 
-/* The current file with a reference for this append, or NULL when there is none. */
-static struct tb_writer_file *acquire(struct tb_writer *writer)
+/* The current file of the lane with a reference for this append, or NULL when there is none. */
+static struct tb_writer_file *acquire(struct tb_writer *writer, int lane)
 {
     for (;;) {
-        struct tb_writer_file *file = atomic_load(&writer->file);
+        struct tb_writer_file *file = atomic_load(&writer->current[lane]);
         if (!file)
             return NULL;
         int refs = atomic_load(&file->refs);
@@ -63,7 +65,7 @@ static struct tb_writer_file *acquire(struct tb_writer *writer)
             continue;
         if (refs <= 0)
             continue; /* retired since: another one, or NULL, is current by now */
-        if (atomic_load(&writer->file) == file)
+        if (atomic_load(&writer->current[lane]) == file)
             return file;
         release(file);
     }
@@ -131,7 +133,7 @@ static struct tb_writer_file *claim_file(struct tb_writer *writer)
 
 /* Opens a file in place of old (NULL: there is none), which the caller has a reference to. A file
  * stays current when the next cannot be opened, so that nobody forgets to try again. */
-static int open_next(struct tb_writer *writer, struct tb_writer_file *old,
+static int open_next(struct tb_writer *writer, int lane, struct tb_writer_file *old,
                      const struct tb_append *record)
 {
     struct tb_writer_file *current = old;
@@ -144,7 +146,7 @@ static int open_next(struct tb_writer *writer, struct tb_writer_file *old,
         return err;
     }
     atomic_store(&next->refs, 1);
-    if (!atomic_compare_exchange_strong(&writer->file, &current, next))
+    if (!atomic_compare_exchange_strong(&writer->current[lane], &current, next))
         old = next; /* somebody else was quicker: this one ends unused */
     if (old) {
         tb_writer_file_seal(old);
@@ -153,27 +155,42 @@ static int open_next(struct tb_writer *writer, struct tb_writer_file *old,
     return 0;
 }
 
-static int rotate(struct tb_writer *writer, struct tb_writer_file *old,
+/* Of the second nobody waits for one who opens it: there is the first. */
+static int rotate(struct tb_writer *writer, int lane, struct tb_writer_file *old,
                   const struct tb_append *record, int n_tries)
 {
-    int err = lock_rotation(writer, n_tries);
+    int err = lock_rotation(writer, lane == FIRST ? n_tries : 1);
     if (err < 0)
         return err;
-    if (atomic_load(&writer->file) == old)
-        err = open_next(writer, old, record);
+    if (atomic_load(&writer->current[lane]) == old)
+        err = open_next(writer, lane, old, record);
     unlock_rotation(writer);
     return err;
 }
 
-/* Replaces a file that is only old, if that can be done at once; else it is used for a while yet,
- * since a full disk or a folder that is gone must not cost the room that is left in it. */
+static void end_lane(struct tb_writer *writer, int lane)
+{
+    struct tb_writer_file *file = atomic_exchange(&writer->current[lane], NULL);
+    if (!file)
+        return;
+    tb_writer_file_seal(file);
+    release(file);
+}
+
+static int is_old(const struct tb_writer_file *file, uint64_t now)
+{
+    return now >= atomic_load_explicit(&file->renew_at_ns, memory_order_relaxed);
+}
+
+/* Replaces a first file that is only old, if that can be done at once; else it is used for a while
+ * yet, since a full disk or a folder that is gone must not cost the room that is left in it. */
 static void renew(struct tb_writer *writer, struct tb_writer_file *file,
                   const struct tb_append *record)
 {
     uint64_t now = tb_clock_tick_ns();
-    if (now < atomic_load_explicit(&file->renew_at_ns, memory_order_relaxed))
+    if (!is_old(file, now))
         return;
-    if (rotate(writer, file, record, 1) < 0)
+    if (rotate(writer, FIRST, file, record, 1) < 0)
         atomic_store(&file->renew_at_ns, now + (uint64_t)RENEW_S * TB_NS_PER_S);
 }
 
@@ -190,29 +207,25 @@ int tb_writer_move(struct tb_writer *writer, int dirfd)
 /* ---- append ---- */
 
 /* Into file, which is NULL when there is none yet: as tb_writer_append, or -EXFULL to try again. */
-static int append_to(struct tb_writer *writer, struct tb_writer_file *file,
+static int append_to(struct tb_writer *writer, int lane, struct tb_writer_file *file,
                      const struct tb_append *record)
 {
     int err = file ? tb_writer_file_append(file, writer->class_, record) : -EXFULL;
     if (err == 0 && record->synced)
         *record->synced = tb_writer_file_sync(file, writer);
-    if (err != -EXFULL && err != -EBADF)
+    if (err != -EXFULL && (err != -EBADF || lane == SECOND))
         return err;
-    err = rotate(writer, file, record, N_YIELDS + N_SLEEPS);
+    err = rotate(writer, lane, file, record, N_YIELDS + N_SLEEPS);
     return err == 0 ? -EXFULL : err;
 }
 
-int tb_writer_append(struct tb_writer *writer, const struct tb_append *record)
+static int append_in(struct tb_writer *writer, int lane, const struct tb_append *record)
 {
-    if (record->len > TB_PAYLOAD_MAX_BYTES)
-        return -EMSGSIZE;
-    if (record->context && record->context_len > TB_PAYLOAD_MAX_BYTES)
-        return -EMSGSIZE;
     for (int i = 0; i < N_ROUNDS; i++) {
-        struct tb_writer_file *file = acquire(writer);
-        if (file)
+        struct tb_writer_file *file = acquire(writer, lane);
+        if (file && lane == FIRST)
             renew(writer, file, record);
-        int err = append_to(writer, file, record);
+        int err = append_to(writer, lane, file, record);
         if (file)
             release(file);
         if (err != -EXFULL)
@@ -221,27 +234,87 @@ int tb_writer_append(struct tb_writer *writer, const struct tb_append *record)
     return -EAGAIN;
 }
 
+/* Into the second file, which ends when it cannot take the record: what is left of its room goes
+ * back to the disk, for the first. */
+static int append_second(struct tb_writer *writer, const struct tb_append *record)
+{
+    int err = append_in(writer, SECOND, record);
+    if (err == 0 || err == -EAGAIN)
+        return err;
+    atomic_store(&writer->second_at_ns, tb_clock_tick_ns() + (uint64_t)RENEW_S * TB_NS_PER_S);
+    end_lane(writer, SECOND);
+    return err;
+}
+
+/* Is somebody in that current file, who holds a reference beside the one for being current? */
+static int is_busy(const struct tb_writer_file *file)
+{
+    return file && atomic_load_explicit(&file->refs, memory_order_relaxed) > 1;
+}
+
+/* Threads that met once keep apart from then on: each has its file in the cache of its processor.
+ */
+static int choose_of_two(struct tb_writer *writer, const struct tb_writer_file *first,
+                         const struct tb_writer_file *second)
+{
+    uint64_t now = tb_clock_tick_ns();
+    uintptr_t self = (uintptr_t)&errno; /* each thread has another */
+    if (second && is_old(second, now)) {
+        end_lane(writer, SECOND);
+        return FIRST;
+    }
+    if (second && atomic_load(&writer->second_owner) == self)
+        return is_busy(second) ? FIRST : SECOND;
+    if (!is_busy(first) || is_old(first, now) || now < atomic_load(&writer->second_at_ns))
+        return FIRST;
+    atomic_store(&writer->second_owner, self);
+    return SECOND;
+}
+
+/* Mostly there is one thread, for which this must cost nothing. */
+static int choose_lane(struct tb_writer *writer, const struct tb_append *record)
+{
+    const struct tb_writer_file *first = atomic_load(&writer->current[FIRST]);
+    const struct tb_writer_file *second = atomic_load(&writer->current[SECOND]);
+    if (record->synced || (!second && !is_busy(first)))
+        return FIRST;
+    return choose_of_two(writer, first, second);
+}
+
+int tb_writer_append(struct tb_writer *writer, const struct tb_append *record)
+{
+    if (record->len > TB_PAYLOAD_MAX_BYTES)
+        return -EMSGSIZE;
+    if (record->context && record->context_len > TB_PAYLOAD_MAX_BYTES)
+        return -EMSGSIZE;
+    if (choose_lane(writer, record) == SECOND && append_second(writer, record) == 0)
+        return 0;
+    int err = append_in(writer, FIRST, record);
+    if (err < 0 && atomic_load(&writer->current[SECOND]) && append_second(writer, record) == 0)
+        return 0; /* there was room in it yet */
+    return err;
+}
+
 void tb_writer_close(struct tb_writer *writer)
 {
-    struct tb_writer_file *file = atomic_exchange(&writer->file, NULL);
-    if (!file)
-        return;
-    tb_writer_file_seal(file);
-    release(file);
+    for (int lane = 0; lane < TB_WRITER_LANES; lane++)
+        end_lane(writer, lane);
 }
 
 void tb_writer_forget(struct tb_writer *writer)
 {
-    atomic_store(&writer->file, NULL);
+    for (int lane = 0; lane < TB_WRITER_LANES; lane++)
+        atomic_store(&writer->current[lane], NULL);
     for (int i = 0; i < TB_WRITER_FILES; i++) {
         tb_writer_file_close(&writer->files[i]);
         atomic_store(&writer->files[i].refs, 0);
     }
     atomic_store(&writer->rotating, 0);
+    atomic_store(&writer->second_at_ns, 0);
 }
 
 int tb_writer_fd(const struct tb_writer *writer)
 {
-    const struct tb_writer_file *file = atomic_load(&writer->file);
+    const struct tb_writer_file *file = atomic_load(&writer->current[FIRST]);
     return file ? file->fd : -1;
 }

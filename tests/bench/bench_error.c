@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -15,7 +16,7 @@
 #include "spool/reader.h"
 #include "store.h"
 
-enum { REPORTS = 2000, RECORD_BYTES = 16 << 10 };
+enum { REPORTS = 2000, RECORD_BYTES = 16 << 10, PLAIN_BYTES = 1456 };
 
 /* The length of the first record of an error in the spool, or a negative errno. */
 static int record_bytes(const char *folder)
@@ -121,11 +122,91 @@ static int error_bytes(const char *folder, struct bench_round *out)
     return len < 0 ? len : 0;
 }
 
+/* ---- two threads ---- */
+
+/* One of two threads that do nothing but write. */
+struct pwriter {
+    pthread_barrier_t *start;
+    int fd;
+    off_t offset; /* then every second place */
+    int err;
+};
+
+static void *pwrite_all(void *arg)
+{
+    static const char data[PLAIN_BYTES];
+    struct pwriter *w = arg;
+    (void)pthread_barrier_wait(w->start);
+    for (int i = 0; i < REPORTS / 2 && w->err == 0; i++, w->offset += (off_t)2 * PLAIN_BYTES) {
+        if (pwrite(w->fd, data, sizeof(data), w->offset) != sizeof(data))
+            w->err = -errno;
+    }
+    return NULL;
+}
+
+static int open_plain(const char *folder, int number)
+{
+    char path[BENCH_PATH + 16];
+    (void)snprintf(path, sizeof(path), "%s/plain%d", folder, number);
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return -errno;
+    (void)posix_fallocate(fd, 0, (off_t)REPORTS * PLAIN_BYTES); /* as ours */
+    return fd;
+}
+
+/* Writes per second to those two descriptors, which may be of one file. */
+static int pwrite_2threads(const int fds[2], double *out)
+{
+    struct pwriter writers[2];
+    pthread_t ids[2];
+    pthread_barrier_t start;
+    int err = -pthread_barrier_init(&start, NULL, 3);
+    for (int i = 0; i < 2 && err == 0; i++) {
+        writers[i] = (struct pwriter){&start, fds[i], (off_t)i * PLAIN_BYTES, 0};
+        err = -pthread_create(&ids[i], NULL, pwrite_all, &writers[i]);
+    }
+    if (err < 0)
+        return err; /* and the program ends: nobody passes the barrier */
+    (void)pthread_barrier_wait(&start);
+    double start_us = bench_us();
+    (void)pthread_join(ids[0], NULL);
+    (void)pthread_join(ids[1], NULL);
+    *out = REPORTS / (bench_us() - start_us) * 1e6;
+    pthread_barrier_destroy(&start);
+    return writers[0].err ? writers[0].err : writers[1].err;
+}
+
+/* What the kernel alone lets two threads do: in one file, and in one each. */
+static int pwrite_alone(const char *parent, struct bench_round *out)
+{
+    char folder[BENCH_PATH];
+    int err = bench_folder(parent, folder);
+    if (err < 0)
+        return err;
+    int fds[2] = {open_plain(folder, 0), open_plain(folder, 1)};
+    err = fds[0] < 0 ? fds[0] : fds[1] < 0 ? fds[1] : 0;
+    out->peers[0].name = "one file";
+    out->peers[1].name = "two files";
+    if (err == 0)
+        err = pwrite_2threads((const int[]){fds[0], fds[0]}, &out->peers[0].value);
+    if (err == 0)
+        err = pwrite_2threads(fds, &out->peers[1].value);
+    for (int i = 0; i < 2; i++) {
+        if (fds[i] >= 0)
+            close(fds[i]);
+    }
+    bench_remove(folder);
+    return err;
+}
+
 /* The limit is one thread. */
 static int rate_2threads(const char *folder, struct bench_round *out)
 {
     int err = run_host_once(folder, RUN_HOST, "rate", 1, &out->limit);
-    return err ? err : run_host_once(folder, RUN_HOST, "rate", 2, &out->ours);
+    if (err == 0)
+        err = run_host_once(folder, RUN_HOST, "rate", 2, &out->ours);
+    return err ? err : pwrite_alone(folder, out);
 }
 
 /* The limit is snprintf of the same text. */

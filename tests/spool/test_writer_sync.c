@@ -274,7 +274,7 @@ static void a_leader_that_does_not_come_back_costs_its_file_and_no_more(void **s
     struct fixture *fixture = *state;
     tb_writer_init(&writer, TB_CLASS_ERROR, fixture->dirfd);
     assert_int_equal(append_synced(0), 0);
-    struct tb_writer_file *file = atomic_load(&writer.file);
+    struct tb_writer_file *file = atomic_load(&writer.current[0]);
     atomic_store(&file->sync.leader, 1); /* it left by siglongjmp, in another thread */
     pthread_t thread;
     void *result;
