@@ -288,12 +288,16 @@ static int group_vanished(const struct tb_doc *item, struct tb_group *out)
     (void)tb_doc_copy(item, tb_doc_find(item, 0, "custom.native.executable"), executable,
                       sizeof(executable));
     tb_buf_addf(&text, "towbar vanished 1\n%s\n%s\n%s\n", service, class_, executable);
+    int is_oom = tb_doc_find(item, 0, "custom.native.oom_killer") >= 0;
+    if (is_oom)
+        tb_buf_adds(&text, "OOM killer\n");
     int err = sha1(&text, out->fingerprint);
     tb_buf_done(&text);
     return err ? err
                : write_inputs(out, &(struct inputs){.by = "end",
                                                     .service = service,
                                                     .class_ = class_,
+                                                    .text = is_oom ? "OOM killer" : "",
                                                     .executable = executable});
 }
 

@@ -272,6 +272,9 @@ static void vanished_processes_of_one_program_and_end_are_one(void **state)
     assert_string_not_equal(fingerprint(vanished("other", "SIGKILL", "feedd", 7), 1), first);
     assert_string_not_equal(fingerprint(vanished("feedd", "SIGPIPE", "feedd", 7), 1), first);
     assert_string_not_equal(fingerprint(vanished("feedd", "SIGKILL", "helper", 7), 1), first);
+    /* A service that is out of memory is not one that somebody kills. */
+    const char *oom = vanished("feedd", "SIGKILL", "feedd\",\"oom_killer\":\"in its cgroup", 7);
+    assert_string_not_equal(fingerprint(oom, 1), first);
 }
 
 int main(void)
