@@ -313,6 +313,7 @@ static int examine(const struct entry *e, struct tb_death *out)
         take_status(proc.exit_code, out);
         return 0;
     }
+    out->why = end == TB_PIDFD_SILENT ? TB_DEATH_OLD_KERNEL : TB_DEATH_NOT_REAPED;
     return end == TB_PIDFD_SILENT ? 0 : -EAGAIN;
 }
 
@@ -325,6 +326,7 @@ int tb_deaths_ask(struct tb_deaths *w, const struct tb_spool_record *record, str
                                      .created_mono_ns = record->created_mono_ns,
                                      .is_this_boot = record->is_this_boot};
     memset(out, 0, sizeof(*out));
+    out->found_wall_ns = tb_clock_wall_ns();
     w->now_ns = tb_clock_mono_ns();
     if (!record->is_this_boot && record->names_boot) {
         out->how = TB_DEATH_OTHER_BOOT;
@@ -349,6 +351,7 @@ int tb_deaths_ask(struct tb_deaths *w, const struct tb_spool_record *record, str
     if (examine(e, out) != 0 && w->now_ns - e->asked_ns < w->patience_ns)
         return -EAGAIN;
     out->was_watched = e->was_seen_alive;
+    out->found_wall_ns = e->dead_wall_ns;
     out->noticed_wall_ns = e->was_seen_alive ? e->dead_wall_ns : 0;
     if (out->how == TB_DEATH_UNKNOWN || out->signo == SIGKILL)
         take_oom(w, e, out);

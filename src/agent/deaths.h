@@ -24,13 +24,22 @@ enum tb_death_how {
     TB_DEATH_OTHER_BOOT /* the machine was started since */
 };
 
+/* Why it is not known how. */
+enum tb_death_why {
+    TB_DEATH_UNSEEN,     /* the agent was away, or could not see it alive */
+    TB_DEATH_OLD_KERNEL, /* which does not tell, or not this user */
+    TB_DEATH_NOT_REAPED  /* it tells when the parent asks, which it did not in time */
+};
+
 struct tb_death {
     enum tb_death_how how;
+    enum tb_death_why why; /* of TB_DEATH_UNKNOWN */
     int signo, has_core;
     int was_watched; /* the agent saw it live */
     /* The OOM killer had victims between the last but one time that it was seen alive and now: */
     int oom_in_cgroup, oom_on_host;
-    uint64_t noticed_wall_ns; /* when it was first known to be dead */
+    uint64_t noticed_wall_ns; /* when it died, give or take a look; 0 where nobody saw that */
+    uint64_t found_wall_ns;   /* when it was first known to be dead */
 };
 
 struct tb_deaths;

@@ -88,8 +88,8 @@ static const char *const register_names[TB_N_NAMED_REGS] = {
 /* Why the default action of these ended a process. */
 static const struct name end_meanings[] = {
     {SIGSEGV, 0,
-     "a fault for which no handler could run: its signal was blocked or reset, or "
-     "there was no stack for it"},
+     "a fault that the library's handler did not see: its signal was blocked, or the program had "
+     "set another handler or none, or there was no stack for it"},
     {SIGSYS, 0, "a system call forbidden by seccomp, whose filter lets no handler run"},
     {SIGQUIT, 0, "a request to quit, from a terminal or a program"},
     {SIGXCPU, 0, "the limit of processor time (RLIMIT_CPU)"},

@@ -221,6 +221,8 @@ static int store_one(struct tb_pipeline *p, struct entry *entry, uint64_t now_ns
     int can_send = work->token[0] != '\0' || p->options.config->token[0] != '\0';
     int err = tb_store_add(store, &occurrence, sinks, can_send ? 1 : 0);
     *n_outbox += err == 0 && can_send;
+    if (err == 0 && work->counter[0] != '\0')
+        err = tb_store_count(store, work->counter, 1);
     return err < 0 ? err : 0; /* 1: known already, which the store has counted */
 }
 
@@ -276,6 +278,8 @@ static void tell_crashes(const struct tb_pipeline *p)
 {
     for (size_t i = 0; i < p->n; i++) {
         const struct tb_work *work = &p->batch[i].work;
+        if (work->told[0] != '\0')
+            tb_log(TB_LOG_INFO, "%s", work->told);
         if (p->batch[i].class_ == TB_CLASS_CRASH && work->drop_counter[0] == '\0')
             tb_log(TB_LOG_INFO, "stored %s: %s (service %s, environment %s)", work->uuid,
                    work->facts.title, work->service[0] != '\0' ? work->service : "unknown",

@@ -42,7 +42,9 @@ struct tb_work {
     /* A dropcount is no item, nor is a process that ended as it should: it is only counted. */
     char drop_counter[TB_ITEM_SHORT]; /* "dropped.rate", "vanished.exec", or "" */
     int64_t n_dropped;
-    char why[TB_STAGE_WHY]; /* why no item can be made of it */
+    char counter[TB_ITEM_SHORT]; /* what an item counts as beside, "vanished.reported", or "" */
+    char told[TB_STAGE_WHY];     /* for the log, when it is stored; or "" */
+    char why[TB_STAGE_WHY];      /* why no item can be made of it */
 };
 
 /* Runs all stages. 0; -ENOMEM; -EAGAIN when the record is to be put aside for a moment; or another

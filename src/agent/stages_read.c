@@ -152,6 +152,26 @@ static void ask(const struct tb_stage_tools *tools, const struct origin *origin,
     context->symbols_len = answer->len;
 }
 
+/* Ordinary ends are counted without a word. */
+static void tell_vanished(struct tb_work *work, const struct tb_crash *crash,
+                          const struct tb_death *death, const struct tb_native_context *context,
+                          const char *counter)
+{
+    char brief[TB_VANISHED_TEXT];
+    int is_only_counted = counter != NULL && strcmp(counter, TB_VANISHED_UNREPORTED) == 0;
+    snprintf(work->counter, sizeof(work->counter), "%s",
+             counter == NULL ? TB_VANISHED_REPORTED : "");
+    if (counter != NULL) {
+        snprintf(work->drop_counter, sizeof(work->drop_counter), "%s", counter);
+        work->n_dropped = 1;
+    }
+    if (counter != NULL && !is_only_counted)
+        return;
+    tb_vanished_brief(crash, death, context, brief);
+    snprintf(work->told, sizeof(work->told), "%.200s%s", brief,
+             is_only_counted ? "; counted, not reported (vanished: count)" : "");
+}
+
 /* A process that died unseen; nobody can be asked for a stack. */
 static int read_vanished(const struct tb_stage_tools *tools, struct tb_work *work,
                          const struct tb_crash *crash)
@@ -162,16 +182,13 @@ static int read_vanished(const struct tb_stage_tools *tools, struct tb_work *wor
         tools->may_wait)
         return -EAGAIN;
     const char *counter = tb_vanished_counter(&death, tools->config->counts_vanished);
-    if (counter != NULL) {
-        snprintf(work->drop_counter, sizeof(work->drop_counter), "%s", counter);
-        work->n_dropped = 1;
-        return 0;
-    }
     int err = find_origin(tools, work->record, crash->fixed.generation, &origin);
     if (!err) {
         struct tb_native_context context = native_context(tools, work, &origin);
+        tell_vanished(work, crash, &death, &context, counter);
         work->occurred_ns = tb_vanished_wall_ns(crash, &death, &context);
-        err = tb_vanished_item(crash, &death, &context, &work->item);
+        if (counter == NULL)
+            err = tb_vanished_item(crash, &death, &context, &work->item);
     }
     forget_origin(&origin);
     return err;

@@ -48,11 +48,6 @@ void tb_upkeep_tell(struct tb_upkeep *upkeep, const struct tb_spool_stats *now, 
     if (now->n_refused > before->n_refused)
         tb_log(TB_LOG_WARNING, "%llu foreign files lie in the spool and are left alone",
                (unsigned long long)(now->n_refused - before->n_refused));
-    if (now->n_vanished > before->n_vanished)
-        tb_log(TB_LOG_INFO,
-               "%llu processes ended without a word; those that were killed, or may have been, are "
-               "reported",
-               (unsigned long long)(now->n_vanished - before->n_vanished));
     if (n_drops > 0)
         tb_log(TB_LOG_WARNING,
                "%llu records were refused by processes that ended before they could tell", n_drops);

@@ -14,7 +14,7 @@
 #include "base/id.h"
 #include "item/write.h"
 
-enum { ERROR = 3, CRITICAL = 4 /* enum towbar_level */, TITLE_BYTES = 256, AGE_BYTES = 32 };
+enum { WARNING = 2, ERROR, CRITICAL /* enum towbar_level */, TITLE_BYTES = 256, AGE_BYTES = 32 };
 enum { ITEM_BYTES = 64 << 10 }; /* sixteen notes, each letter of them escaped, fit */
 
 static const char UNKNOWN_CLASS[] = "vanished";
@@ -35,7 +35,7 @@ const char *tb_vanished_counter(const struct tb_death *death, int is_counted)
     case TB_DEATH_UNKNOWN:
         break;
     }
-    return is_counted ? "vanished.unreported" : NULL;
+    return is_counted ? TB_VANISHED_UNREPORTED : NULL;
 }
 
 static const char *oom_words(const struct tb_death *death)
@@ -47,28 +47,44 @@ static const char *oom_words(const struct tb_death *death)
 
 static void say_end(const struct tb_death *death, char out[TB_VANISHED_TEXT])
 {
+    static const char *const words[] = {[TB_DEATH_UNKNOWN] = "ended without a word",
+                                        [TB_DEATH_EXITED] = "exited without a word",
+                                        [TB_DEATH_EXEC] = "became another program",
+                                        [TB_DEATH_OTHER_BOOT] = "went with the machine"};
     char name[16];
     if (death->how == TB_DEATH_SIGNALED)
         snprintf(out, TB_VANISHED_TEXT, "killed by %s%s", tb_signal_name(death->signo, name),
                  oom_words(death));
     else
-        snprintf(out, TB_VANISHED_TEXT, "ended without a word%s", oom_words(death));
+        snprintf(out, TB_VANISHED_TEXT, "%s%s", words[death->how], oom_words(death));
 }
 
-void tb_vanished_meaning(const struct tb_death *death, char out[TB_VANISHED_TEXT])
+/* Why it is not known how it ended. */
+static const char *ignorance(const struct tb_death *death)
 {
-    say_end(death, out);
-    size_t len = strlen(out);
+    switch (death->why) {
+    case TB_DEATH_OLD_KERNEL:
+        return "the kernel does not tell another user before Linux 6.15";
+    case TB_DEATH_NOT_REAPED:
+        return "the parent did not ask for its status in time";
+    case TB_DEATH_UNSEEN:
+        break;
+    }
+    return "it was away, or did not see it alive";
+}
+
+static void say_why(const struct tb_death *death, char *out, size_t cap)
+{
     const char *why = death->how == TB_DEATH_SIGNALED ? tb_signal_end_meaning(death->signo) : NULL;
+    out[0] = '\0';
     if (why != NULL)
-        snprintf(out + len, TB_VANISHED_TEXT - len, ": %s", why);
+        snprintf(out, cap, ": %s", why);
     else if (death->how == TB_DEATH_UNKNOWN)
-        snprintf(out + len, TB_VANISHED_TEXT - len,
-                 ": SIGKILL, the OOM killer, a blocked crash signal, another signal without a "
-                 "handler, or an exit by the bare system call; %s",
-                 death->was_watched
-                     ? "the kernel did not tell how"
-                     : "the agent did not see it alive, so the kernel does not tell");
+        snprintf(out, cap,
+                 ": most likely by SIGTERM without a handler, SIGKILL, the OOM killer, or a raw "
+                 "exit; the agent could not see which (%s). A daemon that calls towbar_shutdown "
+                 "on SIGTERM is none of these; \"vanished: count\" has them counted only",
+                 ignorance(death));
 }
 
 uint64_t tb_vanished_wall_ns(const struct tb_crash *crash, const struct tb_death *death,
@@ -113,31 +129,77 @@ static const char *class_of(const struct tb_death *death, char name[16])
     return death->how == TB_DEATH_SIGNALED ? tb_signal_name(death->signo, name) : UNKNOWN_CLASS;
 }
 
-static int is_critical(const struct tb_death *death)
+/* An ordinary end may be one that is not known: it must not cry. */
+static int level_of(const struct tb_death *death)
 {
-    return death->how == TB_DEATH_SIGNALED
-               ? death->signo == SIGKILL || tb_signal_is_crash(death->signo)
-               : death->oom_in_cgroup;
+    if (death->how == TB_DEATH_SIGNALED)
+        return death->signo == SIGKILL || tb_signal_is_crash(death->signo) ? CRITICAL : ERROR;
+    if (death->oom_in_cgroup)
+        return CRITICAL;
+    return death->oom_on_host ? ERROR : WARNING;
 }
 
-static void write_message(struct tb_json *j, const struct tb_crash *crash, uint64_t wall_ns,
-                          const char *meaning, const struct tb_native_context *context)
+static const char *service_of(const struct tb_native_context *context)
 {
-    char text[TB_VANISHED_TEXT + 128];
+    const struct tb_process *p = context->process;
+    const char *who = p != NULL && p->service[0] != '\0' ? p->service : executable_of(context);
+    return who[0] != '\0' ? who : "a process";
+}
+
+static const char *host_of(const struct tb_native_context *context)
+{
+    const struct tb_process *p = context->process;
+    return p != NULL && p->host[0] != '\0' ? p->host : context->host;
+}
+
+static void add_time(struct tb_buf *text, const char *what, uint64_t wall_ns)
+{
+    char when[32];
+    if (wall_ns == 0)
+        return;
+    tb_native_time(wall_ns, when);
+    tb_buf_addf(text, ", %s %s", what, when);
+}
+
+/* "pid 77 on web-1, up 3 h 12 min, last sign at ..., killed by SIGKILL". How long it was up is
+ * known only where it was seen to die. */
+void tb_vanished_meaning(const struct tb_crash *crash, const struct tb_death *death,
+                         const struct tb_native_context *context, char out[TB_VANISHED_TEXT])
+{
+    char words[TB_VANISHED_TEXT];
     char age[AGE_BYTES];
+    struct tb_buf text;
     uint64_t start_ns = context->process != NULL ? context->process->start_wall_ns : 0;
-    int len = snprintf(text, sizeof(text), "pid %u, ", crash->fixed.pid);
-    if (start_ns != 0 && start_ns < wall_ns) {
-        say_age(wall_ns - start_ns, age);
-        len += snprintf(text + len, sizeof(text) - (size_t)len, "up %s, ", age);
+    tb_buf_init(&text, 2 * TB_VANISHED_TEXT);
+    tb_buf_addf(&text, "pid %u", crash->fixed.pid);
+    if (host_of(context)[0] != '\0')
+        tb_buf_addf(&text, " on %.64s", host_of(context));
+    if (start_ns != 0 && start_ns < death->noticed_wall_ns) {
+        say_age(death->noticed_wall_ns - start_ns, age);
+        tb_buf_addf(&text, ", up %s", age);
     }
-    snprintf(text + len, sizeof(text) - (size_t)len, "%s", meaning);
-    tb_json_kstr(j, "message", text);
+    add_time(&text, "last sign at", crash->fixed.wall_ns);
+    if (death->noticed_wall_ns == 0)
+        add_time(&text, "found dead at", death->found_wall_ns);
+    say_end(death, words);
+    tb_buf_addf(&text, ", %s", words);
+    say_why(death, words, sizeof(words));
+    tb_buf_adds(&text, words);
+    snprintf(out, TB_VANISHED_TEXT, "%s", tb_buf_str(&text));
+    tb_buf_done(&text);
+}
+
+void tb_vanished_brief(const struct tb_crash *crash, const struct tb_death *death,
+                       const struct tb_native_context *context, char out[TB_VANISHED_TEXT])
+{
+    char end[TB_VANISHED_TEXT];
+    say_end(death, end);
+    snprintf(out, TB_VANISHED_TEXT, "%.120s, pid %u on %.64s: %.120s", service_of(context),
+             crash->fixed.pid, host_of(context), end);
 }
 
 static void write_body(struct tb_json *j, const struct tb_crash *crash,
-                       const struct tb_death *death, uint64_t wall_ns, const char *meaning,
-                       const struct tb_native_context *context)
+                       const struct tb_death *death, const char *meaning)
 {
     char name[16];
     tb_json_object(j);
@@ -146,7 +208,7 @@ static void write_body(struct tb_json *j, const struct tb_crash *crash,
     tb_json_key(j, "exception");
     tb_json_object(j);
     tb_json_kstr(j, "class", class_of(death, name));
-    write_message(j, crash, wall_ns, meaning, context);
+    tb_json_kstr(j, "message", meaning);
     tb_json_end(j);
     tb_json_key(j, "frames"); /* Rollbar wants the list */
     tb_json_array(j);
@@ -156,12 +218,20 @@ static void write_body(struct tb_json *j, const struct tb_crash *crash,
     tb_json_end(j);
 }
 
+static void write_time(struct tb_json *j, const char *key, uint64_t wall_ns)
+{
+    char when[32];
+    if (wall_ns == 0)
+        return;
+    tb_native_time(wall_ns, when);
+    tb_json_kstr(j, key, when);
+}
+
 static void write_native(struct tb_json *j, const struct tb_crash *crash,
                          const struct tb_death *death, const char *meaning,
                          const struct tb_native_context *context)
 {
     char name[16];
-    char when[32];
     tb_json_object(j);
     tb_json_kstr(j, "kind", "vanished");
     if (death->how == TB_DEATH_SIGNALED) {
@@ -174,10 +244,10 @@ static void write_native(struct tb_json *j, const struct tb_crash *crash,
     tb_json_kbool(j, "watched", death->was_watched != 0);
     tb_json_kopt(j, "executable", executable_of(context));
     tb_json_kint(j, "pid", crash->fixed.pid);
-    if (crash->fixed.wall_ns != 0) {
-        tb_native_time(crash->fixed.wall_ns, when);
-        tb_json_kstr(j, "last_sign_at", when);
-    }
+    if (death->how == TB_DEATH_UNKNOWN)
+        tb_json_kstr(j, "not_known_because", ignorance(death));
+    write_time(j, "last_sign_at", crash->fixed.wall_ns);
+    write_time(j, "found_dead_at", death->found_wall_ns);
     if (context->process == NULL)
         tb_json_kstr(j, "process", "no process record was found");
     tb_json_end(j);
@@ -188,11 +258,9 @@ static void write_title(struct tb_json *j, const struct tb_death *death,
 {
     char end[TB_VANISHED_TEXT];
     char title[TITLE_BYTES];
-    const struct tb_process *p = context->process;
-    const char *who = p != NULL && p->service[0] != '\0' ? p->service : executable_of(context);
     say_end(death, end);
-    snprintf(title, sizeof(title), "%.120s vanished: %.120s", who[0] != '\0' ? who : "a process",
-             end);
+    snprintf(title, sizeof(title), "%.120s vanished: %s%.110s", service_of(context),
+             death->noticed_wall_ns == 0 ? "found dead, " : "", end);
     tb_json_kstr(j, "title", title);
 }
 
@@ -205,13 +273,13 @@ static void write_item(struct tb_json *j, const struct tb_crash *crash,
     uint64_t wall_ns = tb_vanished_wall_ns(crash, death, context);
     const struct tb_process *p = context->process;
     tb_id_uuid_text(context->uuid, uuid);
-    tb_vanished_meaning(death, meaning);
+    tb_vanished_meaning(crash, death, context, meaning);
     tb_native_time(wall_ns, when);
     tb_json_object(j);
     tb_json_kstr(j, "uuid", uuid);
     tb_json_kint(j, "timestamp", (int64_t)(wall_ns / TB_NS_PER_S));
     tb_json_kstr(j, "environment", tb_native_environment(context));
-    tb_json_kstr(j, "level", tb_level_name(is_critical(death) ? CRITICAL : ERROR));
+    tb_json_kstr(j, "level", tb_level_name(level_of(death)));
     tb_json_kstr(j, "platform", "linux");
     tb_json_kstr(j, "language", "c");
     write_title(j, death, context);
@@ -231,7 +299,7 @@ static void write_item(struct tb_json *j, const struct tb_crash *crash,
     write_native(j, crash, death, meaning, context);
     tb_json_end(j);
     tb_json_key(j, "body");
-    write_body(j, crash, death, wall_ns, meaning, context);
+    write_body(j, crash, death, meaning);
     tb_json_end(j);
 }
 

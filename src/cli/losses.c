@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "agent/status.h"
+#include "agent/vanished.h"
 #include "base/fd.h"
 #include "cli/print.h"
 #include "spool/counts.h"
@@ -55,6 +56,8 @@ void tb_losses_done(struct tb_losses *losses)
 int tb_losses_counter(void *arg, const char *name, int64_t value)
 {
     struct tb_losses *losses = arg;
+    if (strcmp(name, TB_VANISHED_REPORTED) == 0 || strcmp(name, TB_VANISHED_UNREPORTED) == 0)
+        losses->n_unseen += value;
     if (strncmp(name, PREFIX, strlen(PREFIX)) != 0 || losses->n_told == TB_LOSSES_REASONS)
         return 0;
     snprintf(losses->told[losses->n_told].reason, TB_LOSSES_REASON, "%.31s", name + strlen(PREFIX));
@@ -97,6 +100,7 @@ void tb_losses_put(const struct tb_losses *losses, struct tb_json *j)
 {
     if (losses->lifetime)
         put_lifetime(losses, j);
+    tb_json_kint(j, "died_unseen", losses->n_unseen);
     tb_json_key(j, "dropped_by_programs");
     tb_json_object(j);
     for (unsigned i = 0; i < losses->n_told; i++)
@@ -145,15 +149,16 @@ void tb_losses_print(const struct tb_losses *losses)
 {
     static const struct {
         const char *key, *text;
-    } sums[] = {{"lost", "lost by their writers"},
-                {"damaged", "damaged"},
-                {"vanished", "processes died unseen"}};
+    } sums[] = {{"lost", "lost by their writers"}, {"damaged", "damaged"}};
     int n_said = 0;
     for (size_t i = 0; i < sizeof(sums) / sizeof(sums[0]); i++) {
         int64_t n = number(losses, sums[i].key);
         if (n > 0)
             printf("%s%" PRId64 " %s", n_said++ == 0 ? "  losses    " : ", ", n, sums[i].text);
     }
+    if (losses->n_unseen > 0)
+        printf("%s%" PRId64 " process%s died unseen", n_said++ == 0 ? "  losses    " : ", ",
+               losses->n_unseen, losses->n_unseen == 1 ? "" : "es");
     if (n_said > 0)
         printf("\n");
     print_by_class(losses, "evicted", "evicted",

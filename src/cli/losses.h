@@ -17,14 +17,16 @@ struct tb_losses {
         int64_t n;
     } told[TB_LOSSES_REASONS];
     unsigned n_told;
+    int64_t n_unseen; /* processes that died unseen, but for ordinary ends */
 };
 
 /* agent: what /status said, or NULL. Without a word when the file may not be read. */
 void tb_losses_read(const char *spool, const cJSON *agent, struct tb_losses *out);
 void tb_losses_done(struct tb_losses *losses);
-/* For tb_store_counters; arg is the struct. Takes the counters "dropped.REASON". */
+/* For tb_store_counters; arg is the struct. Takes the counters "dropped.REASON" and
+ * those of processes that died unseen. */
 int tb_losses_counter(void *arg, const char *name, int64_t value);
-/* The members spool_lifetime and dropped_by_programs. */
+/* The members spool_lifetime, died_unseen and dropped_by_programs. */
 void tb_losses_put(const struct tb_losses *losses, struct tb_json *j);
 /* A line for each kind of loss that there was. */
 void tb_losses_print(const struct tb_losses *losses);

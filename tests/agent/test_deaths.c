@@ -151,6 +151,9 @@ static void patience_ends(void **state)
     end_by(&child, 0);
     assert_int_equal(tb_deaths_ask(deaths, &child.record, &death), 0);
     assert_int_equal(death.how, TB_DEATH_UNKNOWN);
+    assert_true(death.why == TB_DEATH_NOT_REAPED || death.why == TB_DEATH_OLD_KERNEL);
+    assert_true(death.found_wall_ns > 0);
+    assert_int_equal(death.noticed_wall_ns, 0);
     (void)waitpid(child.pid, NULL, 0);
     tb_deaths_free(deaths);
 }
@@ -191,6 +194,8 @@ static void stranger_is_not_looked_at(void **state)
         records[i].file_id = i;
         assert_int_equal(tb_deaths_ask(deaths, &records[i], &death), 0);
         assert_int_equal(death.how, TB_DEATH_UNKNOWN);
+        assert_int_equal(death.why, TB_DEATH_UNSEEN);
+        assert_true(death.found_wall_ns > 0);
         assert_int_equal(tb_deaths_count(deaths), 0);
     }
     end_by(&child, SIGKILL);

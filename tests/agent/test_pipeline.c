@@ -336,19 +336,30 @@ static void a_crash_a_report_and_an_item_arrive(void **state)
     assert_int_equal(f->n_stored_calls, 0);
 }
 
+struct vanished {
+    int64_t n_reported, n_unreported;
+};
+
 static int count_one(void *arg, const char *name, int64_t value)
 {
-    int64_t *n = arg;
-    if (strncmp(name, "vanished.", 9) == 0)
-        *n += value;
+    struct vanished *n = arg;
+    if (strcmp(name, "vanished.reported") == 0)
+        n->n_reported += value;
+    else if (strncmp(name, "vanished.", 9) == 0)
+        n->n_unreported += value;
     return 0;
+}
+
+static struct vanished count_vanished(struct fixture *f)
+{
+    struct vanished n = {0};
+    assert_int_equal(tb_store_counters(f->store, count_one, &n), 0);
+    return n;
 }
 
 static int64_t count_unreported(struct fixture *f)
 {
-    int64_t n = 0;
-    assert_int_equal(tb_store_counters(f->store, count_one, &n), 0);
-    return n;
+    return count_vanished(f).n_unreported;
 }
 
 static void a_process_that_vanished_is_an_item(void **state)
@@ -359,9 +370,10 @@ static void a_process_that_vanished_is_an_item(void **state)
     assert_int_equal(tb_pipeline_batch(f->pipeline), 1);
     occurrences(f, &found);
     assert_int_equal(found.n, 1);
-    assert_string_equal(found.titles[0], "feedd vanished: ended without a word");
+    assert_string_equal(found.titles[0], "feedd vanished: found dead, ended without a word");
     assert_non_null(strstr(found.data, "\"message\":\"the last\""));
     assert_int_equal(count_unreported(f), 0);
+    assert_int_equal(count_vanished(f).n_reported, 1);
 }
 
 static void one_that_lives_on_or_is_only_to_be_counted_is_none(void **state)

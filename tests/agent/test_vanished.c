@@ -79,13 +79,14 @@ static const char *at(const struct result *result, const char *path)
 
 static void killed_process_has_its_item(void **state)
 {
-    const struct tb_death death = {.how = TB_DEATH_SIGNALED,
-                                   .signo = SIGKILL,
-                                   .was_watched = 1,
-                                   .oom_in_cgroup = 1,
-                                   .oom_on_host = 1,
-                                   .noticed_wall_ns =
-                                       start_ns + (3 * 3600 + 125) * (uint64_t)TB_NS_PER_S};
+    const struct tb_death death = {
+        .how = TB_DEATH_SIGNALED,
+        .signo = SIGKILL,
+        .was_watched = 1,
+        .oom_in_cgroup = 1,
+        .oom_on_host = 1,
+        .noticed_wall_ns = start_ns + (3 * 3600 + 125) * (uint64_t)TB_NS_PER_S,
+        .found_wall_ns = start_ns + (3 * 3600 + 126) * (uint64_t)TB_NS_PER_S};
     static const char *const pairs[][2] = {
         {"uuid", "d4c7acef-55bf-4c9e-a95e-4fe9428a8287"},
         {"level", "critical"},
@@ -105,9 +106,15 @@ static void killed_process_has_its_item(void **state)
         {"custom.native.watched", "true"},
         {"custom.native.executable", "feedd-worker"},
         {"custom.native.last_sign_at", "2023-11-14T22:13:25.000Z"},
+        {"custom.native.found_dead_at", "2023-11-15T01:15:26.000Z"},
+        {"custom.native.not_known_because", "-"},
+        {"custom.native.meaning",
+         "pid 77 on web-1, up 3 h 2 min, last sign at 2023-11-14T22:13:25.000Z, killed by SIGKILL "
+         "(the OOM killer ran in its cgroup)"},
         {"body.trace.exception.class", "SIGKILL"},
         {"body.trace.exception.message",
-         "pid 77, up 3 h 2 min, killed by SIGKILL (the OOM killer ran in its cgroup)"},
+         "pid 77 on web-1, up 3 h 2 min, last sign at 2023-11-14T22:13:25.000Z, killed by SIGKILL "
+         "(the OOM killer ran in its cgroup)"},
         {"body.trace.frames", "[]"},
         {"body.telemetry.0.body.message", "queue full"},
         {"body.telemetry.1.body.message", "bad\xef\xbf\xbd"},
@@ -125,16 +132,25 @@ static void killed_process_has_its_item(void **state)
 
 static void what_is_not_known_is_not_said(void **state)
 {
-    const struct tb_death death = {.how = TB_DEATH_UNKNOWN};
+    const struct tb_death death = {.how = TB_DEATH_UNKNOWN,
+                                   .found_wall_ns = start_ns + 3 * 3600 * (uint64_t)TB_NS_PER_S};
     struct result result;
     (void)state;
     struct tb_crash crash = crash_of(0);
     make(&crash, &death, NULL, &result);
-    assert_string_equal(at(&result, "title"), "a process vanished: ended without a word");
-    assert_string_equal(at(&result, "level"), "error");
+    assert_string_equal(at(&result, "title"),
+                        "a process vanished: found dead, ended without a word");
+    assert_string_equal(at(&result, "level"), "warning");
     assert_string_equal(at(&result, "body.trace.exception.class"), "vanished");
-    assert_non_null(strstr(at(&result, "body.trace.exception.message"), "did not see it alive"));
-    assert_null(strstr(at(&result, "body.trace.exception.message"), "up "));
+    const char *message = at(&result, "body.trace.exception.message");
+    assert_ptr_equal(strstr(message, "pid 77 on agent-host, last sign at 2023-11-14T22:13:25.000Z, "
+                                     "found dead at 2023-11-15T01:13:20.000Z, ended without a "
+                                     "word: most likely by SIGTERM without a handler, "),
+                     message);
+    assert_non_null(strstr(message, "which (it was away, or did not see it alive)"));
+    assert_non_null(strstr(message, "towbar_shutdown"));
+    assert_non_null(strstr(message, "vanished: count"));
+    assert_null(strstr(message, "up "));
     assert_string_equal(at(&result, "timestamp"), "1700000005"); /* its last sign */
     assert_string_equal(at(&result, "environment"), "production");
     assert_string_equal(at(&result, "server.host"), "agent-host");
@@ -152,7 +168,9 @@ static void ends_are_told_apart(void **state)
     } cases[] = {
         {{.how = TB_DEATH_SIGNALED, .signo = SIGSEGV},
          NULL,
-         "killed by SIGSEGV: a fault for which no handler could run",
+         "killed by SIGSEGV: a fault that the library's handler did not see: its signal was "
+         "blocked, "
+         "or the program had set another handler or none",
          "critical"},
         {{.how = TB_DEATH_SIGNALED, .signo = SIGPIPE},
          NULL,
@@ -163,7 +181,18 @@ static void ends_are_told_apart(void **state)
          "killed by SIGKILL (the OOM killer ran on this host)",
          "critical"},
         {{.how = TB_DEATH_SIGNALED, .signo = 40}, NULL, "killed by signal 40", "error"},
-        {{.how = TB_DEATH_UNKNOWN, .was_watched = 1}, NULL, "the kernel did not tell how", "error"},
+        {{.how = TB_DEATH_UNKNOWN, .was_watched = 1, .why = TB_DEATH_OLD_KERNEL},
+         NULL,
+         "which (the kernel does not tell another user before Linux 6.15)",
+         "warning"},
+        {{.how = TB_DEATH_UNKNOWN, .was_watched = 1, .why = TB_DEATH_NOT_REAPED},
+         NULL,
+         "which (the parent did not ask for its status in time)",
+         "warning"},
+        {{.how = TB_DEATH_UNKNOWN, .oom_on_host = 1},
+         NULL,
+         "ended without a word (the OOM killer ran on this host): ",
+         "error"},
         {{.how = TB_DEATH_UNKNOWN, .oom_in_cgroup = 1},
          NULL,
          "ended without a word (the OOM killer ran in its cgroup): ",
@@ -196,6 +225,29 @@ static void ends_are_told_apart(void **state)
     }
 }
 
+static void log_names_service_process_and_end(void **state)
+{
+    static const struct {
+        enum tb_death_how how;
+        const char *brief;
+    } cases[] = {
+        {TB_DEATH_SIGNALED, "feedd, pid 77 on web-1: killed by SIGKILL"},
+        {TB_DEATH_UNKNOWN, "feedd, pid 77 on web-1: ended without a word"},
+        {TB_DEATH_EXITED, "feedd, pid 77 on web-1: exited without a word"},
+        {TB_DEATH_EXEC, "feedd, pid 77 on web-1: became another program"},
+        {TB_DEATH_OTHER_BOOT, "feedd, pid 77 on web-1: went with the machine"},
+    };
+    const struct tb_native_context context = {.process = &process, .host = "agent-host"};
+    char brief[TB_VANISHED_TEXT];
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const struct tb_death death = {.how = cases[i].how, .signo = SIGKILL};
+        struct tb_crash crash = crash_of(0);
+        tb_vanished_brief(&crash, &death, &context, brief);
+        assert_string_equal(brief, cases[i].brief);
+    }
+}
+
 static void more_notes_than_fit_cost_the_newest_of_them(void **state)
 {
     static struct tb_crash_note many[TB_CRASH_NOTES_MAX];
@@ -220,6 +272,7 @@ int main(void)
         cmocka_unit_test(killed_process_has_its_item),
         cmocka_unit_test(what_is_not_known_is_not_said),
         cmocka_unit_test(ends_are_told_apart),
+        cmocka_unit_test(log_names_service_process_and_end),
         cmocka_unit_test(more_notes_than_fit_cost_the_newest_of_them),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -95,7 +95,7 @@ static const char *const tells_of_token[] = {
 static void what_was_lost_is_known_without_an_agent(void **state)
 {
     struct run *run = *state;
-    struct tb_spool_totals totals = {.lost = 3};
+    struct tb_spool_totals totals = {.lost = 3, .vanished = 203};
     uint8_t bytes[TB_COUNTS_BYTES];
     char path[160];
     char why[TB_STORE_WHY];
@@ -112,15 +112,20 @@ static void what_was_lost_is_known_without_an_agent(void **state)
     assert_int_equal(tb_store_open(run->state, TB_STORE_WRITE, &store, why), 0);
     assert_int_equal(tb_store_begin(store), 0);
     assert_int_equal(tb_store_count(store, "dropped.eagain", 24), 0);
+    assert_int_equal(tb_store_count(store, "vanished.reported", 2), 0);
+    assert_int_equal(tb_store_count(store, "vanished.unreported", 1), 0);
+    assert_int_equal(tb_store_count(store, "vanished.told_to_end", 100), 0); /* no losses */
+    assert_int_equal(tb_store_count(store, "vanished.exec", 100), 0);
     assert_int_equal(tb_store_commit(store), 0);
     tb_store_close(store);
     assert_int_equal(run_here(run, "status"), 1);
     run_has(run->out, "evicted   7 of info");
-    run_has(run->out, "losses    3 lost by their writers");
+    run_has(run->out, "losses    3 lost by their writers, 3 processes died unseen\n");
     run_has(run->out, "refused   24 eagain");
     cJSON *json = status_json(run, 1);
     const cJSON *told = cJSON_GetObjectItemCaseSensitive(json, "dropped_by_programs");
     assert_int_equal(number_of(told, "eagain"), 24);
+    assert_int_equal(number_of(json, "died_unseen"), 3);
     const cJSON *lifetime = cJSON_GetObjectItemCaseSensitive(json, "spool_lifetime");
     assert_int_equal(number_of(lifetime, "lost"), 3);
     cJSON_Delete(json);

@@ -65,17 +65,22 @@ class VanishedTest(towbar.Case):
             process = self.watched(agent, way)
             self.end(process, code)
             self.wait_for(agent, 1)
+        self.assertIn(f"job, pid {process.pid} on ", agent.log)
         (data,) = self.occurrences()
         self.assertEqual(data["custom"]["native"]["kind"], "vanished")
         self.assertEqual(data["custom"]["native"]["pid"], process.pid)
         self.assertEqual(data["server"]["pid"], process.pid)
         return data
 
+    def said_of_losses(self):
+        return self.towbar("status", "--state-dir", self.state, "--spool", self.spool, check=None).stdout
+
     def unreported(self, way, code, n_vanished=1):
         with self.agent() as agent:
             self.end(self.watched(agent, way), code)
             self.wait_for(agent, n_vanished)
         self.assertEqual(self.occurrences(), [])
+        self.assertNotIn("died unseen", self.said_of_losses())
 
     def assert_end(self, data, signal_name, level, *words):
         if not self.kernel_tells():
@@ -100,11 +105,11 @@ class VanishedTest(towbar.Case):
         self.assertEqual(data["custom"]["native"]["executable"], "ends")
         self.assertIs(data["custom"]["native"]["watched"], True)
         self.assertEqual(data["body"]["trace"]["frames"], [])
-        self.assert_end(data, "SIGKILL", "critical", f"pid {data['server']['pid']}, ")
+        self.assert_end(data, "SIGKILL", "critical", f"pid {data['server']['pid']} on ")
 
     def test_fault_with_its_signal_blocked(self):
         data = self.reported("blocked-fault", -signal.SIGSEGV)
-        self.assert_end(data, "SIGSEGV", "critical", "no handler could run")
+        self.assert_end(data, "SIGSEGV", "critical", "its signal was blocked")
 
     def test_call_that_seccomp_kills_for(self):
         data = self.reported("seccomp-kill", -signal.SIGSYS)
@@ -127,9 +132,11 @@ class VanishedTest(towbar.Case):
         self.once()
         (data,) = self.occurrences()
         exception = data["body"]["trace"]["exception"]
-        self.assertEqual((exception["class"], data["level"]), ("vanished", "error"))
-        self.assertEqual(data["title"], "job vanished: ended without a word")
+        self.assertEqual((exception["class"], data["level"]), ("vanished", "warning"))
+        self.assertEqual(data["title"], "job vanished: found dead, ended without a word")
         self.assertIn("did not see it alive", exception["message"])
+        self.assertRegex(exception["message"], r"last sign at \S+, found dead at \S+, ")
+        self.assertNotIn(", up ", exception["message"])
         self.assertNotIn("signal", data["custom"]["native"])
         notes = [note["body"]["message"] for note in data["body"]["telemetry"]]
         self.assertEqual(notes, ["started", "the last word"])
@@ -201,8 +208,7 @@ class VanishedTest(towbar.Case):
         self.once()
         self.assertEqual(self.occurrences(), [])
         self.assertEqual(self.status()["received"], 0)
-        said = self.towbar("status", "--state-dir", self.state, "--spool", self.spool, check=None)
-        self.assertIn("1 processes died unseen", said.stdout)
+        self.assertIn("1 process died unseen", self.said_of_losses())
 
 
 if __name__ == "__main__":
