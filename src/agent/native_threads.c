@@ -103,9 +103,17 @@ static void write_note(const struct tb_crash *crash, uint32_t there, char out[NO
     out[0] = '\0';
     if (crash->n_threads == there && err == 0)
         return;
+    if (err == -ECANCELED && crash->n_threads == 0) {
+        snprintf(out, NOTE_BYTES, "%s",
+                 "not looked at: a handler of the program decided whether it dies");
+        return;
+    }
     int len = snprintf(out, NOTE_BYTES, "%zu of %" PRIu32 " other threads were captured",
                        crash->n_threads, there);
-    if (name != NULL)
+    if (err == -E2BIG)
+        snprintf(out + len, (size_t)(NOTE_BYTES - len), ": the cap of %d threads",
+                 TB_CRASH_THREADS_MAX);
+    else if (name != NULL)
         snprintf(out + len, (size_t)(NOTE_BYTES - len), ": %s (%s)", name,
                  means != NULL ? means : "unknown");
     else if (err != 0)
