@@ -155,6 +155,38 @@ static void show_pairs(const char *title, const cJSON *object)
     }
 }
 
+static void show_one(int *n, const char *before, const char *text, const char *after)
+{
+    if (*text == '\0')
+        return;
+    printf("%s%s", (*n)++ == 0 ? "  " : ", ", before);
+    tb_print_text(text);
+    printf("%s", after);
+}
+
+/* "  pid 4242, thread 4251 "worker-2", host web-1, version 1.2" */
+static void show_process(const cJSON *data)
+{
+    static const struct {
+        const char *path, *before, *after;
+    } parts[] = {{"server.pid", "pid ", ""},
+                 {"custom.native.thread.tid", "thread ", ""},
+                 {"custom.native.thread.name", "named \"", "\""},
+                 {"server.host", "host ", ""},
+                 {"code_version", "version ", ""}};
+    int n = 0;
+    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+        char digits[24] = "";
+        const cJSON *value = tb_json_at(data, parts[i].path);
+        if (cJSON_IsNumber(value) && value->valuedouble >= 0 && value->valuedouble <= UINT32_MAX)
+            snprintf(digits, sizeof(digits), "%" PRIu32, (uint32_t)value->valuedouble);
+        show_one(&n, parts[i].before,
+                 digits[0] != '\0' ? digits : tb_json_text(data, parts[i].path), parts[i].after);
+    }
+    if (n > 0)
+        printf("\n");
+}
+
 int tb_show_occurrence(const struct tb_occurrence_row *occurrence, int in_full)
 {
     char stamp[TB_STAMP_TEXT];
@@ -168,7 +200,9 @@ int tb_show_occurrence(const struct tb_occurrence_row *occurrence, int in_full)
     }
     printf("  ");
     tb_print_what(data);
-    printf("\n\nStack\n");
+    printf("\n");
+    show_process(data);
+    printf("\nStack\n");
     tb_print_stack(data, "  ", 0);
     int n_stacks = tb_print_threads(data, "  ", in_full);
     if (*occurrence->trace_id != '\0' || *occurrence->xray_trace_id != '\0') {

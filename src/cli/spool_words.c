@@ -108,7 +108,7 @@ static const char *slot_words(const struct tb_peek_file *file)
         return file->alive ? "a crash; an earlier handler decides" : "a crash";
     case TB_SLOT_DONE:
         return file->header.start_ticks == TB_SLOT_SPARE ? "a spare for fork children"
-                                             : "its process ended cleanly";
+                                                         : "its process ended cleanly";
     default:
         return "state unknown";
     }

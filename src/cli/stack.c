@@ -261,12 +261,19 @@ static void print_short(const cJSON *frames, const char *root, const char *inden
     }
 }
 
+static const char *why_no_stack(const cJSON *data)
+{
+    if (strcmp(tb_json_text(data, "custom.native.kind"), "vanished") == 0)
+        return "no handler saw it";
+    return trace_of(data) != NULL ? "it came without frames" : "it was reported as a message";
+}
+
 void tb_print_stack(const cJSON *data, const char *indent, int is_short)
 {
     const cJSON *frames = tb_print_frames(data);
     const char *root = tb_json_text(data, "server.root");
     if (frames == NULL) {
-        printf("%sno stack: it was reported as a message\n", indent);
+        printf("%sno stack: %s\n", indent, why_no_stack(data));
     } else if (is_short) {
         print_short(frames, root, indent);
     } else {

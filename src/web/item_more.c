@@ -46,6 +46,8 @@ static void put_note(struct tb_item_view *item, int note)
     struct tb_buf *out = item->view->out;
     char distance[TB_WORDS] = "0 ms";
     int64_t at_ms = tb_event_int(event, note, "timestamp_ms");
+    const char *level = tb_event_at(event, note, "level");
+    int is_grave = *level != '\0' && strcmp(level, "info") != 0 && strcmp(level, "debug") != 0;
     int64_t ms =
         at_ms > 0 && at_ms < INT64_MAX / TB_NS_PER_MS
             ? at_ms - tb_moment_of(item->occurred_ns, item->received_ns).at_ns / TB_NS_PER_MS
@@ -55,9 +57,10 @@ static void put_note(struct tb_item_view *item, int note)
     else if (ms != 0)
         tb_words_distance(ms * TB_NS_PER_MS, distance);
     tb_emit(out,
-            "<tr><td class=\"mono mute\">%h</td><td><span class=\"chip\">%.20h</span></td><td "
+            "<tr><td class=\"mono mute\">%h</td><td><span class=\"%r%a\">%.44h</span></td><td "
             "class=\"mono\">",
-            distance, tb_event_at(event, note, "type"));
+            distance, is_grave ? "lv " : "chip", is_grave ? tb_words_level(level) : "",
+            tb_item_view_note_kind(item, note));
     put_note_text(out, event, note);
     tb_emit(out, "</td></tr>\n");
 }

@@ -247,7 +247,7 @@ void tb_item_put_stacks(struct tb_item_view *item)
         tb_item_put_frames(item, stack, 1,
                            tb_event_int(&item->event, 0, "custom.native.frames_omitted"));
         if (stack->n == 0)
-            tb_emit(out, "<p class=\"mute facts\">It came without frames.</p>\n");
+            tb_emit(out, "<p class=\"mute facts\">%h.</p>\n", tb_item_view_no_frames(item));
         tb_emit(out, "</div>");
         tb_buf_init(&text, out->max);
         tb_item_put_stack_text(item, stack, &text);

@@ -75,6 +75,8 @@ static void put_stacks(struct tb_item_view *item, struct tb_buf *out)
             tb_emit(out, "%r%.200t%r%.2000t\n", i > 0 ? "\nCaused by: " : "Raised: ", stack->class_,
                     *stack->message != '\0' ? ": " : "", stack->message);
         tb_item_put_stack_text(item, stack, out);
+        if (stack->n == 0)
+            tb_emit(out, "%t.\n", tb_item_view_no_frames(item));
     }
 }
 
@@ -146,7 +148,7 @@ static void put_notes(struct tb_item_view *item, struct tb_buf *out)
                 (at_ms - tb_moment_of(item->occurred_ns, item->received_ns).at_ns / TB_NS_PER_MS) *
                     TB_NS_PER_MS,
                 distance);
-        tb_emit(out, "  %t  %.20t  %.500t\n", distance, tb_event_at(event, t, "type"),
+        tb_emit(out, "  %t  %.44t  %.500t\n", distance, tb_item_view_note_kind(item, t),
                 *text != '\0' ? text : tb_event_at(event, t, "body"));
     }
 }

@@ -1,5 +1,6 @@
 /* item_view.c - loads what the pages of one item show. See pages.h. */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -99,9 +100,33 @@ const struct tb_frame *tb_item_view_blamed(const struct tb_item_view *item)
     return &item->stacks[0].frames[item->stacks[0].blamed];
 }
 
-int tb_item_view_is_crash(const struct tb_item_view *item)
+static int is_vanished(struct tb_event *event)
 {
-    return tb_event_node(&item->event, 0, "custom.native.signal") >= 0;
+    return strcmp(tb_event_at(event, 0, "custom.native.kind"), "vanished") == 0;
+}
+
+int tb_item_view_is_crash(struct tb_item_view *item)
+{
+    return tb_event_node(&item->event, 0, "custom.native.signal") >= 0 &&
+           !is_vanished(&item->event);
+}
+
+const char *tb_item_view_no_frames(struct tb_item_view *item)
+{
+    return is_vanished(&item->event) ? "No stack: no handler saw it" : "It came without frames";
+}
+
+const char *tb_item_view_note_kind(struct tb_item_view *item, int note)
+{
+    struct tb_event *event = &item->event;
+    char text[64];
+    const char *type = tb_event_at(event, note, "type");
+    const char *level = tb_event_at(event, note, "level");
+    int has_both = *level != '\0' && strcmp(type, "log") != 0;
+    if (*level == '\0')
+        return type;
+    snprintf(text, sizeof(text), "%.20s%s%.20s", has_both ? type : "", has_both ? ", " : "", level);
+    return tb_event_keep(event, text, strlen(text));
 }
 
 const char *tb_item_view_meaning(struct tb_item_view *item)

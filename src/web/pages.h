@@ -43,7 +43,12 @@ int tb_item_view_body(struct tb_item_view *item, const char *data, size_t len);
 void tb_item_view_done(struct tb_item_view *item);
 /* The blamed frame, or NULL. */
 const struct tb_frame *tb_item_view_blamed(const struct tb_item_view *item);
-int tb_item_view_is_crash(const struct tb_item_view *item);
+/* Of a native signal that a handler saw. */
+int tb_item_view_is_crash(struct tb_item_view *item);
+/* Why there are no frames, as a sentence without its end. */
+const char *tb_item_view_no_frames(struct tb_item_view *item);
+/* "warning" of a note, "network, info" of what an SDK tells. Borrowed. */
+const char *tb_item_view_note_kind(struct tb_item_view *item, int note);
 /* One sentence on what happened; "" when the title says it all. */
 const char *tb_item_view_meaning(struct tb_item_view *item);
 

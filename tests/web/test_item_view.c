@@ -1,0 +1,77 @@
+/* test_item_view.c - what a person sees of a process that died unseen, and the notes of any item.
+ */
+#include "site.h"
+
+static const char vanished[] =
+    "{\"level\":\"critical\",\"server\":{\"host\":\"web-1\",\"pid\":77},\"body\":{\"trace\":{"
+    "\"frames\":[],\"exception\":{\"class\":\"SIGKILL\",\"message\":\"pid 77 on web-1, killed\"}},"
+    "\"telemetry\":[{\"type\":\"log\",\"level\":\"warning\",\"timestamp_ms\":1,\"body\":{"
+    "\"message\":\"queue full\"}},{\"type\":\"log\",\"level\":\"info\",\"timestamp_ms\":1,\"body\":"
+    "{\"message\":\"started\"}},{\"type\":\"network\",\"level\":\"error\",\"timestamp_ms\":1,"
+    "\"body\":{\"url\":\"/feed\"}},{\"type\":\"dom\",\"timestamp_ms\":1,\"body\":{\"message\":"
+    "\"click\"}}]},\"custom\":{\"native\":{\"kind\":\"vanished\",\"signal\":\"SIGKILL\","
+    "\"meaning\":\"pid 77 on web-1, up 3 h 2 min, last sign at 2023-11-14T22:13:25.000Z, killed by "
+    "SIGKILL\"}}}";
+
+static struct site *visit(void **state)
+{
+    struct site *site = *state;
+    struct tb_occurrence one = site_occurrence("55555555-5555-4555-8555-555555555555", vanished);
+    one.title = "feedd vanished: killed by SIGKILL";
+    site_add(site, &one);
+    return site;
+}
+
+static void one_that_vanished_is_told_in_every_form(void **state)
+{
+    static const char *const pages[] = {"/items/1", "/items/1.txt", "/items/1.md"};
+    struct site *site = visit(state);
+    for (size_t i = 0; i < sizeof(pages) / sizeof(pages[0]); i++) {
+        const char *page = site_visit(site, pages[i]);
+        site_has(page, "up 3 h 2 min, last sign at 2023");
+        site_has(page, "No stack: no handler saw it.");
+        site_has_not(page, "It came without frames");
+        site_has_not(page, "(nothing)");
+        site_has_not(page, "crashed");
+        site_has_not(page, "Before the crash");
+    }
+}
+
+static void notes_keep_their_level(void **state)
+{
+    struct site *site = visit(state);
+    const char *page = site_visit(site, "/items/1");
+    site_has(page, "<span class=\"lv warning\">warning</span></td><td class=\"mono\">queue full");
+    site_has(page, "<span class=\"chip\">info</span></td><td class=\"mono\">started");
+    site_has(page, "<span class=\"lv error\">network, error</span></td><td class=\"mono\"> /feed");
+    site_has(page, "<span class=\"chip\">dom</span></td><td class=\"mono\">click");
+    for (int i = 0; i < 2; i++) {
+        page = site_visit(site, i == 0 ? "/items/1.txt" : "/items/1.md");
+        site_has(page, "  warning  queue full\n");
+        site_has(page, "  info  started\n");
+        site_has(page, "  dom  click\n");
+    }
+}
+
+static void a_trace_without_frames_that_a_handler_saw_is_no_vanished_one(void **state)
+{
+    struct site *site = *state;
+    struct tb_occurrence one = site_occurrence(
+        "55555555-5555-4555-8555-555555555555",
+        "{\"body\":{\"trace\":{\"frames\":[],\"exception\":{\"class\":\"SIGSEGV\"}}},"
+        "\"custom\":{\"native\":{\"signal\":\"SIGSEGV\"}}}");
+    site_add(site, &one);
+    site_has(site_visit(site, "/items/1"), "It came without frames.");
+    site_has(site_visit(site, "/items/1.txt"), "It came without frames.");
+}
+
+int main(void)
+{
+#define CASE(name) cmocka_unit_test_setup_teardown(name, site_make, site_drop)
+    const struct CMUnitTest tests[] = {
+        CASE(one_that_vanished_is_told_in_every_form),
+        CASE(notes_keep_their_level),
+        CASE(a_trace_without_frames_that_a_handler_saw_is_no_vanished_one),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
