@@ -71,7 +71,7 @@ static bool is_system(const struct tb_symbol_module *module)
         if (starts_with(path, folders[i]))
             return true;
     }
-    return path[0] != '/'; /* [vdso], linux-vdso.so.1 */
+    return !strchr(path, '/'); /* [vdso], linux-vdso.so.1 */
 }
 
 static bool is_in_app(const struct tb_symbol_module *module)

@@ -68,6 +68,30 @@ static void frames_of_the_system_are_not_in_the_app(void **state)
     cJSON_Delete(answer);
 }
 
+/* A library opened by a name from the working directory: its file is not found, but the code is of
+ * the program and not of the system. */
+static void frames_of_a_module_with_a_relative_path_are_in_the_app(void **state)
+{
+    struct subject s;
+    char path[512];
+    (void)state;
+    RUN(c_compiler(), "-g", "-O1", REPORTER_C, REPORT_C, PROBE_C, "-pthread", "-o",
+        in_folder(path, "relative"));
+    run_subject(path, &s);
+    s.addresses[0] = s.addresses[1];
+    s.n_addresses = 1;
+    for (size_t i = 0; i < s.process.n_modules; i++) {
+        s.process.modules[i].flags = 0;
+        if (strcmp(s.process.modules[i].path, path) == 0)
+            s.process.modules[i].path = "./relative";
+    }
+    cJSON *answer = ask(&config, &s);
+    assert_string_equal(text_of(frame_at(answer, 0), "method"), "<unknown>");
+    assert_true(is_set(frame_at(answer, 0), "in_app"));
+    assert_string_equal(symbols_of(answer, "relative"), "unreadable");
+    cJSON_Delete(answer);
+}
+
 static void addresses_of_nowhere_are_unknown_frames(void **state)
 {
     struct subject s;
@@ -136,6 +160,7 @@ int main(void)
         cmocka_unit_test(library_linked_statically_leaves_no_frame),
         cmocka_unit_test(shared_library_leaves_no_frame_with_or_without_names),
         cmocka_unit_test(frames_of_the_system_are_not_in_the_app),
+        cmocka_unit_test(frames_of_a_module_with_a_relative_path_are_in_the_app),
         cmocka_unit_test(addresses_of_nowhere_are_unknown_frames),
         cmocka_unit_test(answer_that_is_too_long_loses_its_source_first),
     };
