@@ -7,7 +7,7 @@
 #include <link.h>
 #include <string.h>
 
-#include "capture/text.h"
+#include "capture/path.h"
 #include "capture/unload.h"
 
 enum { SEGMENTS_MAX = 64, NOTES_BYTES = 1024 };
@@ -26,12 +26,14 @@ static int is_same_build(const struct tb_module *known, const struct tb_code *co
            memcmp(now, known->build_id, known->build_id_len) == 0;
 }
 
+/* Names that count from the working directory are compared by their last part: of two libraries
+ * that are alike in that too, is_same_build tells. */
 static int is_same(const struct tb_module *known, const struct dl_find_object *found)
 {
     if (known->eh_frame_hdr != (uint64_t)(uintptr_t)found->dlfo_eh_frame)
         return 0;
     return (known->flags & TB_MODULE_MAIN) != 0 ||
-           strcmp(known->path, found->dlfo_link_map->l_name) == 0;
+           tb_path_is_of(known->path, found->dlfo_link_map->l_name);
 }
 
 /* linux-vdso.so.1, which the index may not have. */
@@ -99,7 +101,7 @@ static int add(struct tb_late *late, struct tb_memory *memory, const struct dl_f
         return -ENOENT;
     size_t i = late->n;
     struct tb_module *module = &late->modules[i];
-    (void)tb_text_copy(late->paths[i], TB_LATE_PATH, found->dlfo_link_map->l_name);
+    (void)tb_path_make_whole(found->dlfo_link_map->l_name, late->paths[i], TB_LATE_PATH);
     *module = (struct tb_module){
         .lo = (uint64_t)(uintptr_t)found->dlfo_map_start,
         .hi = (uint64_t)(uintptr_t)found->dlfo_map_end,

@@ -14,6 +14,7 @@
 #include "capture/context.h"
 #include "capture/late.h"
 #include "capture/memory.h"
+#include "capture/path.h"
 #include "capture/unload.h"
 
 enum { N_TABLES = 4, PATH_BYTES = 512, NAME_OF_NOTE = 4 };
@@ -198,15 +199,17 @@ struct gathering {
     struct tb_modules *table; /* NULL: count only */
     const char *exe;
     size_t n, n_max, text_bytes;
+    char path[PATH_BYTES];
 };
 
-static const char *path_of(const struct gathering *g, const struct dl_phdr_info *info)
+static const char *path_of(struct gathering *g, const struct dl_phdr_info *info)
 {
     if (g->n == 0) /* the loader begins with the program itself */
         return g->exe;
     if (!info->dlpi_name || info->dlpi_name[0] == '\0')
         return "[unnamed]";
-    return info->dlpi_name;
+    (void)tb_path_make_whole(info->dlpi_name, g->path, sizeof(g->path));
+    return g->path;
 }
 
 static void read_segments(const struct dl_phdr_info *info, struct tb_module *out,

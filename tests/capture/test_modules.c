@@ -2,6 +2,7 @@
 #include "rig.h"
 
 #include <dlfcn.h>
+#include <limits.h>
 #include <pthread.h>
 
 #include "capture/late.h"
@@ -91,6 +92,62 @@ static void module_that_comes_later_is_noticed_and_added(void **state)
     dlclose(handle);
     assert_int_equal(find_late(&late, now, function), -ENOENT);
     tb_modules_give(now);
+}
+
+static const char *const folder_of_plugin = TEST_BIN "/tests/programs";
+
+/* The table has the plugin by its whole name, and knows it as the one that is there, from another
+ * working directory too. */
+static void assert_whole(const void *function)
+{
+    static struct tb_late late;
+    static struct tb_memory memory;
+    char plugin[PATH_MAX];
+    struct tb_modules *modules = tb_modules_take();
+    long place = tb_modules_find(modules, (uint64_t)(uintptr_t)function);
+    assert_true(place >= 0);
+    assert_string_equal(modules->process.modules[place].path,
+                        realpath(TEST_BIN "/tests/programs/plugin.so", plugin));
+    tb_late_begin(&late, modules);
+    assert_int_equal(find_late(&late, modules, function), 1);
+    tb_memory_reset(&memory);
+    assert_true(
+        tb_late_is_proven(&modules->process.modules[place], &modules->code[place], &memory));
+    tb_modules_give(modules);
+}
+
+static void module_with_a_relative_name_gets_a_whole_one(void **state)
+{
+    char before[PATH_MAX];
+    (void)state;
+    assert_non_null(getcwd(before, sizeof(before)));
+    assert_int_equal(chdir(folder_of_plugin), 0);
+    void *handle = dlopen("./plugin.so", RTLD_NOW);
+    assert_non_null(handle);
+    assert_int_equal(tb_modules_load(&about), 0);
+    assert_int_equal(chdir(before), 0);
+    assert_whole(dlsym(handle, "plugin_crash"));
+    dlclose(handle);
+}
+
+static void late_module_with_a_relative_name_gets_a_whole_one(void **state)
+{
+    static struct tb_late late;
+    char before[PATH_MAX];
+    (void)state;
+    assert_non_null(getcwd(before, sizeof(before)));
+    assert_int_equal(tb_modules_load(&about), 0);
+    assert_int_equal(chdir(folder_of_plugin), 0);
+    void *handle = dlopen("../programs/./plugin.so", RTLD_NOW);
+    assert_non_null(handle);
+    struct tb_modules *modules = tb_modules_take();
+    tb_late_begin(&late, modules);
+    assert_int_equal(find_late(&late, modules, dlsym(handle, "plugin_crash")), 0);
+    tb_modules_give(modules);
+    assert_int_equal(tb_modules_extend(&about, late.modules, late.code, late.n, late.mark), 0);
+    assert_int_equal(chdir(before), 0);
+    assert_whole(dlsym(handle, "plugin_crash"));
+    dlclose(handle);
 }
 
 static void library_rebuilt_in_the_same_place_is_another_one(void **state)
@@ -270,6 +327,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(table_knows_code_from_data),
         cmocka_unit_test(module_that_comes_later_is_noticed_and_added),
+        cmocka_unit_test(module_with_a_relative_name_gets_a_whole_one),
+        cmocka_unit_test(late_module_with_a_relative_name_gets_a_whole_one),
         cmocka_unit_test(library_rebuilt_in_the_same_place_is_another_one),
         cmocka_unit_test(crash_record_has_the_late_modules_too),
         cmocka_unit_test(tables_in_use_are_never_taken_away),

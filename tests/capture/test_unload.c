@@ -88,15 +88,20 @@ static void run(struct rig *rig, const char *way, const char *first, const char 
     char two[96];
     char path[512];
     char spool[96];
-    snprintf(one, sizeof(one), "%s/%s", rig->folder, first);
-    snprintf(two, sizeof(two), "%s/%s", rig->folder, second);
+    char before[512];
+    int is_relative = first[0] == '.';
+    assert_non_null(getcwd(before, sizeof(before)));
+    snprintf(one, sizeof(one), "%s/%s", is_relative ? "." : rig->folder, first);
+    snprintf(two, sizeof(two), "%s/%s", is_relative ? "." : rig->folder, second);
     snprintf(path, sizeof(path), "%s/tests/programs/reloader", TEST_BIN);
     snprintf(spool, sizeof(spool), "%s/spool", rig->folder);
     const char *const argv[] = {path, way, one, two, NULL};
     setenv("TOWBAR_SPOOL", spool, 1);
     setenv("ASAN_OPTIONS", "handle_segv=0:use_sigaltstack=0:detect_leaks=0", 1);
     setenv("TSAN_OPTIONS", "handle_segv=0", 1);
+    assert_int_equal(chdir(rig->folder), 0);
     (void)rig_tool(rig, argv);
+    assert_int_equal(chdir(before), 0);
     unsetenv("TOWBAR_SPOOL");
     unsetenv("ASAN_OPTIONS");
     unsetenv("TSAN_OPTIONS");
@@ -125,6 +130,7 @@ static void assert_module(const struct rig *rig, const struct rig_record *record
     const struct tb_module *module =
         tb_process_module(&record->process, rig_said(rig, "first", 16) + 1);
     assert_non_null(module);
+    assert_int_equal(module->path[0], '/');
     rig_assert_has(module->path, name);
 }
 
@@ -209,6 +215,20 @@ static void crash_in_a_library_rebuilt_in_place_with_build_id(void **state)
     build_both(*state, "-Wl,--build-id");
     run(*state, "crash-renamed", "one.so", "two.so");
     assert_crash(*state, "/one.so");
+}
+
+static void report_in_libraries_with_relative_names(void **state)
+{
+    build_both(*state, "-Wl,--build-id");
+    run(*state, "report-renamed", "./one.so", "./two.so");
+    assert_all_reports(*state, "/one.so");
+}
+
+static void crash_in_a_library_with_a_relative_name_at_the_same_place(void **state)
+{
+    build_both(*state, "-Wl,--build-id=none");
+    run(*state, "crash", "./one.so", "./two.so");
+    assert_crash(*state, "/two.so");
 }
 
 /* It was there when the library started. */
@@ -397,6 +417,8 @@ int main(void)
         CASE(crash_in_another_library_at_the_same_place),
         CASE(report_in_a_library_rebuilt_in_place_with_build_id),
         CASE(crash_in_a_library_rebuilt_in_place_with_build_id),
+        CASE(report_in_libraries_with_relative_names),
+        CASE(crash_in_a_library_with_a_relative_name_at_the_same_place),
         CASE(report_in_place_of_a_library_from_before_the_start),
         CASE(crash_in_place_of_a_library_from_before_the_start),
         CASE(crash_in_a_module_of_a_table_that_was_not_stored_yet),
