@@ -145,23 +145,27 @@ static struct tb_thread *take_spare(void)
 }
 
 /* Unmaps what is more than max spares, as far as its threads have ended; n_looks bounds the work.
- */
-static void trim(int max, int n_looks)
+ * Returns how many. */
+static int trim(int max, int n_looks)
 {
     unsigned end = atomic_load(&kept_end);
     unsigned at = atomic_load(&trim_at);
+    int n = 0;
     for (unsigned i = 0; i < end && n_looks > 0 && atomic_load(&n_kept) > max; i++) {
         at = at + 1 < end ? at + 1 : 0;
         struct tb_thread *thread = take_kept(at);
         if (!thread)
             continue;
         n_looks--;
-        if (is_over(thread))
+        if (is_over(thread)) {
             unmap_block(thread);
-        else
+            n++;
+        } else {
             keep(thread);
+        }
     }
     atomic_store(&trim_at, at);
+    return n;
 }
 
 struct tb_thread *tb_block_new(void)
@@ -182,16 +186,18 @@ void tb_block_drop(struct tb_thread *thread)
 {
     int saved = errno;
     keep(thread);
-    trim(N_SPARES, LOOKS_MAX);
+    (void)trim(N_SPARES, LOOKS_MAX);
     errno = saved;
 }
 
-void tb_block_give_back(struct tb_thread *thread)
+int tb_block_give_back(struct tb_thread *thread)
 {
     int saved = errno;
-    unmap_block(thread);
-    trim(0, KEPT_MAX);
+    if (thread)
+        unmap_block(thread);
+    int n = trim(0, KEPT_MAX) + (thread != NULL);
     errno = saved;
+    return n;
 }
 
 char *tb_block_stack(const struct tb_thread *thread)

@@ -15,8 +15,9 @@
 struct tb_thread *tb_block_new(void);
 /* Keeps it for the next threads. left_by and is_on_stack say who may still use it. Keeps errno. */
 void tb_block_drop(struct tb_thread *thread);
-/* Gives it back to the kernel, and all that are kept and not in use. Keeps errno. */
-void tb_block_give_back(struct tb_thread *thread);
+/* Gives it, unless it is NULL, back to the kernel, and all that are kept and not in use; returns
+ * how many. Keeps errno. */
+int tb_block_give_back(struct tb_thread *thread);
 /* The lower end of the stack, which reaches to the struct. */
 char *tb_block_stack(const struct tb_thread *thread);
 /* How many are mapped. */

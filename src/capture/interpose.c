@@ -120,14 +120,10 @@ TOWBAR_API int pthread_create(pthread_t *restrict out, const pthread_attr_t *res
     if (!real)
         return EAGAIN;
     struct tb_thread *thread = prepare((uintptr_t)run, arg);
-    if (!thread)
-        return real(out, attr, run, arg);
-    int err = real(out, attr, tb_interpose_enter, thread);
-    if (err == EAGAIN || err == ENOMEM) {
-        tb_block_give_back(thread);
-        return real(out, attr, run, arg);
-    }
-    if (err != 0)
+    int err = thread ? real(out, attr, tb_interpose_enter, thread) : real(out, attr, run, arg);
+    if (err == EAGAIN || err == ENOMEM)
+        return tb_block_give_back(thread) > 0 ? real(out, attr, run, arg) : err;
+    if (err != 0 && thread)
         tb_block_drop(thread);
     return err;
 }
@@ -140,13 +136,11 @@ TOWBAR_API int thrd_create(thrd_t *out, thrd_start_t run, void *arg)
     if (!real)
         return thrd_error;
     struct tb_thread *thread = prepare((uintptr_t)run, arg);
-    if (!thread)
-        return real(out, run, arg);
-    int result = real(out, (thrd_start_t)(uintptr_t)tb_interpose_enter, thread);
-    if (result == thrd_success)
-        return result;
-    tb_block_give_back(thread); /* thrd_error may be EAGAIN */
-    return real(out, run, arg);
+    int result = thread ? real(out, (thrd_start_t)(uintptr_t)tb_interpose_enter, thread)
+                        : real(out, run, arg);
+    if (result != thrd_success && tb_block_give_back(thread) > 0)
+        return real(out, run, arg); /* thrd_error may be EAGAIN */
+    return result;
 }
 
 /* Unlike dlopen it does not ask who calls. One that began before the library was on is not watched:

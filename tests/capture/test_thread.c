@@ -376,9 +376,12 @@ static void blocks_given_back_leave_no_mappings(void **state)
     (void)state;
     struct tb_thread *blocks[N_PREPARED];
     tb_thread_cover(1);
-    struct tb_thread *last = tb_thread_prepare();
-    tb_block_give_back(last);
-    int before = tb_block_count();
+    int before = tb_thread_self(0) != NULL;
+    while (tb_block_count() > before) { /* threads that were joined may be at their last step */
+        (void)tb_block_give_back(NULL);
+        sched_yield();
+    }
+    assert_int_equal(tb_block_give_back(NULL), 0);
     for (int i = 0; i < N_PREPARED; i++) {
         blocks[i] = tb_thread_prepare();
         assert_non_null(blocks[i]);
@@ -388,7 +391,7 @@ static void blocks_given_back_leave_no_mappings(void **state)
         tb_block_drop(blocks[i]);
     assert_int_equal(tb_block_count(), before + 1 + 64); /* the spares */
     errno = 77;
-    tb_block_give_back(blocks[0]);
+    assert_int_equal(tb_block_give_back(blocks[0]), 1 + 64);
     tb_thread_cover(0);
     assert_int_equal(errno, 77);
     assert_int_equal(tb_block_count(), before);
