@@ -24,8 +24,10 @@ if(NOT TARGET capture_programs)
   set(programs ${CMAKE_CURRENT_SOURCE_DIR}/capture/programs)
   capture_program(victim LIBRARY towbar::towbar SOURCES ${programs}/victim.c)
   capture_program(victim_static LIBRARY towbar::static SOURCES ${programs}/victim.c)
-  capture_program(interposed LIBRARY towbar::towbar SOURCES ${programs}/interposed.c)
-  capture_program(interposed_static LIBRARY towbar::static SOURCES ${programs}/interposed.c)
+  capture_program(interposed LIBRARY towbar::towbar SOURCES ${programs}/interposed.c
+    ${programs}/interposed_room.c)
+  capture_program(interposed_static LIBRARY towbar::static SOURCES ${programs}/interposed.c
+    ${programs}/interposed_room.c)
   capture_program(goodbye LIBRARY towbar::towbar SOURCES ${programs}/goodbye.c)
   capture_program(goodbye_static LIBRARY towbar::static SOURCES ${programs}/goodbye.c)
   capture_program(crowd LIBRARY towbar::towbar SOURCES ${programs}/crowd.c
