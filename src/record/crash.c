@@ -10,7 +10,13 @@
 
 #include "base/pack.h"
 
-enum { FRAME_BYTES = 24, NOTE_HEAD_BYTES = 16, END_BYTES = 16, TRUST_LAST = 3 };
+enum {
+    FRAME_BYTES = 24,
+    OUTER_HEAD_BYTES = 8,
+    NOTE_HEAD_BYTES = 16,
+    END_BYTES = 16,
+    TRUST_LAST = 3
+};
 
 /* Offsets of the fixed chunk. */
 enum { AT_ADDRESS = 32, AT_REGS = 88, AT_NAME = AT_REGS + TB_CRASH_N_REGS * 8 };
@@ -93,19 +99,35 @@ static void read_abort(const struct tb_chunk *chunk, struct tb_crash *out)
     out->abort_len = strnlen(out->abort_text, chunk->len);
 }
 
+/* Returns how many there are, at most max. */
+static size_t unpack_frames(const uint8_t *data, size_t len, struct tb_crash_frame *out, size_t max)
+{
+    size_t n = 0;
+    for (; n < max && n < len / FRAME_BYTES; n++) {
+        const uint8_t *at = data + n * FRAME_BYTES;
+        uint64_t trust = tb_get64(at + 16);
+        out[n] = (struct tb_crash_frame){.ip = tb_get64(at),
+                                         .sp = tb_get64(at + 8),
+                                         .trust = trust < TRUST_LAST ? trust : TRUST_LAST};
+    }
+    return n;
+}
+
 /* Room for them was made by count_parts. */
 static void read_frames(const struct tb_chunk *chunk, struct tb_crash *out)
 {
-    if (out->n_frames > 0)
+    if (out->n_frames == 0)
+        out->n_frames = unpack_frames(chunk->data, chunk->len, out->frames, TB_CRASH_FRAMES_MAX);
+}
+
+static void read_outer(const struct tb_chunk *chunk, struct tb_crash *out)
+{
+    if (out->n_outer > 0 || chunk->len < OUTER_HEAD_BYTES)
         return;
-    while (out->n_frames < TB_CRASH_FRAMES_MAX && out->n_frames < chunk->len / FRAME_BYTES) {
-        const uint8_t *at = chunk->data + out->n_frames * FRAME_BYTES;
-        uint64_t trust = tb_get64(at + 16);
-        out->frames[out->n_frames++] =
-            (struct tb_crash_frame){.ip = tb_get64(at),
-                                    .sp = tb_get64(at + 8),
-                                    .trust = trust < TRUST_LAST ? trust : TRUST_LAST};
-    }
+    uint64_t depth = tb_get64(chunk->data);
+    out->depth = depth < UINT32_MAX ? depth : UINT32_MAX;
+    out->n_outer = unpack_frames(chunk->data + OUTER_HEAD_BYTES, chunk->len - OUTER_HEAD_BYTES,
+                                 out->outer, TB_CRASH_OUTER_MAX);
 }
 
 /* Keeps whole pairs of strings only. */
@@ -196,6 +218,7 @@ static void (*const readers[])(const struct tb_chunk *chunk, struct tb_crash *ou
     [TB_CRASH_NOTE] = read_note,     [TB_CRASH_CODE] = read_code,
     [TB_CRASH_STACK] = read_stack,   [TB_CRASH_END] = read_end,
     [TB_CRASH_THREAD] = read_thread, [TB_CRASH_THREADS] = read_threads,
+    [TB_CRASH_OUTER] = read_outer,
 };
 
 /* ---- the record ---- */

@@ -19,12 +19,14 @@ enum tb_crash_tag {
     TB_CRASH_STACK,
     TB_CRASH_END,
     TB_CRASH_THREAD,
-    TB_CRASH_THREADS
+    TB_CRASH_THREADS,
+    TB_CRASH_OUTER
 };
 enum {
     TB_CRASH_N_REGS = 23, /* gregset_t of x86-64, in its order */
     TB_CRASH_FIXED_BYTES = 8 * 4 + 7 * 8 + TB_CRASH_N_REGS * 8 + 16,
     TB_CRASH_FRAMES_MAX = 512,
+    TB_CRASH_OUTER_MAX = 64,
     TB_CRASH_NOTES_MAX = 256,
     TB_CRASH_THREADS_MAX = 1024,
     TB_CRASH_THREAD_BYTES = 2 * 4 + 16 + TB_CRASH_N_REGS * 8 + 8, /* before the stack bytes */
@@ -87,6 +89,9 @@ struct tb_crash {
     size_t abort_len;
     struct tb_crash_frame *frames; /* innermost first; allocated */
     size_t n_frames;
+    struct tb_crash_frame outer[TB_CRASH_OUTER_MAX]; /* of a deeper stack, outermost first */
+    size_t n_outer;
+    uint64_t depth;    /* of such a stack, at most UINT32_MAX */
     const char *scope; /* key, NUL, value, NUL, ...; every string inside scope_len ends with NUL */
     size_t scope_len;
     struct tb_crash_note *notes; /* oldest first; allocated */

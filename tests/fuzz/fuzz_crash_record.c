@@ -35,7 +35,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (crash.frames[i].trust > 3)
             abort();
     }
-    if (crash.n_threads > TB_CRASH_THREADS_MAX)
+    if (crash.n_threads > TB_CRASH_THREADS_MAX || crash.n_outer > TB_CRASH_OUTER_MAX ||
+        crash.depth > UINT32_MAX)
         abort();
     for (size_t i = 0; i < crash.n_threads; i++) {
         touch(crash.threads[i].name, strlen(crash.threads[i].name));

@@ -251,6 +251,46 @@ static void more_notes_and_frames_than_the_cap_are_left_out(void **state)
     free(bytes);
 }
 
+static void add_outer(struct record *r, uint64_t depth, size_t n)
+{
+    static uint8_t bytes[8 + 100 * 24];
+    assert_true(n <= 100);
+    tb_put64(bytes, depth);
+    for (size_t i = 0; i < 3 * n; i++)
+        tb_put64(bytes + 8 + 8 * i, i % 3 == 2 ? 1 : 1000 * i);
+    add(r, TB_CRASH_OUTER, bytes, 8 + 24 * n);
+}
+
+static void the_outer_end_of_a_deep_stack_comes_back(void **state)
+{
+    (void)state;
+    static struct record r;
+    struct tb_crash crash;
+    r.len = 0;
+    add_fixed(&r);
+    add_outer(&r, 100000, 70);
+    add_outer(&r, 7, 1); /* once is enough */
+    assert_int_equal(tb_crash_unpack(r.bytes, r.len, &crash), 0);
+    assert_int_equal(crash.n_outer, TB_CRASH_OUTER_MAX);
+    assert_int_equal(crash.depth, 100000);
+    assert_int_equal(crash.outer[0].ip, 0);
+    assert_int_equal(crash.outer[63].ip, 3000 * 63);
+    assert_int_equal(crash.outer[63].sp, 3000 * 63 + 1000);
+    assert_int_equal(crash.outer[63].trust, 1);
+    tb_crash_done(&crash);
+    r.len = 0;
+    add_fixed(&r);
+    size_t at = r.len;
+    add_outer(&r, UINT64_MAX, 9);
+    for (size_t len = at; len < r.len; len++) { /* cut anywhere, the outermost are there */
+        size_t n = len < at + 16 ? 0 : (len - at - 16) / 24;
+        assert_int_equal(tb_crash_unpack(r.bytes, len, &crash), 0);
+        assert_int_equal(crash.n_outer, n);
+        assert_int_equal(crash.depth, len < at + 16 ? 0 : UINT32_MAX);
+        tb_crash_done(&crash);
+    }
+}
+
 static void what_is_repeated_counts_once(void **state)
 {
     (void)state;
@@ -338,6 +378,7 @@ int main(void)
         cmocka_unit_test(a_cut_at_any_byte_keeps_the_prefix),
         cmocka_unit_test(a_scope_keeps_only_whole_pairs),
         cmocka_unit_test(more_notes_and_frames_than_the_cap_are_left_out),
+        cmocka_unit_test(the_outer_end_of_a_deep_stack_comes_back),
         cmocka_unit_test(what_is_repeated_counts_once),
         cmocka_unit_test(the_other_threads_come_back_in_order),
         cmocka_unit_test(a_thread_name_without_an_end_gets_one),
