@@ -281,10 +281,17 @@ static size_t take_run(struct walker *w, struct tb_unwind_frame *frames, size_t 
     return n;
 }
 
-size_t tb_unwind_walk(const struct tb_unwind_ops *ops, struct tb_unwind_regs regs, int at_fault,
-                      struct tb_unwind_frame *frames, size_t max, int *cut)
+struct tb_unwind_place tb_unwind_start(struct tb_unwind_regs regs, int at_fault)
 {
-    struct walker w = {.ops = ops, .regs = regs, .exact = at_fault != 0, .trust = TB_TRUST_CONTEXT};
+    return (struct tb_unwind_place){
+        .regs = regs, .is_exact = at_fault != 0, .trust = TB_TRUST_CONTEXT};
+}
+
+size_t tb_unwind_walk_on(const struct tb_unwind_ops *ops, struct tb_unwind_place *place,
+                         struct tb_unwind_frame *frames, size_t max, int *cut)
+{
+    struct walker w = {
+        .ops = ops, .regs = place->regs, .exact = place->is_exact, .trust = place->trust};
     enum outcome found = MOVED;
     size_t n = 0;
     while (found == MOVED && n < max) {
@@ -295,7 +302,7 @@ size_t tb_unwind_walk(const struct tb_unwind_ops *ops, struct tb_unwind_regs reg
             .ip = w.regs.ip,
             .sp = w.regs.sp,
             .trust = w.trust,
-            .is_signal = n > 0 && w.exact,
+            .is_signal = (n > 0 || place->is_begun) && w.exact,
         };
         n++;
         found = step_by_row(&w);
@@ -304,5 +311,14 @@ size_t tb_unwind_walk(const struct tb_unwind_ops *ops, struct tb_unwind_regs reg
     }
     if (cut && found == MOVED)
         *cut = 1;
+    *place = (struct tb_unwind_place){
+        .regs = w.regs, .is_exact = w.exact, .trust = w.trust, .is_begun = 1};
     return n;
+}
+
+size_t tb_unwind_walk(const struct tb_unwind_ops *ops, struct tb_unwind_regs regs, int at_fault,
+                      struct tb_unwind_frame *frames, size_t max, int *cut)
+{
+    struct tb_unwind_place place = tb_unwind_start(regs, at_fault);
+    return tb_unwind_walk_on(ops, &place, frames, max, cut);
 }

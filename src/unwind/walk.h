@@ -64,10 +64,21 @@ struct tb_unwind_ops {
                   size_t max);
 };
 
+/* Where a walk is: the next frame. */
+struct tb_unwind_place {
+    struct tb_unwind_regs regs;
+    int is_exact, trust, is_begun;
+};
+
 /* Walks from regs, whose ip is exact when at_fault, else a return address. The first frame is regs
  * itself. Returns the number of frames, at most max, innermost first. cut, if not NULL, becomes 1
  * when max was met. */
 size_t tb_unwind_walk(const struct tb_unwind_ops *ops, struct tb_unwind_regs regs, int at_fault,
                       struct tb_unwind_frame *frames, size_t max, int *cut);
+/* Where such a walk begins. */
+struct tb_unwind_place tb_unwind_start(struct tb_unwind_regs regs, int at_fault);
+/* The same from place on, which becomes where the walk may go on when cut becomes 1. */
+size_t tb_unwind_walk_on(const struct tb_unwind_ops *ops, struct tb_unwind_place *place,
+                         struct tb_unwind_frame *frames, size_t max, int *cut);
 
 #endif

@@ -121,6 +121,31 @@ static void full_list_says_that_it_is_cut(void **state)
     assert_int_equal(frames[9].trust, TB_TRUST_CFI);
 }
 
+static void walk_that_was_cut_goes_on_where_it_ended(void **state)
+{
+    struct fake f = {0};
+    const struct tb_unwind_ops ops = {&f, fake_read, fake_row, NULL, fake_is_code, NULL};
+    struct tb_unwind_frame at_once[FRAMES];
+    struct tb_unwind_frame frames[FRAMES];
+    (void)state;
+    f.row = (struct tb_unwind_row){.kind = TB_ROW_STD, .cfa_offset = 8};
+    for (size_t i = 0; i < 12; i++)
+        f.stack[i] = call_at(&f, 400 + 10 * (int)i);
+    struct tb_unwind_regs regs = {CODE_AT + 100, STACK_AT, 0};
+    assert_int_equal(walk_fake(&f, regs, at_once, FRAMES, NULL), 13);
+    for (size_t lot = 1; lot < 14; lot++) {
+        struct tb_unwind_place place = tb_unwind_start(regs, 1);
+        size_t n = 0;
+        int cut = 1;
+        while (cut) {
+            cut = 0;
+            n += tb_unwind_walk_on(&ops, &place, frames + n, lot, &cut);
+        }
+        assert_int_equal(n, 13);
+        assert_memory_equal(frames, at_once, n * sizeof(frames[0]));
+    }
+}
+
 static void walk_that_meets_its_end_with_the_last_slot_is_not_cut(void **state)
 {
     struct fake f = {0};
@@ -517,6 +542,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(frame_pointers_are_followed_where_there_are_no_rows),
         cmocka_unit_test(full_list_says_that_it_is_cut),
+        cmocka_unit_test(walk_that_was_cut_goes_on_where_it_ended),
         cmocka_unit_test(walk_that_meets_its_end_with_the_last_slot_is_not_cut),
         cmocka_unit_test(frame_that_leads_to_itself_ends_the_walk),
         cmocka_unit_test(scan_takes_a_call_that_led_here_before_what_is_left_over),
