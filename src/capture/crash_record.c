@@ -36,6 +36,9 @@ enum {
     NOTE_HEAD_BYTES = 16,
     END_BYTES = 16,
     ALIGNMENT = 8,
+    /* How far, and how long after the crash, a deep stack is walked for its outer end. */
+    DEPTH_MAX = 1 << 20,
+    DEPTH_MS = 100,
 };
 
 static struct crash {
@@ -53,6 +56,7 @@ static struct crash {
     size_t stack_len;
     uint8_t stack[STACK_BYTES];
     struct tb_stack walker;
+    struct tb_unwind_place place; /* where the walk ended */
     struct tb_unwind_frame frames[TB_CRASH_FRAMES_MAX];
     uint8_t packed[TB_CRASH_FRAMES_MAX * FRAME_BYTES];
     char scope[TB_SCOPES_BYTES];
@@ -169,6 +173,13 @@ static void copy_stack(void)
     }
 }
 
+static void pack_frame(size_t place, const struct tb_unwind_frame *frame)
+{
+    tb_put64(crash.packed + place * FRAME_BYTES, frame->ip);
+    tb_put64(crash.packed + place * FRAME_BYTES + 8, frame->sp);
+    tb_put64(crash.packed + place * FRAME_BYTES + 16, (uint64_t)frame->trust);
+}
+
 static void write_frames(void)
 {
     struct tb_stack *walker = &crash.walker;
@@ -177,16 +188,41 @@ static void write_frames(void)
     walker->memory.copy = crash.stack;
     walker->memory.copy_address = crash.stack_address;
     walker->memory.copy_len = crash.stack_len;
-    size_t n = tb_stack_walk(walker, tb_machine_start(crash.signal.context), 1, crash.frames,
-                             TB_CRASH_FRAMES_MAX, &cut);
-    for (size_t i = 0; i < n; i++) {
-        tb_put64(crash.packed + i * FRAME_BYTES, crash.frames[i].ip);
-        tb_put64(crash.packed + i * FRAME_BYTES + 8, crash.frames[i].sp);
-        tb_put64(crash.packed + i * FRAME_BYTES + 16, (uint64_t)crash.frames[i].trust);
-    }
+    crash.place = tb_unwind_start(tb_machine_start(crash.signal.context), 1);
+    size_t n = tb_stack_walk_on(walker, &crash.place, crash.frames, TB_CRASH_FRAMES_MAX, &cut);
+    for (size_t i = 0; i < n; i++)
+        pack_frame(i, &crash.frames[i]);
     crash.end_flags |= cut ? TB_CRASH_FRAMES_CUT : 0;
     write_chunk(TB_CRASH_FRAMES, crash.packed, n * FRAME_BYTES, NULL, 0);
     tb_slot_flush(crash.slot);
+}
+
+/* Of a stack that is deeper than that, the function that began a recursion without an end is at the
+ * other end. Frames are taken in lots, each behind the last ones of the lot before. */
+static void write_outer(void)
+{
+    uint8_t head[8];
+    size_t n_kept = 0;
+    uint64_t n_walked = 0;
+    uint64_t until_ns = crash.begun_ns + (uint64_t)DEPTH_MS * TB_NS_PER_MS;
+    int cut = (crash.end_flags & TB_CRASH_FRAMES_CUT) != 0;
+    if (!cut)
+        return;
+    while (cut && n_walked < DEPTH_MAX && tb_clock_mono_ns() < until_ns) {
+        cut = 0;
+        size_t n = tb_stack_walk_on(&crash.walker, &crash.place, crash.frames + n_kept,
+                                    TB_CRASH_FRAMES_MAX - n_kept, &cut);
+        size_t n_there = n_kept + n;
+        n_walked += n;
+        n_kept = n_there < TB_CRASH_OUTER_MAX ? n_there : TB_CRASH_OUTER_MAX;
+        memmove(crash.frames, crash.frames + (n_there - n_kept), n_kept * sizeof(crash.frames[0]));
+    }
+    if (cut) /* its end is not known */
+        return;
+    tb_put64(head, TB_CRASH_FRAMES_MAX + n_walked);
+    for (size_t i = 0; i < n_kept; i++)
+        pack_frame(n_kept - 1 - i, &crash.frames[i]);
+    write_chunk(TB_CRASH_OUTER, head, sizeof(head), crash.packed, n_kept * FRAME_BYTES);
 }
 
 static void write_scope(void)
@@ -293,9 +329,9 @@ static void write_late_modules(void)
 
 /* The most valuable first. */
 static void (*const stages[])(void) = {
-    write_fixed,   write_trace, write_abort,       copy_stack,  write_frames,
-    write_scope,   write_notes, write_code,        write_stack, look_at_threads,
-    write_threads, write_end,   write_late_modules};
+    write_fixed,     write_trace,   write_abort, copy_stack,        write_frames,
+    write_scope,     write_notes,   write_outer, write_code,        write_stack,
+    look_at_threads, write_threads, write_end,   write_late_modules};
 enum { N_STAGES = sizeof(stages) / sizeof(stages[0]) };
 
 static void run_stages(void)

@@ -174,8 +174,8 @@ static int step(void *arg, uint64_t pc, struct tb_unwind_regs *regs)
     return err;
 }
 
-size_t tb_stack_walk(struct tb_stack *stack, struct tb_unwind_regs regs, int at_fault,
-                     struct tb_unwind_frame *frames, size_t max, int *cut)
+size_t tb_stack_walk_on(struct tb_stack *stack, struct tb_unwind_place *place,
+                        struct tb_unwind_frame *frames, size_t max, int *cut)
 {
     const struct tb_unwind_ops ops = {.arg = stack,
                                       .read = read_memory,
@@ -184,7 +184,14 @@ size_t tb_stack_walk(struct tb_stack *stack, struct tb_unwind_regs regs, int at_
                                       .is_code = is_code,
                                       .run = tb_run_steps};
     int kept = errno;
-    size_t n = tb_unwind_walk(&ops, regs, at_fault, frames, max, cut);
+    size_t n = tb_unwind_walk_on(&ops, place, frames, max, cut);
     errno = kept;
     return n;
+}
+
+size_t tb_stack_walk(struct tb_stack *stack, struct tb_unwind_regs regs, int at_fault,
+                     struct tb_unwind_frame *frames, size_t max, int *cut)
+{
+    struct tb_unwind_place place = tb_unwind_start(regs, at_fault);
+    return tb_stack_walk_on(stack, &place, frames, max, cut);
 }

@@ -34,9 +34,11 @@ __attribute__((always_inline)) static inline struct tb_unwind_regs tb_stack_call
 void tb_stack_reset(struct tb_stack *stack, const struct tb_modules *modules);
 /* The same for a walk of the running thread from sp: what of its stack may be loaded directly. */
 void tb_stack_begin(struct tb_stack *stack, const struct tb_modules *modules, uint64_t sp);
-/* See tb_unwind_walk. */
+/* See tb_unwind_walk and tb_unwind_walk_on. */
 size_t tb_stack_walk(struct tb_stack *stack, struct tb_unwind_regs regs, int at_fault,
                      struct tb_unwind_frame *frames, size_t max, int *cut);
+size_t tb_stack_walk_on(struct tb_stack *stack, struct tb_unwind_place *place,
+                        struct tb_unwind_frame *frames, size_t max, int *cut);
 /* To be called once by init: finds the top of the first thread's stack. Not signal-safe. */
 void tb_stack_setup(void);
 /* In a fork child. Signal-safe. */

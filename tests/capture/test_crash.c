@@ -198,6 +198,23 @@ static void crash_in_a_thread_has_its_name_and_trace(void **state)
     tb_crash_done(&crash);
 }
 
+/* From the outermost frame, which is none of the recursion, to frames of that. */
+static void assert_outer_end(const struct rig *rig, const struct tb_crash *crash)
+{
+    size_t n_other = 0;
+    assert_int_equal(crash->n_outer, TB_CRASH_OUTER_MAX);
+    assert_true(crash->depth > TB_CRASH_FRAMES_MAX + TB_CRASH_OUTER_MAX);
+    for (size_t i = 0; i + 1 < crash->n_outer; i++)
+        assert_true(crash->outer[i].sp > crash->outer[i + 1].sp);
+    assert_true(crash->outer[crash->n_outer - 1].sp > crash->frames[crash->n_frames - 1].sp);
+    uint64_t deed = rig_said(rig, "deed", 16);
+    while (n_other < crash->n_outer && crash->outer[n_other].ip - deed >= FUNCTION_BYTES)
+        n_other++;
+    assert_true(n_other > 0 && n_other < 16);
+    for (size_t i = n_other; i < crash->n_outer; i++)
+        assert_in(rig, crash->outer[i].ip - 1, "deed");
+}
+
 static void stack_overflow_is_recorded(void **state)
 {
     struct rig *rig = *state;
@@ -213,6 +230,7 @@ static void stack_overflow_is_recorded(void **state)
         assert_true(crash.end_flags & TB_CRASH_FRAMES_CUT);
         assert_true(crash.end_flags & TB_CRASH_STACK_CUT);
         assert_int_equal(crash.stack_len, 64 << 10);
+        assert_outer_end(rig, &crash);
         tb_crash_done(&crash);
     }
 }
