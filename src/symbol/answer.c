@@ -147,6 +147,10 @@ static void write_answer(struct tb_json *j, struct answer *a)
     tb_json_end(j);
     tb_json_kstr(j, "unwound_by", a->by_process ? "process" : "agent");
     tb_json_kbool(j, "cut", a->frames.cut);
+    if (a->frames.gap > 0 && a->frames.n_left_out > 0) {
+        tb_json_kint(j, "frames_omitted", (int64_t)a->frames.n_left_out);
+        tb_json_kint(j, "frames_oldest", (int64_t)(a->frames.n - a->frames.gap));
+    }
     if (a->crash)
         write_threads(j, a);
     write_modules(j, a);
@@ -237,8 +241,8 @@ int tb_symbol_answer_crash(struct tb_symbol_cache *cache, const struct tb_symbol
         return err;
     tb_symbol_offline_unwind(&a.modules, crash, &found);
     a.by_process = found.by_process;
-    err =
-        tb_symbol_frames_make(&a.modules, found.frames, found.n, TB_SYMBOL_STACK_CRASH, &a.frames);
+    err = tb_symbol_frames_make_far(&a.modules, found.frames, found.n, TB_SYMBOL_STACK_CRASH,
+                                    found.gap.at > 0 ? &found.gap : NULL, &a.frames);
     if (err == 0) {
         a.frames.cut |= found.cut;
         unwind_threads(&a, crash);

@@ -39,6 +39,8 @@ static void drop_frames(struct tb_symbol_frames *frames, size_t from, size_t n)
     memmove(frames->items + from, frames->items + from + n,
             (frames->n - from - n) * sizeof(*frames->items));
     frames->n -= n;
+    if (frames->gap > from)
+        frames->gap = frames->gap >= from + n ? frames->gap - n : from;
 }
 
 void tb_symbol_frames_done(struct tb_symbol_frames *frames)
@@ -234,11 +236,20 @@ static void drop_starts(struct tb_symbol_frames *frames)
         drop_frames(frames, n, frames->n - n);
 }
 
+/* What goes is next to the gap, so that there is only one. */
 static void keep_both_ends(struct tb_symbol_frames *frames)
 {
     if (frames->n <= TB_SYMBOL_FRAMES_SHOWN)
         return;
-    drop_frames(frames, TB_SYMBOL_FRAMES_SHOWN / 2, frames->n - TB_SYMBOL_FRAMES_SHOWN);
+    size_t n_dropped = frames->n - TB_SYMBOL_FRAMES_SHOWN;
+    size_t n_outer = TB_SYMBOL_FRAMES_SHOWN / 2;
+    if (frames->gap > 0 && frames->n - frames->gap < n_outer)
+        n_outer = frames->n - frames->gap;
+    if (frames->gap > 0 && frames->gap < TB_SYMBOL_FRAMES_SHOWN - n_outer)
+        n_outer = TB_SYMBOL_FRAMES_SHOWN - frames->gap;
+    drop_frames(frames, TB_SYMBOL_FRAMES_SHOWN - n_outer, n_dropped);
+    frames->gap = TB_SYMBOL_FRAMES_SHOWN - n_outer;
+    frames->n_left_out += n_dropped;
     frames->cut = true;
 }
 
@@ -283,16 +294,20 @@ static int find_starts(struct tb_symbol_modules *modules, const struct tb_symbol
     return 0;
 }
 
-int tb_symbol_frames_make(struct tb_symbol_modules *modules, const struct tb_symbol_raw *raw,
-                          size_t n_raw, enum tb_symbol_stack stack, struct tb_symbol_frames *out)
+int tb_symbol_frames_make_far(struct tb_symbol_modules *modules, const struct tb_symbol_raw *raw,
+                              size_t n_raw, enum tb_symbol_stack stack,
+                              const struct tb_symbol_gap *gap, struct tb_symbol_frames *out)
 {
-    struct tb_symbol_frames frames = {.cut = n_raw > TB_SYMBOL_RAW_MAX};
+    struct tb_symbol_frames frames = {.cut = n_raw > TB_SYMBOL_RAW_MAX,
+                                      .n_left_out = gap ? gap->n_left_out : 0};
     size_t n_own = count_own(modules, raw, n_raw, stack);
     size_t starts = n_raw;
     int err = find_starts(modules, raw, n_raw, &starts);
     for (size_t i = 0; err == 0 && i < n_raw; i++) {
         if (n_raw > TB_SYMBOL_RAW_MAX && i == TB_SYMBOL_RAW_MAX / 2)
             i = n_raw - TB_SYMBOL_RAW_MAX / 2;
+        if (gap && i == gap->at)
+            frames.gap = frames.n;
         err = add_address(modules, &raw[i], i < n_own || i >= starts, &frames);
     }
     if (err) {
@@ -304,4 +319,10 @@ int tb_symbol_frames_make(struct tb_symbol_modules *modules, const struct tb_sym
     keep_both_ends(&frames);
     *out = frames;
     return 0;
+}
+
+int tb_symbol_frames_make(struct tb_symbol_modules *modules, const struct tb_symbol_raw *raw,
+                          size_t n_raw, enum tb_symbol_stack stack, struct tb_symbol_frames *out)
+{
+    return tb_symbol_frames_make_far(modules, raw, n_raw, stack, NULL, out);
 }

@@ -36,6 +36,8 @@ struct tb_symbol_frame {
 struct tb_symbol_frames {
     struct tb_symbol_frame *items; /* innermost first */
     size_t n, cap;
+    size_t gap;          /* n_left_out are missing before this one; 0: there is no gap */
+    uint64_t n_left_out; /* addresses, and frames of what is inlined */
     bool cut;
 };
 
@@ -45,11 +47,21 @@ enum tb_symbol_stack {
     TB_SYMBOL_STACK_CRASH   /* the same only when they end with a signal frame */
 };
 
+/* Before the address number at n_left_out others are missing. */
+struct tb_symbol_gap {
+    size_t at;
+    uint64_t n_left_out;
+};
+
 /* Names the addresses (innermost first; of more than TB_SYMBOL_RAW_MAX those in the middle are left
  * out), then drops the frames of the library itself and those that start every thread. 0 or
  * -ENOMEM. */
 int tb_symbol_frames_make(struct tb_symbol_modules *modules, const struct tb_symbol_raw *raw,
                           size_t n_raw, enum tb_symbol_stack stack, struct tb_symbol_frames *out);
+/* The same for a stack with a gap (NULL: none). */
+int tb_symbol_frames_make_far(struct tb_symbol_modules *modules, const struct tb_symbol_raw *raw,
+                              size_t n_raw, enum tb_symbol_stack stack,
+                              const struct tb_symbol_gap *gap, struct tb_symbol_frames *out);
 void tb_symbol_frames_done(struct tb_symbol_frames *frames);
 
 #endif

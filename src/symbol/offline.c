@@ -143,17 +143,37 @@ static size_t count_trusted(const struct tb_crash *crash)
     return n;
 }
 
+static struct tb_symbol_raw raw_of(const struct tb_crash_frame *frame)
+{
+    int trust = frame->trust < TB_TRUST_SCAN ? (int)frame->trust : TB_TRUST_SCAN;
+    return (struct tb_symbol_raw){
+        .ip = frame->ip, .trust = trust, .is_exact = trust == TB_TRUST_CONTEXT};
+}
+
 static void take_list(const struct tb_crash *crash, struct tb_symbol_stack_found *out)
 {
     out->by_process = true;
     out->n = crash->n_frames < TB_SYMBOL_RAW_MAX ? crash->n_frames : TB_SYMBOL_RAW_MAX;
     out->cut = out->n < crash->n_frames || (crash->end_flags & TB_CRASH_FRAMES_CUT);
-    for (size_t i = 0; i < out->n; i++) {
-        const struct tb_crash_frame *frame = &crash->frames[i];
-        int trust = frame->trust < TB_TRUST_SCAN ? (int)frame->trust : TB_TRUST_SCAN;
-        out->frames[i] = (struct tb_symbol_raw){
-            .ip = frame->ip, .trust = trust, .is_exact = trust == TB_TRUST_CONTEXT};
-    }
+    for (size_t i = 0; i < out->n; i++)
+        out->frames[i] = raw_of(&crash->frames[i]);
+}
+
+/* The end of what is there would not be that of the stack. */
+static void add_outer(const struct tb_crash *crash, struct tb_symbol_stack_found *out)
+{
+    size_t n_inner = TB_SYMBOL_RAW_MAX - crash->n_outer;
+    if (crash->n_outer == 0 || out->n == 0)
+        return;
+    if (!out->cut && out->frames[out->n - 1].ip == crash->outer[0].ip)
+        return; /* it is */
+    if (out->n > n_inner)
+        out->n = n_inner;
+    out->gap.at = out->n;
+    for (size_t i = crash->n_outer; i > 0; i--)
+        out->frames[out->n++] = raw_of(&crash->outer[i - 1]);
+    out->gap.n_left_out = crash->depth > out->n ? crash->depth - out->n : 0;
+    out->cut = true;
 }
 
 void tb_symbol_offline_unwind(struct tb_symbol_modules *modules, const struct tb_crash *crash,
@@ -168,6 +188,7 @@ void tb_symbol_offline_unwind(struct tb_symbol_modules *modules, const struct tb
     (void)tb_rows_load(); /* without it frame pointers must do */
     if (walk(&m, crash->fixed.regs, TB_SYMBOL_RAW_MAX, out) < count_trusted(crash))
         take_list(crash, out);
+    add_outer(crash, out);
 }
 
 /* A thread that waits in the kernel stands behind its syscall, which may be the last instruction of

@@ -17,7 +17,8 @@ struct tb_symbol_stack_found {
     struct tb_symbol_raw frames[TB_SYMBOL_RAW_MAX]; /* innermost first */
     size_t n;
     bool cut;
-    bool by_process; /* the list that the crash handler made, not our own */
+    struct tb_symbol_gap gap; /* at 0: none */
+    bool by_process;          /* the list that the crash handler made, not our own */
 };
 
 /* Rows that were made before: the threads of a process stand in the same functions. Zeroed memory
@@ -31,7 +32,8 @@ struct tb_symbol_rows {
 };
 
 /* Walks the stack of the record. Where that gives fewer frames to trust than the list in the
- * record, the list is taken. */
+ * record, the list is taken. Of a stack deeper than that, the outermost frames of the record are
+ * put behind either. */
 void tb_symbol_offline_unwind(struct tb_symbol_modules *modules, const struct tb_crash *crash,
                               struct tb_symbol_stack_found *out);
 /* Walks the stack of another thread, at most TB_SYMBOL_THREAD_FRAMES. Where only a part of the

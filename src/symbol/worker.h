@@ -8,12 +8,13 @@
  *    "modules":[{"name","path","build_id",
  *                "symbols":"debug"|"symtab"|"none"|"unreadable"|"changed"}],
  *    "threads":[{"tids":[..],"names":[..],"frames":[...],"frames_omitted":N,"cut":false}],
- *    "threads_omitted":N}
+ *    "threads_omitted":N,"frames_omitted":N,"frames_oldest":N}
  * frames are Rollbar frames, oldest first, with the private keys of docs/design.md ("Items"):
  * filename, lineno, method, code, context{pre,post}, address, module, module_offset, build_id,
  * inlined, trust, in_app. What is not known is left out, but filename and method are always there
  * ("<unknown>"); inlined is there when true, trust in the frames of a crash. modules are those that
- * a frame is in; "none" means exported names at most, "unreadable" that there is no file or that
+ * a frame is in; where frames_omitted are left out of a deep stack they come after the first
+ * frames_oldest; "none" means exported names at most, "unreadable" that there is no file or that
  * the reporter may not read it, "changed" that it is not the one that ran.
  * threads, of a crash that has any, are groups of threads with equal stacks, the largest first; a
  * name for each tid, "" for none; frames without source and build_id. They take what room and time

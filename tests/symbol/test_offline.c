@@ -243,6 +243,74 @@ static void list_of_the_process_is_taken_when_the_program_was_replaced(void **st
     tb_crash_done(&crash);
 }
 
+static void outer_end_of_a_deep_stack_is_put_behind_what_was_unwound(void **state)
+{
+    struct tb_crash crash;
+    struct tb_symbol_cache cache;
+    struct tb_symbol_modules opened;
+    struct tb_symbol_stack_found found;
+    (void)state;
+    die(write_null, &crash);
+    size_t n = crash.n_frames;
+    crash.n_outer = 4;
+    crash.depth = 1000;
+    for (size_t i = 0; i < crash.n_outer; i++)
+        crash.outer[i] = crash.frames[n - 1 - i];
+    tb_symbol_cache_init(&cache);
+    assert_int_equal(tb_symbol_modules_init(&cache, &config, &process, &opened), 0);
+    tb_symbol_offline_unwind(&opened, &crash, &found);
+    assert_int_equal(found.n, n); /* the end was met */
+    assert_int_equal(found.gap.at, 0);
+    crash.stack_len = 0;
+    crash.n_frames = 2;
+    tb_symbol_offline_unwind(&opened, &crash, &found);
+    assert_int_equal(found.n, 6);
+    assert_int_equal(found.gap.at, 2);
+    assert_int_equal(found.gap.n_left_out, 994);
+    assert_true(found.cut);
+    for (size_t i = 0; i < 4; i++)
+        assert_int_equal(found.frames[2 + i].ip, crash.frames[n - 4 + i].ip);
+    tb_symbol_modules_done(&opened);
+    tb_symbol_cache_done(&cache);
+    cJSON *answer = ask_crash(&crash);
+    int n_shown = n_frames_of(answer);
+    assert_int_equal(number_of(answer, "frames_omitted"), 994);
+    assert_int_equal(number_of(answer, "frames_oldest"), n_shown - 2);
+    assert_string_equal(text_of(frame_at(answer, 0), "method"), "write_null");
+    assert_string_equal(text_of(frame_at(answer, n_shown - 1), "method"), "main");
+    cJSON_Delete(answer);
+    tb_crash_done(&crash);
+}
+
+static void frames_that_go_are_next_to_the_gap(void **state)
+{
+    static struct tb_symbol_raw raw[TB_SYMBOL_RAW_MAX];
+    struct tb_symbol_cache cache;
+    struct tb_symbol_modules opened;
+    (void)state;
+    tb_symbol_cache_init(&cache);
+    assert_int_equal(tb_symbol_modules_init(&cache, &config, &process, &opened), 0);
+    for (size_t i = 0; i < TB_SYMBOL_RAW_MAX; i++)
+        raw[i] = (struct tb_symbol_raw){.ip = 1000 + i, .trust = TB_SYMBOL_TRUST_UNKNOWN};
+    for (size_t at = 1; at < TB_SYMBOL_RAW_MAX; at += 30) {
+        struct tb_symbol_frames made;
+        const struct tb_symbol_gap gap = {at, 70};
+        assert_int_equal(tb_symbol_frames_make_far(&opened, raw, TB_SYMBOL_RAW_MAX,
+                                                   TB_SYMBOL_STACK_CRASH, &gap, &made),
+                         0);
+        assert_int_equal(made.n, TB_SYMBOL_FRAMES_SHOWN);
+        assert_int_equal(made.n_left_out, 70 + TB_SYMBOL_RAW_MAX - made.n);
+        for (size_t i = 0; i < made.gap; i++)
+            assert_int_equal(made.items[i].ip, 1000 + i);
+        for (size_t i = made.gap; i < made.n; i++)
+            assert_int_equal(made.items[i].ip, 1000 + TB_SYMBOL_RAW_MAX - made.n + i);
+        assert_true(made.gap <= at && made.n - made.gap <= TB_SYMBOL_RAW_MAX - at);
+        tb_symbol_frames_done(&made);
+    }
+    tb_symbol_modules_done(&opened);
+    tb_symbol_cache_done(&cache);
+}
+
 static void nonsense_in_a_record_is_only_nonsense_in_the_answer(void **state)
 {
     struct tb_crash crash;
@@ -290,6 +358,8 @@ int main(void)
         cmocka_unit_test(call_of_null_has_a_frame_of_its_own_and_its_caller),
         cmocka_unit_test(list_of_the_process_is_taken_when_there_is_no_stack),
         cmocka_unit_test(list_of_the_process_is_taken_when_the_program_was_replaced),
+        cmocka_unit_test(outer_end_of_a_deep_stack_is_put_behind_what_was_unwound),
+        cmocka_unit_test(frames_that_go_are_next_to_the_gap),
         cmocka_unit_test(nonsense_in_a_record_is_only_nonsense_in_the_answer),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
