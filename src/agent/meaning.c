@@ -271,6 +271,17 @@ static int is_stack_overflow(const struct tb_crash_fixed *fixed, const struct tb
     return crash->stack_len == 0 || address < crash->stack_address || fixed->code == SEGV_ACCERR;
 }
 
+static void say_overflow(const struct tb_crash *crash, char out[TB_MEANING_BYTES])
+{
+    int len = snprintf(out, TB_MEANING_BYTES,
+                       "stack overflow: write at 0x%llx, next to the stack pointer 0x%llx",
+                       (unsigned long long)crash->fixed.fault_address,
+                       (unsigned long long)crash->fixed.regs[TB_RSP]);
+    if (crash->depth > 0)
+        snprintf(out + len, TB_MEANING_BYTES - (size_t)len, ", %llu frames deep",
+                 (unsigned long long)crash->depth);
+}
+
 static void say_segv(const struct tb_crash *crash, char out[TB_MEANING_BYTES])
 {
     const struct tb_crash_fixed *fixed = &crash->fixed;
@@ -287,9 +298,7 @@ static void say_segv(const struct tb_crash *crash, char out[TB_MEANING_BYTES])
         snprintf(out, TB_MEANING_BYTES, "jump to unmapped address 0x%llx%s", address,
                  address == 0 ? " (call of a NULL function pointer)" : "");
     else if (is_stack_overflow(fixed, crash))
-        snprintf(out, TB_MEANING_BYTES,
-                 "stack overflow: write at 0x%llx, next to the stack pointer 0x%llx", address,
-                 (unsigned long long)fixed->regs[TB_RSP]);
+        say_overflow(crash, out);
     else if (address == 0)
         snprintf(out, TB_MEANING_BYTES, "near-NULL %s at 0x0 (NULL pointer)", verb);
     else if (address < NEAR_NULL_BYTES)

@@ -81,6 +81,8 @@ void tb_native_facts(struct tb_json *j, const struct tb_native_frames *frames,
     tb_json_kopt(j, "unwound_by", frames->unwound_by);
     if (frames->n_omitted > 0)
         tb_json_kint(j, "frames_omitted", (int64_t)frames->n_omitted);
+    if (frames->n_omitted > 0 && frames->n_oldest > 0)
+        tb_json_kint(j, "frames_oldest", (int64_t)frames->n_oldest);
     if (frames->is_cut)
         tb_json_kbool(j, "frames_cut", true);
     if (context->symbols == NULL)
@@ -346,20 +348,26 @@ size_t tb_native_string(const char *text, char *json, size_t cap)
 static int own_frames(const struct tb_crash *crash, const struct tb_process *process,
                       struct tb_native_frames *out)
 {
-    size_t n = crash->n_frames;
+    size_t n_inner = crash->n_frames;
+    size_t n = n_inner + crash->n_outer;
     uint64_t *addresses = calloc(2 * n + 2, sizeof(*addresses));
     if (addresses == NULL)
         return -ENOMEM;
     uint64_t *trust = addresses + n + 1;
     for (size_t i = 0; i < n; i++) {
-        addresses[i] = crash->frames[i].ip;
-        trust[i] = crash->frames[i].trust;
+        const struct tb_crash_frame *frame =
+            i < n_inner ? &crash->frames[i] : &crash->outer[n - 1 - i];
+        addresses[i] = frame->ip;
+        trust[i] = frame->trust;
     }
+    size_t n_between = crash->depth > n ? (size_t)crash->depth - n : 0;
     if (n == 0) { /* the place of the fault, at least */
         addresses[n++] = crash->fixed.regs[TB_RIP];
         trust[0] = 0;
     }
     int err = tb_native_frames_make(process, addresses, trust, n, out);
+    if (out->n_omitted > 0)
+        out->n_omitted += n_between;
     free(addresses);
     return err;
 }

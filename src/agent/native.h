@@ -61,7 +61,8 @@ struct tb_native_frames {
     size_t threads_omitted;
     char unwound_by[16]; /* "agent", "process" */
     size_t n_omitted;
-    int is_cut; /* the walk ended at a limit */
+    size_t n_oldest; /* those that are left out come after so many of the list */
+    int is_cut;      /* the walk ended at a limit */
 };
 
 /* From the symbolizer's answer. -EBADMSG when it is none. Free with tb_native_frames_done. */

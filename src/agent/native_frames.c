@@ -36,6 +36,11 @@ struct choice {
     size_t n, oldest, newest;
 };
 
+static size_t least(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
 static int keeps(const struct choice *choice, size_t i)
 {
     return i < choice->oldest || i + choice->newest >= choice->n;
@@ -51,15 +56,34 @@ static size_t kept_bytes(const struct tb_doc *doc, int list, const struct choice
     return bytes;
 }
 
+static size_t number_of(const struct tb_doc *doc, const char *name, int64_t max)
+{
+    int64_t n = tb_doc_int(doc, tb_doc_member(doc, 0, name), 0);
+    return n > 0 && n <= max ? (size_t)n : 0;
+}
+
+/* Where the symbolizer has left out frames, more go from that place. */
+static struct choice choose(const struct tb_doc *doc, int list, struct tb_native_frames *out)
+{
+    struct choice choice = {.n = (size_t)tb_doc_at(doc, list)->n_members};
+    size_t n_oldest = number_of(doc, "frames_oldest", (int64_t)choice.n);
+    choice.oldest = choice.newest = choice.n;
+    if (n_oldest > 0) {
+        out->n_omitted = number_of(doc, "frames_omitted", UINT32_MAX);
+        choice.oldest = n_oldest;
+        choice.newest = choice.n - n_oldest;
+    }
+    if (choice.n > TB_NATIVE_OLDEST_FRAMES + TB_NATIVE_NEWEST_FRAMES) {
+        choice.oldest = least(choice.oldest, TB_NATIVE_OLDEST_FRAMES);
+        choice.newest = least(choice.newest, TB_NATIVE_NEWEST_FRAMES);
+    }
+    return choice;
+}
+
 static void copy_frames(const struct tb_doc *doc, const char *text, int list,
                         struct tb_native_frames *out)
 {
-    struct choice choice = {.n = (size_t)tb_doc_at(doc, list)->n_members};
-    choice.oldest = choice.newest = choice.n;
-    if (choice.n > TB_NATIVE_OLDEST_FRAMES + TB_NATIVE_NEWEST_FRAMES) {
-        choice.oldest = TB_NATIVE_OLDEST_FRAMES;
-        choice.newest = TB_NATIVE_NEWEST_FRAMES;
-    }
+    struct choice choice = choose(doc, list, out);
     while (kept_bytes(doc, list, &choice) > TB_NATIVE_FRAMES_BYTES && choice.newest > 1) {
         choice.oldest /= 2;
         choice.newest /= 2;
@@ -77,6 +101,7 @@ static void copy_frames(const struct tb_doc *doc, const char *text, int list,
         comma = ",";
     }
     tb_buf_adds(&out->json, "]");
+    out->n_oldest = choice.oldest;
 }
 
 static void copy_list(const struct tb_doc *doc, const char *text, const char *name,
@@ -103,8 +128,7 @@ int tb_native_frames_read(const char *symbols, size_t len, struct tb_native_fram
     copy_frames(doc, symbols, list, out);
     copy_list(doc, symbols, "modules", &out->modules);
     copy_list(doc, symbols, "threads", &out->threads);
-    int64_t omitted = tb_doc_int(doc, tb_doc_member(doc, 0, "threads_omitted"), 0);
-    out->threads_omitted = omitted > 0 && omitted <= TB_CRASH_THREADS_MAX ? (size_t)omitted : 0;
+    out->threads_omitted = number_of(doc, "threads_omitted", TB_CRASH_THREADS_MAX);
     (void)tb_doc_copy(doc, tb_doc_member(doc, 0, "unwound_by"), out->unwound_by,
                       sizeof(out->unwound_by));
     int cut = tb_doc_member(doc, 0, "cut");
@@ -208,6 +232,7 @@ int tb_native_frames_make(const struct tb_process *process, const uint64_t *addr
     }
     tb_buf_adds(&out->json, "]");
     tb_buf_adds(&out->modules, "]");
+    out->n_oldest = TB_NATIVE_OLDEST_FRAMES;
     snprintf(out->unwound_by, sizeof(out->unwound_by), "process");
     return out->json.err ? out->json.err : out->modules.err;
 }

@@ -110,6 +110,25 @@ static void a_write_far_from_the_stack_pointer_is_no_overflow(void **state)
     assert_string_equal(meaning, "write of unmapped memory at 0x7ffc00000000");
 }
 
+static void a_stack_overflow_says_how_deep_it_was(void **state)
+{
+    struct tb_crash crash;
+    char meaning[TB_MEANING_BYTES];
+    const struct death death = {.signo = SIGSEGV,
+                                .code = SEGV_MAPERR,
+                                .address = 0x7ffc00000ff8,
+                                .trap = TRAP_PAGE,
+                                .err = WRITE,
+                                .sp = 0x7ffc00001000,
+                                .rip = 1};
+    (void)state;
+    make(&death, &crash);
+    crash.depth = 20156;
+    tb_crash_meaning(&crash, meaning);
+    assert_string_equal(meaning, "stack overflow: write at 0x7ffc00000ff8, next to the stack "
+                                 "pointer 0x7ffc00001000, 20156 frames deep");
+}
+
 static void abort_texts_of_any_length_fit(void **state)
 {
     static char text[2048];
@@ -220,6 +239,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_death_has_its_sentence),
         cmocka_unit_test(a_write_far_from_the_stack_pointer_is_no_overflow),
+        cmocka_unit_test(a_stack_overflow_says_how_deep_it_was),
         cmocka_unit_test(abort_texts_of_any_length_fit),
         cmocka_unit_test(classes_tell_asserts_from_other_aborts),
         cmocka_unit_test(titles_hold_neither_place_nor_address),

@@ -347,6 +347,53 @@ static void very_deep_stacks_keep_their_ends(void **state)
     }
 }
 
+/* The symbolizer left out 1000 in front of the 20 oldest of 300. */
+static void frames_go_where_the_symbolizer_left_some_out(void **state)
+{
+    struct result result;
+    struct tb_crash crash = crash_of();
+    struct tb_buf symbols;
+    (void)state;
+    tb_buf_init(&symbols, 1 << 20);
+    tb_buf_adds(&symbols, "{\"frames\":[");
+    for (int i = 0; i < 300; i++)
+        tb_buf_addf(&symbols, "%s{\"filename\":\"f.c\",\"method\":\"f%d\"}", i > 0 ? "," : "", i);
+    tb_buf_adds(&symbols, "],\"frames_omitted\":1000,\"frames_oldest\":20,\"cut\":true}");
+    struct tb_native_context context = context_of(tb_buf_str(&symbols));
+    make_crash(&crash, &context, &result);
+    const char *const pairs[][2] = {
+        {"body.trace.frames.0.method", "f0"},     {"body.trace.frames.19.method", "f19"},
+        {"body.trace.frames.20.method", "f204"},  {"body.trace.frames.115.method", "f299"},
+        {"custom.native.frames_omitted", "1184"}, {"custom.native.frames_oldest", "20"}};
+    EXPECT(&result, pairs);
+    done(&result);
+    tb_buf_done(&symbols);
+}
+
+static void outer_end_of_a_deep_stack_is_there_without_the_symbolizer(void **state)
+{
+    static struct tb_crash_frame frames[TB_CRASH_FRAMES_MAX];
+    struct result result;
+    struct tb_crash crash = crash_of();
+    struct tb_native_context context = context_of(NULL);
+    (void)state;
+    for (size_t i = 0; i < TB_CRASH_FRAMES_MAX; i++)
+        frames[i] = (struct tb_crash_frame){0x401000 + i, 0, 1};
+    crash.frames = frames;
+    crash.n_frames = TB_CRASH_FRAMES_MAX;
+    crash.n_outer = TB_CRASH_OUTER_MAX;
+    crash.depth = 100000;
+    for (size_t i = 0; i < TB_CRASH_OUTER_MAX; i++)
+        crash.outer[i] = (struct tb_crash_frame){0x402000 + i, 0, 1};
+    make_crash(&crash, &context, &result);
+    const char *const pairs[][2] = {
+        {"body.trace.frames.0.address", "0x402000"},  {"body.trace.frames.31.address", "0x40201f"},
+        {"body.trace.frames.32.address", "0x40105f"}, {"body.trace.frames.127.address", "0x401000"},
+        {"custom.native.frames_omitted", "99872"},    {"custom.native.frames_oldest", "32"}};
+    EXPECT(&result, pairs);
+    done(&result);
+}
+
 /* ---- reports ---- */
 
 static const char *report_text(char *mem, size_t cap, size_t *len)
@@ -482,6 +529,8 @@ int main(void)
         cmocka_unit_test(an_abort_is_told_by_its_text),
         cmocka_unit_test(cpp_is_known_by_library_and_source),
         cmocka_unit_test(very_deep_stacks_keep_their_ends),
+        cmocka_unit_test(frames_go_where_the_symbolizer_left_some_out),
+        cmocka_unit_test(outer_end_of_a_deep_stack_is_there_without_the_symbolizer),
         cmocka_unit_test(a_report_is_completed),
         cmocka_unit_test(a_report_without_symbols_says_module_and_offset),
         cmocka_unit_test(the_addresses_of_a_report_are_innermost_first),
