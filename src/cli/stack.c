@@ -138,12 +138,12 @@ static void print_source(const cJSON *frame, int is_blamed, const char *indent)
         print_context(tb_json_at(frame, "context.post"), line + 1, indent);
 }
 
-/* How many frames from number i on, innermost first, are the same call again. */
-static int same_run(const cJSON *frames, int n, int i)
+/* How many frames from number i on to end, innermost first, are the same call again. */
+static int same_run(const cJSON *frames, int n, int i, int end)
 {
     const cJSON *frame = cJSON_GetArrayItem(frames, n - 1 - i);
     int run = 1;
-    for (; i + run < n; run++) {
+    for (; i + run < end; run++) {
         const cJSON *next = cJSON_GetArrayItem(frames, n - 1 - i - run);
         if (strcmp(tb_json_text(frame, "method"), tb_json_text(next, "method")) != 0 ||
             strcmp(tb_json_text(frame, "filename"), tb_json_text(next, "filename")) != 0 ||
@@ -153,12 +153,17 @@ static int same_run(const cJSON *frames, int n, int i)
     return run;
 }
 
+/* Frames that follow each other without a gap. */
+struct part {
+    int start, end;
+};
+
 /* Says how often the frame before number i comes again, if that is often; returns how many frames
  * that was. */
-static int fold_recursion(const cJSON *frames, int n, int i, const char *indent)
+static int fold_recursion(const cJSON *frames, int n, struct part part, int i, const char *indent)
 {
     char name[128];
-    int run = i > 0 ? same_run(frames, n, i - 1) - 1 : 0;
+    int run = i > part.start ? same_run(frames, n, i - 1, part.end) - 1 : 0;
     if (run < RECURSION_LEAST)
         return 0;
     printf("%s%s>  %d more frames of %s%s\n", indent, tb_ink(TB_INK_DIM), run,
@@ -184,15 +189,15 @@ static void print_hint(const cJSON *frames, const char *indent)
 }
 
 /* blamed NULL: none is marked. */
-static void print_full(const cJSON *frames, const cJSON *blamed, const char *root,
+static void print_part(const cJSON *frames, struct part part, const cJSON *blamed, const char *root,
                        const char *indent)
 {
     char name[128];
     char where[TB_PLACE_TEXT];
     int n = cJSON_GetArraySize(frames);
-    for (int i = 0; i < n; i++) {
+    for (int i = part.start; i < part.end; i++) {
         const cJSON *frame = cJSON_GetArrayItem(frames, n - 1 - i);
-        int run = fold_recursion(frames, n, i, indent);
+        int run = fold_recursion(frames, n, part, i, indent);
         if (run > 0) {
             i += run - 1;
             continue;
@@ -208,7 +213,7 @@ static void print_full(const cJSON *frames, const cJSON *blamed, const char *roo
 
 void tb_print_others(const cJSON *frames, const char *root, const char *indent)
 {
-    print_full(frames, NULL, root, indent);
+    print_part(frames, (struct part){0, cJSON_GetArraySize(frames)}, NULL, root, indent);
 }
 
 /* Counts the library frames from number i on, innermost first, and says which library. */
@@ -268,6 +273,21 @@ static const char *why_no_stack(const cJSON *data)
     return trace_of(data) != NULL ? "it came without frames" : "it was reported as a message";
 }
 
+/* Of a native stack that was too deep the frames between both ends are left out. */
+static void print_full(const cJSON *data, const cJSON *frames, const char *root, const char *indent)
+{
+    const cJSON *blamed = tb_print_blamed(frames);
+    int n = cJSON_GetArraySize(frames);
+    double omitted = cJSON_GetNumberValue(tb_json_at(data, "custom.native.frames_omitted"));
+    double oldest = cJSON_GetNumberValue(tb_json_at(data, "custom.native.frames_oldest"));
+    int gap = oldest >= 1 && oldest < n ? n - (int)oldest : n;
+    print_part(frames, (struct part){0, gap}, blamed, root, indent);
+    if (omitted >= 1)
+        printf("%s%s>  %.0f frames are left out%s\n", indent, tb_ink(TB_INK_DIM), omitted,
+               tb_ink(TB_INK_NONE));
+    print_part(frames, (struct part){gap, n}, blamed, root, indent);
+}
+
 void tb_print_stack(const cJSON *data, const char *indent, int is_short)
 {
     const cJSON *frames = tb_print_frames(data);
@@ -277,7 +297,7 @@ void tb_print_stack(const cJSON *data, const char *indent, int is_short)
     } else if (is_short) {
         print_short(frames, root, indent);
     } else {
-        print_full(frames, tb_print_blamed(frames), root, indent);
+        print_full(data, frames, root, indent);
         print_hint(frames, indent);
     }
 }

@@ -190,12 +190,20 @@ static void put_fold(struct tb_item_view *item, const struct tb_stack *stack, si
     tb_emit(out, "</details>\n");
 }
 
+static void put_omitted(struct tb_item_view *item, int64_t n)
+{
+    if (n > 0)
+        tb_emit(item->view->out, "<p class=\"mute facts\">%n frames are left out.</p>\n", n);
+}
+
 void tb_item_put_frames(struct tb_item_view *item, const struct tb_stack *stack, int is_main,
                         int64_t omitted)
 {
     size_t run;
     for (size_t i = 0; i < stack->n; i += run) {
         enum tb_run kind;
+        if (i > 0 && i == stack->gap)
+            put_omitted(item, stack->n_in_gap);
         run = tb_stack_run(stack, i, &kind);
         if (kind == TB_RUN_FRAME)
             put_frame(item, &stack->frames[i], is_main && i == stack->blamed);
@@ -204,8 +212,7 @@ void tb_item_put_frames(struct tb_item_view *item, const struct tb_stack *stack,
     }
     if (stack->n < stack->n_all)
         omitted += (int64_t)(stack->n_all - stack->n);
-    if (omitted > 0)
-        tb_emit(item->view->out, "<p class=\"mute facts\">%n frames are left out.</p>\n", omitted);
+    put_omitted(item, omitted);
 }
 
 /* ---- a panel for each stack ---- */
@@ -239,13 +246,13 @@ static void put_head(struct tb_item_view *item, const struct tb_stack *stack, in
 void tb_item_put_stacks(struct tb_item_view *item)
 {
     struct tb_buf *out = item->view->out;
+    int64_t n_omitted = tb_event_int(&item->event, 0, "custom.native.frames_omitted");
     for (int i = 0; i < item->n_stacks; i++) {
         const struct tb_stack *stack = &item->stacks[i];
         struct tb_buf text;
         put_head(item, stack, i);
         tb_emit(out, "<div data-framed>");
-        tb_item_put_frames(item, stack, 1,
-                           tb_event_int(&item->event, 0, "custom.native.frames_omitted"));
+        tb_item_put_frames(item, stack, 1, stack->gap > 0 ? 0 : n_omitted);
         if (stack->n == 0)
             tb_emit(out, "<p class=\"mute facts\">%h.</p>\n", tb_item_view_no_frames(item));
         tb_emit(out, "</div>");

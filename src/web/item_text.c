@@ -55,6 +55,8 @@ void tb_item_put_stack_text(struct tb_item_view *item, const struct tb_stack *st
     size_t run;
     for (size_t i = 0; i < stack->n; i += run) {
         enum tb_run kind;
+        if (i > 0 && i == stack->gap)
+            tb_emit(out, "... %n frames are left out\n", stack->n_in_gap);
         run = tb_stack_run(stack, i, &kind);
         if (kind == TB_RUN_AGAIN) {
             tb_emit(out, "... %d more frames of %.200t\n", (int)run, stack->frames[i].method);

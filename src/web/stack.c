@@ -76,6 +76,19 @@ int tb_stack_frames(struct tb_event *event, int list, struct tb_stack *out)
     return read_frames(event, list, out);
 }
 
+/* Of a native stack that was too deep. */
+static void read_gap(struct tb_event *event, struct tb_stack *out)
+{
+    int64_t omitted = tb_event_int(event, 0, "custom.native.frames_omitted");
+    int64_t oldest = tb_event_int(event, 0, "custom.native.frames_oldest");
+    if (omitted <= 0 || oldest <= 0 || oldest >= (int64_t)out->n_all)
+        return;
+    out->gap = out->n_all - (size_t)oldest;
+    out->n_in_gap = omitted;
+    if (out->gap >= out->n)
+        out->gap = 0;
+}
+
 int tb_stack_read(struct tb_event *event, struct tb_stack out[TB_STACKS])
 {
     int n = 0;
@@ -88,6 +101,8 @@ int tb_stack_read(struct tb_event *event, struct tb_stack out[TB_STACKS])
         for (int t = tb_event_first(event, chain); t >= 0 && n < TB_STACKS && err == 0;
              t = tb_event_next(event, t))
             err = read_stack(event, t, &out[n++]);
+    if (err == 0 && n == 1)
+        read_gap(event, &out[0]);
     if (err == 0)
         return n;
     while (n > 0)
@@ -110,13 +125,15 @@ static int is_same(const struct tb_frame *a, const struct tb_frame *b)
 size_t tb_stack_run(const struct tb_stack *stack, size_t i, enum tb_run *kind)
 {
     size_t run = 0;
+    size_t start = i < stack->gap ? 0 : stack->gap;
+    size_t end = i < stack->gap ? stack->gap : stack->n;
     *kind = TB_RUN_AGAIN;
-    while (i > 0 && i + run < stack->n && is_same(&stack->frames[i - 1], &stack->frames[i + run]))
+    while (i > start && i + run < end && is_same(&stack->frames[i - 1], &stack->frames[i + run]))
         run++;
     if (run >= RECURSION_LEAST)
         return run;
     *kind = TB_RUN_LIBRARY;
-    for (run = 0; i + run < stack->n && stack->frames[i + run].is_library; run++)
+    for (run = 0; i + run < end && stack->frames[i + run].is_library; run++)
         if (i + run == stack->blamed)
             break;
     if (run > 0)

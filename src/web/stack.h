@@ -22,7 +22,9 @@ struct tb_stack {
     const char *class_, *message;
     struct tb_frame *frames; /* owned */
     size_t n, n_all;         /* n_all: with those beyond TB_STACK_FRAMES */
-    size_t blamed;           /* the innermost frame of the program's own, else 0 */
+    size_t gap;              /* n_in_gap are left out before this one; 0: there is no gap */
+    int64_t n_in_gap;
+    size_t blamed; /* the innermost frame of the program's own, else 0 */
 };
 
 /* Reads the stacks of body.trace or body.trace_chain, at most TB_STACKS. Returns how many, or

@@ -3,13 +3,15 @@
 
 #include "cli/print.h"
 
-/* Prints the stack of frames (JSON, oldest first) into run->out. */
-static void print(struct run *run, const char *frames)
+/* Prints the stack of frames (JSON, oldest first) of a crash of which native says more into
+ * run->out. */
+static void print_native(struct run *run, const char *frames, const char *native)
 {
     char item[8192];
     (void)snprintf(item, sizeof(item),
-                   "{\"server\":{\"root\":\"/srv\"},\"body\":{\"trace\":{\"frames\":[%s]}}}",
-                   frames);
+                   "{\"server\":{\"root\":\"/srv\"},\"custom\":{\"native\":{%s}},"
+                   "\"body\":{\"trace\":{\"frames\":[%s]}}}",
+                   native, frames);
     cJSON *data = cJSON_Parse(item);
     assert_non_null(data);
     FILE *out = tmpfile();
@@ -23,6 +25,11 @@ static void print(struct run *run, const char *frames)
     close(kept);
     run_take(out, run->out);
     cJSON_Delete(data);
+}
+
+static void print(struct run *run, const char *frames)
+{
+    print_native(run, frames, "");
 }
 
 #define FRAME(method, line, code)                                                                  \
@@ -39,6 +46,20 @@ static void recursion_is_shown_once_with_its_depth(void **state)
     run_has(run->out, "5 more frames of parse");
     run_has(run->out, "#7  main");
     run_has_not(run->out, "#2 ");
+}
+
+static void what_is_left_out_of_a_recursion_is_told_between_its_ends(void **state)
+{
+    struct run *run = *state;
+    print_native(run,
+                 FRAME("main", "3", "") "," PARSE "," PARSE "," PARSE "," PARSE "," PARSE "," PARSE
+                                        "," PARSE "," PARSE "," PARSE "," PARSE "," PARSE,
+                 "\"frames_omitted\":20000,\"frames_oldest\":6");
+    run_has(run->out, "#0  parse");
+    run_has(run->out, ">  5 more frames of parse\n>  20000 frames are left out\n#6  parse");
+    run_has(run->out, ">  4 more frames of parse\n#11 main");
+    print_native(run, PARSE, "\"frames_omitted\":7,\"frames_oldest\":\"x\"");
+    run_has(run->out, "7 frames are left out");
 }
 
 static void a_few_calls_of_one_function_are_all_shown(void **state)
@@ -74,6 +95,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(recursion_is_shown_once_with_its_depth, run_setup,
                                         run_teardown),
+        cmocka_unit_test_setup_teardown(what_is_left_out_of_a_recursion_is_told_between_its_ends,
+                                        run_setup, run_teardown),
         cmocka_unit_test_setup_teardown(a_few_calls_of_one_function_are_all_shown, run_setup,
                                         run_teardown),
         cmocka_unit_test_setup_teardown(missing_source_is_explained, run_setup, run_teardown),

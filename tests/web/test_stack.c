@@ -129,6 +129,46 @@ static void recursion_folds(void **state)
     tb_buf_done(&json);
 }
 
+static void recursion_folds_on_both_sides_of_what_is_left_out(void **state)
+{
+    (void)state;
+    struct read read;
+    struct tb_buf json;
+    tb_buf_init(&json, 1 << 20);
+    tb_buf_adds(&json, "{\"custom\":{\"native\":{\"frames_omitted\":5000,\"frames_oldest\":31}},"
+                       "\"body\":{\"trace\":{\"frames\":[{\"method\":\"main\"}");
+    for (int i = 0; i < 100; i++)
+        tb_buf_adds(&json, ",{\"method\":\"again\",\"filename\":\"r.c\",\"lineno\":7}");
+    tb_buf_adds(&json, "]}}}");
+    read_json(&read, tb_buf_str(&json));
+    assert_int_equal(read.stacks[0].gap, 70);
+    assert_int_equal(read.stacks[0].n_in_gap, 5000);
+    assert_int_equal(run_at(&read, 0, TB_RUN_FRAME), 1);
+    assert_int_equal(run_at(&read, 1, TB_RUN_AGAIN), 69);
+    assert_int_equal(run_at(&read, 70, TB_RUN_FRAME), 1);
+    assert_int_equal(run_at(&read, 71, TB_RUN_AGAIN), 29);
+    assert_int_equal(run_at(&read, 100, TB_RUN_FRAME), 1);
+    done(&read);
+    tb_buf_done(&json);
+}
+
+static void place_of_what_is_left_out_is_believed_only_inside_of_the_stack(void **state)
+{
+    static const char *const places[] = {"0", "-1", "2", "3", "1e99", "\"1\"", "[1]"};
+    (void)state;
+    for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+        struct read read;
+        char json[256];
+        snprintf(json, sizeof(json),
+                 "{\"custom\":{\"native\":{\"frames_omitted\":9,\"frames_oldest\":%s}},"
+                 "\"body\":{\"trace\":{\"frames\":[{\"method\":\"a\"},{\"method\":\"b\"}]}}}",
+                 places[i]);
+        read_json(&read, json);
+        assert_int_equal(read.stacks[0].gap, 0);
+        done(&read);
+    }
+}
+
 static void the_innermost_frames_of_a_long_stack_are_kept(void **state)
 {
     (void)state;
@@ -199,6 +239,8 @@ int main(void)
         cmocka_unit_test(a_stack_of_libraries_alone_blames_its_innermost_frame),
         cmocka_unit_test(installed_packages_are_libraries),
         cmocka_unit_test(recursion_folds),
+        cmocka_unit_test(recursion_folds_on_both_sides_of_what_is_left_out),
+        cmocka_unit_test(place_of_what_is_left_out_is_believed_only_inside_of_the_stack),
         cmocka_unit_test(the_innermost_frames_of_a_long_stack_are_kept),
         cmocka_unit_test(what_is_of_another_shape_is_no_stack),
         cmocka_unit_test(a_chain_is_as_long_as_it_may_be),

@@ -219,6 +219,26 @@ static void a_body_that_is_no_json_is_said(void **state)
     assert_int_equal(site->reply.status, 200);
 }
 
+static void what_is_left_out_of_a_deep_stack_is_told_between_its_ends(void **state)
+{
+    struct site *site = *state;
+    struct tb_occurrence one = site_occurrence(
+        "u1", "{\"custom\":{\"native\":{\"frames_omitted\":5000,\"frames_oldest\":2}},"
+              "\"body\":{\"trace\":{\"frames\":[{\"method\":\"main\"},{\"method\":\"begin_it\"},"
+              "{\"method\":\"deeper\"},{\"method\":\"deepest\"}]}}}");
+    static const char *const order[] = {"deepest", "deeper", "5,000 frames are left out",
+                                        "begin_it", "main"};
+    site_add(site, &one);
+    const char *at = strstr(site_page(site, "/items/1"), "<div data-framed>");
+    for (size_t i = 0; at && i < sizeof(order) / sizeof(order[0]); i++)
+        at = strstr(at, order[i]);
+    assert_non_null(at);
+    at = site_visit(site, "/items/1.txt");
+    for (size_t i = 0; at && i < sizeof(order) / sizeof(order[0]); i++)
+        at = strstr(at, order[i]);
+    assert_non_null(at);
+}
+
 /* What costs most on a page: quotes, which become six bytes, shown as frames and as plain text. */
 static void a_body_of_half_a_megabyte_fits_a_page(void **state)
 {
@@ -362,6 +382,7 @@ static void a_database_that_was_replaced_is_opened_anew(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        WITH_SITE(what_is_left_out_of_a_deep_stack_is_told_between_its_ends),
         WITH_SITE(the_empty_list_teaches),
         WITH_SITE(the_empty_list_names_the_address_that_was_bound),
         WITH_SITE(a_row_says_what_where_and_how_often),
