@@ -170,7 +170,7 @@ void tb_vanished_meaning(const struct tb_crash *crash, const struct tb_death *de
     char age[AGE_BYTES];
     struct tb_buf text;
     uint64_t start_ns = context->process != NULL ? context->process->start_wall_ns : 0;
-    tb_buf_init(&text, 2 * TB_VANISHED_TEXT);
+    tb_buf_init(&text, (size_t)2 * TB_VANISHED_TEXT);
     tb_buf_addf(&text, "pid %u", crash->fixed.pid);
     if (host_of(context)[0] != '\0')
         tb_buf_addf(&text, " on %.64s", host_of(context));

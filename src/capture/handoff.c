@@ -80,10 +80,12 @@ static int is_ours(const struct sigaction *action)
 static void fill(sigset_t *set)
 {
     enum { SIG_CANCEL = 32, BITS = 8 * sizeof(uint64_t) };
-    uint64_t *first = (void *)set;
+    uint64_t first;
     _Static_assert(SIG_CANCEL <= BITS, "it is in the first word");
     sigfillset(set);
-    *first |= (uint64_t)1 << (SIG_CANCEL - 1);
+    memcpy(&first, set, sizeof(first));
+    first |= (uint64_t)1 << (SIG_CANCEL - 1);
+    memcpy(set, &first, sizeof(first));
 }
 
 /* One that is still set, behind a handler that the program put in front and that may lead to it,

@@ -37,8 +37,8 @@ static void needs_the_c_library_alone(void **state)
 }
 
 /* In front of the C library's, without a version: docs/design.md. */
-static const char *const interposed[] = {"pthread_create", "thrd_create", "dlclose",
-                                         "_exit",          "_Exit",       "daemon", "prctl"};
+static const char *const interposed[] = {"pthread_create", "thrd_create", "dlclose", "_exit",
+                                         "_Exit",          "daemon",      "prctl"};
 enum { N_INTERPOSED = sizeof(interposed) / sizeof(interposed[0]), N_IN_PROGRAM = 3 };
 
 static int is_interposed(const char *name)
