@@ -242,20 +242,24 @@ void tb_native_telemetry(struct tb_json *j, const struct tb_crash *crash)
     tb_json_end(j);
 }
 
-static void write_body(struct tb_json *j, const struct tb_crash *crash, const char *meaning,
-                       const struct tb_native_frames *frames)
+void tb_native_body(struct tb_json *j, const struct tb_crash *crash, const char *class_,
+                    const char *message, const struct tb_buf *frames)
 {
-    char name[16];
     tb_json_object(j);
     tb_json_key(j, "trace");
     tb_json_object(j);
     tb_json_key(j, "exception");
     tb_json_object(j);
-    tb_json_kstr(j, "class", tb_crash_class(crash, name));
-    tb_json_kstr(j, "message", meaning);
+    tb_json_kstr(j, "class", class_);
+    tb_json_kstr(j, "message", message);
     tb_json_end(j);
-    tb_json_key(j, "frames");
-    tb_json_raw(j, tb_buf_str(&frames->json), frames->json.len);
+    tb_json_key(j, "frames"); /* Rollbar wants the list */
+    if (frames != NULL) {
+        tb_json_raw(j, tb_buf_str(frames), frames->len);
+    } else {
+        tb_json_array(j);
+        tb_json_end(j);
+    }
     tb_json_end(j);
     tb_native_telemetry(j, crash);
     tb_json_end(j);
@@ -281,6 +285,7 @@ static void write_custom(struct tb_json *j, const struct tb_crash *crash, uint64
 static int write_item(const struct tb_crash *crash, const struct tb_native_context *context,
                       const struct tb_native_frames *frames, struct tb_json *j)
 {
+    char name[16];
     char uuid[TB_UUID_TEXT];
     char meaning[TB_MEANING_BYTES];
     uint64_t wall_ns = crash->fixed.wall_ns != 0 ? crash->fixed.wall_ns : context->time_ns;
@@ -303,7 +308,7 @@ static int write_item(const struct tb_crash *crash, const struct tb_native_conte
     tb_json_key(j, "custom");
     write_custom(j, crash, wall_ns, meaning, frames, context);
     tb_json_key(j, "body");
-    write_body(j, crash, meaning, frames);
+    tb_native_body(j, crash, tb_crash_class(crash, name), meaning, &frames->json);
     tb_json_end(j);
     return tb_json_finish(j);
 }

@@ -17,6 +17,9 @@ void tb_native_bare_frame(struct tb_json *j, const struct tb_module *module, uin
                           const char *trust);
 /* The member "telemetry" of a body: the record's notes; none when there are none. */
 void tb_native_telemetry(struct tb_json *j, const struct tb_crash *crash);
+/* The body: exception, frames (a JSON array; NULL for none) and telemetry. */
+void tb_native_body(struct tb_json *j, const struct tb_crash *crash, const char *class_,
+                    const char *message, const struct tb_buf *frames);
 /* text as a JSON string; returns its length. */
 size_t tb_native_string(const char *text, char *json, size_t cap);
 

@@ -198,26 +198,6 @@ void tb_vanished_brief(const struct tb_crash *crash, const struct tb_death *deat
              crash->fixed.pid, host_of(context), end);
 }
 
-static void write_body(struct tb_json *j, const struct tb_crash *crash,
-                       const struct tb_death *death, const char *meaning)
-{
-    char name[16];
-    tb_json_object(j);
-    tb_json_key(j, "trace");
-    tb_json_object(j);
-    tb_json_key(j, "exception");
-    tb_json_object(j);
-    tb_json_kstr(j, "class", class_of(death, name));
-    tb_json_kstr(j, "message", meaning);
-    tb_json_end(j);
-    tb_json_key(j, "frames"); /* Rollbar wants the list */
-    tb_json_array(j);
-    tb_json_end(j);
-    tb_json_end(j);
-    tb_native_telemetry(j, crash);
-    tb_json_end(j);
-}
-
 static void write_time(struct tb_json *j, const char *key, uint64_t wall_ns)
 {
     char when[32];
@@ -267,6 +247,7 @@ static void write_title(struct tb_json *j, const struct tb_death *death,
 static void write_item(struct tb_json *j, const struct tb_crash *crash,
                        const struct tb_death *death, const struct tb_native_context *context)
 {
+    char name[16];
     char uuid[TB_UUID_TEXT];
     char when[32];
     char meaning[TB_VANISHED_TEXT];
@@ -299,7 +280,7 @@ static void write_item(struct tb_json *j, const struct tb_crash *crash,
     write_native(j, crash, death, meaning, context);
     tb_json_end(j);
     tb_json_key(j, "body");
-    write_body(j, crash, death, meaning);
+    tb_native_body(j, crash, class_of(death, name), meaning, NULL);
     tb_json_end(j);
 }
 
