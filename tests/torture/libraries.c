@@ -164,7 +164,7 @@ static const struct mode modes[] = {
          .frames = "* throw_uncaught", .signal = SIGABRT, .flags = NO_TRACE),
     MODE("cxx-overflow", "stack overflow of a std::thread", .run = cxx_overflow,
          .frames = "overflow_in_cxx overflow_in_cxx overflow_in_cxx", .signal = SIGSEGV,
-         .flags = NO_TRACE),
+         .flags = NO_TRACE | NO_SANITIZER),
     MODE("cxx-caught", "a caught exception: no death", .run = cxx_caught, .flags = NO_REPORT),
     MODE("cxx-catch", "a fault in a catch block", .run = cxx_catch,
          .frames = "crash_in_catch call cxx_catch" CHAIN, .signal = SIGSEGV),

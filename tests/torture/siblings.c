@@ -436,14 +436,14 @@ static const struct mode modes[] = {
     MODE("sibling-traced", "another has a tracer already", .run = crash_beside_traced,
          .frames = "null_write crash_beside_traced" CHAIN, .signal = SIGSEGV),
     MODE("cancelled", "cancelled asynchronously while it crashes", .run = crash_and_be_cancelled,
-         .frames = "null_write" CHAIN, .signal = SIGSEGV, .flags = ALONE | SHORT),
+         .frames = "null_write" CHAIN, .signal = SIGSEGV, .flags = ALONE | SHORT | NO_SANITIZER),
     MODE("overflow-c11", "stack overflow of a thread by thrd_create", .run = overflow_in_c11_thread,
-         .frames = OVERFLOW, .signal = SIGSEGV, .flags = ALONE),
+         .frames = OVERFLOW, .signal = SIGSEGV, .flags = ALONE | NO_SANITIZER),
     MODE("overflow-reused", "the same after many threads came and went", .run = overflow_twice,
-         .frames = OVERFLOW, .signal = SIGSEGV, .flags = ALONE),
+         .frames = OVERFLOW, .signal = SIGSEGV, .flags = ALONE | NO_SANITIZER),
     MODE("overflow-early", "the same in a thread made before towbar_init", .before = start_early,
          .run = overflow_in_early_thread, .frames = OVERFLOW, .signal = SIGSEGV,
-         .flags = ALONE | UNSEEN, .fails = "core",
+         .flags = ALONE | UNSEEN | NO_SANITIZER, .fails = "core",
          .why = "made before towbar_init, it has an alternate stack only after "
                 "towbar_thread_enter; the core's si_code says so"),
 };
