@@ -17,7 +17,6 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdint.h>
-#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <ucontext.h>
@@ -34,12 +33,12 @@
 #include "capture/memory.h"
 #include "capture/quiet.h"
 #include "capture/spare.h"
+#include "spool/sys.h"
 
 enum {
     BUDGET_MS = 2000, /* of all waiting, from the handler's beginning */
     WAIT_STEP_NS = 500 * 1000,
-    DEPTH_MAX = 6,   /* the stages may fault three times */
-    TRAPPED_CALL = 1 /* SYS_SECCOMP of the kernel's headers, si_code of a SIGSYS */
+    DEPTH_MAX = 6, /* the stages may fault three times */
 };
 
 static atomic_int claim; /* thread id of the one that crashes, 0 for none */
@@ -83,14 +82,11 @@ static int make_slot(int is_borrower, struct tb_slot **slot)
 /* With the limit raised for a moment where no descriptor is left, as far as it may be. */
 static int make_slot_anyhow(int is_borrower, struct tb_slot **slot)
 {
-    struct rlimit before;
+    struct tb_sys_files files = {.is_raised = 0};
     int err = make_slot(is_borrower, slot);
-    if (err != -EMFILE || syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &before) != 0)
-        return err;
-    struct rlimit raised = {before.rlim_max, before.rlim_max};
-    (void)syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, &raised, NULL);
-    err = make_slot(is_borrower, slot);
-    (void)syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, &before, NULL);
+    if (err == -EMFILE && tb_sys_raise_files(&files))
+        err = make_slot(is_borrower, slot);
+    tb_sys_restore_files(&files);
     return err;
 }
 
@@ -250,7 +246,7 @@ void tb_crash_handle(int signo, siginfo_t *info, void *context)
     tb_machine_begin();
     if (tb_memory_has_failed(signo, context))
         return;
-    if (self->crash_depth > 0 && signo == SIGSYS && info->si_code == TRAPPED_CALL) {
+    if (self->crash_depth > 0 && signo == SIGSYS && info->si_code == TB_TRAPPED_CALL) {
         tb_machine_set_result(context, -ENOSYS);
         return;
     }

@@ -284,8 +284,9 @@ static void look_at_threads(void)
     if (crash.until_ns == 0 || tb_quiet())
         return;
     if (tb_handoff_way(&crash.signal) != TB_WAY_DEATH) {
+        int n = tb_siblings_count();
         crash.siblings =
-            (struct tb_siblings){.about = {.n_there = tb_siblings_count(), .err = -ECANCELED}};
+            (struct tb_siblings){.about = {.n_there = n > 0 ? (uint32_t)n : 0, .err = -ECANCELED}};
         return;
     }
     tb_slot_flush(crash.slot);

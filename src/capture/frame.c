@@ -22,11 +22,10 @@
 #include "capture/memory.h"
 
 enum {
-    KERNEL_SIGSET_BYTES = 8,
     PAGE_BYTES = 4096,
     RED_ZONE_BYTES = 128,
     RETURN_BYTES = 8,
-    CONTEXT_BYTES = offsetof(ucontext_t, uc_sigmask) + KERNEL_SIGSET_BYTES,
+    CONTEXT_BYTES = offsetof(ucontext_t, uc_sigmask) + TB_KERNEL_SIGSET_BYTES,
     FRAME_BYTES = RETURN_BYTES + CONTEXT_BYTES + sizeof(siginfo_t),
     FPU_ALIGNMENT = 64,
     FPU_LEAST_BYTES = 512,
@@ -220,7 +219,7 @@ static uint64_t find_top(const struct tb_signal *signal, int flags)
 static int is_writable(uint64_t address)
 {
     return syscall(SYS_rt_sigprocmask, SIG_BLOCK, NULL, (void *)(uintptr_t)address,
-                   KERNEL_SIGSET_BYTES) == 0 ||
+                   TB_KERNEL_SIGSET_BYTES) == 0 ||
            errno != EFAULT;
 }
 
@@ -231,11 +230,11 @@ int tb_frame_fits(const struct tb_signal *signal, int flags)
     if (top == 0 || has_shadow_stack())
         return 1;
     uint64_t at = frame_below(signal->context, top, &fpu);
-    for (; at < top - KERNEL_SIGSET_BYTES; at += PAGE_BYTES) {
+    for (; at < top - TB_KERNEL_SIGSET_BYTES; at += PAGE_BYTES) {
         if (!is_writable(at))
             return 0;
     }
-    return is_writable(top - KERNEL_SIGSET_BYTES);
+    return is_writable(top - TB_KERNEL_SIGSET_BYTES);
 }
 
 int tb_frame_place(const struct tb_signal *signal, int flags, struct tb_signal *out)

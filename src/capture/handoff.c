@@ -28,10 +28,8 @@
 #include "capture/quiet.h"
 
 enum {
-    KERNEL_SIGSET_BYTES = 8,
     EXIT_BY_SIGNAL = 128,
     HANDLER_STACK_BYTES = 8 << 20,
-    TRAPPED_CALL = 1 /* SYS_SECCOMP of the kernel's headers, si_code of a SIGSYS */
 };
 
 static struct caught {
@@ -209,7 +207,7 @@ enum tb_handoff_way tb_handoff_way(const struct tb_signal *signal)
 
 static void set_mask(const sigset_t *set)
 {
-    (void)syscall(SYS_rt_sigprocmask, SIG_SETMASK, set, NULL, KERNEL_SIGSET_BYTES);
+    (void)syscall(SYS_rt_sigprocmask, SIG_SETMASK, set, NULL, TB_KERNEL_SIGSET_BYTES);
 }
 
 void tb_handoff_give_up(const struct tb_signal *signal)
@@ -231,7 +229,7 @@ static int repeat(const struct tb_signal *signal)
     int code = signal->info->si_code;
     uint64_t before_ip = tb_machine_start(signal->context).ip - 1;
     uint8_t byte;
-    if (signal->signo == SIGSYS && code == TRAPPED_CALL)
+    if (signal->signo == SIGSYS && code == TB_TRAPPED_CALL)
         return tb_machine_call_again(signal->context, signal->info->si_syscall);
     return signal->signo == SIGTRAP && code == SI_KERNEL &&
            tb_memory_copy(before_ip, &byte, 1) == 1 &&
@@ -247,7 +245,7 @@ static void hold_others(const struct tb_signal *signal)
     int is_held = sigismember(&context->uc_sigmask, signal->signo) == 1;
     sigset_t all;
     fill(&all);
-    memcpy(&context->uc_sigmask, &all, KERNEL_SIGSET_BYTES); /* of more the frame has no room */
+    memcpy(&context->uc_sigmask, &all, TB_KERNEL_SIGSET_BYTES); /* of more the frame has no room */
     if (!is_held)
         sigdelset(&context->uc_sigmask, signal->signo);
 }
@@ -295,7 +293,7 @@ static void die(const struct tb_signal *signal, int is_nested)
     set_mask(&all);
     if (pid != 1 && send_again(signal, pid, tid))
         return;
-    if (signal->signo == SIGSYS && signal->info->si_code == TRAPPED_CALL && !is_nested) {
+    if (signal->signo == SIGSYS && signal->info->si_code == TB_TRAPPED_CALL && !is_nested) {
         sigaddset(&((ucontext_t *)signal->context)->uc_sigmask, SIGSYS);
         if (tb_machine_call_again(signal->context, signal->info->si_syscall))
             return;

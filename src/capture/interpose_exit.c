@@ -8,12 +8,12 @@
  * 3. What comes after us in the order of the loader, libc or a sanitizer, is called as it would
  *    have been without us. */
 #include <dlfcn.h>
+#include <errno.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "capture/goodbye.h"
-
-#define INTERPOSED __attribute__((visibility("default")))
+#include "towbar/towbar.h"
 
 typedef void ending(int status);
 
@@ -38,22 +38,26 @@ __attribute__((noreturn)) static void end(ending *next, int status)
         (void)syscall(SYS_exit_group, status);
 }
 
-INTERPOSED void _exit(int status)
+TOWBAR_API void _exit(int status)
 {
     end(next_exit, status);
 }
 
-INTERPOSED void _Exit(int status)
+TOWBAR_API void _Exit(int status)
 {
     end(next_Exit, status);
 }
 
 /* The parent ends inside it. Where it fails the program seldom goes on; if it does, only a death
  * that no handler sees would be missed. */
-INTERPOSED int daemon(int nochdir, int noclose)
+TOWBAR_API int daemon(int nochdir, int noclose)
 {
-    if (!next_daemon)
+    if (!next_daemon) /* a constructor of another library calls before ours ran */
         look_up();
+    if (!next_daemon) {
+        errno = ENOSYS;
+        return -1;
+    }
     tb_goodbye();
     return next_daemon(nochdir, noclose);
 }

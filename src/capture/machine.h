@@ -11,6 +11,12 @@
 #include "record/crash.h"
 #include "unwind/walk.h"
 
+/* Of the kernel, which its headers for programs do not name, or name otherwise. */
+enum {
+    TB_KERNEL_SIGSET_BYTES = 8,
+    TB_TRAPPED_CALL = 1 /* SYS_SECCOMP, si_code of a SIGSYS */
+};
+
 #if defined(__x86_64__)
 static inline void tb_machine_registers(const ucontext_t *context, struct tb_crash_fixed *out)
 {

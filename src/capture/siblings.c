@@ -32,33 +32,11 @@ enum {
     SLOT_STACK_LEAST = 256, /* of a thread: less tells nothing, rather leave threads out */
     DIRENT_NAME_AT = 19,    /* of struct linux_dirent64 */
     DIRENT_LEN_AT = 16,
-    KERNEL_SIGSET_BYTES = 8,
     HELPER_FLAGS = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_UNTRACED | CLONE_CHILD_CLEARTID
 };
 
 static struct tb_siblings_job job;
 static _Alignas(64) char helper_stack[STACK_BYTES];
-
-/* ---- the limit of descriptors, raised for the moment as far as it may be ---- */
-
-/* 1 when more can be opened now. */
-static int raise_limit(void)
-{
-    if (job.is_limit_raised ||
-        syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &job.limit_before) != 0 ||
-        job.limit_before.rlim_cur >= job.limit_before.rlim_max)
-        return 0;
-    const struct rlimit raised = {job.limit_before.rlim_max, job.limit_before.rlim_max};
-    job.is_limit_raised = syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, &raised, NULL) == 0;
-    return job.is_limit_raised;
-}
-
-static void put_limit_back(void)
-{
-    if (job.is_limit_raised)
-        (void)syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, &job.limit_before, NULL);
-    job.is_limit_raised = 0;
-}
 
 /* ---- who is there ---- */
 
@@ -118,7 +96,7 @@ static int open_task_folder(void)
 static int list_threads(uint32_t pid, uint32_t self)
 {
     int err = open_task_folder();
-    if (err == -EMFILE && raise_limit())
+    if (err == -EMFILE && tb_sys_raise_files(&job.files))
         err = open_task_folder();
     if (err == 0)
         return list_task_folder(pid, self);
@@ -199,10 +177,10 @@ static int run_helper_alone(uint64_t until_ns)
 {
     const uint64_t all = ~((uint64_t)1 << (SIGSYS - 1));
     uint64_t before;
-    if (syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, &before, KERNEL_SIGSET_BYTES) != 0)
+    if (syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, &before, TB_KERNEL_SIGSET_BYTES) != 0)
         return -errno;
     int err = run_helper(until_ns);
-    (void)syscall(SYS_rt_sigprocmask, SIG_SETMASK, &before, NULL, KERNEL_SIGSET_BYTES);
+    (void)syscall(SYS_rt_sigprocmask, SIG_SETMASK, &before, NULL, TB_KERNEL_SIGSET_BYTES);
     return err;
 }
 
@@ -229,7 +207,8 @@ static void prepare(const struct tb_slot *slot, size_t reserve_bytes)
     job.stack_bytes = share_of(TB_CRASH_MORE_MAX, job.n_threads);
     tb_lib_check_dir();
     /* Without it they go into the slot. */
-    if (tb_slot_more_open(&job.more, slot, tb_lib.dirfd) == -EMFILE && raise_limit())
+    if (tb_slot_more_open(&job.more, slot, tb_lib.dirfd) == -EMFILE &&
+        tb_sys_raise_files(&job.files))
         (void)tb_slot_more_open(&job.more, slot, tb_lib.dirfd);
 }
 
@@ -283,14 +262,14 @@ static void tell(int err, struct tb_siblings *out)
     out->chunks_len = job.len;
 }
 
-uint32_t tb_siblings_count(void)
+int tb_siblings_count(void)
 {
     enum { OF_FOLDER = 2, THIS_THREAD = 1 };
     struct stat st;
     if (syscall(SYS_newfstatat, AT_FDCWD, "/proc/self/task", &st, 0) != 0 ||
-        st.st_nlink <= OF_FOLDER + THIS_THREAD)
-        return 0;
-    return (uint32_t)st.st_nlink - OF_FOLDER - THIS_THREAD;
+        st.st_nlink < OF_FOLDER + THIS_THREAD)
+        return -1;
+    return (int)st.st_nlink - OF_FOLDER - THIS_THREAD;
 }
 
 void tb_siblings_look(const struct tb_slot *slot, uint32_t pid, uint64_t until_ns,
@@ -298,6 +277,8 @@ void tb_siblings_look(const struct tb_slot *slot, uint32_t pid, uint64_t until_n
 {
     int self = tb_sys_gettid();
     memset(out, 0, sizeof(*out));
+    if (tb_siblings_count() == 0)
+        return; /* most often: a list of them costs ten times as much */
     if (self <= 0)
         return; /* a filter forbids to ask: no way to tell the others from this one */
     forget_last();
@@ -308,5 +289,5 @@ void tb_siblings_look(const struct tb_slot *slot, uint32_t pid, uint64_t until_n
     }
     if (job.task_fd >= 0)
         tb_sys_close(job.task_fd);
-    put_limit_back();
+    tb_sys_restore_files(&job.files);
 }

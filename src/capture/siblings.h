@@ -21,8 +21,8 @@ struct tb_siblings {
     size_t chunks_len;
 };
 
-/* How many other threads there are, as far as /proc tells; 0 where it does not. Signal-safe. */
-uint32_t tb_siblings_count(void);
+/* How many other threads there are; -1 where /proc does not tell. Signal-safe. */
+int tb_siblings_count(void);
 /* Writes NAME.more beside slot, whose stream must be at the end of a chunk and keeps room for
  * reserve_bytes. Signal-safe. */
 void tb_siblings_look(const struct tb_slot *slot, uint32_t pid, uint64_t until_ns,

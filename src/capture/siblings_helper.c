@@ -32,10 +32,8 @@ enum {
     ANSWER_NS = 100 * TB_NS_PER_MS,
     STOP_EVENT = 128, /* PTRACE_EVENT_STOP */
     NO_CORE = 1,      /* RLIMIT_CORE: 0 would still have a core for a pipe */
-    TRAPPED_CALL = 1, /* si_code of a SIGSYS */
     STAT_BYTES = 128, /* of /proc/.../stat, up to behind the state */
     TASK_PATH_BYTES = 32,
-    KERNEL_SIGSET_BYTES = 8,
     RESTORER = 0x04000000, /* SA_RESTORER of the kernel's headers */
 };
 
@@ -48,7 +46,7 @@ static void end_of_helper(int signo, siginfo_t *info, void *context)
 {
     if (tb_memory_has_failed(signo, context))
         return;
-    if (signo == SIGSYS && info->si_code == TRAPPED_CALL) {
+    if (signo == SIGSYS && info->si_code == TB_TRAPPED_CALL) {
         tb_machine_set_result(context, -ENOSYS);
         return;
     }
@@ -67,13 +65,13 @@ struct kernel_action {
 static void catch_signal(int signo)
 {
     struct kernel_action action;
-    if (syscall(SYS_rt_sigaction, signo, NULL, &action, KERNEL_SIGSET_BYTES) != 0 ||
+    if (syscall(SYS_rt_sigaction, signo, NULL, &action, TB_KERNEL_SIGSET_BYTES) != 0 ||
         !(action.flags & RESTORER))
         return;
     action.handler = end_of_helper;
     action.flags = SA_SIGINFO | SA_NODEFER | RESTORER;
     action.mask = 0;
-    (void)syscall(SYS_rt_sigaction, signo, &action, NULL, KERNEL_SIGSET_BYTES);
+    (void)syscall(SYS_rt_sigaction, signo, &action, NULL, TB_KERNEL_SIGSET_BYTES);
 }
 
 /* Its handlers, its limits are its own. It leaves no core, and does not outlive the other. */
@@ -85,7 +83,7 @@ static void settle(void)
         catch_signal(synchronous[i]);
         open |= (uint64_t)1 << (synchronous[i] - 1);
     }
-    (void)syscall(SYS_rt_sigprocmask, SIG_UNBLOCK, &open, NULL, KERNEL_SIGSET_BYTES);
+    (void)syscall(SYS_rt_sigprocmask, SIG_UNBLOCK, &open, NULL, TB_KERNEL_SIGSET_BYTES);
     (void)syscall(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
     (void)syscall(SYS_prlimit64, 0, RLIMIT_CORE, &no_core, NULL);
 }

@@ -10,6 +10,7 @@
 
 #include "record/crash.h"
 #include "spool/slot_more.h"
+#include "spool/sys.h"
 
 enum {
     TB_SIBLINGS_STACK_MAX = 16 << 10, /* of one thread; less where there are many */
@@ -46,8 +47,7 @@ struct tb_siblings_job {
     struct tb_slot_more more;
     int is_file_full; /* or gone: the rest goes into the slot */
     /* By the one that it helps: RLIMIT_NOFILE as it was. */
-    struct rlimit limit_before;
-    int is_limit_raised;
+    struct tb_sys_files files;
     /* By both: a futex. The helper asks to be let trace (PR_SET_PTRACER). */
     _Atomic uint32_t word;
     /* By the helper; read when it has ended. */

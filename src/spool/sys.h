@@ -159,4 +159,28 @@ static inline int tb_sys_is_same(int fd, uint64_t dev, uint64_t ino)
     return tb_sys_fstat(fd, &st) == 0 && (uint64_t)st.st_dev == dev && (uint64_t)st.st_ino == ino;
 }
 
+/* The limit of descriptors, raised for a moment as far as it may be. Zeroed is ready. */
+struct tb_sys_files {
+    struct rlimit before;
+    int is_raised;
+};
+
+/* 1 when more can be opened now. */
+static inline int tb_sys_raise_files(struct tb_sys_files *files)
+{
+    if (files->is_raised || syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &files->before) != 0 ||
+        files->before.rlim_cur >= files->before.rlim_max)
+        return 0;
+    const struct rlimit raised = {files->before.rlim_max, files->before.rlim_max};
+    files->is_raised = syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, &raised, NULL) == 0;
+    return files->is_raised;
+}
+
+static inline void tb_sys_restore_files(struct tb_sys_files *files)
+{
+    if (files->is_raised)
+        (void)syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, &files->before, NULL);
+    files->is_raised = 0;
+}
+
 #endif
