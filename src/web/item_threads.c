@@ -5,11 +5,29 @@
 #include "web/pages.h"
 #include "web/threads.h"
 
+/* Puts the groups of the event, those that a page takes. */
+static void
+put_groups(struct tb_item_view *item, const struct tb_threads *threads, struct tb_buf *out,
+           void (*put)(struct tb_item_view *, const struct tb_thread_group *, struct tb_buf *))
+{
+    struct tb_thread_group group;
+    int node = threads->list < 0 ? -1 : tb_event_first(&item->event, threads->list);
+    for (int n = 0; n < TB_THREADS_GROUPS; n++) {
+        int got = tb_threads_next(&item->event, &node, &group);
+        if (got < 0)
+            item->event.err = got;
+        if (got <= 0)
+            return;
+        put(item, &group, out);
+        tb_stack_done(&group.stack);
+    }
+}
+
 /* ---- on the page ---- */
 
-static void put_group(struct tb_item_view *item, const struct tb_thread_group *group)
+static void put_group(struct tb_item_view *item, const struct tb_thread_group *group,
+                      struct tb_buf *out)
 {
-    struct tb_buf *out = item->view->out;
     const struct tb_stack *stack = &group->stack;
     tb_emit(out, "<details class=\"frame thread\"><summary>");
     if (stack->n > 0)
@@ -33,8 +51,6 @@ void tb_item_put_threads(struct tb_item_view *item)
 {
     struct tb_buf *out = item->view->out;
     struct tb_threads threads;
-    struct tb_thread_group group;
-    int n = 0;
     if (!tb_threads_read(&item->event, &threads))
         return;
     tb_emit(out,
@@ -43,16 +59,7 @@ void tb_item_put_threads(struct tb_item_view *item)
             threads.n_there);
     if (*threads.note != '\0')
         tb_emit(out, "<p class=\"mute facts\">%.300h</p>\n", threads.note);
-    int node = threads.list < 0 ? -1 : tb_event_first(&item->event, threads.list);
-    while (n++ < TB_THREADS_GROUPS) {
-        int got = tb_threads_next(&item->event, &node, &group);
-        if (got < 0)
-            item->event.err = got;
-        if (got <= 0)
-            break;
-        put_group(item, &group);
-        tb_stack_done(&group.stack);
-    }
+    put_groups(item, &threads, out, put_group);
     if (threads.n_hidden > 0 && threads.list >= 0)
         tb_emit(out, "<p class=\"mute facts\">%n %h left out.</p>\n", threads.n_hidden,
                 threads.n_hidden == 1 ? "thread is" : "threads are");
@@ -61,31 +68,26 @@ void tb_item_put_threads(struct tb_item_view *item)
 
 /* ---- as text ---- */
 
+static void put_group_text(struct tb_item_view *item, const struct tb_thread_group *group,
+                           struct tb_buf *out)
+{
+    tb_emit(out, "\n%d %t: %t\n", group->n_threads, tb_threads_word(group->n_threads), group->who);
+    tb_item_put_stack_text(item, &group->stack, out);
+    if (group->n_omitted > 0)
+        tb_emit(out, "... %n frames are left out\n", group->n_omitted);
+    if (group->is_cut)
+        tb_emit(out, "... only a part of the stack was captured\n");
+}
+
 void tb_item_put_threads_text(struct tb_item_view *item, struct tb_buf *out)
 {
     struct tb_threads threads;
-    struct tb_thread_group group;
-    int n = 0;
     if (!tb_threads_read(&item->event, &threads))
         return;
     tb_emit(out, "%n other %h\n", threads.n_there, tb_threads_word(threads.n_there));
     if (*threads.note != '\0')
         tb_emit(out, "  %.300t\n", threads.note);
-    int node = threads.list < 0 ? -1 : tb_event_first(&item->event, threads.list);
-    while (n++ < TB_THREADS_GROUPS) {
-        int got = tb_threads_next(&item->event, &node, &group);
-        if (got < 0)
-            item->event.err = got;
-        if (got <= 0)
-            break;
-        tb_emit(out, "\n%d %t: %t\n", group.n_threads, tb_threads_word(group.n_threads), group.who);
-        tb_item_put_stack_text(item, &group.stack, out);
-        if (group.n_omitted > 0)
-            tb_emit(out, "... %n frames are left out\n", group.n_omitted);
-        if (group.is_cut)
-            tb_emit(out, "... only a part of the stack was captured\n");
-        tb_stack_done(&group.stack);
-    }
+    put_groups(item, &threads, out, put_group_text);
     if (threads.n_hidden > 0 && threads.list >= 0)
         tb_emit(out, "\n... %n %t left out\n", threads.n_hidden,
                 threads.n_hidden == 1 ? "thread is" : "threads are");
