@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define ALLOW(call)                                                                                \
@@ -206,6 +207,28 @@ KEEP static void forbidden_call_kills_thread(void)
     sink++;
 }
 
+/* Its child has its memory, and is killed in the middle of the handler. */
+KEEP static void abort_after_vfork(void)
+{
+    struct sock_filter filter[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_process_vm_readv, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog program = {sizeof(filter) / sizeof(filter[0]), filter};
+    int status;
+    pid_t pid = vfork();
+    if (pid == 0) {
+        /* Not by the library's prctl, which would know. */
+        syscall(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+        syscall(SYS_prctl, PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
+        null_write();
+    }
+    waitpid(pid, &status, 0);
+    abort();
+}
+
 KEEP static void abort_sandboxed(void)
 {
     forbid_calls(SECCOMP_RET_ERRNO | EPERM, BY_PRCTL);
@@ -238,6 +261,8 @@ static const struct mode modes[] = {
          .signal = SIGTRAP, .flags = NO_THREADS),
     MODE("seccomp-kill-abort", "abort() where most other calls kill", UNDER(abort_in_kill),
          .signal = SIGABRT, .flags = NO_THREADS | SHORT),
+    MODE("seccomp-kill-vfork", "abort() after a child by vfork was killed in the handler",
+         UNDER(abort_after_vfork), .signal = SIGABRT, .flags = TWO_REPORTS | NO_SANITIZER),
     MODE("seccomp-strict", "strict mode", .run = sandboxed_strict,
          .frames = "null_write sandboxed_strict" CHAIN, .signal = SIGSEGV,
          .flags = NO_THREADS | SHORT),
