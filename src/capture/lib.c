@@ -214,7 +214,7 @@ void tb_lib_check_dir(void)
 void tb_lib_close_dir(void)
 {
     if (is_dir_ours())
-        tb_fd_close(&tb_lib.dirfd);
+        tb_sys_close(tb_lib.dirfd);
     tb_lib.dirfd = -1;
     tb_lib.dir_ino = 0;
 }

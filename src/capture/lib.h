@@ -27,7 +27,7 @@ struct tb_lib {
     atomic_int is_orphan; /* 0; 1 in a fork child that has no files of its own yet; -tid of the
                              thread that makes them */
     atomic_int pid;       /* whose the slot and the writers are */
-    int dirfd;            /* SPOOL/in */
+    atomic_int dirfd;     /* SPOOL/in */
     atomic_int dir_error; /* why it cannot be opened for now, an errno, or 0 */
     dev_t dir_dev;        /* what dirfd was: a host that closes all descriptors reuses numbers */
     ino_t dir_ino;
