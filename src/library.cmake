@@ -3,14 +3,14 @@
 set(LIBRARY_FOLDERS base spool trace record unwind capture)
 set(library_sources)
 foreach(folder ${LIBRARY_FOLDERS})
-  file(GLOB found CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${folder}/*.c)
+  file(GLOB_RECURSE found CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${folder}/*.c)
   list(APPEND library_sources ${found})
 endforeach()
 list(APPEND library_sources ${CMAKE_CURRENT_SOURCE_DIR}/item/write.c)
 # What stands in front of the C library's own functions: in the shared library alone.
-set(INTERPOSING_SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/capture/interpose.c
-  ${CMAKE_CURRENT_SOURCE_DIR}/capture/interpose_exit.c
-  ${CMAKE_CURRENT_SOURCE_DIR}/capture/interpose_prctl.c)
+set(INTERPOSING_SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/capture/hooks/interpose.c
+  ${CMAKE_CURRENT_SOURCE_DIR}/capture/hooks/interpose_exit.c
+  ${CMAKE_CURRENT_SOURCE_DIR}/capture/hooks/interpose_prctl.c)
 list(REMOVE_ITEM library_sources ${INTERPOSING_SOURCES})
 
 include(CheckCCompilerFlag)
@@ -22,7 +22,7 @@ else()
   # Not the default, whose accesses call the loader, which may allocate: handlers read it too.
   set(tls_model -ftls-model=initial-exec)
 endif()
-set_source_files_properties(capture/context.c PROPERTIES COMPILE_OPTIONS ${tls_model})
+set_source_files_properties(capture/report/context.c PROPERTIES COMPILE_OPTIONS ${tls_model})
 
 add_library(towbar_objects OBJECT ${library_sources})
 target_link_libraries(towbar_objects PRIVATE tb_flags)

@@ -15,13 +15,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "agent/deliver.h"
+#include "agent/deliver/deliver.h"
 #include "agent/log.h"
-#include "agent/page_token.h"
-#include "agent/pipeline.h"
-#include "agent/serve.h"
-#include "agent/status.h"
-#include "agent/symbolizer.h"
+#include "agent/serve/page_token.h"
+#include "agent/pipeline/pipeline.h"
+#include "agent/serve/serve.h"
+#include "agent/serve/status.h"
+#include "agent/native/symbolizer.h"
 #include "base/clock.h"
 #include "base/fd.h"
 #include "spool/reader.h"

@@ -2,7 +2,7 @@
 #ifndef TB_AGENT_AGENT_H
 #define TB_AGENT_AGENT_H
 
-#include "agent/config.h"
+#include "agent/config/config.h"
 #include "http/page.h"
 
 /* pages: what is shown on the agent's port beside its own routes; borrowed, NULL for nothing.

@@ -5,7 +5,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "capture/quiet.h"
+#include "capture/crash/quiet.h"
 #include "capture/text.h"
 
 /* Has it parts that whole ones have not, or does it count from somewhere? */

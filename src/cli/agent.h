@@ -4,7 +4,7 @@
 
 #include <cjson/cJSON.h>
 
-#include "agent/config.h"
+#include "agent/config/config.h"
 #include "cli/client.h"
 
 struct tb_agent_answer {

@@ -15,7 +15,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-#include "agent/status.h"
+#include "agent/serve/status.h"
 #include "base/fd.h"
 #include "cli/agent.h"
 #include "cli/print.h"

@@ -7,8 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "agent/status.h"
-#include "agent/vanished.h"
+#include "agent/serve/status.h"
+#include "agent/deaths/vanished.h"
 #include "base/fd.h"
 #include "cli/print.h"
 #include "spool/counts.h"

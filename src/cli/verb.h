@@ -6,7 +6,7 @@
 
 #include <stdint.h>
 
-#include "agent/config.h"
+#include "agent/config/config.h"
 #include "store/store.h"
 
 enum { TB_CLI_COMMAND = 2048 };

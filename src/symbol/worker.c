@@ -12,7 +12,7 @@
 
 #include "base/fd.h"
 #include "base/pack.h"
-#include "symbol/answer.h"
+#include "symbol/answer/answer.h"
 #include "symbol/sandbox.h"
 #include "unwind/rows.h"
 

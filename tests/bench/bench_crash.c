@@ -36,7 +36,7 @@ struct way {
     size_t len;
 };
 
-/* Ours: as capture/crash_record.c does it. Microseconds, or a negative errno. */
+/* Ours: as capture/crash/crash_record.c does it. Microseconds, or a negative errno. */
 static double by_slot(int dirfd, const struct way *way)
 {
     static const uint8_t boot_id[16];

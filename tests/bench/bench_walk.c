@@ -12,8 +12,8 @@
 #include <string.h>
 #include <unwind.h>
 
-#include "capture/modules.h"
-#include "capture/stack.h"
+#include "capture/modules/modules.h"
+#include "capture/threads/stack.h"
 #include "deep.h"
 #include "unwind/rows.h"
 

@@ -7,7 +7,7 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
-#include "capture/site.h"
+#include "capture/report/site.h"
 
 enum { N_STARTS = 40 };
 

@@ -5,7 +5,7 @@
 #include <sched.h>
 
 #include "../spool/calls.h"
-#include "capture/loss.h"
+#include "capture/report/loss.h"
 
 enum { N_FDS = 256 };
 

@@ -4,7 +4,7 @@
 #include <limits.h>
 
 #include "capture/path.h"
-#include "capture/quiet.h"
+#include "capture/crash/quiet.h"
 
 static void assert_whole(const char *name, const char *expected)
 {

@@ -8,7 +8,7 @@
 #include "base/clock.h"
 #include "base/pack.h"
 #include "capture/lib.h"
-#include "capture/loss.h"
+#include "capture/report/loss.h"
 #include "spool/slot.h"
 
 /* The slots in the spool; bytes are the head of one of them. */

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/ingest.h"
+#include "agent/serve/ingest.h"
 #include "item/doc.h"
 #include "spool/frame.h"
 

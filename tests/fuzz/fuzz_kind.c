@@ -2,7 +2,7 @@
  * are always of the same kind. */
 #include <stdlib.h>
 
-#include "agent/kind.h"
+#include "agent/pipeline/kind.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

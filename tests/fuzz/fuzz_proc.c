@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/proc.h"
+#include "agent/deaths/proc.h"
 
 static void check_path(const char *path)
 {

@@ -7,10 +7,10 @@
 #include <unistd.h>
 
 #include "base/fd.h"
-#include "symbol/elf.h"
-#include "symbol/name.h"
-#include "symbol/path.h"
-#include "symbol/table.h"
+#include "symbol/files/elf.h"
+#include "symbol/answer/name.h"
+#include "symbol/answer/path.h"
+#include "symbol/files/table.h"
 #include "symbol/worker.h"
 
 enum { ADDRESSES = 64, REPLY_BYTES = 64 << 10 };

@@ -7,7 +7,7 @@
 
 #include "base/buf.h"
 #include "base/fd.h"
-#include "symbol/answer.h"
+#include "symbol/answer/answer.h"
 
 enum { CUTS = 60, FLIPPED_FILES = 300, CPU_S_MAX = 10 };
 

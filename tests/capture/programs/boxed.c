@@ -1,5 +1,5 @@
 /* boxed.c - crashes after it asked prctl for less, in the way that its argument names; for
- * tests/capture/test_quiet.c. */
+ * tests/capture/crash/test_quiet.c. */
 #include <linux/seccomp.h>
 #include <signal.h>
 #include <stdio.h>

@@ -1,4 +1,4 @@
-/* crowd.c - dies while other threads are there; for tests/capture/test_siblings.c.
+/* crowd.c - dies while other threads are there; for tests/capture/threads/test_siblings.c.
  *
  * crowd WAY, with CROWD_THREADS others (50). Each is in wait_here with its number on its stack. */
 #include <errno.h>

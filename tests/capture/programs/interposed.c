@@ -1,6 +1,6 @@
 /* interposed.c - threads as a host makes them, while the library stands in front of pthread_create
- * and thrd_create; for tests/capture/test_interpose.c. Says what it saw, and exits with 0 when its
- * threads behaved as they do without the library. */
+ * and thrd_create; for tests/capture/hooks/test_interpose.c. Says what it saw, and exits with 0
+ * when its threads behaved as they do without the library. */
 #include <dlfcn.h>
 #include <errno.h>
 #include <execinfo.h>

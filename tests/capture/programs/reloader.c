@@ -2,7 +2,7 @@
  * library maps into the same place. It reports from inside of each, twice, and dies in the second
  * when WAY is crash or crash-renamed. With report-renamed and crash-renamed the file SECOND takes
  * the name FIRST before it is loaded. With -early the library is started when FIRST is there. For
- * tests/capture/test_unload.c. */
+ * tests/capture/modules/test_unload.c. */
 #include <dlfcn.h>
 #include <stdio.h>
 #include <string.h>

@@ -1,5 +1,6 @@
 /* shifting.c - a library whose functions have frames of ROOM bytes: two builds of it are alike in
- * layout, down to the addresses of all calls, but for that. For tests/capture/test_unload.c. */
+ * layout, down to the addresses of all calls, but for that. For
+ * tests/capture/modules/test_unload.c. */
 typedef int (*call)(void);
 int shifting(call then);
 

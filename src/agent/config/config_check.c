@@ -1,0 +1,139 @@
+/* config_check.c - see config_check.h. */
+#include "agent/config/config_check.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/serve/status.h"
+#include "spool/frame.h"
+
+/* "127.0.0.1:PORT", "[::1]:PORT", "localhost:PORT" or "off". */
+static int check_listen(const struct tb_config *c, char why[TB_CONFIG_WHY])
+{
+    if (strcmp(c->listen, "off") == 0)
+        return 0;
+    const char *colon = strrchr(c->listen, ':');
+    char *end = NULL;
+    unsigned long port = colon != NULL ? strtoul(colon + 1, &end, 10) : 0;
+    if (colon == NULL || colon[1] < '0' || colon[1] > '9' || *end != '\0' || port > 65535) {
+        snprintf(why, TB_CONFIG_WHY,
+                 "listen \"%s\" is not ADDRESS:PORT; try 127.0.0.1:7070, port 0 "
+                 "for a free one, or \"off\"",
+                 c->listen);
+        return -EINVAL;
+    }
+    size_t len = (size_t)(colon - c->listen);
+    if (strncmp(c->listen, "127.", 4) == 0 || (len == 9 && !strncmp(c->listen, "localhost", 9)) ||
+        (len == 5 && strncmp(c->listen, "[::1]", 5) == 0))
+        return 0;
+    snprintf(why, TB_CONFIG_WHY,
+             "listen \"%s\" is not a loopback address: towbard answers this "
+             "host only; use 127.0.0.1:%lu",
+             c->listen, port);
+    return -EINVAL;
+}
+
+static int check_vanished(const struct tb_config *c, char why[TB_CONFIG_WHY])
+{
+    if (strcmp(c->vanished, "report") == 0 || strcmp(c->vanished, "count") == 0)
+        return 0;
+    snprintf(why, TB_CONFIG_WHY,
+             "vanished \"%.100s\" is neither \"report\" nor \"count\": what becomes of processes "
+             "that died unseen",
+             c->vanished);
+    return -EINVAL;
+}
+
+static int check_number(const char *key, unsigned value, unsigned low, unsigned high,
+                        char why[TB_CONFIG_WHY])
+{
+    if (value >= low && value <= high)
+        return 0;
+    snprintf(why, TB_CONFIG_WHY, "%s is %u; it must be %u to %u", key, value, low, high);
+    return -EINVAL;
+}
+
+enum { MAX_BYTES_LOW = 1 << 20, HOURS_HIGH = 87600 };
+
+static int check_limits(const struct tb_config *c, char why[TB_CONFIG_WHY])
+{
+    static const char *const ages[TB_N_CLASSES] = {
+        "spool_limits.max_age_hours.crash", "spool_limits.max_age_hours.error",
+        "spool_limits.max_age_hours.warning", "spool_limits.max_age_hours.info"};
+    int err;
+    if (c->max_bytes < MAX_BYTES_LOW || c->max_bytes > UINT64_C(1) << 40) {
+        snprintf(why, TB_CONFIG_WHY,
+                 "spool_limits.max_bytes is %" PRIu64 "; it must be 1048576 (1 MiB) to "
+                 "1099511627776 (1 TiB)",
+                 c->max_bytes);
+        return -EINVAL;
+    }
+    if ((err = check_number("spool_limits.max_percent", c->max_percent, 1, 100, why)) ||
+        (err = check_number("spool_limits.keep_free_percent", c->keep_free_percent, 0, 90, why)) ||
+        (err = check_number("spool_limits.uid_percent", c->uid_percent, 1, 100, why)))
+        return err;
+    for (int i = 0; i < TB_N_CLASSES && !err; i++)
+        err = check_number(ages[i], c->max_age_hours[i], 1, HOURS_HIGH, why);
+    return err;
+}
+
+static int check_folders(const char *key, char *const *folders, size_t n, char why[TB_CONFIG_WHY])
+{
+    for (size_t i = 0; i < n; i++) {
+        if (folders[i][0] == '/' && strchr(folders[i], '\n') == NULL)
+            continue;
+        snprintf(why, TB_CONFIG_WHY, "%s: \"%s\" is not an absolute path", key, folders[i]);
+        return -EINVAL;
+    }
+    return 0;
+}
+
+/* The path must end in "/item" or "/item/": elsewhere Rollbar answers 404, and its front page's
+ * address is what people put here first. */
+static int ends_in_item(const char *url)
+{
+    size_t len = strcspn(url, "?#");
+    if (len > 0 && url[len - 1] == '/')
+        len--;
+    return len >= 5 && memcmp(url + len - 5, "/item", 5) == 0;
+}
+
+static int check_endpoint(const struct tb_config *c, char why[TB_CONFIG_WHY])
+{
+    int is_url =
+        strncmp(c->endpoint, "http://", 7) == 0 || strncmp(c->endpoint, "https://", 8) == 0;
+    if (is_url && ends_in_item(c->endpoint))
+        return 0;
+    char shown[TB_STATUS_URL];
+    tb_status_url(c->endpoint, shown);
+    snprintf(why, TB_CONFIG_WHY,
+             "rollbar.endpoint (ROLLBAR_ENDPOINT) \"%.200s\" %s; it is the full item URL, "
+             "like " TB_CONFIG_ENDPOINT,
+             shown, is_url ? "does not end in /item/" : "is no URL");
+    return -EINVAL;
+}
+
+int tb_config_check(const struct tb_config *c, char why[TB_CONFIG_WHY])
+{
+    int err;
+    if (strlen(c->endpoint) > 1000 || strlen(c->environment) > 255) {
+        snprintf(why, TB_CONFIG_WHY, "rollbar.endpoint may have 1000 bytes, environment 255");
+        return -EINVAL;
+    }
+    if ((err = check_endpoint(c, why)) || (err = check_listen(c, why)) ||
+        (err = check_vanished(c, why)) ||
+        (err = check_folders("symbols.source_roots", c->source_roots, c->n_source_roots, why)) ||
+        (err = check_folders("symbols.debug_dirs", c->debug_dirs, c->n_debug_dirs, why)) ||
+        (err = check_number("rollbar.timeout_ms", c->timeout_ms, 100, 600000, why)) ||
+        (err = check_number("rollbar.retry_min_ms", c->retry_min_ms, 1, 3600000, why)) ||
+        (err = check_number("rollbar.retry_max_ms", c->retry_max_ms, c->retry_min_ms, 86400000,
+                            why)) ||
+        (err = check_number("rollbar.connections", c->connections, 1, 64, why)) ||
+        (err = check_number("symbols.context_lines", c->context_lines, 0, 20, why)) ||
+        (err = check_limits(c, why)))
+        return err;
+    return 0;
+}

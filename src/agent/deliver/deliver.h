@@ -1,0 +1,58 @@
+/* deliver.h - the delivery thread: what is due in the outbox goes to Rollbar.
+ *
+ * 1. At least once: a row stays queued until its verdict is committed, and is sent again with the
+ *    same uuid after a crash or a broken connection. Rollbar drops repeats.
+ * 2. Crash class first, then by age. One item that is refused, and one connection that hangs, hold
+ *    up nothing else.
+ * 3. Waiting is kept in the database (due_at, paused and parked tokens), so it goes on after a
+ *    restart; only parked tokens get a new chance then, since the settings may have changed.
+ * 4. When the endpoint answers nobody (time-outs, 5xx) the rows are not tried one by one: after two
+ *    rounds of failures only one is tried at a time, with back-off, until one goes through.
+ * 5. When a verdict cannot be stored (full disk), its slot is kept and nothing new is taken for it,
+ *    until it can: a full disk does not become a storm of repeats.
+ * All functions may be called from any thread; stop by one, and last. The thread has its own handle
+ * of the store and its own transport, and shares with the callers only what the mutex in struct
+ * tb_deliver guards, two atomics, and the transport's wake. */
+#ifndef TB_AGENT_DELIVER_H
+#define TB_AGENT_DELIVER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "agent/config/config.h"
+#include "sink/sink.h"
+#include "store/store.h"
+
+struct tb_deliver;
+
+struct tb_deliver_status {
+    /* Since the thread was started. */
+    int64_t sent, retried, quarantined;
+    int64_t in_flight;
+    int64_t parked_tokens;   /* refused by Rollbar: a person must act */
+    int64_t paused_until_ms; /* wall clock; 0 when no token is paused */
+    int64_t retry_at_ms;     /* wall clock; when the endpoint that answers nobody is tried; or 0 */
+    int64_t last_sent_ms, last_error_ms; /* wall clock; 0 when there was none */
+    int last_http_status;                /* of the last error; 0 when there was no answer */
+    char last_error[TB_SINK_REASON];     /* for people; stays after things went well again */
+    char store_error[TB_STORE_WHY];      /* "" while the database takes verdicts */
+};
+
+/* Opens the database in config's state folder and starts the thread. config is copied. 0, or a
+ * negative errno with why. */
+int tb_deliver_start(const struct tb_config *config, struct tb_deliver **out,
+                     char why[TB_STORE_WHY]);
+/* New rows were committed. */
+void tb_deliver_wake(struct tb_deliver *deliver);
+/* True when all rows that were committed before the last wake and could be delivered now were tried
+ * and their verdicts are stored: nothing is due or under way. Rows that wait (back-off, paused or
+ * parked token, an endpoint or database that does not answer) do not count. */
+bool tb_deliver_idle(struct tb_deliver *deliver);
+/* Waits for that: true, or false after timeout_ms. */
+bool tb_deliver_wait_idle(struct tb_deliver *deliver, unsigned timeout_ms);
+void tb_deliver_status(struct tb_deliver *deliver, struct tb_deliver_status *out);
+/* Takes nothing new, gives what is under way deadline_ms to end, breaks off the rest (it stays
+ * queued), ends the thread and frees deliver. NULL is fine. */
+void tb_deliver_stop(struct tb_deliver *deliver, unsigned deadline_ms);
+
+#endif

@@ -1,0 +1,282 @@
+/* symbolizer.c - see symbolizer.h. */
+#include "agent/native/symbolizer.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/pack.h"
+
+enum { QUESTION_BYTES = 16, ANSWER_BYTES = 8, QUESTION_MAGIC = 0x31574254 /* "TBW1" */ };
+
+struct tb_symbolizer {
+    char *program;
+    struct tb_buf settings; /* the body of TB_SYMBOL_CONFIG */
+    int deadline_ms;
+    int fd; /* -1: no process */
+    pid_t pid;
+};
+
+int tb_symbolizer_new(const struct tb_symbolizer_options *options, struct tb_symbolizer **out)
+{
+    struct tb_symbolizer *s = calloc(1, sizeof(*s));
+    if (s == NULL)
+        return -ENOMEM;
+    s->fd = -1;
+    s->pid = -1;
+    s->deadline_ms = options->deadline_ms > 0 ? options->deadline_ms : TB_SYMBOLIZER_DEADLINE_MS;
+    s->program = strdup(options->program != NULL ? options->program : "/proc/self/exe");
+    tb_buf_init(&s->settings, TB_SYMBOL_BODY_MAX);
+    const struct tb_config *config = options->config;
+    for (size_t i = 0; i < config->n_source_roots; i++)
+        tb_buf_addf(&s->settings, "source_root=%s\n", config->source_roots[i]);
+    for (size_t i = 0; i < config->n_debug_dirs; i++)
+        tb_buf_addf(&s->settings, "debug_dir=%s\n", config->debug_dirs[i]);
+    tb_buf_addf(&s->settings, "context_lines=%u\n", config->context_lines);
+    if (s->program == NULL || s->settings.err) {
+        tb_symbolizer_free(s);
+        return -ENOMEM;
+    }
+    *out = s;
+    return 0;
+}
+
+static void end_process(struct tb_symbolizer *s)
+{
+    tb_fd_close(&s->fd);
+    if (s->pid > 0) {
+        kill(s->pid, SIGKILL);
+        while (waitpid(s->pid, NULL, 0) < 0 && errno == EINTR)
+            ;
+    }
+    s->pid = -1;
+}
+
+void tb_symbolizer_free(struct tb_symbolizer *s)
+{
+    if (s == NULL)
+        return;
+    end_process(s);
+    tb_buf_done(&s->settings);
+    free(s->program);
+    free(s);
+}
+
+pid_t tb_symbolizer_pid(const struct tb_symbolizer *s)
+{
+    return s->pid;
+}
+
+/* ---- the process ---- */
+
+static int file_actions(posix_spawn_file_actions_t *actions, int child_fd)
+{
+    int err = posix_spawn_file_actions_addopen(actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+    if (!err)
+        err = posix_spawn_file_actions_addopen(actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
+    if (!err)
+        err = posix_spawn_file_actions_adddup2(actions, child_fd, TB_SYMBOL_FD);
+    if (!err)
+        err = posix_spawn_file_actions_addclosefrom_np(actions, TB_SYMBOL_FD + 1);
+    return err;
+}
+
+/* The agent's threads block signals and ignore SIGPIPE: the worker gets none of that. */
+static int attributes(posix_spawnattr_t *attr)
+{
+    sigset_t none;
+    sigset_t all;
+    sigemptyset(&none);
+    sigfillset(&all);
+    int err = posix_spawnattr_setsigmask(attr, &none);
+    if (!err)
+        err = posix_spawnattr_setsigdefault(attr, &all);
+    if (!err)
+        err = posix_spawnattr_setflags(attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+    return err;
+}
+
+static int spawn(struct tb_symbolizer *s, int child_fd)
+{
+    char name[] = "towbard";
+    char mode[] = "--symbol-worker";
+    char path[] = "PATH=/usr/bin:/bin";
+    char locale[] = "LC_ALL=C";
+    char *argv[] = {name, mode, NULL};
+    char *env[] = {path, locale, NULL};
+    posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attr;
+    if (posix_spawn_file_actions_init(&actions) != 0)
+        return -ENOMEM;
+    if (posix_spawnattr_init(&attr) != 0) {
+        posix_spawn_file_actions_destroy(&actions);
+        return -ENOMEM;
+    }
+    int err = file_actions(&actions, child_fd);
+    if (!err)
+        err = attributes(&attr);
+    if (!err)
+        err = posix_spawn(&s->pid, s->program, &actions, &attr, argv, env);
+    posix_spawnattr_destroy(&attr);
+    posix_spawn_file_actions_destroy(&actions);
+    if (err)
+        s->pid = -1;
+    return -err;
+}
+
+/* ---- one exchange ---- */
+
+static int wait_for(int fd, short events, uint64_t deadline_ns)
+{
+    for (;;) {
+        uint64_t now = tb_clock_mono_ns();
+        if (now >= deadline_ns)
+            return -ETIMEDOUT;
+        struct pollfd p = {.fd = fd, .events = events};
+        int n = poll(&p, 1, (int)((deadline_ns - now) / TB_NS_PER_MS) + 1);
+        if (n > 0)
+            return 0;
+        if (n < 0 && errno != EINTR)
+            return -errno;
+    }
+}
+
+static int send_all(int fd, const void *data, size_t len, uint64_t deadline_ns)
+{
+    const char *at = data;
+    while (len > 0) {
+        ssize_t n = send(fd, at, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (n >= 0) {
+            at += n;
+            len -= (size_t)n;
+            continue;
+        }
+        if (errno != EAGAIN && errno != EINTR)
+            return errno == ECONNRESET ? -EPIPE : -errno;
+        int err = wait_for(fd, POLLOUT, deadline_ns);
+        if (err)
+            return err;
+    }
+    return 0;
+}
+
+static int receive_all(int fd, void *data, size_t len, uint64_t deadline_ns)
+{
+    char *at = data;
+    while (len > 0) {
+        int err = wait_for(fd, POLLIN, deadline_ns);
+        if (err)
+            return err;
+        ssize_t n = recv(fd, at, len, MSG_DONTWAIT);
+        if (n == 0)
+            return -EPIPE;
+        if (n < 0 && errno != EAGAIN && errno != EINTR)
+            return errno == ECONNRESET ? -EPIPE : -errno;
+        if (n > 0) {
+            at += n;
+            len -= (size_t)n;
+        }
+    }
+    return 0;
+}
+
+static int receive_answer(int fd, uint64_t deadline_ns, struct tb_buf *answer)
+{
+    uint8_t head[ANSWER_BYTES];
+    int err = receive_all(fd, head, sizeof(head), deadline_ns);
+    if (err)
+        return err;
+    int32_t said = (int32_t)tb_get32(head);
+    uint32_t len = tb_get32(head + 4);
+    if (len > TB_SYMBOL_REPLY_MAX || said > 0)
+        return -EPROTO;
+    char *text = malloc((size_t)len + 1);
+    if (text == NULL)
+        return -ENOMEM;
+    err = receive_all(fd, text, len, deadline_ns);
+    if (!err && !said && answer != NULL)
+        tb_buf_add(answer, text, len);
+    free(text);
+    if (err)
+        return err;
+    return answer != NULL && answer->err ? answer->err : said;
+}
+
+/* *alive tells whether the worker can be asked again: it answered, whatever it said. */
+static int exchange(struct tb_symbolizer *s, const struct tb_symbolizer_question *q,
+                    struct tb_buf *answer, int *alive)
+{
+    uint64_t deadline_ns = tb_clock_mono_ns() + (uint64_t)s->deadline_ms * TB_NS_PER_MS;
+    uint8_t head[QUESTION_BYTES];
+    tb_put32(head, QUESTION_MAGIC);
+    tb_put32(head + 4, (uint32_t)q->op);
+    tb_put32(head + 8, (uint32_t)q->process_len);
+    tb_put32(head + 12, (uint32_t)q->body_len);
+    int err = send_all(s->fd, head, sizeof(head), deadline_ns);
+    if (!err)
+        err = send_all(s->fd, q->process, q->process_len, deadline_ns);
+    if (!err)
+        err = send_all(s->fd, q->body, q->body_len, deadline_ns);
+    *alive = 0;
+    if (err)
+        return err;
+    err = receive_answer(s->fd, deadline_ns, answer);
+    *alive = err != -ETIMEDOUT && err != -EPIPE && err != -EPROTO && err != -ENOMEM;
+    return err;
+}
+
+static int start(struct tb_symbolizer *s)
+{
+    int pair[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+        return -errno;
+    int err = spawn(s, pair[1]);
+    close(pair[1]);
+    s->fd = pair[0];
+    if (!err) {
+        struct tb_symbolizer_question settings = {.op = TB_SYMBOL_CONFIG,
+                                                  .process = "",
+                                                  .body = tb_buf_str(&s->settings),
+                                                  .body_len = s->settings.len};
+        int alive;
+        err = exchange(s, &settings, NULL, &alive);
+    }
+    if (err)
+        end_process(s);
+    return err;
+}
+
+/* A worker that ended since the last question (out of memory, an upgrade) is no fault of this one.
+ */
+static void notice_death(struct tb_symbolizer *s)
+{
+    if (s->pid > 0 && waitpid(s->pid, NULL, WNOHANG) == s->pid) {
+        s->pid = -1;
+        tb_fd_close(&s->fd);
+    }
+}
+
+int tb_symbolizer_ask(struct tb_symbolizer *s, const struct tb_symbolizer_question *question,
+                      struct tb_buf *answer)
+{
+    if (question->body_len > TB_SYMBOL_BODY_MAX || question->process_len > TB_SYMBOL_BODY_MAX)
+        return -EMSGSIZE;
+    notice_death(s);
+    int err = s->fd < 0 ? start(s) : 0;
+    if (err)
+        return err;
+    int alive;
+    err = exchange(s, question, answer, &alive);
+    if (!alive)
+        end_process(s);
+    return err;
+}

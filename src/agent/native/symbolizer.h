@@ -1,0 +1,48 @@
+/* symbolizer.h - the agent's end of the symbolizer process (symbol/worker.h).
+ *
+ * 1. The process is started at the first question, with an empty environment, no descriptor but its
+ *    socket on 3 and stderr, and started again when it is gone.
+ * 2. A question has a deadline. Who misses it is killed; so is who answers nonsense.
+ * 3. A question that killed its worker is not asked again; one that met a worker already dead is.
+ * 4. A handle belongs to one thread. */
+#ifndef TB_AGENT_SYMBOLIZER_H
+#define TB_AGENT_SYMBOLIZER_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "agent/config/config.h"
+#include "base/buf.h"
+#include "symbol/worker.h"
+
+enum { TB_SYMBOLIZER_DEADLINE_MS = 10000 };
+
+struct tb_symbolizer;
+
+struct tb_symbolizer_options {
+    const char *program;            /* NULL: this program itself, /proc/self/exe */
+    const struct tb_config *config; /* its symbols section */
+    int deadline_ms;                /* 0: TB_SYMBOLIZER_DEADLINE_MS */
+};
+
+struct tb_symbolizer_question {
+    enum tb_symbol_op op;
+    const void *process; /* process record */
+    size_t process_len;
+    const void *body;
+    size_t body_len;
+};
+
+/* Starts nothing yet. 0 or -ENOMEM. */
+int tb_symbolizer_new(const struct tb_symbolizer_options *options, struct tb_symbolizer **out);
+/* Ends the process and waits for it. */
+void tb_symbolizer_free(struct tb_symbolizer *symbolizer);
+/* Appends the answer's JSON to answer. 0; what the worker said; or -ETIMEDOUT, -EPIPE (it died),
+ * -EPROTO (nonsense), -EMSGSIZE (question too long), or why it cannot be started. */
+int tb_symbolizer_ask(struct tb_symbolizer *symbolizer,
+                      const struct tb_symbolizer_question *question, struct tb_buf *answer);
+/* The worker's process, or -1. */
+pid_t tb_symbolizer_pid(const struct tb_symbolizer *symbolizer);
+
+#endif

@@ -1,0 +1,58 @@
+/* pipeline.h - from the spool into the database: read, symbolize, trace, scrub, group, store.
+ *
+ * 1. A record is acknowledged only after the transaction that holds it, with its outbox row, is
+ *    committed and the database has been synced; its file goes after that. An agent killed in
+ *    between reads it again, and its uuid is known.
+ * 2. When the database fails nothing is acknowledged, the spool is read again from where it was,
+ * and the next try waits.
+ * 3. A record of which no item can be made goes to quarantine with the reason, and only it.
+ * 4. One thread runs it: tb_pipeline_run, or a caller that steps it. Any thread may ask for a
+ *    snapshot. */
+#ifndef TB_AGENT_PIPELINE_H
+#define TB_AGENT_PIPELINE_H
+
+#include <stdint.h>
+
+#include "agent/config/config.h"
+#include "agent/native/symbolizer.h"
+#include "spool/reader.h"
+#include "store/store.h"
+
+enum { TB_PIPELINE_BATCH = 64, TB_PIPELINE_BATCH_BYTES = 16 << 20, TB_PIPELINE_BACKOFF_MS = 1000 };
+
+struct tb_pipeline;
+
+struct tb_pipeline_options {
+    const struct tb_config *config; /* borrowed, like all here */
+    struct tb_spool *spool;
+    struct tb_store *store;
+    struct tb_symbolizer *symbolizer;
+    unsigned patience_ms;      /* how long it may take to learn how a process ended */
+    void (*stored)(void *arg); /* there are new outbox rows; may be NULL */
+    void *arg;
+};
+
+struct tb_pipeline_snapshot {
+    struct tb_spool_stats spool;
+    struct tb_store_counts store;
+    int64_t at_ms;     /* wall clock: when it was taken */
+    int64_t n_stored;  /* records stored since start */
+    int64_t n_refused; /* records quarantined since start */
+    int64_t n_watched; /* processes whose end will be known */
+    char trouble[512]; /* what stops it now; "" when nothing does */
+};
+
+/* 0 or -ENOMEM. */
+int tb_pipeline_new(const struct tb_pipeline_options *options, struct tb_pipeline **out);
+void tb_pipeline_free(struct tb_pipeline *pipeline);
+/* Takes in one batch: how many records it took (quarantined ones included), 0 when there are none
+ * now, or a negative errno when the database failed. */
+int tb_pipeline_batch(struct tb_pipeline *pipeline);
+/* Makes what was stored survive a power failure, then acknowledges it in the spool and removes the
+ * files that are done with, and those over the caps. Call it once a second at most. */
+int tb_pipeline_settle(struct tb_pipeline *pipeline);
+/* Until stop_fd becomes readable; settles at the end. */
+void tb_pipeline_run(struct tb_pipeline *pipeline, int stop_fd);
+void tb_pipeline_snapshot(struct tb_pipeline *pipeline, struct tb_pipeline_snapshot *out);
+
+#endif

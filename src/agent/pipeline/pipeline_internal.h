@@ -1,0 +1,49 @@
+/* pipeline_internal.h - shared by pipeline.c and pipeline_run.c. */
+#ifndef TB_AGENT_PIPELINE_INTERNAL_H
+#define TB_AGENT_PIPELINE_INTERNAL_H
+
+#include <pthread.h>
+
+#include "agent/pipeline/aside.h"
+#include "agent/pipeline/pipeline.h"
+#include "agent/pipeline/stages.h"
+#include "agent/pipeline/upkeep.h"
+
+enum { TB_PIPELINE_HOST = 256 };
+
+/* A record that is ready to be stored, and its place in the spool. */
+struct entry {
+    struct tb_work work;
+    int class_;
+    uint64_t file_id;
+    uint32_t off8;
+};
+
+struct tb_pipeline {
+    struct tb_pipeline_options options;
+    struct tb_stage_tools tools;
+    struct tb_scrub scrub;
+    struct tb_patience patience;
+    struct tb_upkeep upkeep;
+    struct tb_deaths *deaths;
+    struct tb_aside aside; /* records of processes of which more may be known soon */
+    char host[TB_PIPELINE_HOST];
+    struct entry *batch; /* TB_PIPELINE_BATCH entries, n of them in use */
+    size_t n;
+    struct tb_spool_record last; /* of the spool; its data are there until it is asked again */
+    int is_held;                 /* last is still to be worked on, alone: an agent died over it */
+    unsigned n_single; /* batches of one left after a failure: a record that the database refuses
+                          then stands alone */
+    int is_dirty;      /* something was committed and not yet synced */
+    int is_failing;    /* the last commit failed, and that was said */
+    int is_displaced;  /* the spool was moved or removed, and that was said */
+    uint64_t n_quarantined; /* records since the last look; each was said */
+    uint64_t summed_ns;     /* when the spool's files were summed up */
+    pthread_mutex_t lock;
+    struct tb_pipeline_snapshot snapshot; /* under lock */
+};
+
+/* Makes the state known to the other threads, adding what was stored and refused since. */
+void tb_pipeline_publish(struct tb_pipeline *p, int n_stored, int n_refused);
+
+#endif

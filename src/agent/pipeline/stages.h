@@ -1,0 +1,57 @@
+/* stages.h - what happens to one record between the spool and the database: a row of stages. */
+#ifndef TB_AGENT_STAGES_H
+#define TB_AGENT_STAGES_H
+
+#include "agent/config/config.h"
+#include "agent/native/group.h"
+#include "agent/pipeline/patience.h"
+#include "agent/pipeline/scrub.h"
+#include "agent/native/symbolizer.h"
+#include "agent/pipeline/trace_ids.h"
+#include "agent/deaths/deaths.h"
+#include "base/buf.h"
+#include "base/id.h"
+#include "item/read.h"
+#include "spool/reader.h"
+
+enum { TB_STAGE_WHY = 256 };
+
+/* What the stages need; all borrowed. */
+struct tb_stage_tools {
+    const struct tb_config *config;
+    struct tb_spool *spool;
+    struct tb_symbolizer *symbolizer;
+    struct tb_patience *patience; /* whom the symbolizer is not asked for */
+    const struct tb_scrub *scrub;
+    const char *host;
+    struct tb_deaths *deaths; /* how processes ended; NULL: nobody knows */
+    int may_wait;             /* there is room for a record that must wait */
+};
+
+/* One record on its way. */
+struct tb_work {
+    const struct tb_spool_record *record; /* borrowed while the stages run */
+    struct tb_buf item;                   /* the data object of the envelope */
+    char uuid[TB_UUID_TEXT];
+    char token[TB_CONFIG_TOKEN_MAX + 1]; /* the item's own, or "" */
+    struct tb_trace_ids ids;
+    struct tb_group group;
+    struct tb_item facts;
+    char service[TB_ITEM_TEXT];
+    uint64_t occurred_ns;
+    /* A dropcount is no item, nor is a process that ended as it should: it is only counted. */
+    char drop_counter[TB_ITEM_SHORT]; /* "dropped.rate", "vanished.exec", or "" */
+    int64_t n_dropped;
+    char counter[TB_ITEM_SHORT]; /* what an item counts as beside, "vanished.reported", or "" */
+    char told[TB_STAGE_WHY];     /* for the log, when it is stored; or "" */
+    char why[TB_STAGE_WHY];      /* why no item can be made of it */
+};
+
+/* Runs all stages. 0; -ENOMEM; -EAGAIN when the record is to be put aside for a moment; or another
+ * negative errno with work->why: then the record belongs in quarantine. Free with tb_work_done,
+ * whatever came back. */
+int tb_stages_run(const struct tb_stage_tools *tools, const struct tb_spool_record *record,
+                  struct tb_work *work);
+void tb_work_done(struct tb_work *work);
+
+#endif

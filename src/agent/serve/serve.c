@@ -1,0 +1,212 @@
+/* serve.c - see serve.h. */
+#include "agent/serve/serve.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <event2/http.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agent/serve/ingest.h"
+#include "agent/log.h"
+#include "agent/serve/pages.h"
+#include "agent/serve/post.h"
+#include "agent/serve/status.h"
+#include "base/clock.h"
+#include "base/fd.h"
+#include "http/http.h"
+#include "http/jobs.h"
+
+enum { STATUS_BYTES = 64 << 10 };
+
+struct tb_serve {
+    const struct tb_config *config;
+    struct tb_serve_options options; /* from tb_serve_run */
+    int tcp_fd, unix_fd;             /* -1 once they are libevent's, and when there is none */
+    struct tb_listen_file unix_file; /* ours as long as is_bound says so */
+    char address[TB_LISTEN_ADDRESS];
+    struct tb_jobs *jobs; /* while tb_serve_run runs */
+    struct tb_ingest ingest;
+    int has_ingest;
+    int64_t started_ms;
+};
+
+static int64_t now_ms(void)
+{
+    return (int64_t)(tb_clock_wall_ns() / TB_NS_PER_MS);
+}
+
+/* ---- routes ---- */
+
+static void get_health(void *arg, struct evhttp_request *request)
+{
+    (void)arg;
+    tb_http_reply(request, 200, "text/plain", "ok\n", 3);
+}
+
+/* An outage at Rollbar is no reason: the queue is there for that. */
+static void get_ready(void *arg, struct evhttp_request *request)
+{
+    const struct tb_serve *serve = arg;
+    struct tb_pipeline_snapshot snapshot;
+    tb_pipeline_snapshot(serve->options.pipeline, &snapshot);
+    if (snapshot.trouble[0] != '\0')
+        tb_http_error(request, 503, snapshot.trouble);
+    else
+        tb_http_reply(request, 200, "text/plain", "ok\n", 3);
+}
+
+static void get_status(void *arg, struct evhttp_request *request)
+{
+    const struct tb_serve *serve = arg;
+    struct tb_status status = {.config = serve->config,
+                               .listen = serve->address,
+                               .started_ms = serve->started_ms,
+                               .now_ms = now_ms()};
+    char *mem = malloc(STATUS_BYTES);
+    struct tb_json j;
+    if (mem == NULL) {
+        tb_http_error(request, 503, "out of memory");
+        return;
+    }
+    tb_pipeline_snapshot(serve->options.pipeline, &status.pipeline);
+    tb_deliver_status(serve->options.deliver, &status.delivery);
+    tb_json_init(&j, mem, STATUS_BYTES);
+    tb_status_write(&status, &j);
+    if (tb_json_finish(&j) != 0)
+        tb_http_error(request, 500, "the status is larger than its memory");
+    else
+        tb_http_reply(request, 200, "application/json", mem, j.len);
+    free(mem);
+}
+
+static void post_item(void *arg, struct evhttp_request *request)
+{
+    struct tb_serve *serve = arg;
+    tb_post_item(&serve->ingest, serve->jobs, request);
+}
+
+static int get_page(void *arg, struct evhttp_request *request)
+{
+    struct tb_serve *serve = arg;
+    return tb_pages_ask(serve->options.pages, serve->jobs, request);
+}
+
+static const struct tb_http_route routes[] = {
+    {"/healthz", EVHTTP_REQ_GET, get_health},
+    {"/readyz", EVHTTP_REQ_GET, get_ready},
+    {"/status", EVHTTP_REQ_GET, get_status},
+    {"/api/1/item", EVHTTP_REQ_POST, post_item},
+};
+
+/* ---- life ---- */
+
+static void warn(const char *text)
+{
+    tb_log(TB_LOG_WARNING, "%s", text);
+}
+
+int tb_serve_open(const struct tb_config *config, struct tb_serve **out, char why[TB_LISTEN_WHY])
+{
+    struct tb_serve *serve = calloc(1, sizeof(*serve));
+    if (serve == NULL)
+        abort();
+    serve->config = config;
+    serve->tcp_fd = serve->unix_fd = -1;
+    serve->started_ms = now_ms();
+    int err = 0;
+    if (strcmp(config->listen, "off") != 0) {
+        int fd = tb_listen_tcp(config->listen, serve->address, why);
+        serve->tcp_fd = fd < 0 ? -1 : fd;
+        err = fd < 0 ? fd : 0;
+    }
+    if (!err) {
+        int fd = tb_listen_unix(config->socket,
+                                (config->shared_spool ? TB_LISTEN_SHARED : 0U) |
+                                    (config->makes_socket_folder ? TB_LISTEN_MAKE_FOLDER : 0U),
+                                &serve->unix_file, why);
+        serve->unix_fd = fd < 0 ? -1 : fd;
+        err = fd < 0 ? fd : 0;
+    }
+    if (!err) {
+        err = tb_ingest_open(&serve->ingest, config->spool, why);
+        serve->has_ingest = err == 0;
+    }
+    if (err) {
+        tb_serve_close(serve);
+        return err;
+    }
+    *out = serve;
+    return 0;
+}
+
+const char *tb_serve_address(const struct tb_serve *serve)
+{
+    return serve->address;
+}
+
+static void stop_loop(evutil_socket_t signo, short events, void *arg)
+{
+    (void)signo;
+    (void)events;
+    (void)event_base_loopbreak(arg);
+}
+
+static int take_sockets(struct tb_serve *serve, struct tb_http *http)
+{
+    int err = tb_http_serve(http, serve->unix_fd, 0);
+    serve->unix_fd = -1; /* libevent's now, or closed; the file is still ours */
+    if (!err && serve->tcp_fd >= 0) {
+        err = tb_http_serve(http, serve->tcp_fd, 1);
+        serve->tcp_fd = -1;
+    }
+    return err;
+}
+
+int tb_serve_run(struct tb_serve *serve, const struct tb_serve_options *options)
+{
+    struct event_base *base = event_base_new();
+    struct event *term = base != NULL ? evsignal_new(base, SIGTERM, stop_loop, base) : NULL;
+    struct event *intr = base != NULL ? evsignal_new(base, SIGINT, stop_loop, base) : NULL;
+    struct tb_http *http = NULL;
+    struct tb_http_options http_options = {.base = base,
+                                           .routes = routes,
+                                           .n_routes = sizeof(routes) / sizeof(routes[0]),
+                                           .other = get_page,
+                                           .arg = serve,
+                                           .warn = warn};
+    int err = -ENOMEM;
+    serve->options = *options;
+    if (term == NULL || intr == NULL || event_add(term, NULL) < 0 || event_add(intr, NULL) < 0)
+        goto out;
+    if ((err = tb_jobs_new(base, &serve->jobs)) || (err = tb_http_new(&http_options, &http)) ||
+        (err = take_sockets(serve, http)))
+        goto out;
+    err = event_base_dispatch(base) < 0 ? -EIO : 0;
+out:
+    tb_jobs_free(serve->jobs); /* its requests are answered before their connections go */
+    serve->jobs = NULL;
+    tb_http_free(http);
+    if (term != NULL)
+        event_free(term);
+    if (intr != NULL)
+        event_free(intr);
+    if (base != NULL)
+        event_base_free(base);
+    return err;
+}
+
+void tb_serve_close(struct tb_serve *serve)
+{
+    if (serve == NULL)
+        return;
+    tb_listen_remove(serve->config->socket, &serve->unix_file);
+    tb_fd_close(&serve->unix_fd);
+    tb_fd_close(&serve->tcp_fd);
+    if (serve->has_ingest)
+        tb_ingest_close(&serve->ingest);
+    free(serve);
+}

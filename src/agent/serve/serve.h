@@ -1,0 +1,30 @@
+/* serve.h - the loop thread: HTTP on both sockets, and the signals that end the agent. */
+#ifndef TB_AGENT_SERVE_H
+#define TB_AGENT_SERVE_H
+
+#include "agent/config/config.h"
+#include "agent/deliver/deliver.h"
+#include "agent/pipeline/pipeline.h"
+#include "http/listen.h"
+#include "http/page.h"
+
+struct tb_serve;
+
+struct tb_serve_options {
+    const struct tb_config *config; /* borrowed, like all here */
+    struct tb_pipeline *pipeline;
+    struct tb_deliver *deliver;
+    const struct tb_pages *pages; /* NULL: none */
+};
+
+/* Opens the sockets and the spool for ingest, before any thread is started. 0, or a negative errno
+ * with why. */
+int tb_serve_open(const struct tb_config *config, struct tb_serve **out, char why[TB_LISTEN_WHY]);
+/* What was bound: "127.0.0.1:7070", or "". */
+const char *tb_serve_address(const struct tb_serve *serve);
+/* Answers until SIGTERM or SIGINT. 0, or a negative errno. */
+int tb_serve_run(struct tb_serve *serve, const struct tb_serve_options *options);
+/* Closes the sockets and removes the Unix socket's file, if it is still the one that was bound. */
+void tb_serve_close(struct tb_serve *serve);
+
+#endif

@@ -1,0 +1,27 @@
+/* status.h - what the agent says about itself: the JSON of GET /status. Holds no secret. */
+#ifndef TB_AGENT_STATUS_H
+#define TB_AGENT_STATUS_H
+
+#include "agent/config/config.h"
+#include "agent/deliver/deliver.h"
+#include "agent/pipeline/pipeline.h"
+#include "base/json.h"
+
+struct tb_status {
+    const struct tb_config *config;
+    const char *listen; /* what was bound, "" for none */
+    int64_t started_ms, now_ms;
+    struct tb_pipeline_snapshot pipeline;
+    struct tb_deliver_status delivery;
+};
+
+enum { TB_STATUS_URL = 1024 };
+
+/* url as it may be shown: who asks and with what password becomes TB_SCRUB_MASK. */
+void tb_status_url(const char *url, char out[TB_STATUS_URL]);
+
+void tb_status_write(const struct tb_status *status, struct tb_json *out);
+/* What was lost over the lifetime of a spool: the object spool.lifetime of /status. */
+void tb_status_write_totals(const struct tb_spool_totals *totals, struct tb_json *out);
+
+#endif

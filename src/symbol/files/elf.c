@@ -1,0 +1,111 @@
+/* elf.c - see elf.h. */
+#include "symbol/files/elf.h"
+
+#include <elfutils/libdwelf.h>
+#include <errno.h>
+#include <gelf.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { PAGE_BYTES = 4096 };
+
+static void read_segments(struct tb_symbol_elf *elf)
+{
+    size_t n;
+    if (elf_getphdrnum(elf->elf, &n) != 0)
+        return;
+    for (size_t i = 0; i < n && elf->n_segments < TB_SYMBOL_SEGMENTS_MAX; i++) {
+        GElf_Phdr header;
+        if (!gelf_getphdr(elf->elf, (int)i, &header))
+            return;
+        if (header.p_type != PT_LOAD)
+            continue;
+        elf->segments[elf->n_segments++] = (struct tb_symbol_segment){
+            .address = header.p_vaddr,
+            .offset = header.p_offset,
+            .file_bytes = header.p_filesz,
+            .mem_bytes = header.p_memsz,
+            .flags = header.p_flags,
+        };
+    }
+}
+
+static void read_build_id(struct tb_symbol_elf *elf)
+{
+    const void *id = NULL;
+    ssize_t len = dwelf_elf_gnu_build_id(elf->elf, &id);
+    if (len <= 0 || len > TB_BUILD_ID_BYTES)
+        return;
+    memcpy(elf->build_id, id, (size_t)len);
+    elf->build_id_len = (uint32_t)len;
+}
+
+int tb_symbol_elf_open(int fd, struct tb_symbol_elf *out)
+{
+    struct tb_symbol_elf elf = {0};
+    GElf_Ehdr header;
+    (void)elf_version(EV_CURRENT);
+    elf.elf = elf_begin(fd, ELF_C_READ_MMAP, NULL);
+    if (!elf.elf)
+        goto fail;
+    elf.bytes = (const uint8_t *)elf_rawfile(elf.elf, &elf.len);
+    if (elf_kind(elf.elf) != ELF_K_ELF || !elf.bytes || !gelf_getehdr(elf.elf, &header))
+        goto fail;
+    elf.entry = header.e_entry;
+    read_segments(&elf);
+    read_build_id(&elf);
+    /* All of it is mapped: a process of many modules needs no descriptor for each. */
+    if (elf_cntl(elf.elf, ELF_C_FDREAD) != 0)
+        goto fail;
+    close(fd);
+    *out = elf;
+    return 0;
+fail:
+    tb_symbol_elf_done(&elf);
+    close(fd);
+    return -EBADMSG;
+}
+
+void tb_symbol_elf_done(struct tb_symbol_elf *elf)
+{
+    if (!elf)
+        return;
+    if (elf->elf)
+        elf_end(elf->elf);
+    *elf = (struct tb_symbol_elf){0};
+}
+
+static const struct tb_symbol_segment *find_segment(const struct tb_symbol_elf *elf,
+                                                    uint64_t address)
+{
+    for (size_t i = 0; i < elf->n_segments; i++) {
+        const struct tb_symbol_segment *s = &elf->segments[i];
+        if (address >= s->address && address - s->address < s->mem_bytes)
+            return s;
+    }
+    return NULL;
+}
+
+int tb_symbol_elf_read(const struct tb_symbol_elf *elf, uint64_t address, void *out, size_t len)
+{
+    const struct tb_symbol_segment *s = find_segment(elf, address);
+    if (!s || (s->flags & PF_W) || address - s->address >= s->file_bytes)
+        return -EFAULT;
+    uint64_t into = address - s->address;
+    uint64_t there = s->file_bytes - into;
+    /* Behind the last byte of the file the page is full of zeros or of what the file has there. */
+    if (len > there + PAGE_BYTES)
+        return -EFAULT;
+    size_t n = len < there ? len : (size_t)there;
+    if (s->offset > elf->len || into > elf->len - s->offset || n > elf->len - s->offset - into)
+        return -EFAULT;
+    memcpy(out, elf->bytes + s->offset + into, n);
+    memset((uint8_t *)out + n, 0, len - n);
+    return 0;
+}
+
+bool tb_symbol_elf_is_code(const struct tb_symbol_elf *elf, uint64_t address)
+{
+    const struct tb_symbol_segment *s = find_segment(elf, address);
+    return s && (s->flags & PF_X);
+}

@@ -1,0 +1,95 @@
+/* file.c - see file.h. */
+#include "symbol/files/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+
+static void name_of_fd(int fd, char out[32])
+{
+    (void)snprintf(out, 32, "/proc/self/fd/%d", fd);
+}
+
+int tb_symbol_file_reopen(int path_fd, uint64_t max_bytes)
+{
+    struct stat st;
+    char name[32];
+    int fd = -1;
+    int err = 0;
+    if (fstat(path_fd, &st) < 0)
+        err = -errno;
+    else if (!S_ISREG(st.st_mode))
+        err = -ENXIO;
+    else if ((uint64_t)st.st_size > max_bytes)
+        err = -EFBIG;
+    if (err)
+        goto out;
+    name_of_fd(path_fd, name);
+    fd = open(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (fd < 0)
+        err = -errno;
+out:
+    tb_fd_close(&path_fd);
+    return err ? err : fd;
+}
+
+int tb_symbol_file_open(const char *path, uint64_t max_bytes)
+{
+    if (path[0] != '/')
+        return -EINVAL;
+    int path_fd = open(path, O_PATH | O_CLOEXEC);
+    if (path_fd < 0)
+        return -errno;
+    return tb_symbol_file_reopen(path_fd, max_bytes);
+}
+
+static bool may(const struct stat *st, uint32_t uid, mode_t owner, mode_t others)
+{
+    return uid == 0 || (st->st_uid == uid && (st->st_mode & owner)) || (st->st_mode & others);
+}
+
+/* Cuts the last name from path and looks at the folder that is left, up to the root. */
+static bool may_search_above(char *path, uint32_t uid)
+{
+    struct stat st;
+    for (char *cut = strrchr(path, '/'); cut; cut = strrchr(path, '/')) {
+        *cut = '\0';
+        if (stat(cut == path ? "/" : path, &st) < 0 || !may(&st, uid, S_IXUSR, S_IXOTH))
+            return false;
+    }
+    return true;
+}
+
+static bool may_use(int fd, uint32_t uid, mode_t owner, mode_t others)
+{
+    struct stat st;
+    char name[32];
+    char path[PATH_MAX];
+    if (fstat(fd, &st) < 0 || !may(&st, uid, owner, others))
+        return false;
+    if (uid == 0)
+        return true;
+    name_of_fd(fd, name);
+    /* The kernel's own name for it: no links are left in it. */
+    ssize_t len = readlinkat(AT_FDCWD, name, path, sizeof(path) - 1);
+    if (len <= 0 || path[0] != '/')
+        return false;
+    path[len] = '\0';
+    return may_search_above(path, uid);
+}
+
+bool tb_symbol_file_may_read(int fd, uint32_t uid)
+{
+    return may_use(fd, uid, S_IRUSR, S_IROTH);
+}
+
+bool tb_symbol_file_may_search(int fd, uint32_t uid)
+{
+    return may_use(fd, uid, S_IXUSR, S_IXOTH);
+}

@@ -1,0 +1,56 @@
+/* image.h - one file on disk that a module or its debug data are in, opened, with all that was
+ * worked out from it: it answers any number of questions.
+ *
+ * Nothing in it depends on who asks. Whether a reporter may have it is asked anew each time (see
+ * cache.h). */
+#ifndef TB_SYMBOL_IMAGE_H
+#define TB_SYMBOL_IMAGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/stat.h>
+
+#include "symbol/dwarf/dwarf.h"
+#include "symbol/files/elf.h"
+#include "symbol/files/table.h"
+
+enum tb_symbol_table_kind {
+    TB_SYMBOL_SYMTAB,
+    TB_SYMBOL_DYNSYM, /* exported names */
+    TB_SYMBOL_N_TABLES
+};
+
+struct tb_symbol_image {
+    struct tb_symbol_image *next; /* in the cache: used longer ago */
+    size_t n_users;               /* modules of the question at hand */
+    char *path;
+    struct stat stat; /* when it was opened */
+    struct tb_symbol_elf elf;
+    struct {
+        bool is_read;
+        struct tb_symbol_table table;
+    } tables[TB_SYMBOL_N_TABLES];
+    bool has_dwarf_read;
+    struct tb_symbol_dwarf dwarf;
+    bool has_crc;
+    uint32_t crc;
+};
+
+/* Consumes fd; st is what fstat said of it. 0; -EBADMSG when it is no ELF file; -ENOMEM. */
+int tb_symbol_image_open(int fd, const char *path, const struct stat *st,
+                         struct tb_symbol_image **out);
+void tb_symbol_image_close(struct tb_symbol_image *image);
+/* The same path, and a file that has not changed since it was opened: the same inode, size and
+ * times. */
+bool tb_symbol_image_is(const struct tb_symbol_image *image, const char *path,
+                        const struct stat *st);
+/* The names of a table, or NULL when the file has none. */
+const struct tb_symbol_table *tb_symbol_image_table(struct tb_symbol_image *image,
+                                                    enum tb_symbol_table_kind kind);
+/* The DWARF data, or NULL when the file has none that can be used. */
+struct tb_symbol_dwarf *tb_symbol_image_dwarf(struct tb_symbol_image *image);
+/* CRC-32 of the whole file, as .gnu_debuglink has it. */
+uint32_t tb_symbol_image_crc(struct tb_symbol_image *image);
+
+#endif

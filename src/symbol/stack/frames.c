@@ -1,0 +1,328 @@
+/* frames.c - see frames.h. */
+#include "symbol/stack/frames.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "symbol/answer/name.h"
+#include "symbol/answer/path.h"
+
+enum {
+    PATH_BYTES_MAX = 4096,
+    START_BYTES = 64, /* of _start, from the entry point of a program */
+};
+
+static int add_frame(struct tb_symbol_frames *frames, const struct tb_symbol_frame *frame)
+{
+    if (frames->n == frames->cap) {
+        size_t cap = frames->cap > 0 ? frames->cap * 2 : 64;
+        struct tb_symbol_frame *more = realloc(frames->items, cap * sizeof(*more));
+        if (!more)
+            return -ENOMEM;
+        frames->items = more;
+        frames->cap = cap;
+    }
+    frames->items[frames->n++] = *frame;
+    return 0;
+}
+
+static void drop_frames(struct tb_symbol_frames *frames, size_t from, size_t n)
+{
+    if (n == 0)
+        return;
+    for (size_t i = from; i < from + n; i++) {
+        free(frames->items[i].method);
+        free(frames->items[i].file);
+    }
+    memmove(frames->items + from, frames->items + from + n,
+            (frames->n - from - n) * sizeof(*frames->items));
+    frames->n -= n;
+    if (frames->gap > from)
+        frames->gap = frames->gap >= from + n ? frames->gap - n : from;
+}
+
+void tb_symbol_frames_done(struct tb_symbol_frames *frames)
+{
+    if (!frames)
+        return;
+    drop_frames(frames, 0, frames->n);
+    free(frames->items);
+    *frames = (struct tb_symbol_frames){0};
+}
+
+/* ---- names ---- */
+
+static bool starts_with(const char *text, const char *prefix)
+{
+    return strncmp(text, prefix, strlen(prefix)) == 0;
+}
+
+static bool is_towbar(const struct tb_symbol_module *module)
+{
+    return module && starts_with(tb_symbol_module_name(module), "libtowbar");
+}
+
+static bool is_system(const struct tb_symbol_module *module)
+{
+    static const char *const folders[] = {"/lib/",       "/lib32/",     "/lib64/",     "/usr/lib/",
+                                          "/usr/lib32/", "/usr/lib64/", "/usr/libx32/"};
+    const char *path = module->info->path;
+    for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++) {
+        if (starts_with(path, folders[i]))
+            return true;
+    }
+    return !strchr(path, '/'); /* [vdso], linux-vdso.so.1 */
+}
+
+static bool is_in_app(const struct tb_symbol_module *module)
+{
+    if (!module || is_towbar(module))
+        return false;
+    return (module->info->flags & TB_MODULE_MAIN) || !is_system(module);
+}
+
+static void set_file(struct tb_symbol_frame *frame, const struct tb_symbol_place *place)
+{
+    char joined[PATH_BYTES_MAX];
+    char path[PATH_BYTES_MAX];
+    bool is_relative = place->file[0] != '/' && place->folder && place->folder[0] != '\0';
+    int len = snprintf(joined, sizeof(joined), "%s%s%s", is_relative ? place->folder : "",
+                       is_relative ? "/" : "", place->file);
+    bool fits = len >= 0 && (size_t)len < sizeof(joined);
+    frame->file_is_whole =
+        tb_symbol_path_normalise(fits ? joined : place->file, path, sizeof(path)) && fits;
+    frame->file = strdup(path);
+}
+
+/* entry: name in the symbol table, or NULL. It says more than a short name in the debug data does:
+ * C++ functions that only their file knows have no linkage name there. */
+static char *clean_name(const struct tb_symbol_place *place, const char *entry)
+{
+    const char *name = place->function;
+    bool is_mangled = entry && (starts_with(entry, "_Z") || starts_with(entry, "_R"));
+    if (!place->inlined && (!name || (is_mangled && !starts_with(name, "_Z"))))
+        name = entry;
+    return name ? tb_symbol_name_clean(name) : NULL;
+}
+
+static int add_places(struct tb_symbol_frames *frames, const struct tb_symbol_frame *model,
+                      const struct tb_symbol_place *places, size_t n, const char *entry)
+{
+    for (size_t i = 0; i < n; i++) {
+        struct tb_symbol_frame frame = *model;
+        frame.method = clean_name(&places[i], entry);
+        if (places[i].file) {
+            set_file(&frame, &places[i]);
+            frame.line = places[i].line;
+        }
+        frame.inlined = places[i].inlined;
+        if (add_frame(frames, &frame) != 0) {
+            free(frame.method);
+            free(frame.file);
+            return -ENOMEM;
+        }
+    }
+    return 0;
+}
+
+/* The frames of one address. in_short: its function's name alone will do, which spares inflating
+ * the debug data of a library. */
+static int add_address(struct tb_symbol_modules *modules, const struct tb_symbol_raw *raw,
+                       bool in_short, struct tb_symbol_frames *frames)
+{
+    struct tb_symbol_place places[TB_SYMBOL_PLACES_MAX] = {0};
+    const struct tb_symbol_entry *entry = NULL;
+    uint64_t pc = raw->ip - (raw->is_exact ? 0 : 1);
+    struct tb_symbol_module *module = tb_symbol_modules_find(modules, pc);
+    struct tb_symbol_frame model = {
+        .ip = raw->ip, .trust = raw->trust, .module = module, .in_app = is_in_app(module)};
+    size_t n = 0;
+    if (module) {
+        uint64_t address = pc - module->info->bias;
+        tb_symbol_module_load_table(modules, module);
+        entry = module->table ? tb_symbol_table_find(module->table, address) : NULL;
+        if (!in_short)
+            tb_symbol_module_load_dwarf(modules, module);
+        if (!in_short && module->dwarf)
+            n = tb_symbol_dwarf_find(module->dwarf, address, places);
+    }
+    return add_places(frames, &model, places, n > 0 ? n : 1, entry ? entry->name : NULL);
+}
+
+/* ---- what is left out ---- */
+
+static bool is_named(const struct tb_symbol_frame *frame, const char *const *names, size_t n)
+{
+    for (size_t i = 0; frame->method && i < n; i++) {
+        if (strcmp(frame->method, names[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Of the library itself, linked in either way. */
+static bool is_own(const struct tb_symbol_frame *frame)
+{
+    if (is_towbar(frame->module))
+        return true;
+    return frame->method &&
+           (starts_with(frame->method, "towbar_") || starts_with(frame->method, "tb_"));
+}
+
+static bool is_trampoline(const struct tb_symbol_frame *frame)
+{
+    static const char *const names[] = {"__restore_rt", "__kernel_rt_sigreturn"};
+    return is_named(frame, names, sizeof(names) / sizeof(names[0]));
+}
+
+static void drop_own(struct tb_symbol_frames *frames, enum tb_symbol_stack stack)
+{
+    size_t n = 0;
+    while (n < frames->n && is_own(&frames->items[n]))
+        n++;
+    if (stack == TB_SYMBOL_STACK_CRASH) {
+        if (n == 0 || n == frames->n || !is_trampoline(&frames->items[n]))
+            return;
+        n++;
+    }
+    drop_frames(frames, 0, n);
+}
+
+/* Where a program's or a thread's first instructions are, by name. */
+static bool is_named_start(const struct tb_symbol_frame *frame)
+{
+    static const char *const names[] = {
+        "_start",   "__libc_start_main",      "__libc_start_main_impl",
+        "__clone",  "__libc_start_call_main", "clone3",
+        "__clone3", "start_thread",           "clone"};
+    return is_named(frame, names, sizeof(names) / sizeof(names[0]));
+}
+
+static bool is_at_entry(const struct tb_symbol_frame *frame)
+{
+    uint64_t entry = frame->module->image ? frame->module->image->elf.entry : 0;
+    uint64_t address = frame->ip - frame->module->info->bias;
+    return entry != 0 && address >= entry && address - entry < START_BYTES;
+}
+
+/* The same, names or not: the C library exports few of them. */
+static bool is_start(const struct tb_symbol_frame *frame)
+{
+    if (is_named_start(frame))
+        return true;
+    if (!frame->module || frame->method)
+        return false;
+    const char *name = tb_symbol_module_name(frame->module);
+    if (starts_with(name, "libc.so") || starts_with(name, "libc-") ||
+        starts_with(name, "libpthread") || starts_with(name, "ld-linux"))
+        return true;
+    return is_at_entry(frame);
+}
+
+static void drop_starts(struct tb_symbol_frames *frames)
+{
+    size_t n = frames->n;
+    /* _start of a program whose file cannot be had. */
+    if (n > 1 && !frames->items[n - 1].method && is_named_start(&frames->items[n - 2]))
+        n--;
+    while (n > 0 && is_start(&frames->items[n - 1]))
+        n--;
+    /* The library's own start of a thread stands between those and the program's. */
+    while (n > 0 && n < frames->n && is_own(&frames->items[n - 1]))
+        n--;
+    if (n > 0)
+        drop_frames(frames, n, frames->n - n);
+}
+
+/* What goes is next to the gap, so that there is only one. */
+static void keep_both_ends(struct tb_symbol_frames *frames)
+{
+    if (frames->n <= TB_SYMBOL_FRAMES_SHOWN)
+        return;
+    size_t n_dropped = frames->n - TB_SYMBOL_FRAMES_SHOWN;
+    size_t n_outer = TB_SYMBOL_FRAMES_SHOWN / 2;
+    if (frames->gap > 0 && frames->n - frames->gap < n_outer)
+        n_outer = frames->n - frames->gap;
+    if (frames->gap > 0 && frames->gap < TB_SYMBOL_FRAMES_SHOWN - n_outer)
+        n_outer = TB_SYMBOL_FRAMES_SHOWN - frames->gap;
+    drop_frames(frames, TB_SYMBOL_FRAMES_SHOWN - n_outer, n_dropped);
+    frames->gap = TB_SYMBOL_FRAMES_SHOWN - n_outer;
+    frames->n_left_out += n_dropped;
+    frames->cut = true;
+}
+
+/* ---- all of them ---- */
+
+/* How many of the innermost addresses drop_own drops wherever they are in the library. */
+static size_t count_own(struct tb_symbol_modules *modules, const struct tb_symbol_raw *raw,
+                        size_t n_raw, enum tb_symbol_stack stack)
+{
+    size_t n = 0;
+    while (stack == TB_SYMBOL_STACK_REPORT && n < n_raw && n < TB_SYMBOL_RAW_MAX &&
+           is_towbar(tb_symbol_modules_find(modules, raw[n].ip - (raw[n].is_exact ? 0 : 1))))
+        n++;
+    return n;
+}
+
+/* A frame made in short that would be dropped as a start, or gain nothing, were it made in full. */
+static bool is_enough(const struct tb_symbol_frame *frame)
+{
+    if (frame->method)
+        return is_named_start(frame);
+    return !frame->module || !frame->module->image || is_at_entry(frame);
+}
+
+/* Where the outermost addresses begin that need not be made in full. */
+static int find_starts(struct tb_symbol_modules *modules, const struct tb_symbol_raw *raw,
+                       size_t n_raw, size_t *out)
+{
+    size_t n = n_raw;
+    while (n > 0 && n_raw - n < TB_SYMBOL_RAW_MAX) {
+        struct tb_symbol_frames one = {0};
+        int err = add_address(modules, &raw[n - 1], true, &one);
+        bool is_end = err == 0 && !is_enough(&one.items[0]);
+        tb_symbol_frames_done(&one);
+        if (err)
+            return err;
+        if (is_end)
+            break;
+        n--;
+    }
+    *out = n;
+    return 0;
+}
+
+int tb_symbol_frames_make_far(struct tb_symbol_modules *modules, const struct tb_symbol_raw *raw,
+                              size_t n_raw, enum tb_symbol_stack stack,
+                              const struct tb_symbol_gap *gap, struct tb_symbol_frames *out)
+{
+    struct tb_symbol_frames frames = {.cut = n_raw > TB_SYMBOL_RAW_MAX,
+                                      .n_left_out = gap ? gap->n_left_out : 0};
+    size_t n_own = count_own(modules, raw, n_raw, stack);
+    size_t starts = n_raw;
+    int err = find_starts(modules, raw, n_raw, &starts);
+    for (size_t i = 0; err == 0 && i < n_raw; i++) {
+        if (n_raw > TB_SYMBOL_RAW_MAX && i == TB_SYMBOL_RAW_MAX / 2)
+            i = n_raw - TB_SYMBOL_RAW_MAX / 2;
+        if (gap && i == gap->at)
+            frames.gap = frames.n;
+        err = add_address(modules, &raw[i], i < n_own || i >= starts, &frames);
+    }
+    if (err) {
+        tb_symbol_frames_done(&frames);
+        return err;
+    }
+    drop_own(&frames, stack);
+    drop_starts(&frames);
+    keep_both_ends(&frames);
+    *out = frames;
+    return 0;
+}
+
+int tb_symbol_frames_make(struct tb_symbol_modules *modules, const struct tb_symbol_raw *raw,
+                          size_t n_raw, enum tb_symbol_stack stack, struct tb_symbol_frames *out)
+{
+    return tb_symbol_frames_make_far(modules, raw, n_raw, stack, NULL, out);
+}

@@ -1,0 +1,63 @@
+/* modules.h - the modules of a process, opened when they are first needed. What was worked out from
+ * their files stays in the cache; who may read them is asked anew for each answer.
+ *
+ * A module is taken from disk only when the file is the one that ran: the same build id; where
+ * neither has one, not changed after the process was started. */
+#ifndef TB_SYMBOL_MODULES_H
+#define TB_SYMBOL_MODULES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "record/process.h"
+#include "symbol/files/cache.h"
+#include "symbol/worker.h"
+
+enum tb_symbol_status {
+    TB_SYMBOLS_UNTRIED,
+    TB_SYMBOLS_DEBUG,      /* DWARF data */
+    TB_SYMBOLS_SYMTAB,     /* a symbol table */
+    TB_SYMBOLS_NONE,       /* exported names at most */
+    TB_SYMBOLS_UNREADABLE, /* no file, or not one that the reporter may read */
+    TB_SYMBOLS_CHANGED     /* another file is there now */
+};
+
+struct tb_symbol_module {
+    const struct tb_module *info; /* borrowed from the process */
+    enum tb_symbol_status status;
+    struct tb_symbol_image *image; /* the file, held in the cache; NULL: not to be had */
+    bool has_table;                /* looked for, as below */
+    bool has_dwarf;
+    bool has_debug;
+    struct tb_symbol_image *debug;       /* the separate debug file, where one was needed */
+    const struct tb_symbol_table *table; /* NULL: none */
+    struct tb_symbol_dwarf *dwarf;       /* NULL: none */
+};
+
+struct tb_symbol_modules {
+    struct tb_symbol_cache *cache;
+    const struct tb_symbol_config *config;
+    const struct tb_process *process;
+    struct tb_symbol_module *items; /* one for each of the process, in its order */
+};
+
+/* Borrows its arguments. 0 or -ENOMEM. */
+int tb_symbol_modules_init(struct tb_symbol_cache *cache, const struct tb_symbol_config *config,
+                           const struct tb_process *process, struct tb_symbol_modules *out);
+void tb_symbol_modules_done(struct tb_symbol_modules *modules);
+/* The module that holds address, with its ELF file open if it can be had; or NULL. */
+struct tb_symbol_module *tb_symbol_modules_find(struct tb_symbol_modules *modules,
+                                                uint64_t address);
+/* Makes the names of a module ready. Its table costs little, its DWARF data may have to be
+ * inflated. */
+void tb_symbol_module_load_table(const struct tb_symbol_modules *modules,
+                                 struct tb_symbol_module *module);
+void tb_symbol_module_load_dwarf(const struct tb_symbol_modules *modules,
+                                 struct tb_symbol_module *module);
+/* The word for the status that answers have. */
+const char *tb_symbol_status_word(enum tb_symbol_status status);
+/* The last part of the path of a module. */
+const char *tb_symbol_module_name(const struct tb_symbol_module *module);
+
+#endif
