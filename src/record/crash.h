@@ -20,7 +20,10 @@ enum tb_crash_tag {
     TB_CRASH_END,
     TB_CRASH_THREAD,
     TB_CRASH_THREADS,
-    TB_CRASH_OUTER
+    TB_CRASH_OUTER,
+    TB_CRASH_EXCEPTION,
+    TB_CRASH_UNLOADED,
+    TB_CRASH_MAPPING
 };
 enum {
     TB_CRASH_N_REGS = 23, /* gregset_t of x86-64, in its order */
@@ -29,6 +32,8 @@ enum {
     TB_CRASH_OUTER_MAX = 64,
     TB_CRASH_NOTES_MAX = 256,
     TB_CRASH_THREADS_MAX = 1024,
+    TB_CRASH_UNLOADED_MAX = 16,
+    TB_CRASH_MAPPINGS_MAX = 3,
     TB_CRASH_THREAD_BYTES = 2 * 4 + 16 + TB_CRASH_N_REGS * 8 + 8, /* before the stack bytes */
     TB_CRASH_THREADS_BYTES = 4 * 4 + 8,
     TB_CRASH_MORE_MAX = 896 << 10, /* payload of the file with the other threads */
@@ -55,6 +60,24 @@ struct tb_crash_note {
     uint64_t wall_ns;
     uint32_t level, tid;
     const char *text; /* borrowed, len bytes, no NUL */
+    size_t len;
+};
+
+/* Where a library was that has been unloaded. */
+struct tb_crash_unloaded {
+    uint64_t lo, hi;  /* hi exclusive */
+    const char *path; /* borrowed, len bytes, no NUL */
+    size_t len;
+};
+
+enum { TB_MAPPING_READ = 1, TB_MAPPING_WRITE = 2, TB_MAPPING_EXEC = 4, TB_MAPPING_SHARED = 8 };
+
+/* A mapping at the fault address, or next to it. */
+struct tb_crash_mapping {
+    uint64_t lo, hi;
+    uint32_t rights;
+    uint64_t offset;
+    const char *path; /* borrowed, len bytes, no NUL; len 0: anonymous */
     size_t len;
 };
 
@@ -91,7 +114,14 @@ struct tb_crash {
     size_t n_frames;
     struct tb_crash_frame outer[TB_CRASH_OUTER_MAX]; /* of a deeper stack, outermost first */
     size_t n_outer;
-    uint64_t depth;    /* of such a stack, at most UINT32_MAX */
+    uint64_t depth;             /* of such a stack, at most UINT32_MAX */
+    const char *exception_type; /* mangled, NUL-terminated; NULL: none is known */
+    const char *exception_what; /* exception_what_len bytes, no NUL; NULL: not known */
+    size_t exception_what_len;
+    struct tb_crash_unloaded unloaded[TB_CRASH_UNLOADED_MAX]; /* the last one first */
+    size_t n_unloaded;
+    struct tb_crash_mapping mappings[TB_CRASH_MAPPINGS_MAX]; /* by address */
+    size_t n_mappings;
     const char *scope; /* key, NUL, value, NUL, ...; every string inside scope_len ends with NUL */
     size_t scope_len;
     struct tb_crash_note *notes; /* oldest first; allocated */
