@@ -18,6 +18,8 @@ static atomic_int failing_error;
 static atomic_long running_call = -1;
 static _Atomic(void (*)(long call, long first)) running;
 static atomic_ulong n_calls[512];
+static atomic_uint n_waited; /* threads that have called futex, however often */
+static _Thread_local int has_waited;
 
 /* The next times calls of that number fail so. */
 static inline void call_fails(long call, int times, int error)
@@ -52,6 +54,10 @@ __attribute__((no_sanitize("address"))) long syscall(long call, ...)
     va_end(args);
     if (call >= 0 && call < 512)
         atomic_fetch_add(&n_calls[call], 1);
+    if (call == SYS_futex && !has_waited) {
+        has_waited = 1;
+        atomic_fetch_add(&n_waited, 1);
+    }
     if (call == atomic_load(&running_call))
         atomic_load (&running)(call, a[0]);
     if (call == atomic_load(&failing_call) && atomic_fetch_sub(&failing_times, 1) > 0) {

@@ -108,11 +108,11 @@ static void threads_that_wait_together_share_one_sync(void **state)
     assert_int_equal(append_synced(N_THREADS), 0);
     unsigned long before = count(SYS_fdatasync);
     atomic_store(&stage, 0);
-    unsigned long waiting = count(SYS_futex);
+    unsigned n_before = atomic_load(&n_waited);
     call_runs(SYS_fdatasync, hold_first);
     for (uintptr_t i = 0; i < N_THREADS; i++)
         assert_int_equal(pthread_create(&threads[i], NULL, sync_one, (void *)i), 0);
-    while (atomic_load(&stage) == 0 || count(SYS_futex) < waiting + N_THREADS - 1)
+    while (atomic_load(&stage) == 0 || atomic_load(&n_waited) < n_before + N_THREADS - 1)
         sched_yield();
     atomic_store(&stage, 2);
     for (int i = 0; i < N_THREADS; i++) {
