@@ -52,8 +52,8 @@ struct tb_symbol_index {
     uint32_t build_id_len;
     uint8_t build_id[TB_BUILD_ID_BYTES];
     struct tb_symbol_index_origin origin;
-    uint32_t n_spans, n_nodes, n_lines, n_files, n_symbols, n_calls, strings_len;
-    const uint8_t *spans, *nodes, *lines, *files, *symbols, *calls;
+    uint32_t n_spans, n_nodes, n_lines, n_files, n_symbols, n_calls, n_tails, strings_len;
+    const uint8_t *spans, *nodes, *lines, *files, *symbols, *calls, *tails;
     const char *strings; /* ends with NUL */
 };
 
@@ -61,7 +61,8 @@ struct tb_symbol_index {
  * damaged. */
 int tb_symbol_index_open(const void *bytes, size_t len, struct tb_symbol_index *out);
 /* The function at a link-time address and what was inlined into it there, innermost first. Returns
- * how many, 0 when there is no DWARF function there. */
+ * how many; 0 when no DWARF data speak of it. Where they have a line but no function, as for
+ * assembler, there is one place without a function. */
 size_t tb_symbol_index_find(const struct tb_symbol_index *index, uint64_t address,
                             struct tb_symbol_place out[TB_SYMBOL_PLACES_MAX]);
 /* The symbol that covers address, or NULL. */
