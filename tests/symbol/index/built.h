@@ -72,7 +72,11 @@ static inline int is_same_at(const struct tb_symbol_index *index, struct tb_symb
     struct tb_symbol_place found[TB_SYMBOL_PLACES_MAX];
     struct tb_symbol_place wanted[TB_SYMBOL_PLACES_MAX];
     size_t n = tb_symbol_index_find(index, address, found);
-    if (n != tb_symbol_dwarf_find(dwarf, address, wanted))
+    size_t n_wanted = tb_symbol_dwarf_find(dwarf, address, wanted);
+    /* A line between two functions that is in no unit's code: padding. */
+    if (n == 1 && n_wanted == 0 && !found[0].function)
+        return 1;
+    if (n != n_wanted)
         return 0;
     for (size_t i = 0; i < n; i++) {
         if (!is_same_place(&found[i], &wanted[i]))
