@@ -12,6 +12,7 @@
 
 #include "record/process.h"
 #include "symbol/files/cache.h"
+#include "symbol/index/index.h"
 #include "symbol/worker.h"
 
 enum tb_symbol_status {
@@ -26,8 +27,9 @@ enum tb_symbol_status {
 struct tb_symbol_module {
     const struct tb_module *info; /* borrowed from the process */
     enum tb_symbol_status status;
-    struct tb_symbol_image *image; /* the file, held in the cache; NULL: not to be had */
-    bool has_table;                /* looked for, as below */
+    struct tb_symbol_image *image;       /* the file, held in the cache; NULL: not to be had */
+    const struct tb_symbol_index *index; /* its names; NULL: none */
+    bool has_table;                      /* looked for, as below */
     bool has_dwarf;
     bool has_debug;
     struct tb_symbol_image *debug;       /* the separate debug file, where one was needed */
