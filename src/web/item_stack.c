@@ -108,7 +108,9 @@ static void put_machine(struct tb_buf *out, struct tb_event *event, const struct
         tb_emit(out, " +%.40h", frame->offset);
     if (*build != '\0')
         tb_emit(out, " \xc2\xb7 build %.40h", build);
-    if (*trust != '\0')
+    if (strcmp(trust, "tail") == 0)
+        tb_emit(out, " \xc2\xb7 left by a tail call");
+    else if (*trust != '\0')
         tb_emit(out, " \xc2\xb7 found by %.20h", trust);
     tb_emit(out, "</p>");
 }

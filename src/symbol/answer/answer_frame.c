@@ -44,7 +44,8 @@ void tb_symbol_answer_place(struct tb_json *j, const struct tb_symbol_frame *fra
     static const char *const trusts[] = {[TB_TRUST_CONTEXT] = "context",
                                          [TB_TRUST_CFI] = "cfi",
                                          [TB_TRUST_FP] = "fp",
-                                         [TB_TRUST_SCAN] = "scan"};
+                                         [TB_TRUST_SCAN] = "scan",
+                                         [TB_SYMBOL_TRUST_TAIL] = "tail"};
     tb_json_khex(j, "address", frame->ip);
     if (frame->module)
         write_module_keys(j, frame, with_build_id);

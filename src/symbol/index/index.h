@@ -17,7 +17,8 @@ enum {
     TB_SYMBOL_INDEX_MAGIC = 0x31584254, /* "TBX1" */
     TB_SYMBOL_INDEX_VERSION = 1,
     TB_SYMBOL_INDEX_HEADER_BYTES = 128,
-    TB_SYMBOL_PLACES_MAX = 64 /* depth of inlining that is shown */
+    TB_SYMBOL_PLACES_MAX = 64, /* depth of inlining that is shown */
+    TB_SYMBOL_HOPS_MAX = 16    /* tail calls in a chain */
 };
 
 /* What the names in an index are from. */
@@ -70,5 +71,17 @@ const char *tb_symbol_index_symbol(const struct tb_symbol_index *index, uint64_t
 /* The function that the call before return_address calls, if its data say so; or NULL. Where it is
  * not the function that is found below, that one was reached by tail calls. */
 const char *tb_symbol_index_called(const struct tb_symbol_index *index, uint64_t return_address);
+
+/* A function that is not on the stack, since it ended with a jump to another one. */
+struct tb_symbol_hop {
+    uint64_t at;  /* the address after the jump */
+    bool is_only; /* it jumps to the next one from there alone */
+};
+
+/* The functions between from and to, from included, innermost first, where one chain of tail calls
+ * leads from it to the function to. Returns how many; 0 when there is no chain, or a second one, or
+ * one of them jumps to what only the running program knew. */
+size_t tb_symbol_index_chain(const struct tb_symbol_index *index, const char *from, const char *to,
+                             struct tb_symbol_hop out[TB_SYMBOL_HOPS_MAX]);
 
 #endif

@@ -8,6 +8,7 @@
 
 #include "symbol/answer/name.h"
 #include "symbol/answer/path.h"
+#include "symbol/stack/tails.h"
 
 enum {
     PATH_BYTES_MAX = 4096,
@@ -149,6 +150,27 @@ static int add_address(struct tb_symbol_modules *modules, const struct tb_symbol
             n = tb_symbol_dwarf_find(module->dwarf, address, places);
     }
     return add_places(frames, &model, places, n > 0 ? n : 1, entry ? entry->name : NULL);
+}
+
+/* The frames between two addresses that jumped away. Of one that has several places to jump from
+ * the line is not known, nor what was inlined there. */
+static int add_tails(struct tb_symbol_modules *modules, const struct tb_symbol_raw *inner,
+                     const struct tb_symbol_raw *outer, struct tb_symbol_frames *frames)
+{
+    struct tb_symbol_hop hops[TB_SYMBOL_HOPS_MAX];
+    size_t n = tb_symbol_tails_find(modules, inner, outer, hops);
+    for (size_t i = 0; i < n; i++) {
+        const struct tb_symbol_raw raw = {.ip = hops[i].at, .trust = TB_SYMBOL_TRUST_TAIL};
+        size_t first = frames->n;
+        int err = add_address(modules, &raw, false, frames);
+        if (err)
+            return err;
+        if (hops[i].is_only)
+            continue;
+        drop_frames(frames, first, frames->n - 1 - first);
+        frames->items[first].line = 0;
+    }
+    return 0;
 }
 
 /* ---- what is left out ---- */
@@ -304,11 +326,19 @@ int tb_symbol_frames_make_far(struct tb_symbol_modules *modules, const struct tb
     size_t starts = n_raw;
     int err = find_starts(modules, raw, n_raw, &starts);
     for (size_t i = 0; err == 0 && i < n_raw; i++) {
-        if (n_raw > TB_SYMBOL_RAW_MAX && i == TB_SYMBOL_RAW_MAX / 2)
+        bool is_next = i > 0;
+        if (n_raw > TB_SYMBOL_RAW_MAX && i == TB_SYMBOL_RAW_MAX / 2) {
             i = n_raw - TB_SYMBOL_RAW_MAX / 2;
-        if (gap && i == gap->at)
+            is_next = false;
+        }
+        if (gap && i == gap->at) {
             frames.gap = frames.n;
-        err = add_address(modules, &raw[i], i < n_own || i >= starts, &frames);
+            is_next = false;
+        }
+        if (is_next && i > n_own && i < starts)
+            err = add_tails(modules, &raw[i - 1], &raw[i], &frames);
+        if (err == 0)
+            err = add_address(modules, &raw[i], i < n_own || i >= starts, &frames);
     }
     if (err) {
         tb_symbol_frames_done(&frames);

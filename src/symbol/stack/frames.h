@@ -11,13 +11,14 @@
 enum {
     TB_SYMBOL_RAW_MAX = 512,      /* addresses of one stack */
     TB_SYMBOL_FRAMES_SHOWN = 256, /* frames in an answer, half of them from each end */
-    TB_SYMBOL_TRUST_UNKNOWN = -1
+    TB_SYMBOL_TRUST_UNKNOWN = -1,
+    TB_SYMBOL_TRUST_TAIL = 4 /* not on the stack: it jumped to the one inside (tails.h) */
 };
 
 /* One address of a stack. */
 struct tb_symbol_raw {
     uint64_t ip;
-    int trust;     /* enum tb_unwind_trust, or TB_SYMBOL_TRUST_UNKNOWN */
+    int trust;     /* enum tb_unwind_trust, or one of the above */
     bool is_exact; /* ip is the instruction itself, not the one after a call */
 };
 
