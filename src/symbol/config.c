@@ -22,6 +22,18 @@ static int add_dir(char ***dirs, size_t *n_dirs, const char *value)
     return 0;
 }
 
+static int set_dir(char **dir, const char *value)
+{
+    if (value[0] != '/')
+        return -EINVAL;
+    char *copy = strdup(value);
+    if (!copy)
+        return -ENOMEM;
+    free(*dir);
+    *dir = copy;
+    return 0;
+}
+
 static int read_count(const char *value, int *out)
 {
     char *end;
@@ -39,6 +51,8 @@ static int read_setting(const char *key, const char *value, struct tb_symbol_con
         return add_dir(&config->source_roots, &config->n_source_roots, value);
     if (strcmp(key, "debug_dir") == 0)
         return add_dir(&config->debug_dirs, &config->n_debug_dirs, value);
+    if (strcmp(key, "index_dir") == 0)
+        return set_dir(&config->index_dir, value);
     if (strcmp(key, "context_lines") == 0)
         return read_count(value, &config->context_lines);
     return -EINVAL;
@@ -92,5 +106,6 @@ void tb_symbol_config_done(struct tb_symbol_config *config)
         return;
     free_dirs(config->source_roots, config->n_source_roots);
     free_dirs(config->debug_dirs, config->n_debug_dirs);
+    free(config->index_dir);
     *config = (struct tb_symbol_config){0};
 }

@@ -6,12 +6,15 @@
 #include <linux/filter.h>
 #include <linux/landlock.h>
 #include <linux/seccomp.h>
+#include <sched.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -33,7 +36,7 @@
 #define THIS_ARCH AUDIT_ARCH_AARCH64
 #endif
 
-enum { FILES_MAX = 64, LANDLOCK_TRUNCATE_BIT = 14, LANDLOCK_TRUNCATE_ABI = 3 };
+enum { FILES_MAX = 256, LANDLOCK_TRUNCATE_BIT = 14, LANDLOCK_TRUNCATE_ABI = 3 };
 
 static int limit(int resource, rlim_t value)
 {
@@ -80,32 +83,58 @@ static void forbid_changes(void)
     close((int)fd);
 }
 
-/* What reading files and the C library's memory take. */
-static const unsigned allowed_calls[] = {
+/* What reading files, the C library's memory, and a child that builds an index (index/indexer.h)
+ * take. The child is limited once more, see builder_calls. */
+static const unsigned reader_calls[] = {
     __NR_read,         __NR_pread64,         __NR_openat,        __NR_openat2,
     __NR_close,        __NR_lseek,           __NR_fstat,         __NR_newfstatat,
     __NR_statx,        __NR_readlinkat,      __NR_mmap,          __NR_munmap,
     __NR_mprotect,     __NR_mremap,          __NR_madvise,       __NR_brk,
     __NR_futex,        __NR_getrandom,       __NR_clock_gettime, __NR_fcntl,
     __NR_rt_sigreturn, __NR_rt_sigprocmask,  __NR_getrusage,     __NR_exit,
-    __NR_exit_group,   __NR_restart_syscall,
+    __NR_exit_group,   __NR_restart_syscall, __NR_memfd_create,  __NR_ftruncate,
+    __NR_wait4,        __NR_set_robust_list, __NR_getpid,        __NR_getppid,
+    __NR_setitimer,    __NR_close_range,     __NR_fstatfs,       __NR_geteuid,
 #if defined(__NR_readlink)
     __NR_readlink,
 #endif
 };
 
-enum { N_ALLOWED = sizeof(allowed_calls) / sizeof(allowed_calls[0]), FILTER_ROOM = N_ALLOWED + 24 };
+/* Memory, and the end. */
+static const unsigned builder_calls[] = {
+    __NR_mmap,         __NR_munmap,     __NR_mprotect,        __NR_mremap,        __NR_madvise,
+    __NR_brk,          __NR_futex,      __NR_getrandom,       __NR_clock_gettime, __NR_exit,
+    __NR_rt_sigreturn, __NR_exit_group, __NR_restart_syscall,
+};
+
+/* A call that is allowed when one argument has one value. */
+struct rule {
+    unsigned call, arg;
+    uint32_t value;
+};
+
+/* As the C library's fork has it: no thread, no namespace, nothing shared. */
+static const uint32_t fork_flags = CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID | SIGCHLD;
+
+enum { RULE_STATEMENTS = 5, FILTER_ROOM = 128 };
 
 #define LOAD(field) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, field))
 #define LOAD_ARG(n)                                                                                \
     BPF_STMT(BPF_LD | BPF_W | BPF_ABS,                                                             \
-             offsetof(struct seccomp_data, args) + (n) * sizeof(uint64_t)) /* little-endian */
+             (uint32_t)(offsetof(struct seccomp_data, args) + (n) * sizeof(uint64_t))) /* LE */
 #define UNLESS(value, skip) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (value), 0, (skip))
 #define ANSWER(what) BPF_STMT(BPF_RET | BPF_K, (what))
 #define REFUSE ANSWER(SECCOMP_RET_ERRNO | EPERM)
 #define ALLOW ANSWER(SECCOMP_RET_ALLOW)
 
-static int filter_calls(int fd)
+static size_t add(struct sock_filter *to, size_t n, const struct sock_filter *what, size_t n_what)
+{
+    memcpy(to + n, what, n_what * sizeof(*what));
+    return n + n_what;
+}
+
+static int filter_calls(const struct rule *rules, size_t n_rules, const unsigned *calls,
+                        size_t n_calls)
 {
     const struct sock_filter first[] = {
         LOAD(arch),
@@ -113,33 +142,74 @@ static int filter_calls(int fd)
         BPF_JUMP(BPF_JMP | BPF_JA, 1, 0, 0),
         ANSWER(SECCOMP_RET_KILL_PROCESS),
         LOAD(nr),
-        /* write: to the socket alone */
-        UNLESS(__NR_write, 4),
-        LOAD_ARG(0),
-        UNLESS((uint32_t)fd, 1),
-        ALLOW,
-        REFUSE,
-        /* prlimit64: of this process alone */
-        UNLESS(__NR_prlimit64, 4),
-        LOAD_ARG(0),
-        UNLESS(0, 1),
-        ALLOW,
-        REFUSE,
     };
     enum { N_FIRST = sizeof(first) / sizeof(first[0]) };
     struct sock_filter filter[FILTER_ROOM];
-    size_t n = 0;
-    for (size_t i = 0; i < N_FIRST; i++)
-        filter[n++] = first[i];
-    for (size_t i = 0; i < N_ALLOWED; i++) {
-        size_t to_allow = N_ALLOWED - i;
-        filter[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, allowed_calls[i],
-                                                   (uint8_t)to_allow, 0);
+    if (N_FIRST + n_rules * RULE_STATEMENTS + n_calls + 2 > FILTER_ROOM)
+        return -ENOSPC;
+    size_t n = add(filter, 0, first, N_FIRST);
+    for (size_t i = 0; i < n_rules; i++) {
+        const struct sock_filter rule[RULE_STATEMENTS] = {
+            UNLESS(rules[i].call, 4),
+            LOAD_ARG(rules[i].arg),
+            UNLESS(rules[i].value, 1),
+            ALLOW,
+            LOAD(nr),
+        };
+        n = add(filter, n, rule, RULE_STATEMENTS);
+    }
+    for (size_t i = 0; i < n_calls; i++) {
+        size_t to_allow = n_calls - i;
+        filter[n++] =
+            (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, calls[i], (uint8_t)to_allow, 0);
     }
     filter[n++] = (struct sock_filter)REFUSE;
     filter[n++] = (struct sock_filter)ALLOW;
     struct sock_fprog program = {.len = (unsigned short)n, .filter = filter};
     return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0 ? -errno : 0;
+}
+
+static int filter_reader(int fd)
+{
+    const struct rule rules[] = {
+        {__NR_write, 0, (uint32_t)fd},
+        {__NR_sendmsg, 0, (uint32_t)fd}, /* hands over what was built */
+        {__NR_prlimit64, 0, 0},          /* of this process alone */
+        {__NR_clone, 0, fork_flags},
+        {__NR_prctl, 0, PR_SET_PDEATHSIG},
+        {__NR_prctl, 0, PR_SET_SECCOMP}, /* which can only take away */
+    };
+    return filter_calls(rules, sizeof(rules) / sizeof(rules[0]), reader_calls,
+                        sizeof(reader_calls) / sizeof(reader_calls[0]));
+}
+
+int tb_symbol_sandbox_builder(pid_t parent, int deadline_ms)
+{
+    const rlim_t gib = (rlim_t)1 << 30;
+    const struct itimerval timer = {
+        .it_value = {.tv_sec = deadline_ms / 1000, .tv_usec = deadline_ms % 1000 * 1000}};
+    sigset_t alarm_only;
+    int err;
+    sigemptyset(&alarm_only);
+    sigaddset(&alarm_only, SIGALRM);
+    (void)signal(SIGALRM, SIG_DFL); /* refused in the worker, where it is that */
+    if (sigprocmask(SIG_UNBLOCK, &alarm_only, NULL) < 0 ||
+        setitimer(ITIMER_REAL, &timer, NULL) < 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+        return -errno;
+    if (getppid() != parent)
+        return -ESRCH;
+    if (close_range(STDERR_FILENO + 1, ~0U, 0) < 0)
+        return -errno;
+    if ((err = limit(RLIMIT_CORE, 0)) || (err = limit(RLIMIT_CPU, (rlim_t)deadline_ms / 1000 + 2)))
+        return err;
+    if (SANITIZED)
+        return 0;
+    if ((err = limit(RLIMIT_NOFILE, 0)) ||
+        (err = limit(RLIMIT_AS, TB_SYMBOL_MEMORY_BYTES_MAX_GIB * gib)))
+        return err;
+    (void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); /* refused in the worker, which has it */
+    (void)filter_calls(NULL, 0, builder_calls, sizeof(builder_calls) / sizeof(builder_calls[0]));
+    return 0;
 }
 
 int tb_symbol_sandbox(int fd)
@@ -158,6 +228,6 @@ int tb_symbol_sandbox(int fd)
     if (prctl(PR_SET_DUMPABLE, 0) < 0)
         return -errno;
     /* A kernel or a container without seccomp: the limits above still hold. */
-    (void)filter_calls(fd);
+    (void)filter_reader(fd);
     return 0;
 }

@@ -6,7 +6,8 @@
  * the process record and the body. Answer: err i32, len u32, then len bytes of JSON:
  *   {"frames":[...],"unwound_by":"agent"|"process","cut":false,
  *    "modules":[{"name","path","build_id",
- *                "symbols":"debug"|"symtab"|"none"|"unreadable"|"changed"}],
+ *                "symbols":"debug"|"symtab"|"exported"|"none"|"unreadable"|"changed",
+ *                "note"}],
  *    "threads":[{"tids":[..],"names":[..],"frames":[...],"frames_omitted":N,"cut":false}],
  *    "threads_omitted":N,"frames_omitted":N,"frames_oldest":N}
  * frames are Rollbar frames, oldest first, with the private keys of docs/design.md ("Items"):
@@ -14,8 +15,9 @@
  * inlined, trust, in_app. What is not known is left out, but filename and method are always there
  * ("<unknown>"); inlined is there when true, trust in the frames of a crash. modules are those that
  * a frame is in; where frames_omitted are left out of a deep stack they come after the first
- * frames_oldest; "none" means exported names at most, "unreadable" that there is no file or that
- * the reporter may not read it, "changed" that it is not the one that ran.
+ * frames_oldest; "unreadable" means that there is no file or that the reporter may not read it,
+ * "changed" that it is not the one that ran; with both there are names where an index or a debug
+ * file has them. note, where there is one, says what stood in the way.
  * threads, of a crash that has any, are groups of threads with equal stacks, the largest first; a
  * name for each tid, "" for none; frames without source and build_id. They take what room and time
  * the crash itself leaves, 256 KiB and 3 s at most: the last of them may have their 10 innermost
@@ -54,9 +56,10 @@ struct tb_symbol_config {
     char **debug_dirs; /* where .build-id folders and debug files are; default /usr/lib/debug */
     size_t n_debug_dirs;
     int context_lines; /* on each side; default 3 */
+    char *index_dir;   /* the folder that keeps indexes, or NULL: none are kept */
 };
 
-/* source_root=DIR, debug_dir=DIR, context_lines=N. 0, -EINVAL, -ENOMEM. */
+/* source_root=DIR, debug_dir=DIR, index_dir=DIR, context_lines=N. 0, -EINVAL, -ENOMEM. */
 int tb_symbol_config_read(const char *text, size_t len, struct tb_symbol_config *out);
 void tb_symbol_config_done(struct tb_symbol_config *config);
 

@@ -2,16 +2,21 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/landlock.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <cmocka.h>
@@ -65,12 +70,45 @@ static int try_exec(void)
     return errno == EPERM ? 0 : 1;
 }
 
-static int try_fork(void)
+/* What fork is made of is allowed with the flags of fork alone. */
+static int try_clone(unsigned long flags)
 {
-    pid_t pid = fork();
+    long pid = syscall(SYS_clone, flags | SIGCHLD, 0, NULL, NULL, 0);
     if (pid == 0)
         _exit(0);
     return pid == -1 && errno == EPERM ? 0 : 1;
+}
+
+static int try_vfork(void)
+{
+    return try_clone(CLONE_VM | CLONE_VFORK);
+}
+
+static int try_thread(void)
+{
+    return try_clone(CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD);
+}
+
+static int try_namespace(void)
+{
+    return try_clone(CLONE_NEWUSER);
+}
+
+static int try_clone3(void)
+{
+    char args[64] = {0};
+    return syscall(SYS_clone3, args, sizeof(args)) == -1 && errno == EPERM ? 0 : 1;
+}
+
+static int try_prctl(void)
+{
+    return prctl(PR_SET_DUMPABLE, 1) == -1 && errno == EPERM ? 0 : 1;
+}
+
+static int try_sendmsg_elsewhere(void)
+{
+    struct msghdr message = {0};
+    return sendmsg(0, &message, 0) == -1 && errno == EPERM ? 0 : 1;
 }
 
 static int try_kill(void)
@@ -119,13 +157,134 @@ static void files_can_be_read(void **state)
 
 static void nothing_else_can_be_done(void **state)
 {
-    static int (*const checks[])(void) = {
-        try_socket, try_exec, try_fork, try_kill, try_write_elsewhere, try_limits_of_another};
+    static int (*const checks[])(void) = {try_socket,
+                                          try_exec,
+                                          try_kill,
+                                          try_write_elsewhere,
+                                          try_limits_of_another,
+                                          try_vfork,
+                                          try_thread,
+                                          try_namespace,
+                                          try_clone3,
+                                          try_prctl,
+                                          try_sendmsg_elsewhere};
     (void)state;
     if (SANITIZED)
         skip();
     for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++)
         assert_int_equal(in_sandbox(checks[i]), 0);
+}
+
+/* ---- the child that builds an index ---- */
+
+/* The same for a child that is limited as a builder, after the worker's limits or without them. */
+static int in_builder(bool in_worker, int ms, int (*check)(void))
+{
+    int status;
+    int pipe_fds[2];
+    assert_int_equal(pipe(pipe_fds), 0);
+    pid_t worker = fork();
+    if (worker == 0) {
+        if (in_worker && tb_symbol_sandbox(pipe_fds[1]) != 0)
+            _exit(100);
+        pid_t parent = getpid();
+        pid_t pid = fork();
+        if (pid == 0)
+            _exit(tb_symbol_sandbox_builder(parent, ms) == 0 ? check() : 101);
+        if (pid < 0 || waitpid(pid, &status, 0) != pid)
+            _exit(102);
+        _exit(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
+    }
+    assert_int_equal(waitpid(worker, &status, 0), worker);
+    close(pipe_fds[0]);
+    close(pipe_fds[1]);
+    assert_true(WIFEXITED(status));
+    return WEXITSTATUS(status);
+}
+
+static int use_memory(void)
+{
+    char *memory = malloc(32 << 20);
+    if (memory)
+        memset(memory, 1, 32 << 20);
+    free(memory);
+    return memory ? 0 : 1;
+}
+
+static volatile bool forever = true;
+
+static int try_open(void)
+{
+    return open("/proc/self/exe", O_RDONLY | O_CLOEXEC) == -1 && errno == EPERM ? 0 : 1;
+}
+
+static int try_read(void)
+{
+    char byte;
+    return read(0, &byte, 0) == -1 && errno == EPERM ? 0 : 1;
+}
+
+static int try_fork(void)
+{
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(0);
+    return pid == -1 && errno == EPERM ? 0 : 1;
+}
+
+static int try_to_live_on(void)
+{
+    const struct itimerval never = {0};
+    sigset_t alarm_only;
+    sigemptyset(&alarm_only);
+    sigaddset(&alarm_only, SIGALRM);
+    (void)signal(SIGALRM, SIG_IGN);
+    (void)sigprocmask(SIG_BLOCK, &alarm_only, NULL);
+    (void)setitimer(ITIMER_REAL, &never, NULL);
+    while (forever) {
+    }
+    return 1;
+}
+
+static int wait_for_alarm(void)
+{
+    while (forever) {
+    }
+    return 1;
+}
+
+static void builder_has_memory_and_nothing_else(void **state)
+{
+    static int (*const checks[])(void) = {try_open,   try_read,  try_fork,
+                                          try_exec,   try_kill,  try_write_elsewhere,
+                                          try_socket, try_prctl, try_limits_of_another};
+    (void)state;
+    for (int in_worker = 0; in_worker < 2; in_worker++) {
+        assert_int_equal(in_builder(in_worker, 60000, use_memory), 0);
+        for (size_t i = 0; !SANITIZED && i < sizeof(checks) / sizeof(checks[0]); i++)
+            assert_int_equal(in_builder(in_worker, 60000, checks[i]), 0);
+    }
+}
+
+static void builder_that_takes_too_long_is_ended_by_its_timer(void **state)
+{
+    (void)state;
+    for (int in_worker = 0; in_worker < 2; in_worker++) {
+        assert_int_equal(in_builder(in_worker, 50, wait_for_alarm), 128 + SIGALRM);
+        if (!SANITIZED)
+            assert_int_equal(in_builder(in_worker, 50, try_to_live_on), 128 + SIGALRM);
+    }
+}
+
+static void builder_without_its_parent_does_not_begin(void **state)
+{
+    (void)state;
+    int status;
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(tb_symbol_sandbox_builder(getpid(), 1000) == -ESRCH ? 0 : 1);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
 
 /* Asked of the kernel as landlock(7) says. */
@@ -156,6 +315,9 @@ int main(void)
         cmocka_unit_test(nothing_else_can_be_done),
         cmocka_unit_test(no_file_can_be_made),
         cmocka_unit_test(answer_that_takes_too_long_is_ended_by_the_kernel),
+        cmocka_unit_test(builder_has_memory_and_nothing_else),
+        cmocka_unit_test(builder_that_takes_too_long_is_ended_by_its_timer),
+        cmocka_unit_test(builder_without_its_parent_does_not_begin),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -292,7 +292,7 @@ static void worker_has_no_more_than_it_needs(void **state)
     assert_int_equal(tb_fd_slurp(AT_FDCWD, path, &text), 0);
     assert_non_null(strstr(text.data, "Max core file size        0 "));
     assert_non_null(strstr(text.data, "Max address space         2147483648 "));
-    assert_non_null(strstr(text.data, "Max open files            64 "));
+    assert_non_null(strstr(text.data, "Max open files            256 "));
     tb_buf_done(&text);
     assert_int_equal(stop_worker(&peer), 0);
 }

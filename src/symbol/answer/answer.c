@@ -91,6 +91,7 @@ static void write_module(struct tb_json *j, const struct tb_symbol_module *modul
         tb_json_hexstr(j, module->info->build_id, module->info->build_id_len);
     }
     tb_json_kstr(j, "symbols", tb_symbol_status_word(module->status));
+    tb_json_kopt(j, "note", module->note ? module->note : "");
     tb_json_end(j);
 }
 

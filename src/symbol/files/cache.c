@@ -2,9 +2,12 @@
 #include "symbol/files/cache.h"
 
 #include <errno.h>
+#include <linux/magic.h>
 #include <malloc.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -52,8 +55,10 @@ void tb_symbol_cache_drop(struct tb_symbol_cache *cache)
 
 void tb_symbol_cache_done(struct tb_symbol_cache *cache)
 {
-    if (cache)
-        tb_symbol_cache_drop(cache);
+    if (!cache)
+        return;
+    tb_symbol_cache_drop(cache);
+    tb_symbol_shelf_done(&cache->shelf);
 }
 
 static size_t heap_bytes(void)
@@ -71,6 +76,7 @@ static bool is_over(const struct tb_symbol_cache *cache, size_t len)
 void tb_symbol_cache_trim(struct tb_symbol_cache *cache)
 {
     struct tb_symbol_image **oldest;
+    tb_symbol_shelf_trim(&cache->shelf);
     if (is_over(cache, 0))
         tb_symbol_cache_drop(cache);
     while (cache->n > cache->n_max && (oldest = find_oldest(cache)))
@@ -97,6 +103,13 @@ static struct tb_symbol_image *take(struct tb_symbol_cache *cache, const char *p
     return NULL;
 }
 
+/* A file system in user space, mounted without the rights of root, can tell any owner. */
+static bool is_made_by_anybody(int fd)
+{
+    struct statfs fs;
+    return fstatfs(fd, &fs) != 0 || (fs.f_type == FUSE_SUPER_MAGIC && (fs.f_flags & ST_NOSUID));
+}
+
 int tb_symbol_cache_get(struct tb_symbol_cache *cache, const char *path, const uint32_t *uid,
                         struct tb_symbol_image **out)
 {
@@ -105,7 +118,8 @@ int tb_symbol_cache_get(struct tb_symbol_cache *cache, const char *path, const u
     int fd = tb_symbol_file_open(path, TB_SYMBOL_MODULE_BYTES_MAX);
     if (fd < 0)
         return fd;
-    if (uid && !tb_symbol_file_may_read(fd, *uid))
+    bool is_public = tb_symbol_file_is_public(fd);
+    if (!is_public && uid && !tb_symbol_file_may_read(fd, *uid))
         err = -EACCES;
     else if (fstat(fd, &st) < 0)
         err = -errno;
@@ -119,12 +133,15 @@ int tb_symbol_cache_get(struct tb_symbol_cache *cache, const char *path, const u
     } else {
         if (is_over(cache, (size_t)st.st_size))
             tb_symbol_cache_drop(cache);
+        bool is_foreign = is_made_by_anybody(fd);
         if ((err = tb_symbol_image_open(fd, path, &st, &image)))
             return err;
+        image->is_foreign = is_foreign;
         cache->n++;
         cache->mapped_bytes += image->elf.len;
     }
     add_first(cache, image);
+    image->is_public = is_public;
     image->n_users++;
     *out = image;
     return 0;

@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #include "symbol/files/image.h"
+#include "symbol/index/shelf.h"
 
 enum {
     TB_SYMBOL_CACHE_FILES = 64,
@@ -27,6 +28,7 @@ struct tb_symbol_cache {
     struct tb_symbol_image *first; /* most recently used */
     size_t n, n_max;
     size_t mapped_bytes, bytes_max;
+    struct tb_symbol_shelf shelf; /* of indexes; counts for itself */
 };
 
 void tb_symbol_cache_init(struct tb_symbol_cache *cache);

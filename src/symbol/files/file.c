@@ -11,6 +11,8 @@
 
 #include "base/fd.h"
 
+enum { NOBODY = INT32_MAX }; /* whoever that is: owners' rights are not asked for */
+
 static void name_of_fd(int fd, char out[32])
 {
     (void)snprintf(out, 32, "/proc/self/fd/%d", fd);
@@ -60,7 +62,8 @@ static bool may_search_above(char *path, uint32_t uid)
     struct stat st;
     for (char *cut = strrchr(path, '/'); cut; cut = strrchr(path, '/')) {
         *cut = '\0';
-        if (stat(cut == path ? "/" : path, &st) < 0 || !may(&st, uid, S_IXUSR, S_IXOTH))
+        if (stat(cut == path ? "/" : path, &st) < 0 ||
+            !may(&st, uid, uid == NOBODY ? 0 : S_IXUSR, S_IXOTH))
             return false;
     }
     return true;
@@ -87,6 +90,11 @@ static bool may_use(int fd, uint32_t uid, mode_t owner, mode_t others)
 bool tb_symbol_file_may_read(int fd, uint32_t uid)
 {
     return may_use(fd, uid, S_IRUSR, S_IROTH);
+}
+
+bool tb_symbol_file_is_public(int fd)
+{
+    return may_use(fd, NOBODY, 0, S_IROTH);
 }
 
 bool tb_symbol_file_may_search(int fd, uint32_t uid)

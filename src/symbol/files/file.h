@@ -20,6 +20,8 @@ int tb_symbol_file_open(const char *path, uint64_t max_bytes);
 int tb_symbol_file_reopen(int path_fd, uint64_t max_bytes);
 /* Could uid have opened what fd is, by owner and mode of the file and of the folders above it? */
 bool tb_symbol_file_may_read(int fd, uint32_t uid);
+/* Could everybody? */
+bool tb_symbol_file_is_public(int fd);
 /* Could uid have searched the folder that fd is? */
 bool tb_symbol_file_may_search(int fd, uint32_t uid);
 

@@ -21,11 +21,20 @@ enum tb_symbol_table_kind {
     TB_SYMBOL_N_TABLES
 };
 
+/* Why there is no index of it (index/indexer.h), so that it is not tried at each question. */
+struct tb_symbol_failure {
+    int err; /* 0: none */
+    struct tb_symbol_index_origin origin;
+};
+
 struct tb_symbol_image {
     struct tb_symbol_image *next; /* in the cache: used longer ago */
     size_t n_users;               /* modules of the question at hand */
     char *path;
     struct stat stat; /* when it was opened */
+    bool is_public;   /* everybody may read it: asked anew each time */
+    bool is_foreign;  /* on a file system that an ordinary user may have made */
+    struct tb_symbol_failure failure;
     struct tb_symbol_elf elf;
     struct {
         bool is_read;

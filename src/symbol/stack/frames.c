@@ -8,6 +8,7 @@
 
 #include "symbol/answer/name.h"
 #include "symbol/answer/path.h"
+#include "symbol/stack/module_index.h"
 #include "symbol/stack/tails.h"
 
 enum {
@@ -128,13 +129,33 @@ static int add_places(struct tb_symbol_frames *frames, const struct tb_symbol_fr
     return 0;
 }
 
-/* The frames of one address. in_short: its function's name alone will do, which spares inflating
- * the debug data of a library. */
+static size_t find_indexed(const struct tb_symbol_module *module, uint64_t address,
+                           struct tb_symbol_place *places, const char **symbol)
+{
+    *symbol = tb_symbol_index_symbol(module->index, address);
+    return tb_symbol_index_find(module->index, address, places);
+}
+
+static size_t find_in_file(const struct tb_symbol_modules *modules, struct tb_symbol_module *module,
+                           uint64_t address, struct tb_symbol_place *places, const char **symbol)
+{
+    if (!module->uses_table)
+        return 0;
+    tb_symbol_module_load_table(modules, module);
+    const struct tb_symbol_entry *entry =
+        module->table ? tb_symbol_table_find(module->table, address) : NULL;
+    *symbol = entry ? entry->name : NULL;
+    if (!module->uses_dwarf)
+        return 0;
+    tb_symbol_module_load_dwarf(modules, module);
+    return module->dwarf ? tb_symbol_dwarf_find(module->dwarf, address, places) : 0;
+}
+
 static int add_address(struct tb_symbol_modules *modules, const struct tb_symbol_raw *raw,
-                       bool in_short, struct tb_symbol_frames *frames)
+                       struct tb_symbol_frames *frames)
 {
     struct tb_symbol_place places[TB_SYMBOL_PLACES_MAX] = {0};
-    const struct tb_symbol_entry *entry = NULL;
+    const char *symbol = NULL;
     uint64_t pc = raw->ip - (raw->is_exact ? 0 : 1);
     struct tb_symbol_module *module = tb_symbol_modules_find(modules, pc);
     struct tb_symbol_frame model = {
@@ -142,14 +163,11 @@ static int add_address(struct tb_symbol_modules *modules, const struct tb_symbol
     size_t n = 0;
     if (module) {
         uint64_t address = pc - module->info->bias;
-        tb_symbol_module_load_table(modules, module);
-        entry = module->table ? tb_symbol_table_find(module->table, address) : NULL;
-        if (!in_short)
-            tb_symbol_module_load_dwarf(modules, module);
-        if (!in_short && module->dwarf)
-            n = tb_symbol_dwarf_find(module->dwarf, address, places);
+        tb_symbol_module_load_index(modules, module);
+        n = module->index ? find_indexed(module, address, places, &symbol)
+                          : find_in_file(modules, module, address, places, &symbol);
     }
-    return add_places(frames, &model, places, n > 0 ? n : 1, entry ? entry->name : NULL);
+    return add_places(frames, &model, places, n > 0 ? n : 1, symbol);
 }
 
 /* The frames between two addresses that jumped away. Of one that has several places to jump from
@@ -162,7 +180,7 @@ static int add_tails(struct tb_symbol_modules *modules, const struct tb_symbol_r
     for (size_t i = 0; i < n; i++) {
         const struct tb_symbol_raw raw = {.ip = hops[i].at, .trust = TB_SYMBOL_TRUST_TAIL};
         size_t first = frames->n;
-        int err = add_address(modules, &raw, false, frames);
+        int err = add_address(modules, &raw, frames);
         if (err)
             return err;
         if (hops[i].is_only)
@@ -277,54 +295,13 @@ static void keep_both_ends(struct tb_symbol_frames *frames)
 
 /* ---- all of them ---- */
 
-/* How many of the innermost addresses drop_own drops wherever they are in the library. */
-static size_t count_own(struct tb_symbol_modules *modules, const struct tb_symbol_raw *raw,
-                        size_t n_raw, enum tb_symbol_stack stack)
-{
-    size_t n = 0;
-    while (stack == TB_SYMBOL_STACK_REPORT && n < n_raw && n < TB_SYMBOL_RAW_MAX &&
-           is_towbar(tb_symbol_modules_find(modules, raw[n].ip - (raw[n].is_exact ? 0 : 1))))
-        n++;
-    return n;
-}
-
-/* A frame made in short that would be dropped as a start, or gain nothing, were it made in full. */
-static bool is_enough(const struct tb_symbol_frame *frame)
-{
-    if (frame->method)
-        return is_named_start(frame);
-    return !frame->module || !frame->module->image || is_at_entry(frame);
-}
-
-/* Where the outermost addresses begin that need not be made in full. */
-static int find_starts(struct tb_symbol_modules *modules, const struct tb_symbol_raw *raw,
-                       size_t n_raw, size_t *out)
-{
-    size_t n = n_raw;
-    while (n > 0 && n_raw - n < TB_SYMBOL_RAW_MAX) {
-        struct tb_symbol_frames one = {0};
-        int err = add_address(modules, &raw[n - 1], true, &one);
-        bool is_end = err == 0 && !is_enough(&one.items[0]);
-        tb_symbol_frames_done(&one);
-        if (err)
-            return err;
-        if (is_end)
-            break;
-        n--;
-    }
-    *out = n;
-    return 0;
-}
-
 int tb_symbol_frames_make_far(struct tb_symbol_modules *modules, const struct tb_symbol_raw *raw,
                               size_t n_raw, enum tb_symbol_stack stack,
                               const struct tb_symbol_gap *gap, struct tb_symbol_frames *out)
 {
     struct tb_symbol_frames frames = {.cut = n_raw > TB_SYMBOL_RAW_MAX,
                                       .n_left_out = gap ? gap->n_left_out : 0};
-    size_t n_own = count_own(modules, raw, n_raw, stack);
-    size_t starts = n_raw;
-    int err = find_starts(modules, raw, n_raw, &starts);
+    int err = 0;
     for (size_t i = 0; err == 0 && i < n_raw; i++) {
         bool is_next = i > 0;
         if (n_raw > TB_SYMBOL_RAW_MAX && i == TB_SYMBOL_RAW_MAX / 2) {
@@ -335,10 +312,10 @@ int tb_symbol_frames_make_far(struct tb_symbol_modules *modules, const struct tb
             frames.gap = frames.n;
             is_next = false;
         }
-        if (is_next && i > n_own && i < starts)
+        if (is_next)
             err = add_tails(modules, &raw[i - 1], &raw[i], &frames);
         if (err == 0)
-            err = add_address(modules, &raw[i], i < n_own || i >= starts, &frames);
+            err = add_address(modules, &raw[i], &frames);
     }
     if (err) {
         tb_symbol_frames_done(&frames);

@@ -27,6 +27,7 @@ void tb_symbol_modules_done(struct tb_symbol_modules *modules)
     if (!modules || !modules->items)
         return;
     for (size_t i = 0; i < modules->process->n_modules; i++) {
+        tb_symbol_shelf_put(modules->items[i].shelved);
         tb_symbol_cache_put(modules->cache, modules->items[i].debug);
         tb_symbol_cache_put(modules->cache, modules->items[i].image);
     }
@@ -74,11 +75,10 @@ struct tb_symbol_module *tb_symbol_modules_find(struct tb_symbol_modules *module
     return module;
 }
 
-/* The separate debug file, or NULL. */
-static struct tb_symbol_image *debug_of(const struct tb_symbol_modules *modules,
-                                        struct tb_symbol_module *module)
+struct tb_symbol_image *tb_symbol_module_debug(const struct tb_symbol_modules *modules,
+                                               struct tb_symbol_module *module)
 {
-    if (!module->has_debug)
+    if (!module->has_debug && module->image)
         (void)tb_symbol_debugfile_get(modules->cache, modules->config, module->image,
                                       modules->process->uid, &module->debug);
     module->has_debug = true;
@@ -94,12 +94,14 @@ void tb_symbol_module_load_table(const struct tb_symbol_modules *modules,
         return;
     module->has_table = true;
     module->table = tb_symbol_image_table(module->image, TB_SYMBOL_SYMTAB);
-    if (!module->table && debug_of(modules, module))
+    if (!module->table && tb_symbol_module_debug(modules, module))
         module->table = tb_symbol_image_table(module->debug, TB_SYMBOL_SYMTAB);
     if (module->table && module->status == TB_SYMBOLS_NONE)
         module->status = TB_SYMBOLS_SYMTAB;
     if (!module->table)
         module->table = tb_symbol_image_table(module->image, TB_SYMBOL_DYNSYM);
+    if (module->table && module->status == TB_SYMBOLS_NONE)
+        module->status = TB_SYMBOLS_EXPORTED;
 }
 
 void tb_symbol_module_load_dwarf(const struct tb_symbol_modules *modules,
@@ -109,7 +111,7 @@ void tb_symbol_module_load_dwarf(const struct tb_symbol_modules *modules,
         return;
     module->has_dwarf = true;
     module->dwarf = tb_symbol_image_dwarf(module->image);
-    if (!module->dwarf && debug_of(modules, module))
+    if (!module->dwarf && tb_symbol_module_debug(modules, module))
         module->dwarf = tb_symbol_image_dwarf(module->debug);
     if (module->dwarf)
         module->status = TB_SYMBOLS_DEBUG;
@@ -118,9 +120,10 @@ void tb_symbol_module_load_dwarf(const struct tb_symbol_modules *modules,
 const char *tb_symbol_status_word(enum tb_symbol_status status)
 {
     static const char *const words[] = {
-        [TB_SYMBOLS_UNTRIED] = "none",          [TB_SYMBOLS_DEBUG] = "debug",
-        [TB_SYMBOLS_SYMTAB] = "symtab",         [TB_SYMBOLS_NONE] = "none",
-        [TB_SYMBOLS_UNREADABLE] = "unreadable", [TB_SYMBOLS_CHANGED] = "changed",
+        [TB_SYMBOLS_UNTRIED] = "none",    [TB_SYMBOLS_DEBUG] = "debug",
+        [TB_SYMBOLS_SYMTAB] = "symtab",   [TB_SYMBOLS_EXPORTED] = "exported",
+        [TB_SYMBOLS_NONE] = "none",       [TB_SYMBOLS_UNREADABLE] = "unreadable",
+        [TB_SYMBOLS_CHANGED] = "changed",
     };
     return words[status];
 }

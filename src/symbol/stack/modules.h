@@ -19,7 +19,8 @@ enum tb_symbol_status {
     TB_SYMBOLS_UNTRIED,
     TB_SYMBOLS_DEBUG,      /* DWARF data */
     TB_SYMBOLS_SYMTAB,     /* a symbol table */
-    TB_SYMBOLS_NONE,       /* exported names at most */
+    TB_SYMBOLS_EXPORTED,   /* exported names */
+    TB_SYMBOLS_NONE,       /* the file has no names */
     TB_SYMBOLS_UNREADABLE, /* no file, or not one that the reporter may read */
     TB_SYMBOLS_CHANGED     /* another file is there now */
 };
@@ -28,8 +29,13 @@ struct tb_symbol_module {
     const struct tb_module *info; /* borrowed from the process */
     enum tb_symbol_status status;
     struct tb_symbol_image *image;       /* the file, held in the cache; NULL: not to be had */
-    const struct tb_symbol_index *index; /* its names; NULL: none */
-    bool has_table;                      /* looked for, as below */
+    const struct tb_symbol_index *index; /* its names; NULL: none, see below */
+    struct tb_symbol_shelved *shelved;   /* that index is in, held on the shelf */
+    const char *note;                    /* what stood in the way, a sentence; or NULL */
+    bool has_index;                      /* looked for, as below */
+    bool uses_table;                     /* without an index: names from the file's table */
+    bool uses_dwarf; /* without an index: and from its debug data, which are too large */
+    bool has_table;
     bool has_dwarf;
     bool has_debug;
     struct tb_symbol_image *debug;       /* the separate debug file, where one was needed */
@@ -42,6 +48,7 @@ struct tb_symbol_modules {
     const struct tb_symbol_config *config;
     const struct tb_process *process;
     struct tb_symbol_module *items; /* one for each of the process, in its order */
+    uint64_t index_ns;              /* time that was spent on building indexes */
 };
 
 /* Borrows its arguments. 0 or -ENOMEM. */
@@ -51,8 +58,10 @@ void tb_symbol_modules_done(struct tb_symbol_modules *modules);
 /* The module that holds address, with its ELF file open if it can be had; or NULL. */
 struct tb_symbol_module *tb_symbol_modules_find(struct tb_symbol_modules *modules,
                                                 uint64_t address);
-/* Makes the names of a module ready. Its table costs little, its DWARF data may have to be
- * inflated. */
+/* The separate debug file, or NULL. */
+struct tb_symbol_image *tb_symbol_module_debug(const struct tb_symbol_modules *modules,
+                                               struct tb_symbol_module *module);
+/* Makes the names of a module ready that module_index.h has no index of. */
 void tb_symbol_module_load_table(const struct tb_symbol_modules *modules,
                                  struct tb_symbol_module *module);
 void tb_symbol_module_load_dwarf(const struct tb_symbol_modules *modules,

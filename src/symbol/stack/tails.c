@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "symbol/stack/module_index.h"
 #include "unwind/walk.h"
 
 /* What was found by looking for it may not be what was called, or not next to it. */
@@ -15,7 +16,9 @@ static bool is_sure(const struct tb_symbol_raw *raw)
 /* The module of an address, if it has an index. */
 static const struct tb_symbol_module *indexed(struct tb_symbol_modules *modules, uint64_t address)
 {
-    const struct tb_symbol_module *module = tb_symbol_modules_find(modules, address);
+    struct tb_symbol_module *module = tb_symbol_modules_find(modules, address);
+    if (module)
+        tb_symbol_module_load_index(modules, module);
     return module && module->index ? module : NULL;
 }
 

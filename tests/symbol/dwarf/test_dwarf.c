@@ -117,7 +117,7 @@ static void stripped_program_has_its_exported_names_only(void **state)
     assert_string_equal(text_of(frame_at(answer, 1), "method"), "<unknown>");
     assert_string_equal(text_of(frame_at(answer, 2), "method"), "main");
     assert_int_equal(n_frames_of(answer), 3);
-    assert_string_equal(symbols_of(answer, "stripped"), "none");
+    assert_string_equal(symbols_of(answer, "stripped"), "exported");
     cJSON_Delete(answer);
 }
 

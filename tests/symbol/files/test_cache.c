@@ -119,33 +119,15 @@ static void second_answer_is_the_same_and_opens_nothing_new(void **state)
     assert_true(snprintf(first, sizeof(first), "%s", ask_text(&s)) < (int)sizeof(first));
     struct tb_symbol_image *image = touch(s.path);
     size_t n = cache.n;
-    assert_true(image->has_dwarf_read);
+    const struct tb_symbol_shelved *index = cache.shelf.first;
+    size_t n_indexes = cache.shelf.n;
+    assert_non_null(index);
+    assert_false(image->has_dwarf_read); /* that is what the index is for */
     assert_string_equal(ask_text(&s), first);
     assert_ptr_equal(touch(s.path), image);
     assert_int_equal(cache.n, n);
-}
-
-static void frames_that_are_dropped_cost_no_debug_data(void **state)
-{
-    struct subject s;
-    char path[512];
-    char library[512];
-    char rpath[600];
-    (void)state;
-    RUN(c_compiler(), "-g", "-O1", "-shared", "-fPIC", DATA "/report.c", PROBE_C, "-o",
-        in_folder(library, "libtowbar.so.0"));
-    (void)snprintf(rpath, sizeof(rpath), "-Wl,-rpath,%s", folder);
-    RUN(c_compiler(), "-g", "-O1", DATA "/reporter.c", library, "-pthread", rpath, "-o",
-        in_folder(path, "reporter"));
-    run_subject(path, &s);
-    cJSON *answer = cJSON_Parse(ask_text(&s));
-    assert_int_equal(n_frames_of(answer), 1);
-    assert_string_equal(text_of(frame_at(answer, 0), "method"), "work");
-    cJSON_Delete(answer);
-    assert_true(find_kept("/reporter")->has_dwarf_read);
-    assert_false(find_kept("/libtowbar")->has_dwarf_read);
-    const struct tb_symbol_image *libc = find_kept("/usr/lib/debug/");
-    assert_false(libc && libc->has_dwarf_read); /* where it is installed at all */
+    assert_ptr_equal(cache.shelf.first, index);
+    assert_int_equal(cache.shelf.n, n_indexes);
 }
 
 static void file_renamed_over_is_noticed(void **state)
@@ -363,7 +345,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         CACHE_TEST(second_answer_is_the_same_and_opens_nothing_new),
-        CACHE_TEST(frames_that_are_dropped_cost_no_debug_data),
         CACHE_TEST(file_renamed_over_is_noticed),
         CACHE_TEST(file_written_in_place_is_read_again),
         CACHE_TEST(what_was_opened_for_one_is_not_served_to_another),

@@ -1,0 +1,300 @@
+/* module_index.c - see module_index.h. */
+#include "symbol/stack/module_index.h"
+
+#include <errno.h>
+#include <gelf.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/clock.h"
+#include "symbol/answer/path.h"
+#include "symbol/files/debugfile.h"
+
+#define INDEXED_BYTES_MAX (UINT64_C(1) << 30) /* of debug data, inflated */
+
+/* What an index is built from. */
+struct parts {
+    struct tb_symbol_key key;
+    struct tb_symbol_image *module; /* the file that ran, or the debug file of one that is gone */
+    struct tb_symbol_image *debug;  /* NULL: none */
+    uint32_t flags;
+    bool is_kept; /* also after the worker has ended */
+};
+
+/* ---- who may have it ---- */
+
+static bool may_use(const struct tb_symbol_modules *modules,
+                    const struct tb_symbol_shelved *shelved)
+{
+    uint32_t reporter = modules->process->uid;
+    return (shelved->index.flags & TB_SYMBOL_INDEX_PUBLIC) || reporter == 0 ||
+           reporter == shelved->key.uid;
+}
+
+/* NULL when there is none that may be used. */
+static struct tb_symbol_shelved *get(const struct tb_symbol_modules *modules,
+                                     const struct tb_symbol_key *key)
+{
+    struct tb_symbol_shelved *found =
+        tb_symbol_shelf_get(&modules->cache->shelf, modules->config->index_dir, key);
+    if (found && !may_use(modules, found)) {
+        tb_symbol_shelf_put(found);
+        return NULL;
+    }
+    return found;
+}
+
+static bool is_below_debug_dirs(const struct tb_symbol_config *config, const char *path)
+{
+    for (size_t i = 0; i < config->n_debug_dirs; i++) {
+        if (tb_symbol_path_below(path, config->debug_dirs[i]))
+            return true;
+    }
+    return false;
+}
+
+/* What the configuration names is shown for any module of that build ID, whoever may read it. */
+static bool is_public(const struct tb_symbol_modules *modules, const struct parts *parts)
+{
+    return parts->module->is_public && (!parts->debug || parts->debug->is_public ||
+                                        is_below_debug_dirs(modules->config, parts->debug->path));
+}
+
+/* Is the owner of the file the one who wrote it? */
+static bool is_owners_own(const struct tb_symbol_image *image)
+{
+    return image->stat.st_uid != 0 ||
+           (!(image->stat.st_mode & (S_IWGRP | S_IWOTH)) && !image->is_foreign);
+}
+
+/* ---- what there is ---- */
+
+static struct tb_symbol_index_origin origin_of(const struct tb_symbol_image *debug)
+{
+    if (!debug)
+        return (struct tb_symbol_index_origin){0};
+    const struct timespec *changed = &debug->stat.st_mtim;
+    return (struct tb_symbol_index_origin){
+        .debug_bytes = (uint64_t)debug->stat.st_size,
+        .debug_mtime_ns = (int64_t)changed->tv_sec * (int64_t)TB_NS_PER_S + changed->tv_nsec};
+}
+
+static bool is_same_origin(const struct tb_symbol_index_origin *a,
+                           const struct tb_symbol_index_origin *b)
+{
+    return a->debug_bytes == b->debug_bytes && a->debug_mtime_ns == b->debug_mtime_ns;
+}
+
+/* Was it built from the debug file that is there now? One with debug data of its own needs none. */
+static bool is_current(const struct tb_symbol_modules *modules, struct tb_symbol_module *module,
+                       const struct tb_symbol_index *index)
+{
+    static const struct tb_symbol_index_origin none;
+    if ((index->flags & TB_SYMBOL_INDEX_LINES) && is_same_origin(&index->origin, &none))
+        return true;
+    struct tb_symbol_index_origin now = origin_of(tb_symbol_module_debug(modules, module));
+    return is_same_origin(&index->origin, &now);
+}
+
+static uint64_t debug_bytes(Elf *elf)
+{
+    uint64_t total = 0;
+    size_t names;
+    Elf_Scn *section = NULL;
+    if (elf_getshdrstrndx(elf, &names) != 0)
+        return 0;
+    while ((section = elf_nextscn(elf, section))) {
+        GElf_Shdr header;
+        GElf_Chdr packed;
+        const char *name;
+        if (!gelf_getshdr(section, &header) || header.sh_type == SHT_NOBITS ||
+            !(name = elf_strptr(elf, names, header.sh_name)) || strncmp(name, ".debug_", 7) != 0)
+            continue;
+        bool is_packed = (header.sh_flags & SHF_COMPRESSED) && gelf_getchdr(section, &packed);
+        uint64_t bytes = is_packed ? packed.ch_size : header.sh_size;
+        if (bytes > INDEXED_BYTES_MAX)
+            return bytes;
+        total += bytes;
+    }
+    return total;
+}
+
+static bool is_too_large(const struct parts *parts)
+{
+    return debug_bytes(parts->module->elf.elf) > INDEXED_BYTES_MAX ||
+           (parts->debug && debug_bytes(parts->debug->elf.elf) > INDEXED_BYTES_MAX);
+}
+
+/* ---- building ---- */
+
+static void use(struct tb_symbol_module *module, struct tb_symbol_shelved *shelved)
+{
+    uint32_t flags = shelved->index.flags;
+    module->shelved = shelved;
+    module->index = &shelved->index;
+    if (flags & TB_SYMBOL_INDEX_PARTIAL)
+        module->note = "some of the debug data could not be read";
+    if (!module->image)
+        return; /* what became of the file is said */
+    if (flags & TB_SYMBOL_INDEX_LINES)
+        module->status = TB_SYMBOLS_DEBUG;
+    else if (flags & TB_SYMBOL_INDEX_SYMTAB)
+        module->status = TB_SYMBOLS_SYMTAB;
+    else if (flags & TB_SYMBOL_INDEX_EXPORTED)
+        module->status = TB_SYMBOLS_EXPORTED;
+}
+
+/* Its table is read in this process: not that of a file over which the child died. */
+static void go_without(struct tb_symbol_module *module, int err)
+{
+    static const struct {
+        int err;
+        bool uses_table;
+        const char *note;
+    } reasons[] = {
+        {-ENOENT, false, NULL}, /* there is no name in it */
+        {-ECHILD, false, "the debug data are damaged"},
+        {-ETIMEDOUT, true, "debug data took longer than 5 s"},
+        {-EAGAIN, true, "there was no time left for its debug data"},
+        {-ENOSPC, true, "the index of its debug data would be larger than 256 MiB"},
+    };
+    module->uses_table = err != -ENOENT;
+    module->note = "there was no memory for an index of its debug data";
+    for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++) {
+        if (reasons[i].err != err)
+            continue;
+        module->uses_table = reasons[i].uses_table;
+        module->note = reasons[i].note;
+    }
+}
+
+/* Errors of the file, which the next question would meet too; not those of the moment. */
+static bool is_lasting(int err, int deadline_ms)
+{
+    return err == -ENOENT || err == -ECHILD || err == -ENOSPC ||
+           (err == -ETIMEDOUT && deadline_ms == TB_SYMBOL_INDEX_MS);
+}
+
+static int build(struct tb_symbol_modules *modules, const struct parts *parts,
+                 struct tb_symbol_indexed *out)
+{
+    const struct tb_symbol_index_input input = {
+        .module = parts->module->elf.elf,
+        .debug = parts->debug ? parts->debug->elf.elf : NULL,
+        .build_id = parts->key.build_id,
+        .build_id_len = parts->key.build_id_len,
+        .flags = parts->flags,
+        .origin = origin_of(parts->debug),
+    };
+    struct tb_symbol_failure *failure = &parts->module->failure;
+    if (failure->err && is_same_origin(&failure->origin, &input.origin))
+        return failure->err;
+    uint64_t spent_ms = modules->index_ns / TB_NS_PER_MS;
+    if (spent_ms >= TB_SYMBOL_INDEX_TOTAL_MS)
+        return -EAGAIN;
+    int left_ms = (int)(TB_SYMBOL_INDEX_TOTAL_MS - spent_ms);
+    int deadline_ms = left_ms < TB_SYMBOL_INDEX_MS ? left_ms : TB_SYMBOL_INDEX_MS;
+    uint64_t start_ns = tb_clock_mono_ns();
+    int err = tb_symbol_indexer_run(&input, deadline_ms, out);
+    modules->index_ns += tb_clock_mono_ns() - start_ns;
+    if (is_lasting(err, deadline_ms))
+        *failure = (struct tb_symbol_failure){.err = err, .origin = input.origin};
+    else if (err == -ETIMEDOUT)
+        err = -EAGAIN;
+    return err;
+}
+
+static void build_and_use(struct tb_symbol_modules *modules, struct tb_symbol_module *module,
+                          const struct parts *parts)
+{
+    struct tb_symbol_indexed made;
+    if (is_too_large(parts)) {
+        module->uses_table = module->uses_dwarf = true;
+        return;
+    }
+    int err = build(modules, parts, &made);
+    if (err) {
+        go_without(module, err);
+        return;
+    }
+    struct tb_symbol_shelved *shelved = tb_symbol_shelf_add(
+        &modules->cache->shelf, &parts->key, &made, parts->is_kept && modules->config->index_dir);
+    if (shelved)
+        use(module, shelved);
+    else
+        go_without(module, -ENOMEM);
+}
+
+/* ---- the two kinds of modules ---- */
+
+static void load_of_file(struct tb_symbol_modules *modules, struct tb_symbol_module *module)
+{
+    const struct tb_symbol_elf *elf = &module->image->elf;
+    struct parts parts = {
+        .key = tb_symbol_key_of(elf->build_id, elf->build_id_len, &module->image->stat),
+        .module = module->image,
+        .is_kept = is_owners_own(module->image)};
+    struct tb_symbol_shelved *shelved = get(modules, &parts.key);
+    if (shelved && is_current(modules, module, &shelved->index)) {
+        use(module, shelved);
+        return;
+    }
+    tb_symbol_shelf_put(shelved);
+    parts.debug = tb_symbol_module_debug(modules, module);
+    parts.flags = is_public(modules, &parts) ? TB_SYMBOL_INDEX_PUBLIC : 0;
+    build_and_use(modules, module, &parts);
+}
+
+/* Of root's file, else of the reporter's. */
+static struct tb_symbol_shelved *get_of_gone(const struct tb_symbol_modules *modules,
+                                             struct tb_symbol_key *key)
+{
+    key->uid = 0;
+    struct tb_symbol_shelved *shelved = get(modules, key);
+    key->uid = modules->process->uid;
+    return shelved || key->uid == 0 ? shelved : get(modules, key);
+}
+
+static struct tb_symbol_image *find_debug_of_gone(const struct tb_symbol_modules *modules,
+                                                  const struct tb_symbol_key *key)
+{
+    char no_path[] = "";
+    struct tb_symbol_image gone = {.path = no_path};
+    struct tb_symbol_image *debug = NULL;
+    memcpy(gone.elf.build_id, key->build_id, key->build_id_len);
+    gone.elf.build_id_len = key->build_id_len;
+    (void)tb_symbol_debugfile_get(modules->cache, modules->config, &gone, modules->process->uid,
+                                  &debug);
+    return debug;
+}
+
+static void load_of_gone(struct tb_symbol_modules *modules, struct tb_symbol_module *module)
+{
+    struct tb_symbol_key key = {.build_id_len = module->info->build_id_len};
+    if (key.build_id_len == 0)
+        return;
+    memcpy(key.build_id, module->info->build_id, key.build_id_len);
+    struct tb_symbol_shelved *shelved = get_of_gone(modules, &key);
+    if (!shelved || !(shelved->index.flags & TB_SYMBOL_INDEX_LINES))
+        module->debug = find_debug_of_gone(modules, &key);
+    if (!module->debug && shelved)
+        use(module, shelved);
+    if (!module->debug)
+        return;
+    tb_symbol_shelf_put(shelved);
+    /* What it says is the reporter's to use: a file that is there later decides for itself. */
+    const struct parts parts = {.key = key, .module = module->debug};
+    build_and_use(modules, module, &parts);
+    module->uses_table = module->uses_dwarf = false; /* which are the file's */
+}
+
+void tb_symbol_module_load_index(struct tb_symbol_modules *modules, struct tb_symbol_module *module)
+{
+    if (module->has_index || module->index)
+        return;
+    module->has_index = true;
+    if (module->image)
+        load_of_file(modules, module);
+    else
+        load_of_gone(modules, module);
+}
