@@ -14,9 +14,8 @@
 
 #include "base/fd.h"
 #include "base/pack.h"
+#include "symbol/index/layout.h"
 #include "symbol/sandbox.h"
-
-enum { LENGTH_AT = 8 };
 
 /* What the child says with its exit code; anything else is a death. */
 static const struct {
@@ -110,7 +109,7 @@ int tb_symbol_indexer_run(const struct tb_symbol_index_input *input, int deadlin
         goto out;
     if ((err = run_child(input, mem, deadline_ms)))
         goto out;
-    uint64_t len = tb_get64((const uint8_t *)mem + LENGTH_AT);
+    uint64_t len = tb_get64((const uint8_t *)mem + TB_SYMBOL_AT_LEN);
     (void)munmap(mem, TB_SYMBOL_INDEX_BYTES_MAX);
     mem = MAP_FAILED;
     if ((err = seal(&made, len)) || (err = check(input, &made)))
