@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/pack.h"
+#include "record/crash_facts.h"
 
 enum {
     FRAME_BYTES = 24,
@@ -213,12 +214,20 @@ static void read_threads(const struct tb_chunk *chunk, struct tb_crash *out)
 }
 
 static void (*const readers[])(const struct tb_chunk *chunk, struct tb_crash *out) = {
-    [TB_CRASH_TRACE] = read_trace,   [TB_CRASH_ABORT] = read_abort,
-    [TB_CRASH_FRAMES] = read_frames, [TB_CRASH_SCOPE] = read_scope,
-    [TB_CRASH_NOTE] = read_note,     [TB_CRASH_CODE] = read_code,
-    [TB_CRASH_STACK] = read_stack,   [TB_CRASH_END] = read_end,
-    [TB_CRASH_THREAD] = read_thread, [TB_CRASH_THREADS] = read_threads,
+    [TB_CRASH_TRACE] = read_trace,
+    [TB_CRASH_ABORT] = read_abort,
+    [TB_CRASH_FRAMES] = read_frames,
+    [TB_CRASH_SCOPE] = read_scope,
+    [TB_CRASH_NOTE] = read_note,
+    [TB_CRASH_CODE] = read_code,
+    [TB_CRASH_STACK] = read_stack,
+    [TB_CRASH_END] = read_end,
+    [TB_CRASH_THREAD] = read_thread,
+    [TB_CRASH_THREADS] = read_threads,
     [TB_CRASH_OUTER] = read_outer,
+    [TB_CRASH_EXCEPTION] = tb_crash_read_exception,
+    [TB_CRASH_UNLOADED] = tb_crash_read_unloaded,
+    [TB_CRASH_MAPPING] = tb_crash_read_mapping,
 };
 
 /* ---- the record ---- */

@@ -36,7 +36,11 @@ enum {
     TB_CRASH_MAPPINGS_MAX = 3,
     TB_CRASH_THREAD_BYTES = 2 * 4 + 16 + TB_CRASH_N_REGS * 8 + 8, /* before the stack bytes */
     TB_CRASH_THREADS_BYTES = 4 * 4 + 8,
-    TB_CRASH_MORE_MAX = 896 << 10, /* payload of the file with the other threads */
+    TB_CRASH_TYPE_MAX = 1023, /* of an exception: its type's name, and the text of what() */
+    TB_CRASH_WHAT_MAX = 1024,
+    TB_CRASH_UNLOADED_BYTES = 2 * 8,            /* before the path */
+    TB_CRASH_MAPPING_BYTES = 2 * 8 + 2 * 4 + 8, /* before the path */
+    TB_CRASH_MORE_MAX = 896 << 10,              /* payload of the file with the other threads */
 };
 enum { TB_CRASH_STACK_CUT = 1, TB_CRASH_FRAMES_CUT = 2 }; /* flags of the end chunk, of a thread */
 
@@ -66,7 +70,7 @@ struct tb_crash_note {
 /* Where a library was that has been unloaded. */
 struct tb_crash_unloaded {
     uint64_t lo, hi;  /* hi exclusive */
-    const char *path; /* borrowed, len bytes, no NUL */
+    const char *path; /* borrowed, len bytes, no NUL; never empty */
     size_t len;
 };
 
@@ -97,11 +101,15 @@ struct tb_crash_threads {
     uint64_t stopped_ns;
 };
 
-/* The following are signal-safe. Of a thread all but its stack bytes. */
+/* The following are signal-safe. Of a thread all but its stack bytes, of a library and a mapping
+ * all but the path. */
 void tb_crash_thread_pack(const struct tb_crash_thread *thread, uint8_t out[TB_CRASH_THREAD_BYTES]);
 void tb_crash_threads_pack(const struct tb_crash_threads *threads,
                            uint8_t out[TB_CRASH_THREADS_BYTES]);
 void tb_crash_fixed_pack(const struct tb_crash_fixed *fixed, uint8_t out[TB_CRASH_FIXED_BYTES]);
+void tb_crash_unloaded_pack(uint64_t lo, uint64_t hi, uint8_t out[TB_CRASH_UNLOADED_BYTES]);
+void tb_crash_mapping_pack(const struct tb_crash_mapping *mapping,
+                           uint8_t out[TB_CRASH_MAPPING_BYTES]);
 
 /* A crash record read: pointers borrow from the data it was read from. */
 struct tb_crash {

@@ -13,6 +13,30 @@ static void touch(const void *data, size_t len)
         sink ^= bytes[i];
 }
 
+static void check_facts(const struct tb_crash *crash)
+{
+    if (crash->n_unloaded > TB_CRASH_UNLOADED_MAX || crash->n_mappings > TB_CRASH_MAPPINGS_MAX ||
+        crash->exception_what_len > TB_CRASH_WHAT_MAX ||
+        (crash->exception_type && crash->exception_type[0] == '\0') ||
+        (crash->exception_what_len > 0) != (crash->exception_what != NULL) ||
+        (crash->exception_what && !crash->exception_type))
+        abort();
+    if (crash->exception_type)
+        touch(crash->exception_type, strlen(crash->exception_type));
+    touch(crash->exception_what, crash->exception_what_len);
+    for (size_t i = 0; i < crash->n_unloaded; i++) {
+        touch(crash->unloaded[i].path, crash->unloaded[i].len);
+        if (crash->unloaded[i].lo >= crash->unloaded[i].hi || crash->unloaded[i].len == 0)
+            abort();
+    }
+    for (size_t i = 0; i < crash->n_mappings; i++) {
+        touch(crash->mappings[i].path, crash->mappings[i].len);
+        if (crash->mappings[i].lo >= crash->mappings[i].hi ||
+            (i > 0 && crash->mappings[i - 1].lo > crash->mappings[i].lo))
+            abort();
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct tb_crash crash;
@@ -42,6 +66,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         touch(crash.threads[i].name, strlen(crash.threads[i].name));
         touch(crash.threads[i].stack, crash.threads[i].stack_len);
     }
+    check_facts(&crash);
     tb_crash_fixed_pack(&crash.fixed, fixed);
     touch(crash.fixed.thread_name, strlen(crash.fixed.thread_name));
     tb_crash_done(&crash);
