@@ -218,6 +218,39 @@ KEEP static void truncated_map(void)
         page[100] = 1;
 }
 
+/* As a log or a database has it, for reading. */
+KEEP static void write_mapped_file(void)
+{
+    char path[] = "torture-mapped-XXXXXX";
+    int fd = mkstemp(path);
+    if (fd < 0 || ftruncate(fd, 3 * PAGE) != 0)
+        return;
+    volatile char *pages = mmap(NULL, 2 * PAGE, PROT_READ, MAP_SHARED, fd, PAGE);
+    pages[100] = 1;
+}
+
+/* One byte behind what was asked for. */
+KEEP static void write_behind(void)
+{
+    volatile char *pages =
+        mmap(NULL, 3 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (mprotect((void *)(pages + 2 * PAGE), PAGE, PROT_NONE) != 0)
+        return;
+    for (size_t i = 2 * PAGE - 8;; i++)
+        pages[i] = 1;
+}
+
+KEEP static void truncated_named(void)
+{
+    char path[] = "torture-cut-XXXXXX";
+    int fd = mkstemp(path);
+    if (fd < 0 || ftruncate(fd, PAGE) != 0)
+        return;
+    volatile char *page = mmap(NULL, PAGE, PROT_READ, MAP_SHARED, fd, 0);
+    if (ftruncate(fd, 0) == 0)
+        sink = page[100];
+}
+
 KEEP static void strlen_of_null(void)
 {
     const char *volatile text = (const char *)(size_t)zero;
@@ -285,6 +318,10 @@ static const struct mode modes[] = {
     MODE("write-code", "write to code", AT(write_code), .signal = SIGSEGV),
     MODE("guard-page", "read of a page that may not be read", AT(read_guard_page),
          .signal = SIGSEGV),
+    MODE("write-behind", "write behind memory with a guard page", AT(write_behind),
+         .signal = SIGSEGV),
+    MODE("write-file", "write to a file mapped for reading", AT(write_mapped_file),
+         .signal = SIGSEGV),
     MODE("after-unmap", "write to memory given back", AT(after_free), .signal = SIGSEGV),
     MODE("exec-data", "call of data", .run = call_data, .frames = "? call_data" CHAIN,
          .signal = SIGSEGV, .flags = SHORT),
@@ -308,6 +345,8 @@ static const struct mode modes[] = {
          .signal = SIGBUS),
     MODE("truncated-map", "mapping of a file that was truncated", AT(truncated_map),
          .signal = SIGBUS, .flags = SHORT),
+    MODE("truncated-file", "read of a mapped file that was truncated", AT(truncated_named),
+         .signal = SIGBUS),
     MODE("strlen-null", "strlen(NULL)", UNDER(strlen_of_null), .signal = SIGSEGV, .flags = SHORT),
     MODE("memcpy-null", "memcpy to NULL", UNDER(memcpy_to_null), .signal = SIGSEGV),
     MODE("printf-wild", "snprintf of %s at a wild pointer", UNDER(printf_of_wild),

@@ -96,6 +96,59 @@ KEEP static void call_unloaded(void)
     sink++;
 }
 
+/* Loaded before the library is started, so that it is in its table of modules. */
+static void load_early(void)
+{
+    load("torture_plugin.so");
+}
+
+KEEP static void call_unloaded_early(void)
+{
+    void (*volatile deed)(void) = (void (*)(void))dlsym(kept_library, "plugin_crash");
+    dlclose(kept_library);
+    deed();
+    sink++;
+}
+
+KEEP static void read_unloaded(void)
+{
+    const char *text = dlsym(load("torture_plugin.so"), "plugin_text");
+    dlclose(kept_library);
+    sink = *(const volatile char *)text;
+}
+
+KEEP static void close_plugin(void)
+{
+    dlclose(kept_library);
+    sink++;
+}
+
+KEEP static void close_plugin_and_crash(void)
+{
+    dlclose(kept_library);
+    null_write();
+    sink++;
+}
+
+KEEP static void call_from_plugin(void (*back)(void))
+{
+    void *found = dlsym(load("torture_plugin.so"), "plugin_call");
+    ((void (*)(void (*)(void)))found)(back);
+    sink++;
+}
+
+KEEP static void return_to_unloaded(void)
+{
+    call_from_plugin(close_plugin);
+    sink++;
+}
+
+KEEP static void crash_before_unloaded(void)
+{
+    call_from_plugin(close_plugin_and_crash);
+    sink++;
+}
+
 KEEP static void crash_where_another_was(void)
 {
     void *library = load("torture_stripped.so");
@@ -122,6 +175,16 @@ THROWS(cxx_thread, "throw_in_thread")
 THROWS(cxx_caught, "catch_and_go_on")
 THROWS(cxx_overflow, "overflow_std_thread")
 THROWS(cxx_catch, "crash_in_catch")
+THROWS(cxx_number, "throw_number")
+THROWS(cxx_text, "throw_text")
+THROWS(cxx_own, "throw_own_type")
+THROWS(cxx_nested, "throw_nested")
+THROWS(cxx_again, "throw_again")
+THROWS(cxx_pointer, "throw_pointer")
+THROWS(cxx_handler, "throw_with_handler")
+THROWS(cxx_unwinding, "throw_on_the_way")
+THROWS(cxx_afterwards, "terminate_afterwards")
+THROWS(cxx_abort, "abort_in_catch")
 
 #define PLUGIN "plugin_inner plugin_crash"
 
@@ -142,6 +205,16 @@ static const struct mode modes[] = {
          .frames = "null_write plugin_call crash_behind_plugin" CHAIN, .signal = SIGSEGV),
     MODE("unloaded", "call of a library that was unloaded", .run = call_unloaded,
          .frames = "? call_unloaded" CHAIN, .signal = SIGSEGV, .flags = SHORT),
+    MODE("unloaded-early", "call of a library from before init that was unloaded",
+         .before = load_early, .run = call_unloaded_early, .frames = "? call_unloaded_early" CHAIN,
+         .signal = SIGSEGV),
+    MODE("unloaded-data", "read of data of a library that was unloaded", AT(read_unloaded),
+         .signal = SIGSEGV),
+    MODE("unloaded-return", "return to a library that was unloaded", .run = return_to_unloaded,
+         .frames = "? call_from_plugin return_to_unloaded" CHAIN, .signal = SIGSEGV),
+    MODE("unloaded-below", "called by a library that was unloaded", .run = crash_before_unloaded,
+         .frames = "null_write close_plugin_and_crash ? call_from_plugin crash_before_unloaded",
+         .signal = SIGSEGV),
     MODE("replaced", "in a library loaded where another was", .run = crash_where_another_was,
          .frames = PLUGIN " call crash_where_another_was" CHAIN, .signal = SIGSEGV),
     MODE("cxx-throw", "uncaught C++ exception", .run = cxx_throw,
@@ -149,6 +222,28 @@ static const struct mode modes[] = {
     MODE("cxx-noexcept", "exception out of a noexcept function", .run = cxx_noexcept,
          .frames = "* throw_uncaught ? throw_through_noexcept call cxx_noexcept",
          .signal = SIGABRT),
+    MODE("cxx-number", "throw 42", .run = cxx_number,
+         .frames = "* throw_number call cxx_number" CHAIN, .signal = SIGABRT),
+    MODE("cxx-text", "throw \"text\"", .run = cxx_text,
+         .frames = "* throw_text call cxx_text" CHAIN, .signal = SIGABRT),
+    MODE("cxx-own", "uncaught exception of a class with two bases", .run = cxx_own,
+         .frames = "* throw_own_type call cxx_own" CHAIN, .signal = SIGABRT),
+    MODE("cxx-nested", "std::throw_with_nested", .run = cxx_nested, .frames = NULL,
+         .signal = SIGABRT),
+    MODE("cxx-again", "exception thrown again", .run = cxx_again,
+         .frames = "* throw_again call cxx_again" CHAIN, .signal = SIGABRT),
+    MODE("cxx-pointer", "std::rethrow_exception", .run = cxx_pointer,
+         .frames = "* throw_pointer call cxx_pointer" CHAIN, .signal = SIGABRT),
+    MODE("cxx-handler", "uncaught exception, with a terminate handler of the program",
+         .run = cxx_handler,
+         .frames = "* ? ? * throw_uncaught throw_with_handler call cxx_handler" CHAIN,
+         .signal = SIGABRT),
+    MODE("cxx-unwinding", "an exception on the way of another to who catches it",
+         .run = cxx_unwinding, .frames = NULL, .signal = SIGABRT),
+    MODE("cxx-afterwards", "std::terminate after an exception was caught", .run = cxx_afterwards,
+         .frames = "* terminate_afterwards call cxx_afterwards" CHAIN, .signal = SIGABRT),
+    MODE("cxx-abort", "abort in a catch block", .run = cxx_abort,
+         .frames = "* abort_in_catch call cxx_abort" CHAIN, .signal = SIGABRT),
     MODE("cxx-terminate", "std::terminate", .run = cxx_terminate,
          .frames = "* call_terminate call cxx_terminate" CHAIN, .signal = SIGABRT),
     MODE("cxx-pure", "pure virtual call", .run = cxx_pure,

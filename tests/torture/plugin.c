@@ -17,6 +17,8 @@ EXPORT void plugin_crash(void)
     plugin_sink++;
 }
 
+__attribute__((visibility("default"))) const char plugin_text[] = "a text in a library";
+
 EXPORT void plugin_call(void (*back)(void))
 {
     back();

@@ -1,7 +1,9 @@
 /* thrower.cc - what only C++ can do, in a library for torture.c to load. */
+#include <cstdlib>
 #include <exception>
 #include <new>
 #include <stdexcept>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -9,9 +11,74 @@
 
 static volatile int thrower_sink;
 
+namespace thrower
+{
+struct Part {
+    virtual ~Part() = default;
+    int number = 0;
+};
+/* The class that has the text is not the first one. */
+struct Broken : Part, std::runtime_error {
+    explicit Broken(const char *what) : std::runtime_error(std::string(what) + " is broken")
+    {
+    }
+};
+} // namespace thrower
+
 DEED throw_uncaught()
 {
     throw std::runtime_error("the text of the exception");
+}
+
+DEED throw_number()
+{
+    throw 42;
+}
+
+DEED throw_text()
+{
+    throw "a text and no object";
+}
+
+DEED throw_own_type()
+{
+    throw thrower::Broken("the pump");
+}
+
+DEED throw_nested()
+{
+    try {
+        throw_uncaught();
+    } catch (const std::exception &) {
+        std::throw_with_nested(std::logic_error("around another"));
+    }
+}
+
+DEED throw_again()
+{
+    try {
+        throw_uncaught();
+    } catch (const std::exception &) {
+        throw;
+    }
+}
+
+DEED throw_pointer()
+{
+    std::exception_ptr kept;
+    try {
+        throw_uncaught();
+    } catch (const std::exception &) {
+        kept = std::current_exception();
+    }
+    std::rethrow_exception(kept);
+}
+
+/* The handler of the program, as daemons have one that logs. */
+DEED throw_with_handler()
+{
+    std::set_terminate([]() { std::abort(); });
+    throw_uncaught();
 }
 
 DEED throw_through_noexcept()
@@ -55,6 +122,12 @@ struct Bomb {
         throw std::runtime_error("in a destructor");
     }
 };
+struct Trap {
+    ~Trap()
+    {
+        throw_number();
+    }
+};
 } // namespace thrower
 
 DEED call_pure_virtual()
@@ -67,6 +140,36 @@ DEED throw_while_unwinding()
 {
     thrower::Bomb bomb;
     throw_uncaught();
+}
+
+/* The first exception has somebody who would catch it: so its way there is gone. */
+DEED throw_on_the_way()
+{
+    try {
+        thrower::Trap trap;
+        throw_uncaught();
+    } catch (const std::exception &) {
+        thrower_sink = thrower_sink + 1;
+    }
+}
+
+DEED terminate_afterwards()
+{
+    try {
+        throw_uncaught();
+    } catch (const std::exception &) {
+        thrower_sink = thrower_sink + 1;
+    }
+    std::terminate();
+}
+
+DEED abort_in_catch()
+{
+    try {
+        throw_uncaught();
+    } catch (const std::exception &) {
+        std::abort();
+    }
 }
 
 DEED run_out_of_memory()

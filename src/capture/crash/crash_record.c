@@ -16,6 +16,8 @@
 #include "base/pack.h"
 #include "capture/report/context.h"
 #include "capture/lib.h"
+#include "capture/crash/chunk.h"
+#include "capture/crash/facts.h"
 #include "capture/crash/machine.h"
 #include "capture/modules/modules.h"
 #include "capture/report/notes.h"
@@ -39,6 +41,7 @@ enum {
     /* How far, and how long after the crash, a deep stack is walked for its outer end. */
     DEPTH_MAX = 1 << 20,
     DEPTH_MS = 100,
+    FACTS_MS = 50, /* the same for the list of all mappings */
 };
 
 static struct crash {
@@ -58,6 +61,7 @@ static struct crash {
     struct tb_stack walker;
     struct tb_unwind_place place; /* where the walk ended */
     struct tb_unwind_frame frames[TB_CRASH_FRAMES_MAX];
+    size_t n_frames;
     uint8_t packed[TB_CRASH_FRAMES_MAX * FRAME_BYTES];
     char scope[TB_SCOPES_BYTES];
     uint8_t context[TB_PROCESS_RECORD_MAX];
@@ -72,22 +76,10 @@ void tb_crash_record_setup(void)
 
 /* ---- write ---- */
 
-static void write_padding(size_t len)
-{
-    static const uint8_t zeros[ALIGNMENT];
-    (void)tb_slot_write(crash.slot, zeros, (ALIGNMENT - len % ALIGNMENT) % ALIGNMENT);
-}
-
-/* A chunk of two parts. What does not fit is left out: the reader sees a cut record. */
 static void write_chunk(int tag, const void *head, size_t head_len, const void *rest,
                         size_t rest_len)
 {
-    uint8_t header[TB_CHUNK_HEADER_BYTES];
-    tb_chunk_header((uint16_t)tag, head_len + rest_len, header);
-    (void)tb_slot_write(crash.slot, header, sizeof(header));
-    (void)tb_slot_write(crash.slot, head, head_len);
-    (void)tb_slot_write(crash.slot, rest, rest_len);
-    write_padding(head_len + rest_len);
+    tb_crash_chunk(crash.slot, tag, head, head_len, rest, rest_len);
 }
 
 /* ---- stages ---- */
@@ -192,9 +184,40 @@ static void write_frames(void)
     size_t n = tb_stack_walk_on(walker, &crash.place, crash.frames, TB_CRASH_FRAMES_MAX, &cut);
     for (size_t i = 0; i < n; i++)
         pack_frame(i, &crash.frames[i]);
+    crash.n_frames = n;
     crash.end_flags |= cut ? TB_CRASH_FRAMES_CUT : 0;
     write_chunk(TB_CRASH_FRAMES, crash.packed, n * FRAME_BYTES, NULL, 0);
     tb_slot_flush(crash.slot);
+}
+
+static struct tb_facts facts(void)
+{
+    return (struct tb_facts){.slot = crash.slot,
+                             .signal = &crash.signal,
+                             .pid = crash.pid,
+                             .walker = &crash.walker,
+                             .frames = crash.frames,
+                             .n_frames = crash.n_frames,
+                             .is_cut = (crash.end_flags & TB_CRASH_FRAMES_CUT) != 0,
+                             .until_ns = crash.begun_ns + (uint64_t)FACTS_MS * TB_NS_PER_MS};
+}
+
+static void write_exception(void)
+{
+    struct tb_facts known = facts();
+    tb_facts_exception(&known);
+}
+
+static void write_unloaded(void)
+{
+    struct tb_facts known = facts();
+    tb_facts_unloaded(&known);
+}
+
+static void write_mappings(void)
+{
+    struct tb_facts known = facts();
+    tb_facts_mappings(&known);
 }
 
 /* Of a stack that is deeper than that, the function that began a recursion without an end is at the
@@ -330,9 +353,10 @@ static void write_late_modules(void)
 
 /* The most valuable first. */
 static void (*const stages[])(void) = {
-    write_fixed,     write_trace,   write_abort, copy_stack,        write_frames,
-    write_scope,     write_notes,   write_outer, write_code,        write_stack,
-    look_at_threads, write_threads, write_end,   write_late_modules};
+    write_fixed,     write_trace,       write_abort, copy_stack,      write_frames,
+    write_exception, write_unloaded,    write_scope, write_notes,     write_mappings,
+    write_outer,     write_code,        write_stack, look_at_threads, write_threads,
+    write_end,       write_late_modules};
 enum { N_STAGES = sizeof(stages) / sizeof(stages[0]) };
 
 static void run_stages(void)
@@ -368,6 +392,7 @@ void tb_crash_record(struct tb_slot *slot, const struct tb_signal *signal, uint3
     crash.n_nested = 0;
     crash.end_flags = 0;
     crash.stack_len = 0;
+    crash.n_frames = 0;
     crash.until_ns = until_ns;
     crash.siblings.about.n_there = 0;
     crash.walker.late.n = 0;

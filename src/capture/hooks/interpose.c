@@ -18,6 +18,7 @@
 #include "capture/crash/block.h"
 #include "capture/lib.h"
 #include "capture/threads/thread.h"
+#include "capture/modules/gone.h"
 #include "capture/modules/unload.h"
 #include "towbar/towbar.h"
 
@@ -152,8 +153,13 @@ TOWBAR_API int dlclose(void *handle)
         return -1;
     if (atomic_load_explicit(&tb_lib.state, memory_order_relaxed) == TB_LIB_OFF)
         return real(handle);
+    struct tb_gone library;
+    tb_gone_look(handle, &library);
     tb_unload_begin();
     int result = real(handle);
+    int err = errno;
     tb_unload_end(result == 0);
+    tb_gone_note(&library);
+    errno = err;
     return result;
 }

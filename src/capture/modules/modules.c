@@ -15,6 +15,7 @@
 #include "capture/report/late.h"
 #include "capture/crash/memory.h"
 #include "capture/path.h"
+#include "capture/modules/gone.h"
 #include "capture/modules/unload.h"
 
 enum { N_TABLES = 4, PATH_BYTES = 512, NAME_OF_NOTE = 4 };
@@ -310,6 +311,8 @@ static int make_extended(const struct tb_process *about, const struct tb_modules
         if (!tb_modules_overlap(&known->modules[i], added, n) &&
             (is_sure || tb_late_is_proven(&known->modules[i], &before->code[i], &checked)))
             insert(table, &known->modules[i], &before->code[i]);
+        else
+            tb_gone_note_module(&known->modules[i]);
     }
     for (size_t i = 0; i < n; i++)
         insert(table, &added[i], &code[i]);

@@ -1,0 +1,148 @@
+/* facts.c - see facts.h. */
+#include "capture/crash/facts.h"
+
+#include <signal.h>
+#include <string.h>
+
+#include "capture/crash/chunk.h"
+#include "capture/crash/exception.h"
+#include "capture/crash/mapping.h"
+#include "capture/crash/quiet.h"
+#include "capture/modules/gone.h"
+#include "record/crash.h"
+
+enum {
+    FRAMES_MAX = 64,      /* that are looked at */
+    MODULES_MAX = 8,      /* that are asked whether they have a C++ runtime */
+    THREAD_FRAMES = 3,    /* the runtime's, and two of the C library: how a std::thread begins */
+    NEAR_NULL = 64 << 10, /* nobody maps anything below: vm.mmap_min_addr */
+};
+
+static size_t n_looked_at(const struct tb_facts *facts)
+{
+    return facts->n_frames < FRAMES_MAX ? facts->n_frames : FRAMES_MAX;
+}
+
+/* A return address may be the first byte behind its function. */
+static uint64_t pc_of(const struct tb_facts *facts, size_t i)
+{
+    return facts->frames[i].ip - (facts->frames[i].trust != TB_TRUST_CONTEXT);
+}
+
+/* ---- C++ ---- */
+
+/* abort, by the thread itself: only that comes of std::terminate. */
+static int is_own_abort(const struct tb_facts *facts)
+{
+    const siginfo_t *info = facts->signal->info;
+    return facts->signal->signo == SIGABRT && info->si_code <= 0 &&
+           (uint32_t)info->si_pid == facts->pid;
+}
+
+static const struct tb_module *module_of(const struct tb_facts *facts, uint64_t pc)
+{
+    struct tb_stack *walker = facts->walker;
+    size_t place;
+    if (!walker->modules)
+        return NULL;
+    int where = tb_late_find(&walker->late, walker->modules, &walker->memory, pc, &place);
+    if (where < 0)
+        return NULL;
+    return where == 0 ? &walker->late.modules[place] : &walker->modules->process.modules[place];
+}
+
+static int has_exception(const struct tb_facts *facts, const struct tb_module *module,
+                         struct tb_exception *out)
+{
+    struct tb_dynsym runtime;
+    return tb_dynsym_open(&runtime, &facts->walker->memory, module) == 0 &&
+           tb_exception_find(&runtime, out) == 0;
+}
+
+/* The runtime must be on the stack: else a program aborts by itself while it handles an exception.
+ * That the thread has storage in it is certain then. */
+static int find_exception(const struct tb_facts *facts, struct tb_exception *out)
+{
+    uint64_t seen[MODULES_MAX];
+    int n_seen = 0;
+    size_t n = n_looked_at(facts);
+    if (!facts->is_cut && n + THREAD_FRAMES > facts->n_frames)
+        n = facts->n_frames > THREAD_FRAMES ? facts->n_frames - THREAD_FRAMES : 0;
+    for (size_t i = 0; i < n && n_seen < MODULES_MAX; i++) {
+        int k = 0;
+        const struct tb_module *module = module_of(facts, pc_of(facts, i));
+        if (!module)
+            continue;
+        while (k < n_seen && seen[k] != module->lo)
+            k++;
+        if (k < n_seen)
+            continue;
+        seen[n_seen++] = module->lo;
+        if (has_exception(facts, module, out))
+            return 1;
+    }
+    return 0;
+}
+
+void tb_facts_exception(const struct tb_facts *facts)
+{
+    static struct tb_exception exception;
+    if (tb_quiet() || !is_own_abort(facts) || !find_exception(facts, &exception))
+        return;
+    tb_crash_chunk(facts->slot, TB_CRASH_EXCEPTION, exception.type, exception.type_len + 1,
+                   exception.what, exception.what_len);
+}
+
+/* ---- unloaded libraries ---- */
+
+/* Those of the module table that somebody leads to, and that are not there. */
+static void note_if_gone(const struct tb_modules *modules, uint64_t address)
+{
+    long place = tb_modules_find(modules, address);
+    if (place >= 0)
+        tb_gone_note_module(&modules->process.modules[place]);
+}
+
+void tb_facts_unloaded(const struct tb_facts *facts)
+{
+    struct tb_gone library;
+    uint8_t head[TB_CRASH_UNLOADED_BYTES];
+    const struct tb_modules *modules = facts->walker->modules;
+    size_t n = modules ? n_looked_at(facts) : 0;
+    for (size_t i = 0; i < n; i++)
+        note_if_gone(modules, pc_of(facts, i));
+    if (modules && facts->signal->info->si_code > 0)
+        note_if_gone(modules, (uint64_t)(uintptr_t)facts->signal->info->si_addr);
+    for (unsigned back = 0; back < TB_GONE_MAX; back++) {
+        if (tb_gone_get(back, &library) != 0)
+            continue;
+        tb_crash_unloaded_pack(library.lo, library.hi, head);
+        tb_crash_chunk(facts->slot, TB_CRASH_UNLOADED, head, sizeof(head), library.path,
+                       strnlen(library.path, sizeof(library.path)));
+    }
+}
+
+/* ---- mappings ---- */
+
+/* The kernel says no address for one that no processor has. */
+static int has_address(const siginfo_t *info, int signo)
+{
+    return (signo == SIGSEGV || signo == SIGBUS) && info->si_code > 0 &&
+           info->si_code != SI_KERNEL && (uint64_t)(uintptr_t)info->si_addr >= NEAR_NULL;
+}
+
+void tb_facts_mappings(const struct tb_facts *facts)
+{
+    static struct tb_mappings found;
+    uint8_t head[TB_CRASH_MAPPING_BYTES];
+    const siginfo_t *info = facts->signal->info;
+    if (tb_quiet() || !has_address(info, facts->signal->signo) ||
+        tb_mapping_find((uint64_t)(uintptr_t)info->si_addr, facts->until_ns, &found) != 0)
+        return;
+    for (size_t i = 0; i < found.n; i++) {
+        const struct tb_crash_mapping *mapping = &found.mappings[i].about;
+        tb_crash_mapping_pack(mapping, head);
+        tb_crash_chunk(facts->slot, TB_CRASH_MAPPING, head, sizeof(head), mapping->path,
+                       mapping->len);
+    }
+}

@@ -1,0 +1,309 @@
+/* With the C++ runtime that is installed, driven from C: no compiler for C++ is needed. */
+#include "capture/crash/exception.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <link.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "capture/crash/exception_text.h"
+
+/* From the beginning of a header of libstdc++ to the object. */
+enum { HEADER_BYTES = 112, CLASS_AT = 80, OBJECT_AT = 32 };
+
+static void *library; /* opened as a plug-in does: its names are not global */
+static struct tb_memory memory;
+static struct tb_dynsym runtime;
+static struct tb_exception seen;
+
+static void *named(const char *name)
+{
+    void *found = dlsym(library, name);
+    assert_non_null(found);
+    return found;
+}
+
+static uintptr_t call_of(const char *name)
+{
+    return (uintptr_t)named(name);
+}
+
+static int open_runtime(void **state)
+{
+    struct dl_find_object found;
+    (void)state;
+    library = dlopen("libstdc++.so.6", RTLD_NOW | RTLD_LOCAL);
+    if (!library)
+        return 0;
+    (void)_dl_find_object(named("__cxa_begin_catch"), &found);
+    const struct tb_module module = {.lo = (uint64_t)(uintptr_t)found.dlfo_map_start,
+                                     .hi = (uint64_t)(uintptr_t)found.dlfo_map_end,
+                                     .bias = found.dlfo_link_map->l_addr};
+    tb_memory_reset(&memory);
+    return tb_dynsym_open(&runtime, &memory, &module);
+}
+
+static void need_runtime(void)
+{
+    if (!library)
+        skip();
+    tb_memory_reset(&memory);
+}
+
+static uint64_t globals_by_call(void)
+{
+    return (uint64_t)(uintptr_t)((void *(*)(void))call_of("__cxa_get_globals_fast"))();
+}
+
+static void *find_in_thread(void *arg)
+{
+    static struct tb_memory its_memory;
+    struct tb_dynsym its_runtime = runtime;
+    uint64_t before = 1;
+    uint64_t after = 1;
+    its_runtime.memory = &its_memory;
+    tb_memory_reset(&its_memory);
+    int err = tb_exception_globals(&its_runtime, &before);
+    uint64_t want = globals_by_call();
+    tb_memory_reset(&its_memory);
+    *(int *)arg = tb_exception_globals(&its_runtime, &after) == 0 && after == want &&
+                  (err == -ENOENT || before == want);
+    return NULL;
+}
+
+/* A thread that never came to the runtime has none, or the right ones. */
+static void globals_of_every_thread_are_those_that_the_runtime_says(void **state)
+{
+    (void)state;
+    uint64_t address = 0;
+    need_runtime();
+    uint64_t want = globals_by_call();
+    assert_int_equal(tb_exception_globals(&runtime, &address), 0);
+    assert_true(address == want);
+    for (int i = 0; i < 3; i++) {
+        pthread_t thread;
+        int is_right = 0;
+        assert_int_equal(pthread_create(&thread, NULL, find_in_thread, &is_right), 0);
+        assert_int_equal(pthread_join(thread, NULL), 0);
+        assert_true(is_right);
+    }
+}
+
+/* As throw does it: an object of type, made by a constructor from a text. */
+static char *make_exception(const char *type, const char *constructor, const char *text)
+{
+    enum { OBJECT_BYTES = 16 };
+    char *object = ((void *(*)(size_t))call_of("__cxa_allocate_exception"))(OBJECT_BYTES);
+    void *(*init)(void *, void *, void *) =
+        (void *(*)(void *, void *, void *))call_of("__cxa_init_primary_exception");
+    assert_non_null(object);
+    (void)init(object, named(type), NULL);
+    ((void (*)(void *, const char *))call_of(constructor))(object, text);
+    memcpy(object - OBJECT_AT, "\0++CCUNG", 8);
+    return object;
+}
+
+static void begin_catch(char *object)
+{
+    (void)((void *(*)(void *))call_of("__cxa_begin_catch"))(object - OBJECT_AT);
+}
+
+static void end_catch(void)
+{
+    ((void (*)(void))call_of("__cxa_end_catch"))();
+}
+
+static int look(void)
+{
+    tb_memory_reset(&memory);
+    return tb_exception_find(&runtime, &seen);
+}
+
+static void the_exception_that_is_handled_now_is_found(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *type, *constructor, *name, *text;
+    } rows[] = {
+        {"_ZTISt13runtime_error", "_ZNSt13runtime_errorC1EPKc", "St13runtime_error", "of run"},
+        {"_ZTISt11logic_error", "_ZNSt11logic_errorC1EPKc", "St11logic_error", "of logic"},
+        {"_ZTISt12out_of_range", "_ZNSt12out_of_rangeC1EPKc", "St12out_of_range", "below that"},
+        {"_ZTISt14overflow_error", "_ZNSt14overflow_errorC1EPKc", "St14overflow_error", ""},
+    };
+    need_runtime();
+    assert_int_equal(look(), -ENOENT);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        begin_catch(make_exception(rows[i].type, rows[i].constructor, rows[i].text));
+        assert_int_equal(look(), 0);
+        assert_string_equal(seen.type, rows[i].name);
+        assert_int_equal(seen.type_len, strlen(rows[i].name));
+        assert_int_equal(seen.what_len, strlen(rows[i].text));
+        assert_memory_equal(seen.what, rows[i].text, seen.what_len);
+    }
+    for (size_t i = sizeof(rows) / sizeof(rows[0]); i-- > 0;) { /* one in the other's handler */
+        assert_int_equal(look(), 0);
+        assert_string_equal(seen.type, rows[i].name);
+        end_catch();
+    }
+    assert_int_equal(look(), -ENOENT);
+}
+
+static void a_long_text_is_cut_at_its_cap(void **state)
+{
+    (void)state;
+    static char text[4096];
+    need_runtime();
+    memset(text, 'x', sizeof(text) - 1);
+    begin_catch(make_exception("_ZTISt13runtime_error", "_ZNSt13runtime_errorC1EPKc", text));
+    assert_int_equal(look(), 0);
+    assert_int_equal(seen.what_len, TB_CRASH_WHAT_MAX);
+    end_catch();
+}
+
+static void one_that_is_no_cxx_exception_is_left_out(void **state)
+{
+    (void)state;
+    need_runtime();
+    char *object =
+        make_exception("_ZTISt13runtime_error", "_ZNSt13runtime_errorC1EPKc", "of another");
+    begin_catch(object);
+    memcpy(object - OBJECT_AT, "\0TSURZOM", 8);
+    assert_int_equal(look(), -ENOENT);
+    memcpy(object - OBJECT_AT, "\2++CCUNG", 8);
+    assert_int_equal(look(), -ENOENT);
+    memcpy(object - OBJECT_AT, "\0++CCUNG", 8);
+    assert_int_equal(look(), 0);
+    end_catch();
+}
+
+/* Where all is overwritten but the class: nothing is followed into the void. */
+static void a_header_that_was_overwritten_is_none(void **state)
+{
+    (void)state;
+    static const uint8_t values[] = {0, 1, 0x41, 0xff};
+    need_runtime();
+    char *object = make_exception("_ZTISt13runtime_error", "_ZNSt13runtime_errorC1EPKc", "whole");
+    char *header = object - HEADER_BYTES;
+    char kept[HEADER_BYTES];
+    begin_catch(object);
+    memcpy(kept, header, sizeof(kept));
+    for (size_t i = 0; i < sizeof(values); i++) {
+        memset(header, values[i], CLASS_AT);
+        assert_int_equal(look(), -ENOENT);
+    }
+    memcpy(header, kept, CLASS_AT);
+    for (size_t at = 0; at < HEADER_BYTES; at++) {
+        char was = header[at];
+        header[at] = (char)~was;
+        (void)look();
+        header[at] = was;
+    }
+    assert_int_equal(look(), 0);
+    end_catch();
+}
+
+/* ---- types of our own: rows of std::type_info as the compiler writes them ---- */
+
+struct single {
+    uint64_t vptr;
+    const char *name;
+    const void *base;
+};
+
+struct several {
+    uint64_t vptr;
+    const char *name;
+    uint32_t flags, n;
+    struct {
+        const void *type;
+        int64_t offset;
+    } bases[3];
+};
+
+static uint64_t vptr_of(const char *type)
+{
+    uint64_t vptr;
+    memcpy(&vptr, named(type), sizeof(vptr));
+    return vptr;
+}
+
+static void text_of(const void *type, const void *object, const char *name, const char *text)
+{
+    tb_memory_reset(&memory);
+    assert_int_equal(
+        tb_exception_text(&runtime, (uint64_t)(uintptr_t)type, (uint64_t)(uintptr_t)object, &seen),
+        0);
+    assert_string_equal(seen.type, name);
+    assert_int_equal(seen.what_len, strlen(text));
+    assert_memory_equal(seen.what, text, seen.what_len);
+}
+
+static void the_text_is_found_in_bases_of_any_depth(void **state)
+{
+    (void)state;
+    static const char *const object[] = {"vptr", "a text", "another vptr", "a text behind"};
+    need_runtime();
+    const struct single inner = {vptr_of("_ZTISt13runtime_error"), "5Inner",
+                                 named("_ZTISt11logic_error")};
+    const struct single outer = {vptr_of("_ZTISt13runtime_error"), "*5Outer", &inner};
+    const struct several many = {
+        vptr_of("_ZTISd"), "4Many", 0, 2, {{named("_ZTISt9exception"), 2}, {&outer, 16 << 8 | 2}}};
+    const struct several virtual_ = {vptr_of("_ZTISd"), "7Virtual", 0, 1, {{&outer, 16 << 8 | 3}}};
+    text_of(&inner, object, "5Inner", "a text");
+    text_of(&outer, object, "5Outer", "a text");
+    text_of(&many, object, "4Many", "a text behind");
+    text_of(&virtual_, object, "7Virtual", "");
+    text_of(named("_ZTIPKc"), object, "PKc", "vptr");
+    text_of(named("_ZTISt9bad_alloc"), object, "St9bad_alloc", "");
+    text_of(named("_ZTIi"), object, "i", "");
+}
+
+static void bases_that_go_round_in_circles_end(void **state)
+{
+    (void)state;
+    need_runtime();
+    struct single round = {vptr_of("_ZTISt13runtime_error"), "5Round", NULL};
+    round.base = &round;
+    text_of(&round, &round, "5Round", "");
+    struct several many = {vptr_of("_ZTISd"), "4Many", 0, UINT32_MAX, {{NULL, 0}}};
+    for (int i = 0; i < 3; i++)
+        many.bases[i].type = &many;
+    text_of(&many, &many, "4Many", "");
+}
+
+static void a_type_without_a_name_is_none(void **state)
+{
+    (void)state;
+    need_runtime();
+    const struct single nameless = {vptr_of("_ZTISt13runtime_error"), "", NULL};
+    const struct single wild = {1, (const char *)16, NULL};
+    tb_memory_reset(&memory);
+    assert_int_equal(tb_exception_text(&runtime, (uint64_t)(uintptr_t)&nameless, 0, &seen),
+                     -ENOENT);
+    assert_int_equal(tb_exception_text(&runtime, (uint64_t)(uintptr_t)&wild, 0, &seen), -ENOENT);
+    assert_int_equal(tb_exception_text(&runtime, 16, 0, &seen), -ENOENT);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(globals_of_every_thread_are_those_that_the_runtime_says),
+        cmocka_unit_test(the_exception_that_is_handled_now_is_found),
+        cmocka_unit_test(a_long_text_is_cut_at_its_cap),
+        cmocka_unit_test(one_that_is_no_cxx_exception_is_left_out),
+        cmocka_unit_test(a_header_that_was_overwritten_is_none),
+        cmocka_unit_test(the_text_is_found_in_bases_of_any_depth),
+        cmocka_unit_test(bases_that_go_round_in_circles_end),
+        cmocka_unit_test(a_type_without_a_name_is_none),
+    };
+    return cmocka_run_group_tests(tests, open_runtime, NULL);
+}
