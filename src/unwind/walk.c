@@ -3,8 +3,8 @@
  * 1. Memory is read through ops->read alone, so a wrong guess costs a failed read, not a fault.
  * 2. The stack pointer grows with every step but over a signal frame (which leaves an alternate
  *    stack), and never more than max frames are found: the walk ends.
- * 3. A frame is only taken when its address is in code, or at least readable where the unwind data
- *    say so (code made at run time).
+ * 3. A frame is only taken when its address is in code, or where the unwind data say so at least
+ *    readable (code made at run time), or in a module that was unloaded.
  * Order of the fix-ups, as the cases that they were tried on asked for: in code that has no row the
  * scan comes first, since such code often has no frame pointer either and bp belongs to a caller;
  * where ip itself is nonsense (an overwritten return address) the frame pointer comes first. Stacks
@@ -57,6 +57,11 @@ static bool is_mapped(const struct walker *w, uint64_t address)
     return address != 0 && w->ops->read(w->ops->arg, address, &byte, 1) == 0;
 }
 
+static bool was_code(const struct walker *w, uint64_t address)
+{
+    return w->ops->was_code && w->ops->was_code(w->ops->arg, address);
+}
+
 static enum outcome move(struct walker *w, struct tb_unwind_regs to, int trust)
 {
     w->regs = to;
@@ -75,7 +80,7 @@ static enum outcome move_by_data(struct walker *w, struct tb_unwind_regs to)
     if (to.ip == 0)
         return ENDED;
     (void)move(w, to, TB_TRUST_CFI);
-    return is_code(w, to.ip - 1) || is_mapped(w, to.ip) ? MOVED : LOST;
+    return is_code(w, to.ip - 1) || is_mapped(w, to.ip) || was_code(w, to.ip - 1) ? MOVED : LOST;
 }
 
 static enum outcome step_standard(struct walker *w, const struct tb_unwind_row *row)

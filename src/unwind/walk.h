@@ -56,6 +56,8 @@ struct tb_unwind_ops {
     int (*step)(void *arg, uint64_t pc, struct tb_unwind_regs *regs);
     /* Is address inside executable code of a module? */
     int (*is_code)(void *arg, uint64_t address);
+    /* Was it so in a module that is not there any more? May be NULL. */
+    int (*was_code)(void *arg, uint64_t address);
     /* Steps that need no other callback, as quickly as may be: regs is a return address; stores it
      * and the frames above it for as long as the row of each is at hand, and the caller's ip is
      * code and its sp higher. Returns how many were stored, at most max, of which ip and sp are

@@ -101,7 +101,8 @@ static inline void live_init(struct live *live)
     dl_iterate_phdr(live_add, live);
     live->use_rows = 1;
     live->source = (struct tb_rows_source){live, live_module, live_read};
-    live->ops = (struct tb_unwind_ops){live, live_read, live_row, live_step, live_is_code, NULL};
+    live->ops =
+        (struct tb_unwind_ops){live, live_read, live_row, live_step, live_is_code, NULL, NULL};
 }
 
 #if defined(__x86_64__)

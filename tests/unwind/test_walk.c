@@ -57,7 +57,7 @@ static int fake_is_code(void *arg, uint64_t address)
 static size_t walk_fake(struct fake *f, struct tb_unwind_regs regs, struct tb_unwind_frame *frames,
                         size_t max, int *cut)
 {
-    const struct tb_unwind_ops ops = {f, fake_read, fake_row, NULL, fake_is_code, NULL};
+    const struct tb_unwind_ops ops = {f, fake_read, fake_row, NULL, fake_is_code, NULL, NULL};
     return tb_unwind_walk(&ops, regs, 1, frames, max, cut);
 }
 
@@ -124,7 +124,7 @@ static void full_list_says_that_it_is_cut(void **state)
 static void walk_that_was_cut_goes_on_where_it_ended(void **state)
 {
     struct fake f = {0};
-    const struct tb_unwind_ops ops = {&f, fake_read, fake_row, NULL, fake_is_code, NULL};
+    const struct tb_unwind_ops ops = {&f, fake_read, fake_row, NULL, fake_is_code, NULL, NULL};
     struct tb_unwind_frame at_once[FRAMES];
     struct tb_unwind_frame frames[FRAMES];
     (void)state;
@@ -144,6 +144,35 @@ static void walk_that_was_cut_goes_on_where_it_ended(void **state)
         assert_int_equal(n, 13);
         assert_memory_equal(frames, at_once, n * sizeof(frames[0]));
     }
+}
+
+static int was_code_beside(void *arg, uint64_t address)
+{
+    (void)arg;
+    return address >= CODE_AT + CODE_BYTES && address < CODE_AT + 2 * CODE_BYTES;
+}
+
+/* There are no rows for it any more: beyond it the frame pointer helps. */
+static void frame_in_a_module_that_was_unloaded_is_kept(void **state)
+{
+    struct fake f = {0};
+    struct tb_unwind_ops ops = {&f, fake_read, fake_row, NULL, fake_is_code, was_code_beside, NULL};
+    struct tb_unwind_frame frames[FRAMES];
+    (void)state;
+    f.row = (struct tb_unwind_row){.kind = TB_ROW_STD, .cfa_offset = 8};
+    f.stack[0] = CODE_AT + CODE_BYTES + 50;
+    f.stack[4] = 0;
+    f.stack[5] = call_at(&f, 200);
+    const struct tb_unwind_regs regs = {CODE_AT + 100, STACK_AT, stack_address(4)};
+    size_t n = tb_unwind_walk(&ops, regs, 1, frames, FRAMES, NULL);
+    assert_true(n >= 2);
+    assert_true(frames[1].ip == CODE_AT + CODE_BYTES + 50);
+    assert_int_equal(frames[1].trust, TB_TRUST_CFI);
+    ops.was_code = NULL;
+    n = tb_unwind_walk(&ops, regs, 1, frames, FRAMES, NULL);
+    assert_true(n >= 2);
+    assert_true(frames[1].ip == CODE_AT + 200);
+    assert_int_equal(frames[1].trust, TB_TRUST_FP);
 }
 
 static void walk_that_meets_its_end_with_the_last_slot_is_not_cut(void **state)
@@ -544,6 +573,7 @@ int main(void)
         cmocka_unit_test(full_list_says_that_it_is_cut),
         cmocka_unit_test(walk_that_was_cut_goes_on_where_it_ended),
         cmocka_unit_test(walk_that_meets_its_end_with_the_last_slot_is_not_cut),
+        cmocka_unit_test(frame_in_a_module_that_was_unloaded_is_kept),
         cmocka_unit_test(frame_that_leads_to_itself_ends_the_walk),
         cmocka_unit_test(scan_takes_a_call_that_led_here_before_what_is_left_over),
         cmocka_unit_test(scan_takes_a_call_of_here_before_one_of_a_stub),

@@ -95,28 +95,33 @@ void tb_facts_exception(const struct tb_facts *facts)
 
 /* ---- unloaded libraries ---- */
 
-/* Those of the module table that somebody leads to, and that are not there. */
-static void note_if_gone(const struct tb_modules *modules, uint64_t address)
+/* What frames lead to and is not there: of the module table it is noted now, and what the table
+ * does not have is to be in the record, which names the frames. */
+static void look_for_gone(const struct tb_facts *facts, uint64_t address)
 {
-    long place = tb_modules_find(modules, address);
+    struct tb_gone gone;
+    struct tb_stack *walker = facts->walker;
+    long place = tb_modules_find(walker->modules, address);
     if (place >= 0)
-        tb_gone_note_module(&modules->process.modules[place]);
+        tb_gone_note_module(&walker->modules->process.modules[place],
+                            &walker->modules->code[place]);
+    else if (tb_gone_find(address, &gone) == 0)
+        tb_late_keep(&walker->late, walker->modules, &gone.module, &gone.code);
 }
 
 void tb_facts_unloaded(const struct tb_facts *facts)
 {
-    struct tb_gone library;
+    static struct tb_gone library;
     uint8_t head[TB_CRASH_UNLOADED_BYTES];
-    const struct tb_modules *modules = facts->walker->modules;
-    size_t n = modules ? n_looked_at(facts) : 0;
+    size_t n = facts->walker->modules ? n_looked_at(facts) : 0;
     for (size_t i = 0; i < n; i++)
-        note_if_gone(modules, pc_of(facts, i));
-    if (modules && facts->signal->info->si_code > 0)
-        note_if_gone(modules, (uint64_t)(uintptr_t)facts->signal->info->si_addr);
+        look_for_gone(facts, pc_of(facts, i));
+    if (n > 0 && facts->signal->info->si_code > 0)
+        look_for_gone(facts, (uint64_t)(uintptr_t)facts->signal->info->si_addr);
     for (unsigned back = 0; back < TB_GONE_MAX; back++) {
         if (tb_gone_get(back, &library) != 0)
             continue;
-        tb_crash_unloaded_pack(library.lo, library.hi, head);
+        tb_crash_unloaded_pack(library.module.lo, library.module.hi, head);
         tb_crash_chunk(facts->slot, TB_CRASH_UNLOADED, head, sizeof(head), library.path,
                        strnlen(library.path, sizeof(library.path)));
     }

@@ -1,32 +1,36 @@
 /* gone.h - which libraries were unloaded: the last TB_GONE_MAX, and where they were.
  *
  * They are noted when a library that is closed turns out to have gone (dlclose, in the shared
- * library), and when a module table is made anew without one of the table before. Where one is
- * noted while TB_GONE_MAX others are, or in a fork child by a thread of the parent, it is lost. */
+ * library), and when a module table is made anew without one of the table before. One is lost when
+ * TB_GONE_MAX others are noted at that moment, or by a thread that is not there in a fork child. */
 #ifndef TB_CAPTURE_GONE_H
 #define TB_CAPTURE_GONE_H
 
 #include <stdint.h>
 
-#include "record/process.h"
+#include "capture/modules/modules.h"
 
 enum { TB_GONE_MAX = 16, TB_GONE_PATH = 256 };
 
 struct tb_gone {
-    uint64_t lo, hi; /* 0, 0: none */
+    struct tb_module module; /* its path is that below; lo and hi 0: none */
+    struct tb_code code;
     char path[TB_GONE_PATH];
 };
 
-/* Before a dlclose: what the handle is of; what cannot be told is none. Signal-safe. */
+/* Before a dlclose: what the handle is of; what cannot be told is none. Where another thread is at
+ * the same, without build ID. Signal-safe. */
 void tb_gone_look(void *handle, struct tb_gone *out);
 /* Notes it, if it is gone, and a file by its path (the kernel's own are never unloaded).
  * Signal-safe. */
 void tb_gone_note(const struct tb_gone *library);
 /* The same for one of a module table. Signal-safe. */
-void tb_gone_note_module(const struct tb_module *module);
+void tb_gone_note_module(const struct tb_module *module, const struct tb_code *code);
 /* The one noted back places before the last, 0 to TB_GONE_MAX - 1. 0; -ENOENT when there is none,
  * when it is being noted, or when it is there again. Signal-safe. */
 int tb_gone_get(unsigned back, struct tb_gone *out);
+/* The last one that had the address: 0 or -ENOENT. Signal-safe. */
+int tb_gone_find(uint64_t address, struct tb_gone *out);
 /* Is the library of that path not in memory at lo any more? Signal-safe. */
 int tb_gone_is(uint64_t lo, const char *path);
 

@@ -312,7 +312,7 @@ static int make_extended(const struct tb_process *about, const struct tb_modules
             (is_sure || tb_late_is_proven(&known->modules[i], &before->code[i], &checked)))
             insert(table, &known->modules[i], &before->code[i]);
         else
-            tb_gone_note_module(&known->modules[i]);
+            tb_gone_note_module(&known->modules[i], &before->code[i]);
     }
     for (size_t i = 0; i < n; i++)
         insert(table, &added[i], &code[i]);

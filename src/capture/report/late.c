@@ -9,6 +9,7 @@
 
 #include "capture/path.h"
 #include "capture/modules/unload.h"
+#include "capture/text.h"
 
 enum { SEGMENTS_MAX = 64, NOTES_BYTES = 1024 };
 
@@ -94,26 +95,55 @@ static void read_headers(struct tb_memory *memory, struct tb_module *module, str
     }
 }
 
-static int add(struct tb_late *late, struct tb_memory *memory, const struct dl_find_object *found,
-               size_t *place)
+static void describe(const struct dl_find_object *found, struct tb_memory *memory,
+                     struct tb_module *module, struct tb_code *code, char path[TB_LATE_PATH])
 {
-    if (late->n == TB_LATE_MAX)
-        return -ENOENT;
-    size_t i = late->n;
-    struct tb_module *module = &late->modules[i];
-    (void)tb_path_make_whole(found->dlfo_link_map->l_name, late->paths[i], TB_LATE_PATH);
+    (void)tb_path_make_whole(found->dlfo_link_map->l_name, path, TB_LATE_PATH);
     *module = (struct tb_module){
         .lo = (uint64_t)(uintptr_t)found->dlfo_map_start,
         .hi = (uint64_t)(uintptr_t)found->dlfo_map_end,
         .bias = found->dlfo_link_map->l_addr,
         .eh_frame_hdr = (uint64_t)(uintptr_t)found->dlfo_eh_frame,
-        .path = late->paths[i],
+        .path = path,
     };
-    late->code[i] = (struct tb_code){.low = module->lo, .high = module->hi, .is_late = 1};
-    read_headers(memory, module, &late->code[i]);
-    late->n++;
+    *code = (struct tb_code){.low = module->lo, .high = module->hi, .is_late = 1};
+    if (memory)
+        read_headers(memory, module, code);
+}
+
+int tb_late_describe(uint64_t address, struct tb_memory *memory, struct tb_module *module,
+                     struct tb_code *code, char path[TB_LATE_PATH])
+{
+    struct dl_find_object found;
+    if (ask_loader(address, &found) != 0)
+        return -ENOENT;
+    describe(&found, memory, module, code, path);
+    return 0;
+}
+
+static int add(struct tb_late *late, struct tb_memory *memory, const struct dl_find_object *found,
+               size_t *place)
+{
+    if (late->n == TB_LATE_MAX)
+        return -ENOENT;
+    size_t i = late->n++;
+    describe(found, memory, &late->modules[i], &late->code[i], late->paths[i]);
     *place = i;
     return 0;
+}
+
+void tb_late_keep(struct tb_late *late, const struct tb_modules *modules,
+                  const struct tb_module *module, const struct tb_code *code)
+{
+    size_t i = late->n;
+    if (i == TB_LATE_MAX || tb_modules_overlap(module, late->modules, i) ||
+        tb_modules_overlap(module, modules->process.modules, modules->process.n_modules))
+        return;
+    (void)tb_text_copy(late->paths[i], TB_LATE_PATH, module->path);
+    late->modules[i] = *module;
+    late->modules[i].path = late->paths[i];
+    late->code[i] = *code;
+    late->n++;
 }
 
 int tb_late_find(struct tb_late *late, const struct tb_modules *modules, struct tb_memory *memory,

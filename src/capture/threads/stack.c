@@ -13,6 +13,7 @@
 
 #include "capture/report/context.h"
 #include "capture/crash/quiet.h"
+#include "capture/modules/gone.h"
 #include "capture/modules/rowcache.h"
 #include "capture/report/run.h"
 #include "unwind/rows.h"
@@ -113,6 +114,19 @@ static int is_code(void *arg, uint64_t address)
            address < stack->last_code->high;
 }
 
+/* Of what is_code has denied: one of the table, or one that was noted. */
+static int was_code(void *arg, uint64_t address)
+{
+    const struct tb_stack *stack = arg;
+    struct tb_gone gone;
+    long place = stack->modules ? tb_modules_find(stack->modules, address) : -1;
+    if (place >= 0)
+        return address >= stack->modules->code[place].low &&
+               address < stack->modules->code[place].high;
+    return tb_gone_find(address, &gone) == 0 && address >= gone.code.low &&
+           address < gone.code.high;
+}
+
 static int find_module(void *arg, uint64_t address, struct tb_rows_module *out)
 {
     struct tb_stack *stack = arg;
@@ -182,6 +196,7 @@ size_t tb_stack_walk_on(struct tb_stack *stack, struct tb_unwind_place *place,
                                       .row = find_row,
                                       .step = step,
                                       .is_code = is_code,
+                                      .was_code = was_code,
                                       .run = tb_run_steps};
     int kept = errno;
     size_t n = tb_unwind_walk_on(&ops, place, frames, max, cut);

@@ -118,7 +118,7 @@ static size_t walk(struct memory *m, const uint64_t regs[TB_CRASH_N_REGS], size_
                    struct tb_symbol_stack_found *out)
 {
     struct tb_unwind_frame frames[TB_SYMBOL_RAW_MAX];
-    const struct tb_unwind_ops ops = {m, read_any, find_row, step, is_code, NULL};
+    const struct tb_unwind_ops ops = {m, read_any, find_row, step, is_code, NULL, NULL};
     const struct tb_unwind_regs start = {
         .ip = regs[RECORD_IP], .sp = regs[RECORD_SP], .bp = regs[RECORD_BP]};
     int cut = 0;
