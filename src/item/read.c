@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/library.h"
 #include "base/utf8.h"
 
 enum { MESSAGE_LEAST = 8 }; /* a shorter piece of a message says nothing */
@@ -189,10 +190,5 @@ void tb_item_read(const struct tb_doc *doc, int data, struct tb_item *out)
 
 int tb_item_is_package(const char *filename)
 {
-    static const char *const folders[] = {"/site-packages/", "/dist-packages/", "/lib/python3",
-                                          "node_modules/",   "node:internal",   "<frozen "};
-    for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++)
-        if (strstr(filename, folders[i]) != NULL)
-            return 1;
-    return 0;
+    return tb_library_is_package(filename, 0);
 }

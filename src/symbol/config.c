@@ -7,18 +7,18 @@
 
 enum { DIRS_MAX = 64, CONTEXT_LINES_DEFAULT = 3 };
 
-static int add_dir(char ***dirs, size_t *n_dirs, const char *value)
+static int add_text(char ***list, size_t *n, size_t max, const char *value)
 {
-    if (value[0] != '/' || *n_dirs == DIRS_MAX)
+    if (*n == max)
         return -EINVAL;
-    char **more = realloc(*dirs, (*n_dirs + 1) * sizeof(*more));
+    char **more = realloc(*list, (*n + 1) * sizeof(*more));
     if (!more)
         return -ENOMEM;
-    *dirs = more;
-    more[*n_dirs] = strdup(value);
-    if (!more[*n_dirs])
+    *list = more;
+    more[*n] = strdup(value);
+    if (!more[*n])
         return -ENOMEM;
-    (*n_dirs)++;
+    (*n)++;
     return 0;
 }
 
@@ -32,6 +32,19 @@ static int set_dir(char **dir, const char *value)
     free(*dir);
     *dir = copy;
     return 0;
+}
+
+static int add_dir(char ***dirs, size_t *n_dirs, const char *value)
+{
+    return value[0] == '/' ? add_text(dirs, n_dirs, DIRS_MAX, value) : -EINVAL;
+}
+
+static int add_pattern(char ***patterns, size_t *n, const char *value)
+{
+    size_t len = strlen(value);
+    return len > 0 && len <= TB_INAPP_PATTERN_BYTES
+               ? add_text(patterns, n, TB_INAPP_PATTERNS_MAX, value)
+               : -EINVAL;
 }
 
 static int read_count(const char *value, int *out)
@@ -53,6 +66,10 @@ static int read_setting(const char *key, const char *value, struct tb_symbol_con
         return add_dir(&config->debug_dirs, &config->n_debug_dirs, value);
     if (strcmp(key, "index_dir") == 0)
         return set_dir(&config->index_dir, value);
+    if (strcmp(key, "in_app") == 0)
+        return add_pattern(&config->rules.in_app, &config->rules.n_in_app, value);
+    if (strcmp(key, "library") == 0)
+        return add_pattern(&config->rules.library, &config->rules.n_library, value);
     if (strcmp(key, "context_lines") == 0)
         return read_count(value, &config->context_lines);
     return -EINVAL;
@@ -93,19 +110,21 @@ int tb_symbol_config_read(const char *text, size_t len, struct tb_symbol_config 
     return 0;
 }
 
-static void free_dirs(char **dirs, size_t n_dirs)
+static void free_list(char **list, size_t n)
 {
-    for (size_t i = 0; i < n_dirs; i++)
-        free(dirs[i]);
-    free(dirs);
+    for (size_t i = 0; i < n; i++)
+        free(list[i]);
+    free(list);
 }
 
 void tb_symbol_config_done(struct tb_symbol_config *config)
 {
     if (!config)
         return;
-    free_dirs(config->source_roots, config->n_source_roots);
-    free_dirs(config->debug_dirs, config->n_debug_dirs);
+    free_list(config->source_roots, config->n_source_roots);
+    free_list(config->debug_dirs, config->n_debug_dirs);
+    free_list(config->rules.in_app, config->rules.n_in_app);
+    free_list(config->rules.library, config->rules.n_library);
     free(config->index_dir);
     *config = (struct tb_symbol_config){0};
 }

@@ -35,6 +35,7 @@
 #include "base/json.h"
 #include "record/crash.h"
 #include "record/process.h"
+#include "symbol/answer/inapp.h"
 
 enum tb_symbol_op {
     TB_SYMBOL_CONFIG = 1, /* body: "key=value\n" lines, see tb_symbol_config_read; no answer JSON */
@@ -55,11 +56,13 @@ struct tb_symbol_config {
     size_t n_source_roots;
     char **debug_dirs; /* where .build-id folders and debug files are; default /usr/lib/debug */
     size_t n_debug_dirs;
-    int context_lines; /* on each side; default 3 */
-    char *index_dir;   /* the folder that keeps indexes, or NULL: none are kept */
+    int context_lines;           /* on each side; default 3 */
+    char *index_dir;             /* the folder that keeps indexes, or NULL: none are kept */
+    struct tb_inapp_rules rules; /* what is in-app, and what a library's */
 };
 
-/* source_root=DIR, debug_dir=DIR, index_dir=DIR, context_lines=N. 0, -EINVAL, -ENOMEM. */
+/* source_root=DIR, debug_dir=DIR, index_dir=DIR, context_lines=N, in_app=PATTERN, library=PATTERN.
+ * 0, -EINVAL, -ENOMEM. */
 int tb_symbol_config_read(const char *text, size_t len, struct tb_symbol_config *out);
 void tb_symbol_config_done(struct tb_symbol_config *config);
 

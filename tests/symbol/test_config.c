@@ -32,23 +32,37 @@ static void settings_are_read_in_order(void **state)
 {
     struct tb_symbol_config config;
     (void)state;
-    assert_int_equal(
-        read_text("source_root=/a b\nsource_root=/c\n\ndebug_dir=/d\ncontext_lines=0", &config), 0);
+    assert_int_equal(read_text("source_root=/a b\nsource_root=/c\n\ndebug_dir=/d\ncontext_lines=0\n"
+                               "in_app=*/own/*\nlibrary=a=b\nlibrary=c",
+                               &config),
+                     0);
     assert_int_equal(config.n_source_roots, 2);
     assert_string_equal(config.source_roots[0], "/a b");
     assert_string_equal(config.source_roots[1], "/c");
     assert_int_equal(config.n_debug_dirs, 1);
     assert_string_equal(config.debug_dirs[0], "/d");
     assert_int_equal(config.context_lines, 0);
+    assert_int_equal(config.rules.n_in_app, 1);
+    assert_string_equal(config.rules.in_app[0], "*/own/*");
+    assert_int_equal(config.rules.n_library, 2);
+    assert_string_equal(config.rules.library[0], "a=b");
     tb_symbol_config_done(&config);
 }
 
 static void nonsense_is_refused(void **state)
 {
     static const char *const bad[] = {
-        "source_root=relative", "source_root=",     "colour=red",
-        "source_root",          "context_lines=",   "context_lines=-1",
-        "context_lines=21",     "context_lines=3x", "context_lines=99999999999999999999",
+        "source_root=relative",
+        "source_root=",
+        "colour=red",
+        "source_root",
+        "context_lines=",
+        "context_lines=-1",
+        "context_lines=21",
+        "context_lines=3x",
+        "context_lines=99999999999999999999",
+        "in_app=",
+        "library",
     };
     struct tb_symbol_config config;
     (void)state;

@@ -204,6 +204,10 @@ static void apply_file(struct tb_config *c, const struct tb_config_file *f)
         set_list(&c->debug_dirs, &c->n_debug_dirs, f->symbols->debug_dirs,
                  f->symbols->debug_dirs_count);
         set_number(&c->context_lines, f->symbols->context_lines);
+        set_list(&c->rules.in_app, &c->rules.n_in_app, f->symbols->in_app,
+                 f->symbols->in_app_count);
+        set_list(&c->rules.library, &c->rules.n_library, f->symbols->library,
+                 f->symbols->library_count);
     }
 }
 
@@ -344,5 +348,7 @@ void tb_config_done(struct tb_config *config)
     free_list(config->scrub_keys, config->n_scrub_keys);
     free_list(config->source_roots, config->n_source_roots);
     free_list(config->debug_dirs, config->n_debug_dirs);
+    free_list(config->rules.in_app, config->rules.n_in_app);
+    free_list(config->rules.library, config->rules.n_library);
     memset(config, 0, sizeof(*config));
 }

@@ -10,7 +10,8 @@
  *   rollbar: { access_token: ..., token_file: ..., endpoint: ..., timeout_ms: 15000,
  *              retry_min_ms: 1000, retry_max_ms: 300000, connections: 8 }
  *   scrub: { keys: [more, keys] }
- *   symbols: { source_roots: [..], debug_dirs: [..], context_lines: 3 }
+ *   symbols: { source_roots: [..], debug_dirs: [..], context_lines: 3,
+ *              in_app: [..], library: [..] }
  *   spool_limits: { max_bytes: 536870912, max_percent: 5, keep_free_percent: 5, uid_percent: 25,
  *                   max_age_hours: { info: 24, warning: 72, error: 336, crash: 2160 } }
  * Paths in the file are absolute; in flags and the environment they count from the current folder,
@@ -22,6 +23,8 @@
 
 #include <stddef.h>
 #include <stdint.h>
+
+#include "symbol/answer/inapp.h"
 
 enum { TB_CONFIG_WHY = 512, TB_CONFIG_TOKEN_MAX = 127 };
 
@@ -44,7 +47,8 @@ struct tb_config {
     char **debug_dirs;
     size_t n_debug_dirs;
     unsigned context_lines;
-    uint64_t max_bytes; /* spool_limits */
+    struct tb_inapp_rules rules; /* symbols.in_app, symbols.library */
+    uint64_t max_bytes;          /* spool_limits */
     unsigned max_percent, keep_free_percent, uid_percent;
     unsigned max_age_hours[4]; /* by enum tb_spool_class */
     int shared_spool;          /* the spool serves every user of the host */

@@ -91,6 +91,26 @@ static int check_folders(const char *key, char *const *folders, size_t n, char w
     return 0;
 }
 
+static int check_patterns(const char *key, char *const *patterns, size_t n, char why[TB_CONFIG_WHY])
+{
+    if (n > TB_INAPP_PATTERNS_MAX) {
+        snprintf(why, TB_CONFIG_WHY, "%s has %zu patterns; it may have %d", key, n,
+                 TB_INAPP_PATTERNS_MAX);
+        return -EINVAL;
+    }
+    for (size_t i = 0; i < n; i++) {
+        size_t len = strlen(patterns[i]);
+        if (len > 0 && len <= TB_INAPP_PATTERN_BYTES && strchr(patterns[i], '\n') == NULL)
+            continue;
+        snprintf(why, TB_CONFIG_WHY,
+                 "%s: \"%.100s\" is no pattern for a path: one line of 1 to %d bytes, like "
+                 "\"/opt/app/*\"",
+                 key, patterns[i], TB_INAPP_PATTERN_BYTES);
+        return -EINVAL;
+    }
+    return 0;
+}
+
 /* The path must end in "/item" or "/item/": elsewhere Rollbar answers 404, and its front page's
  * address is what people put here first. */
 static int ends_in_item(const char *url)
@@ -127,6 +147,8 @@ int tb_config_check(const struct tb_config *c, char why[TB_CONFIG_WHY])
         (err = check_vanished(c, why)) ||
         (err = check_folders("symbols.source_roots", c->source_roots, c->n_source_roots, why)) ||
         (err = check_folders("symbols.debug_dirs", c->debug_dirs, c->n_debug_dirs, why)) ||
+        (err = check_patterns("symbols.in_app", c->rules.in_app, c->rules.n_in_app, why)) ||
+        (err = check_patterns("symbols.library", c->rules.library, c->rules.n_library, why)) ||
         (err = check_number("rollbar.timeout_ms", c->timeout_ms, 100, 600000, why)) ||
         (err = check_number("rollbar.retry_min_ms", c->retry_min_ms, 1, 3600000, why)) ||
         (err = check_number("rollbar.retry_max_ms", c->retry_max_ms, c->retry_min_ms, 86400000,

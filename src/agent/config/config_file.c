@@ -53,7 +53,10 @@ static const cyaml_schema_field_t scrub_fields[] = {LIST("keys", tb_config_scrub
 static const cyaml_schema_field_t symbols_fields[] = {
     LIST("source_roots", tb_config_symbols, source_roots),
     LIST("debug_dirs", tb_config_symbols, debug_dirs),
-    NUMBER("context_lines", tb_config_symbols, context_lines), CYAML_FIELD_END};
+    NUMBER("context_lines", tb_config_symbols, context_lines),
+    LIST("in_app", tb_config_symbols, in_app),
+    LIST("library", tb_config_symbols, library),
+    CYAML_FIELD_END};
 static const cyaml_schema_field_t age_fields[] = {
     NUMBER("crash", tb_config_ages, crash), NUMBER("error", tb_config_ages, error),
     NUMBER("warning", tb_config_ages, warning), NUMBER("info", tb_config_ages, info),

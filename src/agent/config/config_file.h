@@ -20,6 +20,10 @@ struct tb_config_symbols {
     char **debug_dirs;
     unsigned debug_dirs_count;
     unsigned *context_lines;
+    char **in_app;
+    unsigned in_app_count;
+    char **library;
+    unsigned library_count;
 };
 struct tb_config_ages {
     unsigned *crash, *error, *warning, *info;

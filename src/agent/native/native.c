@@ -350,7 +350,7 @@ size_t tb_native_string(const char *text, char *json, size_t cap)
 }
 
 /* The frames the process found itself, by module and offset. */
-static int own_frames(const struct tb_crash *crash, const struct tb_process *process,
+static int own_frames(const struct tb_crash *crash, const struct tb_native_context *context,
                       struct tb_native_frames *out)
 {
     size_t n_inner = crash->n_frames;
@@ -370,7 +370,7 @@ static int own_frames(const struct tb_crash *crash, const struct tb_process *pro
         addresses[n++] = crash->fixed.regs[TB_RIP];
         trust[0] = 0;
     }
-    int err = tb_native_frames_make(process, addresses, trust, n, out);
+    int err = tb_native_frames_make(context, addresses, trust, n, out);
     if (out->n_omitted > 0)
         out->n_omitted += n_between;
     free(addresses);
@@ -391,10 +391,10 @@ int tb_native_crash(const struct tb_crash *crash, const struct tb_native_context
         tb_native_frames_done(&frames);
         c.symbols_note = err ? "the symbolizer's answer made no sense" : c.symbols_note;
         c.symbols = NULL;
-        err = own_frames(crash, c.process, &frames);
+        err = own_frames(crash, &c, &frames);
     }
     if (!err && frames.threads.len == 0)
-        err = tb_native_threads_make(crash, c.process, &frames);
+        err = tb_native_threads_make(crash, &c, &frames);
     if (!err) {
         struct tb_json j;
         tb_json_init(&j, mem, TB_NATIVE_ITEM_BYTES);

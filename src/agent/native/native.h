@@ -20,6 +20,7 @@
 #include "item/doc.h"
 #include "record/crash.h"
 #include "record/process.h"
+#include "symbol/answer/inapp.h"
 
 enum {
     TB_NATIVE_NEWEST_FRAMES = 96,
@@ -39,7 +40,8 @@ struct tb_native_context {
     const char *host;        /* of the agent */
     const char *symbols;     /* the symbolizer's answer, symbols_len bytes; NULL when it failed */
     size_t symbols_len;
-    const char *symbols_note; /* why it failed, for people */
+    const char *symbols_note;           /* why it failed, for people */
+    const struct tb_inapp_rules *rules; /* of the settings; NULL: none */
 };
 
 /* 0 with the data object appended to out; -EBADMSG when the record cannot become an item; -ENOMEM.
@@ -68,7 +70,7 @@ struct tb_native_frames {
 /* From the symbolizer's answer. -EBADMSG when it is none. Free with tb_native_frames_done. */
 int tb_native_frames_read(const char *symbols, size_t len, struct tb_native_frames *out);
 /* From addresses, innermost first, by the process record alone. trust may be NULL. */
-int tb_native_frames_make(const struct tb_process *process, const uint64_t *addresses,
+int tb_native_frames_make(const struct tb_native_context *context, const uint64_t *addresses,
                           const uint64_t *trust, size_t n, struct tb_native_frames *out);
 void tb_native_frames_done(struct tb_native_frames *frames);
 
@@ -76,7 +78,7 @@ void tb_native_frames_done(struct tb_native_frames *frames);
 
 /* Groups by the place that each thread is at, from registers and the process record alone; for
  * frames that have none yet. */
-int tb_native_threads_make(const struct tb_crash *crash, const struct tb_process *process,
+int tb_native_threads_make(const struct tb_crash *crash, const struct tb_native_context *context,
                            struct tb_native_frames *frames);
 /* The members of custom.native about them: threads, threads_omitted, threads_there,
  * threads_captured, threads_note, threads_stopped_ns. Nothing where nobody looked. */

@@ -12,9 +12,10 @@ const char *tb_native_language(const struct tb_process *process, const struct tb
 /* Members of custom.native that tell how the frames came about. */
 void tb_native_facts(struct tb_json *j, const struct tb_native_frames *frames,
                      const struct tb_native_context *context);
-/* A frame that only its address is known of, as an object. trust may be NULL. */
-void tb_native_bare_frame(struct tb_json *j, const struct tb_module *module, uint64_t address,
-                          const char *trust);
+/* A frame that only its address is known of, as an object. inside is an address of its module: the
+ * same or, of a return address, the one before. trust may be NULL. */
+void tb_native_bare_frame(struct tb_json *j, const struct tb_native_context *context,
+                          uint64_t address, uint64_t inside, const char *trust);
 /* The member "telemetry" of a body: the record's notes; none when there are none. */
 void tb_native_telemetry(struct tb_json *j, const struct tb_crash *crash);
 /* The body: exception, frames (a JSON array; NULL for none) and telemetry. */

@@ -1,6 +1,7 @@
 /* native_frames.c - see native.h. */
 #include <errno.h>
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -152,14 +153,19 @@ static const char *trust_name(uint64_t trust)
     return trust < 4 ? names[trust] : "scan";
 }
 
-void tb_native_bare_frame(struct tb_json *j, const struct tb_module *module, uint64_t address,
-                          const char *trust)
+void tb_native_bare_frame(struct tb_json *j, const struct tb_native_context *context,
+                          uint64_t address, uint64_t inside, const char *trust)
 {
+    const struct tb_process *process = context->process;
+    const struct tb_module *module = process != NULL ? tb_process_module(process, inside) : NULL;
+    bool is_own = false;
     tb_json_object(j);
     tb_json_kstr(j, "filename", module != NULL ? base_name(module->path) : "<unknown>");
     tb_json_kstr(j, "method", "<unknown>");
     tb_json_khex(j, "address", address);
     if (module != NULL) {
+        const struct tb_inapp_program program = tb_inapp_program_of(process, context->rules);
+        is_own = tb_inapp_is_own(&program, &(struct tb_inapp_frame){.module = module});
         tb_json_kstr(j, "module", base_name(module->path));
         tb_json_khex(j, "module_offset", address - module->bias);
         if (module->build_id_len > 0) {
@@ -168,17 +174,17 @@ void tb_native_bare_frame(struct tb_json *j, const struct tb_module *module, uin
         }
     }
     tb_json_kopt(j, "trust", trust);
-    tb_json_kbool(j, "in_app", module != NULL && (module->flags & TB_MODULE_MAIN) != 0);
+    tb_json_kbool(j, "in_app", is_own);
     tb_json_end(j);
 }
 
-static void add_frame(struct tb_buf *list, const struct tb_module *module, uint64_t address,
-                      const char *trust)
+static void add_frame(struct tb_buf *list, const struct tb_native_context *context,
+                      uint64_t address, uint64_t inside, const char *trust)
 {
     char mem[FRAME_BYTES];
     struct tb_json j;
     tb_json_init(&j, mem, sizeof(mem));
-    tb_native_bare_frame(&j, module, address, trust);
+    tb_native_bare_frame(&j, context, address, inside, trust);
     (void)tb_json_finish(&j); /* a path cut short is still a frame */
     if (list->len > 1)
         tb_buf_adds(list, ",");
@@ -204,9 +210,10 @@ static void add_module(struct tb_buf *list, const struct tb_module *module)
     tb_buf_adds(list, mem);
 }
 
-int tb_native_frames_make(const struct tb_process *process, const uint64_t *addresses,
+int tb_native_frames_make(const struct tb_native_context *context, const uint64_t *addresses,
                           const uint64_t *trust, size_t n, struct tb_native_frames *out)
 {
+    const struct tb_process *process = context->process;
     const struct tb_module *shown[MODULES_SHOWN];
     size_t n_shown = 0;
     init(out);
@@ -221,7 +228,8 @@ int tb_native_frames_make(const struct tb_process *process, const uint64_t *addr
             out->n_omitted++;
             continue;
         }
-        add_frame(&out->json, module, addresses[i], trust != NULL ? trust_name(trust[i]) : NULL);
+        add_frame(&out->json, context, addresses[i], inside,
+                  trust != NULL ? trust_name(trust[i]) : NULL);
         size_t m = 0;
         while (m < n_shown && shown[m] != module)
             m++;

@@ -65,7 +65,7 @@ static int get_frames(const struct tb_doc *data, struct tb_native_context *conte
     tb_native_frames_done(out);
     uint64_t addresses[ADDRESSES_MAX];
     size_t n = tb_native_addresses(data, addresses, ADDRESSES_MAX);
-    return tb_native_frames_make(context->process, addresses, NULL, n, out);
+    return tb_native_frames_make(context, addresses, NULL, n, out);
 }
 
 /* What a report must have, whoever wrote it. */

@@ -28,7 +28,7 @@ static size_t first_there(const struct tb_crash *crash, size_t i)
 
 /* One group: all threads from number first on that are at its place. */
 static void write_group(struct tb_json *j, const struct tb_crash *crash,
-                        const struct tb_process *process, size_t first)
+                        const struct tb_native_context *context, size_t first)
 {
     uint64_t place = place_of(crash, first);
     tb_json_object(j);
@@ -46,8 +46,7 @@ static void write_group(struct tb_json *j, const struct tb_crash *crash,
     tb_json_end(j);
     tb_json_key(j, "frames");
     tb_json_array(j);
-    tb_native_bare_frame(j, process != NULL ? tb_process_module(process, place) : NULL, place,
-                         "context");
+    tb_native_bare_frame(j, context, place, place, "context");
     tb_json_end(j);
     tb_json_kbool(j, "cut", true);
     tb_json_end(j);
@@ -61,7 +60,7 @@ static size_t count_at(const struct tb_crash *crash, size_t first)
     return n;
 }
 
-int tb_native_threads_make(const struct tb_crash *crash, const struct tb_process *process,
+int tb_native_threads_make(const struct tb_crash *crash, const struct tb_native_context *context,
                            struct tb_native_frames *frames)
 {
     struct tb_buf *out = &frames->threads;
@@ -79,7 +78,7 @@ int tb_native_threads_make(const struct tb_crash *crash, const struct tb_process
         if (first_there(crash, i) < i)
             continue;
         tb_json_init(&j, mem, cap);
-        write_group(&j, crash, process, i);
+        write_group(&j, crash, context, i);
         if (tb_json_finish(&j) != 0 || out->len + j.len > TB_NATIVE_THREADS_BYTES) {
             frames->threads_omitted += count_at(crash, i);
             continue;

@@ -42,6 +42,10 @@ int tb_symbolizer_new(const struct tb_symbolizer_options *options, struct tb_sym
     for (size_t i = 0; i < config->n_debug_dirs; i++)
         tb_buf_addf(&s->settings, "debug_dir=%s\n", config->debug_dirs[i]);
     tb_buf_addf(&s->settings, "context_lines=%u\n", config->context_lines);
+    for (size_t i = 0; i < config->rules.n_in_app; i++)
+        tb_buf_addf(&s->settings, "in_app=%s\n", config->rules.in_app[i]);
+    for (size_t i = 0; i < config->rules.n_library; i++)
+        tb_buf_addf(&s->settings, "library=%s\n", config->rules.library[i]);
     if (s->program == NULL || s->settings.err) {
         tb_symbolizer_free(s);
         return -ENOMEM;

@@ -82,6 +82,7 @@ static struct tb_native_context native_context(const struct tb_stage_tools *tool
         .is_truncated = (work->record->flags & TB_FRAME_TRUNCATED) != 0,
         .environment = tools->config->environment,
         .host = tools->host,
+        .rules = &tools->config->rules,
     };
 }
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "symbol/answer/inapp.h"
 #include "symbol/answer/name.h"
 #include "symbol/answer/path.h"
 #include "symbol/stack/module_index.h"
@@ -66,23 +67,14 @@ static bool is_towbar(const struct tb_symbol_module *module)
     return module && starts_with(tb_symbol_module_name(module), "libtowbar");
 }
 
-static bool is_system(const struct tb_symbol_module *module)
+static bool is_in_app(const struct tb_symbol_modules *modules, const struct tb_symbol_frame *frame)
 {
-    static const char *const folders[] = {"/lib/",       "/lib32/",     "/lib64/",     "/usr/lib/",
-                                          "/usr/lib32/", "/usr/lib64/", "/usr/libx32/"};
-    const char *path = module->info->path;
-    for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++) {
-        if (starts_with(path, folders[i]))
-            return true;
-    }
-    return !strchr(path, '/'); /* [vdso], linux-vdso.so.1 */
-}
-
-static bool is_in_app(const struct tb_symbol_module *module)
-{
-    if (!module || is_towbar(module))
-        return false;
-    return (module->info->flags & TB_MODULE_MAIN) || !is_system(module);
+    const struct tb_inapp_program program =
+        tb_inapp_program_of(modules->process, &modules->config->rules);
+    const struct tb_inapp_frame names = {.module = frame->module ? frame->module->info : NULL,
+                                         .file = frame->file,
+                                         .function = frame->method};
+    return tb_inapp_is_own(&program, &names);
 }
 
 static void set_file(struct tb_symbol_frame *frame, const struct tb_symbol_place *place)
@@ -109,8 +101,9 @@ static char *clean_name(const struct tb_symbol_place *place, const char *entry)
     return name ? tb_symbol_name_clean(name) : NULL;
 }
 
-static int add_places(struct tb_symbol_frames *frames, const struct tb_symbol_frame *model,
-                      const struct tb_symbol_place *places, size_t n, const char *entry)
+static int add_places(const struct tb_symbol_modules *modules, struct tb_symbol_frames *frames,
+                      const struct tb_symbol_frame *model, const struct tb_symbol_place *places,
+                      size_t n, const char *entry)
 {
     for (size_t i = 0; i < n; i++) {
         struct tb_symbol_frame frame = *model;
@@ -120,6 +113,7 @@ static int add_places(struct tb_symbol_frames *frames, const struct tb_symbol_fr
             frame.line = places[i].line;
         }
         frame.inlined = places[i].inlined;
+        frame.in_app = is_in_app(modules, &frame);
         if (add_frame(frames, &frame) != 0) {
             free(frame.method);
             free(frame.file);
@@ -158,8 +152,7 @@ static int add_address(struct tb_symbol_modules *modules, const struct tb_symbol
     const char *symbol = NULL;
     uint64_t pc = raw->ip - (raw->is_exact ? 0 : 1);
     struct tb_symbol_module *module = tb_symbol_modules_find(modules, pc);
-    struct tb_symbol_frame model = {
-        .ip = raw->ip, .trust = raw->trust, .module = module, .in_app = is_in_app(module)};
+    struct tb_symbol_frame model = {.ip = raw->ip, .trust = raw->trust, .module = module};
     size_t n = 0;
     if (module) {
         uint64_t address = pc - module->info->bias;
@@ -167,7 +160,7 @@ static int add_address(struct tb_symbol_modules *modules, const struct tb_symbol
         n = module->index ? find_indexed(module, address, places, &symbol)
                           : find_in_file(modules, module, address, places, &symbol);
     }
-    return add_places(frames, &model, places, n > 0 ? n : 1, symbol);
+    return add_places(modules, frames, &model, places, n > 0 ? n : 1, symbol);
 }
 
 /* The frames between two addresses that jumped away. Of one that has several places to jump from

@@ -71,7 +71,8 @@ static void every_key_of_the_file_arrives(void **state)
              "rollbar:\n  access_token: abc\n  endpoint: http://h/item/\n  timeout_ms: 200\n"
              "  retry_min_ms: 2\n  retry_max_ms: 3\n  connections: 4\n"
              "scrub: {keys: [iban, pin]}\n"
-             "symbols: {source_roots: [/src], debug_dirs: [/d1, /d2], context_lines: 0}\n"
+             "symbols: {source_roots: [/src], debug_dirs: [/d1, /d2], context_lines: 0,"
+             " in_app: ['*/ours/*'], library: [/opt/a/*, /opt/b/*]}\n"
              "spool_limits: {max_bytes: 5000000000, max_percent: 10, keep_free_percent: 0,"
              " uid_percent: 50, max_age_hours: {crash: 4, error: 3, warning: 2, info: 1}}\n",
              why);
@@ -94,6 +95,10 @@ static void every_key_of_the_file_arrives(void **state)
     assert_int_equal(c->n_debug_dirs, 2);
     assert_string_equal(c->debug_dirs[1], "/d2");
     assert_int_equal(c->context_lines, 0);
+    assert_int_equal(c->rules.n_in_app, 1);
+    assert_string_equal(c->rules.in_app[0], "*/ours/*");
+    assert_int_equal(c->rules.n_library, 2);
+    assert_string_equal(c->rules.library[1], "/opt/b/*");
     assert_int_equal(c->shared_spool, 0);
     assert_int_equal(c->max_bytes, 5000000000);
     assert_int_equal(c->max_percent, 10);
@@ -176,6 +181,8 @@ static void the_socket_follows_the_state_folder(void **state)
     tb_config_done(&c);
 }
 
+#define A64 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+
 static void what_is_wrong_is_named_with_place_and_cure(void **state)
 {
     static const struct {
@@ -231,6 +238,11 @@ static void what_is_wrong_is_named_with_place_and_cure(void **state)
         {"rollbar:\n  token_file: token\n", {":2:", "rollbar.token_file", "absolute"}},
         {"symbols: {source_roots: [src]}\n", {"source_roots", "src", "absolute"}},
         {"symbols: {context_lines: 21}\n", {"context_lines", "0 to 20"}},
+        {"symbols: {in_app: ['" A64 A64 A64 A64 "']}\n", {"symbols.in_app", "1 to 255 bytes"}},
+        {"symbols: {library: ["
+         "a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,"
+         "a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a]}\n",
+         {"symbols.library has 65 patterns", "64"}},
         {"spool_limits: {max_bytes: 1000}\n", {"spool_limits.max_bytes is 1000", "1 MiB"}},
         {"spool_limits: {max_bytes: 512M}\n", {"'512M' is not a whole number"}},
         {"spool_limits: {max_percent: 101}\n", {"spool_limits.max_percent", "1 to 100"}},

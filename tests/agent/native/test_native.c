@@ -230,6 +230,35 @@ static void without_symbols_the_frames_say_module_and_offset(void **state)
     }
 }
 
+static void without_symbols_a_plug_in_is_told_from_a_library(void **state)
+{
+    char pattern[] = "*/libown.so*";
+    char *in_app[] = {pattern};
+    const struct tb_inapp_rules rules = {.in_app = in_app, .n_in_app = 1};
+    struct tb_module some[] = {{.path = "/usr/lib/x86_64-linux-gnu/libevent.so.7"},
+                               {.path = "/usr/lib/feedd/filter.so"},
+                               {.path = "/usr/lib/x86_64-linux-gnu/libown.so.1"}};
+    static const char *const is_own[] = {"false", "true", "true"};
+    (void)state;
+    for (size_t i = 0; i < sizeof(some) / sizeof(some[0]); i++) {
+        struct result result;
+        struct tb_crash crash = crash_of();
+        struct tb_native_context context = context_of(NULL);
+        struct tb_process p = process;
+        some[i].lo = 0x400000;
+        some[i].hi = 0x500000;
+        p.exe = "/usr/sbin/feedd";
+        p.modules = &some[i];
+        p.n_modules = 1;
+        context.process = &p;
+        context.rules = &rules;
+        make_crash(&crash, &context, &result);
+        const char *const pairs[][2] = {{"body.trace.frames.2.in_app", is_own[i]}};
+        EXPECT(&result, pairs);
+        done(&result);
+    }
+}
+
 static void without_process_and_frames_there_is_still_an_item(void **state)
 {
     static const char *const pairs[][2] = {{"environment", "production"},
@@ -525,6 +554,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_crash_becomes_a_complete_item),
         cmocka_unit_test(without_symbols_the_frames_say_module_and_offset),
+        cmocka_unit_test(without_symbols_a_plug_in_is_told_from_a_library),
         cmocka_unit_test(without_process_and_frames_there_is_still_an_item),
         cmocka_unit_test(an_abort_is_told_by_its_text),
         cmocka_unit_test(cpp_is_known_by_library_and_source),

@@ -179,18 +179,25 @@ static void the_settings_reach_it(void **state)
 {
     static char root[] = "/src";
     static char debug[] = "/dbg";
+    static char own_pattern[] = "*/own/*";
+    static char other_pattern[] = "*/gen/*";
+    char *own = own_pattern;
+    char *others = other_pattern;
     char *roots[] = {root};
     char *dirs[] = {debug};
     char out[256];
     (void)state;
-    config = (struct tb_config){.source_roots = roots,
-                                .n_source_roots = 1,
-                                .debug_dirs = dirs,
-                                .n_debug_dirs = 1,
-                                .context_lines = 5};
+    config = (struct tb_config){
+        .source_roots = roots,
+        .n_source_roots = 1,
+        .debug_dirs = dirs,
+        .n_debug_dirs = 1,
+        .context_lines = 5,
+        .rules = {.in_app = &own, .n_in_app = 1, .library = &others, .n_library = 1}};
     struct tb_symbolizer *s = start(NULL, 0);
     assert_int_equal(ask(s, "settings", out, sizeof(out)), 0);
-    assert_string_equal(out, "source_root=/src\ndebug_dir=/dbg\ncontext_lines=5\n");
+    assert_string_equal(out, "source_root=/src\ndebug_dir=/dbg\ncontext_lines=5\n"
+                             "in_app=*/own/*\nlibrary=*/gen/*\n");
     tb_symbolizer_free(s);
     memset(&config, 0, sizeof(config));
 }

@@ -2,6 +2,7 @@
 #include "support.h"
 
 #define REPORT_C (DATA "/report.c")
+#define INLINED_CC (DATA "/inlined.cc")
 #define REPORTER_C (DATA "/reporter.c")
 
 static struct tb_symbol_config config;
@@ -114,6 +115,33 @@ static void addresses_of_nowhere_are_unknown_frames(void **state)
     cJSON_Delete(answer);
 }
 
+static void what_is_inlined_from_the_cxx_library_is_not_the_function_s_own(void **state)
+{
+    struct subject s;
+    char path[512];
+    char probe[512];
+    (void)state;
+    if (!is_installed("c++"))
+        skip();
+    RUN(c_compiler(), "-c", PROBE_C, "-o", in_folder(probe, "probe.o"));
+    RUN("c++", "-g", "-O1", INLINED_CC, probe, "-o", in_folder(path, "inlined"));
+    run_subject(path, &s);
+    cJSON *answer = ask(&config, &s);
+    const cJSON *frame;
+    int n_library = 0;
+    int n_own = 0;
+    cJSON_ArrayForEach(frame, cJSON_GetObjectItem(answer, "frames"))
+    {
+        bool is_library = strstr(text_of(frame, "filename"), "/c++/") != NULL;
+        assert_int_equal(is_set(frame, "in_app"), !is_library);
+        n_library += is_library;
+        n_own += !is_library;
+    }
+    assert_true(n_library > 0);
+    assert_int_equal(n_own, 3); /* the comparison, lowest, main */
+    cJSON_Delete(answer);
+}
+
 /* Source that blows up the answer is left out before frames are. */
 static void answer_that_is_too_long_loses_its_source_first(void **state)
 {
@@ -162,6 +190,7 @@ int main(void)
         cmocka_unit_test(frames_of_the_system_are_not_in_the_app),
         cmocka_unit_test(frames_of_a_module_with_a_relative_path_are_in_the_app),
         cmocka_unit_test(addresses_of_nowhere_are_unknown_frames),
+        cmocka_unit_test(what_is_inlined_from_the_cxx_library_is_not_the_function_s_own),
         cmocka_unit_test(answer_that_is_too_long_loses_its_source_first),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
