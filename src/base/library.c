@@ -154,12 +154,27 @@ static size_t package_len(const char *name)
     return version ? (size_t)(version - name) : len;
 }
 
+/* Headers are inlined into whatever module: that says less than their own name. */
+static const char *header_name(const char *file)
+{
+    if (strstr(file, "include/c++/v1/"))
+        return "libc++";
+    if (strstr(file, "include/c++/"))
+        return "libstdc++";
+    return begins(file, "/usr/include/") || begins(file, "/usr/local/include/") ||
+                   begins(file, "/usr/lib/gcc/")
+               ? base_name(file)
+               : NULL;
+}
+
 const char *tb_library_name(const char *module, const char *file, char out[TB_LIBRARY_NAME])
 {
     const char *name = package_in(file);
     size_t len = 0;
     if (name) {
         len = package_len(name);
+    } else if ((name = header_name(file)) != NULL) {
+        len = strlen(name);
     } else {
         name = base_name(*module != '\0' ? module : file);
         const char *so = strstr(name, ".so");

@@ -26,8 +26,8 @@ static const struct tb_verb verbs[] = {
      tb_cmd_status},
     {"items", "", "one line for each bug, the latest first", READS | TB_OPT_MAX, 0, 0,
      tb_cmd_items},
-    {"item", "N", "all about one: meaning, stack, trace, notes, why grouped", READS | TB_OPT_ALL, 1,
-     1, tb_cmd_item},
+    {"item", "N", "all about one: meaning, stack, trace, notes, why grouped",
+     READS | TB_OPT_ALL | TB_OPT_FRAMES, 1, 1, tb_cmd_item},
     {"occurrences", "", "single errors, the latest first; --json: as they are sent",
      READS | TB_OPT_ITEM | TB_OPT_TRACE | TB_OPT_MAX, 0, 0, tb_cmd_occurrences},
     {"trace", "ID", "every error of one trace, the first one first", READS, 1, 1, tb_cmd_trace},
@@ -63,6 +63,7 @@ static const struct {
     {"check", NULL, "verify, clean up and exit 0 or 1", TB_OPT_DEMO},
     {"keep", NULL, "leave the folder behind", TB_OPT_DEMO},
     {"all", NULL, "all of them; of an item the stacks of all threads", TB_OPT_ALL},
+    {"all-frames", NULL, "the same, and no frame is folded", TB_OPT_FRAMES},
     {"force", NULL, "also what nobody has yet", TB_OPT_FORCE},
     {"help", NULL, "this text", 0},
     {"version", NULL, "which towbar this is", 0},
@@ -196,9 +197,10 @@ static int take_option(struct tb_cli *cli, struct parsed *parsed, const char *na
     const struct {
         const char *name;
         int *to;
-    } switches[] = {{"json", &cli->json},         {"check", &cli->check}, {"keep", &cli->keep},
-                    {"all", &cli->all},           {"force", &cli->force}, {"help", &parsed->help},
-                    {"version", &parsed->version}};
+    } switches[] = {
+        {"json", &cli->json},    {"check", &cli->check},           {"keep", &cli->keep},
+        {"all", &cli->all},      {"all-frames", &cli->all_frames}, {"force", &cli->force},
+        {"help", &parsed->help}, {"version", &parsed->version}};
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
         if (strcmp(name, texts[i].name) == 0)
             *texts[i].to = value;

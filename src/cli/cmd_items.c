@@ -116,14 +116,14 @@ struct one {
     const struct tb_cli *cli;
     struct tb_store *store;
     int64_t n;
-    int n_stacks; /* of other threads */
+    struct tb_shown shown;
     int err;
 };
 
 static int item_newest(void *arg, const struct tb_occurrence_row *occurrence)
 {
     struct one *one = arg;
-    one->n_stacks = tb_show_occurrence(occurrence, one->cli->all);
+    one->shown = tb_show_occurrence(one->cli, occurrence);
     return 0;
 }
 
@@ -139,8 +139,11 @@ static int item_full(void *arg, const struct tb_item_row *item)
     tb_show_item(item, now_ms());
     one->err = tb_store_occurrences(one->store, &newest, item_newest, one);
     snprintf(verb, sizeof(verb), "item %" PRId64 " --all", item->number);
-    if (one->err >= 0 && one->n_stacks > 0 && !one->cli->all)
+    if (one->err >= 0 && one->shown.n_stacks > 0 && !one->cli->all && !one->cli->all_frames)
         printf("\nWith the stacks of all threads: %s", tb_cli_command(one->cli, verb, command));
+    snprintf(verb, sizeof(verb), "item %" PRId64 " --all-frames", item->number);
+    if (one->err >= 0 && one->shown.n_folded > 0)
+        printf("\nWith the frames that are folded: %s", tb_cli_command(one->cli, verb, command));
     snprintf(verb, sizeof(verb), "occurrences --json --item %" PRId64, item->number);
     if (one->err >= 0)
         printf("\nWith every detail: %s\n", tb_cli_command(one->cli, verb, command));

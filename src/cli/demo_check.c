@@ -158,9 +158,10 @@ static void verify_stack(struct tb_demo_verifier *v, const cJSON *data, const st
         tb_demo_wrong(v, "%s() is not where it should be in the stack", bug->methods[n]);
         return;
     }
-    if (tb_print_blamed(frames) != last)
+    const cJSON *blamed = tb_print_blamed(frames, tb_json_text(data, "server.root"));
+    if (blamed != last)
         tb_demo_wrong(v, "%s() should be blamed, %s() is", bug->methods[n - 1],
-                      tb_json_text(tb_print_blamed(frames), "method"));
+                      tb_json_text(blamed, "method"));
     verify_place(v, data, last, bug);
 }
 

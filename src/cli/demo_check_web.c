@@ -18,7 +18,7 @@ static void verify_chain(struct tb_demo_verifier *v, const cJSON *data)
 {
     const cJSON *chain = tb_json_at(data, "body.trace_chain");
     const cJSON *cause = cJSON_GetArrayItem(chain, 1);
-    const cJSON *frame = tb_print_blamed(tb_print_frames(data));
+    const cJSON *frame = tb_print_blamed(tb_print_frames(data), tb_json_text(data, "server.root"));
     const char *file = tb_json_text(frame, "filename");
     if (strcmp(tb_print_class(data), "FeedUnavailable") != 0)
         tb_demo_wrong(v, "its class is %s, not FeedUnavailable", tb_print_class(data));

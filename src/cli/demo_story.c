@@ -106,7 +106,7 @@ static int show_picture(void *arg, const struct tb_occurrence_row *row)
     printf("        %s", tb_ink(TB_INK_BOLD));
     tb_print_what(data);
     printf("%s\n", tb_ink(TB_INK_NONE));
-    tb_print_stack(data, "        ", 1);
+    (void)tb_print_stack(data, "        ", TB_STACK_SHORT);
     cJSON_Delete(data);
     return 0;
 }

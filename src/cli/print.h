@@ -45,21 +45,31 @@ void tb_print_what(const cJSON *data);
 const char *tb_print_class(const cJSON *data);
 /* The frames of an item, oldest first; NULL when it has none. */
 const cJSON *tb_print_frames(const cJSON *data);
-/* The innermost frame of the program's own code (else the innermost), or NULL. */
-const cJSON *tb_print_blamed(const cJSON *frames);
+/* The blamed frame (item/fold.h) of a list, or NULL. root: server.root of the item. */
+const cJSON *tb_print_blamed(const cJSON *frames, const char *root);
 
-/* The stack, innermost first. Short: one line for each frame of the program's own, library frames
- * folded, the blamed line's source beside it. Otherwise all frames, and source around the blamed
- * one. */
-void tb_print_stack(const cJSON *data, const char *indent, int is_short);
+enum tb_stack_form {
+    TB_STACK_SHORT, /* a line for each frame of the program's own, the blamed one's source beside it
+                     */
+    TB_STACK_FOLDED, /* source too; runs of library frames and recursion are a line each */
+    TB_STACK_WHOLE   /* all frames */
+};
+/* The stack, innermost first. Returns how many frames are folded. */
+size_t tb_print_stack(const cJSON *data, const char *indent, enum tb_stack_form form);
 
-/* All frames of a stack that is not the main one, in the same form. */
-void tb_print_others(const cJSON *frames, const char *root, const char *indent);
+/* The same of a stack that is not the main one, folded or whole. */
+size_t tb_print_others(const cJSON *frames, const char *root, const char *indent, int is_whole);
 /* "src/queue.c:28", the server's root cut off, or "libc.so.6 +0x3bd90" where there is no line. */
 const char *tb_print_place(const cJSON *frame, const char *root, char out[TB_PLACE_TEXT]);
 
-/* The other threads of a crash: a line for those that stand alike, or in full their stacks. Returns
- * how many stacks there are to show; nothing is printed where nothing is known of them. */
-int tb_print_threads(const cJSON *data, const char *indent, int in_full);
+enum tb_threads_form {
+    TB_THREADS_LINES,  /* a line for those that stand alike */
+    TB_THREADS_FOLDED, /* their stacks, folded */
+    TB_THREADS_WHOLE
+};
+/* The other threads of a crash. Returns how many stacks there are to show; nothing is printed where
+ * nothing is known of them. The frames that are folded are added to *n_folded. */
+int tb_print_threads(const cJSON *data, const char *indent, enum tb_threads_form form,
+                     size_t *n_folded);
 
 #endif

@@ -187,8 +187,10 @@ static void show_process(const cJSON *data)
         printf("\n");
 }
 
-int tb_show_occurrence(const struct tb_occurrence_row *occurrence, int in_full)
+struct tb_shown tb_show_occurrence(const struct tb_cli *cli,
+                                   const struct tb_occurrence_row *occurrence)
 {
+    struct tb_shown shown = {0};
     char stamp[TB_STAMP_TEXT];
     cJSON *data = cJSON_ParseWithLength(occurrence->data, occurrence->data_len);
     printf("\nThe latest one  %s, uuid %s\n",
@@ -196,15 +198,19 @@ int tb_show_occurrence(const struct tb_occurrence_row *occurrence, int in_full)
            occurrence->uuid);
     if (data == NULL) {
         printf("  its body cannot be read as JSON\n");
-        return 0;
+        return shown;
     }
     printf("  ");
     tb_print_what(data);
     printf("\n");
     show_process(data);
     printf("\nStack\n");
-    tb_print_stack(data, "  ", 0);
-    int n_stacks = tb_print_threads(data, "  ", in_full);
+    shown.n_folded = tb_print_stack(data, "  ", cli->all_frames ? TB_STACK_WHOLE : TB_STACK_FOLDED);
+    shown.n_stacks = tb_print_threads(data, "  ",
+                                      cli->all_frames ? TB_THREADS_WHOLE
+                                      : cli->all      ? TB_THREADS_FOLDED
+                                                      : TB_THREADS_LINES,
+                                      &shown.n_folded);
     if (*occurrence->trace_id != '\0' || *occurrence->xray_trace_id != '\0') {
         printf("\nTrace\n");
         tb_show_trace("  ", occurrence->trace_id, occurrence->xray_trace_id);
@@ -212,5 +218,5 @@ int tb_show_occurrence(const struct tb_occurrence_row *occurrence, int in_full)
     show_pairs("Tags", tb_json_at(data, "custom.scope"));
     show_notes(data, (uint64_t)occurrence->occurred_ns);
     cJSON_Delete(data);
-    return n_stacks;
+    return shown;
 }

@@ -12,9 +12,15 @@ enum { TB_SHOW_ID_TEXT = 33 };
 void tb_show_empty(const struct tb_cli *cli, const struct tb_config *config);
 /* The head of an item: level, title, counts, why grouped. */
 void tb_show_item(const struct tb_item_row *item, int64_t now_ms);
-/* One occurrence: meaning, stack, other threads (in full with their stacks), trace, notes. Returns
- * how many stacks of other threads there are. */
-int tb_show_occurrence(const struct tb_occurrence_row *occurrence, int in_full);
+/* What of an occurrence is there to be asked for. */
+struct tb_shown {
+    int n_stacks;    /* of other threads */
+    size_t n_folded; /* frames that were not shown */
+};
+/* One occurrence: meaning, stack, other threads (with --all their stacks, with --all-frames
+ * unfolded), trace, notes. */
+struct tb_shown tb_show_occurrence(const struct tb_cli *cli,
+                                   const struct tb_occurrence_row *occurrence);
 /* "trace 4bf9...   X-Ray 1-4bf9...": both spellings of a 32-digit id. */
 void tb_show_trace(const char *indent, const char *trace_id, const char *xray_trace_id);
 /* A trace id as people type it becomes 32 hex digits: 0, or -EINVAL that was said on stderr. */

@@ -1,11 +1,13 @@
 /* stack.c - the stack of an item as people read it, innermost frame first. */
+#include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "cli/calls.h"
 #include "cli/print.h"
-#include "item/read.h"
 
-enum { SHORT_FRAMES = 8, RECURSION_LEAST = 4 };
+enum { SHORT_FRAMES = 8 };
 
 /* The part of the body that holds class, message and frames: a trace, or the last link of a chain
  * (Rollbar puts the error that was seen first). */
@@ -38,32 +40,21 @@ const char *tb_print_meaning(const cJSON *data)
     return *said != '\0' ? said : tb_json_text(trace_of(data), "exception.message");
 }
 
-static int is_library(const cJSON *frame)
+const cJSON *tb_print_blamed(const cJSON *frames, const char *root)
 {
-    const cJSON *in_app = cJSON_GetObjectItemCaseSensitive(frame, "in_app");
-    return cJSON_IsBool(in_app) ? cJSON_IsFalse(in_app)
-                                : tb_item_is_package(tb_json_text(frame, "filename"));
-}
-
-const cJSON *tb_print_blamed(const cJSON *frames)
-{
-    const cJSON *blamed = NULL;
-    const cJSON *last = NULL;
-    const cJSON *frame;
-    cJSON_ArrayForEach(frame, frames)
-    {
-        last = frame;
-        if (!is_library(frame))
-            blamed = frame;
-    }
-    return blamed != NULL ? blamed : last;
+    struct tb_calls calls;
+    (void)tb_calls_read(frames, root, &calls);
+    const cJSON *blamed = calls.n > 0 ? calls.frames[calls.blamed] : NULL;
+    tb_calls_done(&calls);
+    return blamed;
 }
 
 void tb_print_what(const cJSON *data)
 {
     const char *class_ = tb_print_class(data);
     const char *meaning = tb_print_meaning(data);
-    const char *function = tb_json_text(tb_print_blamed(tb_print_frames(data)), "method");
+    const cJSON *blamed = tb_print_blamed(tb_print_frames(data), tb_json_text(data, "server.root"));
+    const char *function = tb_json_text(blamed, "method");
     tb_print_text(class_);
     printf("%s", *class_ != '\0' ? ": " : "");
     tb_print_text(meaning);
@@ -138,39 +129,6 @@ static void print_source(const cJSON *frame, int is_blamed, const char *indent)
         print_context(tb_json_at(frame, "context.post"), line + 1, indent);
 }
 
-/* How many frames from number i on to end, innermost first, are the same call again. */
-static int same_run(const cJSON *frames, int n, int i, int end)
-{
-    const cJSON *frame = cJSON_GetArrayItem(frames, n - 1 - i);
-    int run = 1;
-    for (; i + run < end; run++) {
-        const cJSON *next = cJSON_GetArrayItem(frames, n - 1 - i - run);
-        if (strcmp(tb_json_text(frame, "method"), tb_json_text(next, "method")) != 0 ||
-            strcmp(tb_json_text(frame, "filename"), tb_json_text(next, "filename")) != 0 ||
-            line_of(frame) != line_of(next))
-            break;
-    }
-    return run;
-}
-
-/* Frames that follow each other without a gap. */
-struct part {
-    int start, end;
-};
-
-/* Says how often the frame before number i comes again, if that is often; returns how many frames
- * that was. */
-static int fold_recursion(const cJSON *frames, int n, struct part part, int i, const char *indent)
-{
-    char name[128];
-    int run = i > part.start ? same_run(frames, n, i - 1, part.end) - 1 : 0;
-    if (run < RECURSION_LEAST)
-        return 0;
-    printf("%s%s>  %d more frames of %s%s\n", indent, tb_ink(TB_INK_DIM), run,
-           method(cJSON_GetArrayItem(frames, n - 1 - i), name, sizeof(name)), tb_ink(TB_INK_NONE));
-    return run;
-}
-
 /* Where no frame has its source line: that it can be had, and how. */
 static void print_hint(const cJSON *frames, const char *indent)
 {
@@ -188,81 +146,114 @@ static void print_hint(const cJSON *frames, const char *indent)
                indent, tb_ink(TB_INK_DIM), tb_ink(TB_INK_NONE));
 }
 
-/* blamed NULL: none is marked. */
-static void print_part(const cJSON *frames, struct part part, const cJSON *blamed, const char *root,
-                       const char *indent)
+/* A stack while it is printed. */
+struct stack {
+    struct tb_calls calls;
+    const char *root, *indent;
+    bool is_main;    /* its blamed frame is marked */
+    bool is_whole;   /* nothing is folded */
+    size_t n_folded; /* frames that were not shown */
+};
+
+static void print_frame(const struct stack *stack, size_t i)
 {
     char name[128];
     char where[TB_PLACE_TEXT];
-    int n = cJSON_GetArraySize(frames);
-    for (int i = part.start; i < part.end; i++) {
-        const cJSON *frame = cJSON_GetArrayItem(frames, n - 1 - i);
-        int run = fold_recursion(frames, n, part, i, indent);
-        if (run > 0) {
-            i += run - 1;
-            continue;
-        }
-        printf("%s#%-2d %s%-16s%s  %s%s%s\n", indent, i, frame == blamed ? tb_ink(TB_INK_BOLD) : "",
-               method(frame, name, sizeof(name)), frame == blamed ? tb_ink(TB_INK_NONE) : "",
-               tb_print_place(frame, root, where), frame == blamed ? "   (here)" : "",
-               cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(frame, "inlined")) ? "   inlined"
-                                                                                : "");
-        print_source(frame, frame == blamed, indent);
-    }
+    const cJSON *frame = stack->calls.frames[i];
+    bool is_blamed = stack->is_main && i == stack->calls.blamed;
+    printf("%s#%-2zu %s%-16s%s  %s%s%s%s\n", stack->indent, i, is_blamed ? tb_ink(TB_INK_BOLD) : "",
+           method(frame, name, sizeof(name)), is_blamed ? tb_ink(TB_INK_NONE) : "",
+           tb_print_place(frame, stack->root, where), is_blamed ? "   (here)" : "",
+           cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(frame, "inlined")) ? "   inlined" : "",
+           strcmp(tb_json_text(frame, "trust"), "tail") == 0 ? "   tail call" : "");
+    print_source(frame, is_blamed, stack->indent);
 }
 
-void tb_print_others(const cJSON *frames, const char *root, const char *indent)
+/* "7 frames of libc, libevent" */
+static void print_library(struct stack *stack, size_t i, size_t n)
 {
-    print_part(frames, (struct part){0, cJSON_GetArraySize(frames)}, NULL, root, indent);
-}
-
-/* Counts the library frames from number i on, innermost first, and says which library. */
-static int library_run(const cJSON *frames, int n, int i, const char **module)
-{
-    int run = 0;
-    *module = "";
-    while (i + run < n && is_library(cJSON_GetArrayItem(frames, n - 1 - i - run))) {
-        if (**module == '\0')
-            *module = tb_json_text(cJSON_GetArrayItem(frames, n - 1 - i - run), "module");
-        run++;
-    }
-    return run;
-}
-
-static void print_fold(const char *indent, int run, const char *module)
-{
-    char clean[128];
-    const char *base = strrchr(module, '/');
-    printf("%s%s>  %d library frame%s%s%s%s\n", indent, tb_ink(TB_INK_DIM), run,
-           run == 1 ? "" : "s", *module != '\0' ? "  " : "",
-           tb_print_clean(base != NULL ? base + 1 : module, clean, sizeof(clean)),
+    char names[TB_FOLD_NAMES_TEXT];
+    char clean[TB_FOLD_NAMES_TEXT];
+    tb_fold_names(stack->calls.calls + i, n, names);
+    tb_print_clean(names, clean, sizeof(clean));
+    printf("%s%s>  %zu %sframe%s%s%s%s\n", stack->indent, tb_ink(TB_INK_DIM), n,
+           *clean != '\0' ? "" : "library ", n == 1 ? "" : "s", *clean != '\0' ? " of " : "", clean,
            tb_ink(TB_INK_NONE));
+    stack->n_folded += n;
 }
 
-static void print_short(const cJSON *frames, const char *root, const char *indent)
+/* "× 41: the 2 frames above, up to #83" */
+static void print_cycle(struct stack *stack, size_t i, const struct tb_fold *fold)
 {
-    const cJSON *blamed = tb_print_blamed(frames);
+    char name[128];
+    printf("%s%s>  \xc3\x97 %zu: ", stack->indent, tb_ink(TB_INK_DIM), fold->times);
+    if (fold->cycle == 1)
+        printf("%s", method(stack->calls.frames[i], name, sizeof(name)));
+    else
+        printf("the %zu frames above", fold->cycle);
+    printf(", up to #%zu%s\n", i + fold->n - 1, tb_ink(TB_INK_NONE));
+    stack->n_folded += fold->n - fold->cycle;
+}
+
+/* One library frame alone is shown: a line that hides it would be as long. */
+static void print_part(struct stack *stack, size_t start, size_t end)
+{
+    const struct tb_calls *calls = &stack->calls;
+    for (size_t i = start; i < end;) {
+        struct tb_fold fold = {.kind = TB_FOLD_NONE, .n = 1};
+        if (!stack->is_whole)
+            fold = tb_fold_at(calls->calls, end, i, calls->blamed);
+        size_t n_shown = fold.kind == TB_FOLD_CYCLE ? fold.cycle : fold.n == 1 ? 1 : 0;
+        for (size_t k = i; k < i + n_shown; k++)
+            print_frame(stack, k);
+        if (fold.kind == TB_FOLD_CYCLE)
+            print_cycle(stack, i, &fold);
+        else if (n_shown == 0)
+            print_library(stack, i, fold.n);
+        i += fold.n;
+    }
+}
+
+size_t tb_print_others(const cJSON *frames, const char *root, const char *indent, int is_whole)
+{
+    struct stack stack = {.root = root, .indent = indent, .is_whole = is_whole != 0};
+    if (tb_calls_read(frames, root, &stack.calls) < 0)
+        printf("%sout of memory\n", indent);
+    print_part(&stack, 0, stack.calls.n);
+    tb_calls_done(&stack.calls);
+    return stack.n_folded;
+}
+
+/* Of an own frame a line, with the source of the blamed one. */
+static void print_line(const struct stack *stack, size_t i)
+{
     char name[128];
     char where[TB_PLACE_TEXT];
     char code[200];
-    int n = cJSON_GetArraySize(frames);
-    int shown = 0;
-    for (int i = 0; i < n && shown < SHORT_FRAMES; i++, shown++) {
-        const char *module;
-        const cJSON *frame = cJSON_GetArrayItem(frames, n - 1 - i);
-        int run = library_run(frames, n, i, &module);
-        if (run > 0 && frame != blamed) {
-            print_fold(indent, run, module);
-            i += run - 1;
-            continue;
+    const cJSON *frame = stack->calls.frames[i];
+    printf("%s#%-2zu %-16s  %s", stack->indent, i, method(frame, name, sizeof(name)),
+           tb_print_place(frame, stack->root, where));
+    if (i == stack->calls.blamed && *tb_json_text(frame, "code") != '\0')
+        printf("     %s%s%s", tb_ink(TB_INK_BOLD),
+               skip_blanks(tb_print_clean(tb_json_text(frame, "code"), code, sizeof(code))),
+               tb_ink(TB_INK_NONE));
+    printf("\n");
+}
+
+static void print_short(struct stack *stack)
+{
+    const struct tb_calls *calls = &stack->calls;
+    for (size_t i = 0, shown = 0; i < calls->n && shown < SHORT_FRAMES; shown++) {
+        struct tb_fold fold = tb_fold_at(calls->calls, calls->n, i, calls->blamed);
+        if (fold.kind == TB_FOLD_LIBRARY) {
+            print_library(stack, i, fold.n);
+        } else {
+            for (size_t k = i; k < i + (fold.kind == TB_FOLD_CYCLE ? fold.cycle : 1); k++)
+                print_line(stack, k);
         }
-        printf("%s#%-2d %-16s  %s", indent, i, method(frame, name, sizeof(name)),
-               tb_print_place(frame, root, where));
-        if (frame == blamed && *tb_json_text(frame, "code") != '\0')
-            printf("     %s%s%s", tb_ink(TB_INK_BOLD),
-                   skip_blanks(tb_print_clean(tb_json_text(frame, "code"), code, sizeof(code))),
-                   tb_ink(TB_INK_NONE));
-        printf("\n");
+        if (fold.kind == TB_FOLD_CYCLE)
+            print_cycle(stack, i, &fold);
+        i += fold.n;
     }
 }
 
@@ -273,31 +264,44 @@ static const char *why_no_stack(const cJSON *data)
     return trace_of(data) != NULL ? "it came without frames" : "it was reported as a message";
 }
 
-/* Of a native stack that was too deep the frames between both ends are left out. */
-static void print_full(const cJSON *data, const cJSON *frames, const char *root, const char *indent)
+static int number_at(const cJSON *data, const char *path)
 {
-    const cJSON *blamed = tb_print_blamed(frames);
-    int n = cJSON_GetArraySize(frames);
-    double omitted = cJSON_GetNumberValue(tb_json_at(data, "custom.native.frames_omitted"));
-    double oldest = cJSON_GetNumberValue(tb_json_at(data, "custom.native.frames_oldest"));
-    int gap = oldest >= 1 && oldest < n ? n - (int)oldest : n;
-    print_part(frames, (struct part){0, gap}, blamed, root, indent);
-    if (omitted >= 1)
-        printf("%s%s>  %.0f frames are left out%s\n", indent, tb_ink(TB_INK_DIM), omitted,
-               tb_ink(TB_INK_NONE));
-    print_part(frames, (struct part){gap, n}, blamed, root, indent);
+    double number = cJSON_GetNumberValue(tb_json_at(data, path));
+    return number >= 1 && number < INT_MAX ? (int)number : 0;
 }
 
-void tb_print_stack(const cJSON *data, const char *indent, int is_short)
+/* Of a native stack that was too deep the frames between both ends are left out. */
+static void print_full(const cJSON *data, struct stack *stack)
+{
+    int omitted = number_at(data, "custom.native.frames_omitted");
+    size_t oldest = (size_t)number_at(data, "custom.native.frames_oldest");
+    size_t gap = oldest >= 1 && oldest < stack->calls.n ? stack->calls.n - oldest : stack->calls.n;
+    print_part(stack, 0, gap);
+    if (omitted > 0)
+        printf("%s%s>  %d frames are left out%s\n", stack->indent, tb_ink(TB_INK_DIM), omitted,
+               tb_ink(TB_INK_NONE));
+    print_part(stack, gap, stack->calls.n);
+}
+
+size_t tb_print_stack(const cJSON *data, const char *indent, enum tb_stack_form form)
 {
     const cJSON *frames = tb_print_frames(data);
-    const char *root = tb_json_text(data, "server.root");
+    struct stack stack = {.root = tb_json_text(data, "server.root"),
+                          .indent = indent,
+                          .is_main = true,
+                          .is_whole = form == TB_STACK_WHOLE};
     if (frames == NULL) {
         printf("%sno stack: %s\n", indent, why_no_stack(data));
-    } else if (is_short) {
-        print_short(frames, root, indent);
+        return 0;
+    }
+    if (tb_calls_read(frames, stack.root, &stack.calls) < 0)
+        printf("%sout of memory\n", indent);
+    if (form == TB_STACK_SHORT) {
+        print_short(&stack);
     } else {
-        print_full(data, frames, root, indent);
+        print_full(data, &stack);
         print_hint(frames, indent);
     }
+    tb_calls_done(&stack.calls);
+    return stack.n_folded;
 }

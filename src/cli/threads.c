@@ -61,7 +61,7 @@ static void print_brief(const cJSON *group, const char *root, const char *indent
     char name[128];
     char where[TB_PLACE_TEXT] = "";
     int n = count_threads(group);
-    const cJSON *frame = tb_print_blamed(frames_of(group));
+    const cJSON *frame = tb_print_blamed(frames_of(group), root);
     if (frame != NULL)
         tb_print_place(frame, root, where);
     printf("%s%-16s  %-24s  ", indent,
@@ -73,20 +73,22 @@ static void print_brief(const cJSON *group, const char *root, const char *indent
     printf("\n");
 }
 
-static void print_whole(const cJSON *group, const char *root, const char *indent)
+static size_t print_whole(const cJSON *group, const char *root, const char *indent, int is_whole)
 {
     int omitted = number_of(group, "frames_omitted");
     printf("\n%s%s", indent, tb_ink(TB_INK_BOLD));
     print_who(group, NAMED);
     printf("%s\n", tb_ink(TB_INK_NONE));
-    tb_print_others(frames_of(group), root, indent);
+    size_t n_folded = tb_print_others(frames_of(group), root, indent, is_whole);
     if (omitted > 0)
         printf("%s%d frames are left out\n", indent, omitted);
     if (cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(group, "cut")))
         printf("%sonly a part of the stack was captured\n", indent);
+    return n_folded;
 }
 
-int tb_print_threads(const cJSON *data, const char *indent, int in_full)
+int tb_print_threads(const cJSON *data, const char *indent, enum tb_threads_form form,
+                     size_t *n_folded)
 {
     const cJSON *native = tb_json_at(data, "custom.native");
     const cJSON *groups = cJSON_GetObjectItemCaseSensitive(native, "threads");
@@ -108,11 +110,14 @@ int tb_print_threads(const cJSON *data, const char *indent, int in_full)
     }
     cJSON_ArrayForEach(group, groups)
     {
-        if (frames_of(group) == NULL || (!in_full && n_groups == GROUPS_BRIEFLY))
+        if (frames_of(group) == NULL || (form == TB_THREADS_LINES && n_groups == GROUPS_BRIEFLY))
             continue;
         n_groups++;
         n_shown += count_threads(group);
-        (in_full ? print_whole : print_brief)(group, root, indent);
+        if (form == TB_THREADS_LINES)
+            print_brief(group, root, indent);
+        else
+            *n_folded += print_whole(group, root, indent, form == TB_THREADS_WHOLE);
     }
     if (groups != NULL && n_shown < there)
         printf("%s%d more\n", indent, there - n_shown);

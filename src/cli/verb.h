@@ -15,7 +15,7 @@ enum { TB_EXIT_WELL, TB_EXIT_WRONG, TB_EXIT_USAGE };
 struct tb_cli {
     const char *self; /* how the program was called: in hints */
     struct tb_config_flags flags;
-    int json, check, keep, all, force;
+    int json, check, keep, all, all_frames, force;
     int64_t item;      /* --item; 0: any */
     const char *trace; /* --trace as it was typed; NULL: any */
     const char *level; /* NULL: none was named */
@@ -36,6 +36,7 @@ enum tb_cli_options {
     TB_OPT_LISTEN = 128,
     TB_OPT_ALL = 256,
     TB_OPT_FORCE = 512,
+    TB_OPT_FRAMES = 1024,
 };
 
 struct tb_verb {

@@ -6,7 +6,7 @@
 #include "web/pages.h"
 #include "web/words.h"
 
-enum { FOLD_NAMES = 3, SOURCE_LINES = 50, VALUES_MAX = 200, PAIRS_MAX = 200 };
+enum { SOURCE_LINES = 50, VALUES_MAX = 200, PAIRS_MAX = 200 };
 
 /* ---- values ---- */
 
@@ -126,6 +126,8 @@ static void put_line(struct tb_buf *out, struct tb_event *event, const struct tb
         tb_emit(out, " <span class=\"chip reg\">%h</span>", chip);
     if (frame->is_inlined)
         tb_emit(out, " <span class=\"chip\">inlined</span>");
+    if (frame->is_tail)
+        tb_emit(out, " <span class=\"chip\">tail call</span>");
 }
 
 static void put_frame(struct tb_item_view *item, const struct tb_frame *frame, int is_blamed)
@@ -152,43 +154,39 @@ static void put_frame(struct tb_item_view *item, const struct tb_frame *frame, i
 
 /* ---- folds ---- */
 
-/* "libevent-2.1.so.7, libc.so.6": each once, in order. */
-static void put_names(struct tb_buf *out, const struct tb_stack *stack, size_t i, size_t run)
-{
-    const char *names[FOLD_NAMES];
-    size_t n = 0;
-    for (size_t f = i; f < i + run; f++) {
-        const struct tb_frame *frame = &stack->frames[f];
-        const char *name = tb_words_base(*frame->module != '\0' ? frame->module : frame->filename);
-        size_t k = 0;
-        while (k < n && strcmp(names[k], name) != 0)
-            k++;
-        if (k < n || *name == '\0')
-            continue;
-        if (n == FOLD_NAMES) {
-            tb_emit(out, ", \xe2\x80\xa6");
-            return;
-        }
-        names[n] = name;
-        tb_emit(out, "%r%.80h", n++ == 0 ? " \xc2\xb7 " : ", ", name);
-    }
-}
-
-static void put_fold(struct tb_item_view *item, const struct tb_stack *stack, size_t i, size_t run,
-                     enum tb_run kind)
+/* What recurs is shown once; how often, and the frames again, is one line. */
+static void put_cycle(struct tb_item_view *item, const struct tb_stack *stack, size_t i,
+                      const struct tb_fold *fold, int is_main)
 {
     struct tb_buf *out = item->view->out;
-    tb_emit(out, "<details class=\"frame lib\"><summary>");
-    if (kind == TB_RUN_AGAIN) {
-        tb_emit(out, "%d more frames of %.200h</summary></details>\n", (int)run,
-                stack->frames[i].method);
-        return;
-    }
-    tb_emit(out, "%d library frame%r", (int)run, run == 1 ? "" : "s");
-    put_names(out, stack, i, run);
-    tb_emit(out, "</summary>\n");
-    for (size_t f = i; f < i + run; f++)
+    for (size_t f = i; f < i + fold->cycle; f++)
+        put_frame(item, &stack->frames[f], is_main && f == stack->blamed);
+    tb_emit(out, "<details class=\"frame lib\"><summary>\xc3\x97 %d \xc2\xb7 ", (int)fold->times);
+    if (fold->cycle == 1)
+        tb_emit(out, "%.200h", stack->frames[i].method);
+    else
+        tb_emit(out, "the %d frames above", (int)fold->cycle);
+    tb_emit(out, ", up to #%d</summary>\n", stack->frames[i + fold->n - 1].number);
+    for (size_t f = i + fold->cycle; f < i + fold->n; f++)
         put_frame(item, &stack->frames[f], 0);
+    tb_emit(out, "</details>\n");
+}
+
+static void put_library(struct tb_item_view *item, const struct tb_stack *stack, size_t i, size_t n)
+{
+    struct tb_buf *out = item->view->out;
+    char names[TB_FOLD_NAMES_TEXT];
+    tb_fold_names(stack->calls + i, n, names);
+    tb_emit(out, "<details class=\"frame lib\"><summary>%d library frame%r%r%h</summary>\n", (int)n,
+            n == 1 ? "" : "s", *names != '\0' ? " \xc2\xb7 " : "", names);
+    for (size_t f = i; f < i + n;) {
+        struct tb_fold fold = tb_fold_cycle(stack->calls, i + n, f);
+        if (fold.kind == TB_FOLD_CYCLE)
+            put_cycle(item, stack, f, &fold, 0);
+        else
+            put_frame(item, &stack->frames[f], 0);
+        f += fold.n;
+    }
     tb_emit(out, "</details>\n");
 }
 
@@ -201,16 +199,17 @@ static void put_omitted(struct tb_item_view *item, int64_t n)
 void tb_item_put_frames(struct tb_item_view *item, const struct tb_stack *stack, int is_main,
                         int64_t omitted)
 {
-    size_t run;
-    for (size_t i = 0; i < stack->n; i += run) {
-        enum tb_run kind;
+    for (size_t i = 0; i < stack->n;) {
+        struct tb_fold fold = tb_stack_fold(stack, i);
         if (i > 0 && i == stack->gap)
             put_omitted(item, stack->n_in_gap);
-        run = tb_stack_run(stack, i, &kind);
-        if (kind == TB_RUN_FRAME)
-            put_frame(item, &stack->frames[i], is_main && i == stack->blamed);
+        if (fold.kind == TB_FOLD_LIBRARY)
+            put_library(item, stack, i, fold.n);
+        else if (fold.kind == TB_FOLD_CYCLE)
+            put_cycle(item, stack, i, &fold, is_main);
         else
-            put_fold(item, stack, i, run, kind);
+            put_frame(item, &stack->frames[i], is_main && i == stack->blamed);
+        i += fold.n;
     }
     if (stack->n < stack->n_all)
         omitted += (int64_t)(stack->n_all - stack->n);

@@ -44,26 +44,40 @@ static void put_frame(struct tb_buf *out, struct tb_event *event, const struct t
         tb_emit(out, " (%.300t)", place);
     if (frame->is_inlined)
         tb_emit(out, " [inlined]");
+    if (frame->is_tail)
+        tb_emit(out, " [tail call]");
     tb_emit(out, "\n");
     if (i == stack->blamed && *frame->code != '\0')
         put_source(out, event, frame);
 }
 
+/* "... × 41: the 2 frames above, up to #83" */
+static void put_cycle(struct tb_buf *out, const struct tb_stack *stack, size_t i,
+                      const struct tb_fold *fold)
+{
+    tb_emit(out, "... \xc3\x97 %d: ", (int)fold->times);
+    if (fold->cycle == 1)
+        tb_emit(out, "%.200t", stack->frames[i].method);
+    else
+        tb_emit(out, "the %d frames above", (int)fold->cycle);
+    tb_emit(out, ", up to #%d\n", stack->frames[i + fold->n - 1].number);
+}
+
+/* Of libraries all frames are shown: whoever reads this has asked for it. */
 void tb_item_put_stack_text(struct tb_item_view *item, const struct tb_stack *stack,
                             struct tb_buf *out)
 {
-    size_t run;
-    for (size_t i = 0; i < stack->n; i += run) {
-        enum tb_run kind;
+    for (size_t i = 0; i < stack->n;) {
+        size_t end = i < stack->gap ? stack->gap : stack->n;
+        struct tb_fold fold = tb_fold_cycle(stack->calls, end, i);
+        size_t n_shown = fold.kind == TB_FOLD_CYCLE ? fold.cycle : 1;
         if (i > 0 && i == stack->gap)
             tb_emit(out, "... %n frames are left out\n", stack->n_in_gap);
-        run = tb_stack_run(stack, i, &kind);
-        if (kind == TB_RUN_AGAIN) {
-            tb_emit(out, "... %d more frames of %.200t\n", (int)run, stack->frames[i].method);
-            continue;
-        }
-        for (size_t f = i; f < i + run; f++)
+        for (size_t f = i; f < i + n_shown; f++)
             put_frame(out, &item->event, stack, f);
+        if (fold.kind == TB_FOLD_CYCLE)
+            put_cycle(out, stack, i, &fold);
+        i += fold.n;
     }
     if (stack->n < stack->n_all)
         tb_emit(out, "... %n frames are left out\n", (int64_t)(stack->n_all - stack->n));

@@ -7,15 +7,15 @@
 #include <string.h>
 
 #include "base/buf.h"
-#include "item/read.h"
 
-enum { RECURSION_LEAST = 4, PLACE_MAX_BYTES = 8 << 10 };
+enum { PLACE_MAX_BYTES = 8 << 10 };
 
 /* What the agent says of native frames; for others the folders where packages are installed. */
 static int is_library(struct tb_event *event, int node, const char *filename)
 {
     int in_app = tb_event_bool(event, node, "in_app");
-    return in_app >= 0 ? !in_app : tb_item_is_package(filename);
+    return in_app >= 0 ? !in_app
+                       : tb_fold_is_package(filename, tb_event_at(event, 0, "server.root"));
 }
 
 static void read_frame(struct tb_event *event, int node, struct tb_frame *out)
@@ -32,6 +32,7 @@ static void read_frame(struct tb_event *event, int node, struct tb_frame *out)
         out->line = 0;
     out->is_library = is_library(event, node, out->filename);
     out->is_inlined = tb_event_bool(event, node, "inlined") == 1;
+    out->is_tail = strcmp(tb_event_at(event, node, "trust"), "tail") == 0;
     if (*out->method == '\0')
         out->method = "<unknown>";
 }
@@ -44,20 +45,24 @@ static int read_frames(struct tb_event *event, int list, struct tb_stack *out)
     out->n_all = (size_t)tb_event_count(event, list);
     out->n = out->n_all < TB_STACK_FRAMES ? out->n_all : TB_STACK_FRAMES;
     out->frames = calloc(out->n + 1, sizeof(*out->frames));
-    if (out->frames == NULL)
+    out->calls = calloc(out->n + 1, sizeof(*out->calls));
+    if (out->frames == NULL || out->calls == NULL)
         return -ENOMEM;
     size_t left = out->n_all;
     for (int f = tb_event_first(event, list); f >= 0; f = tb_event_next(event, f)) {
         left--;
         if (left >= out->n)
             continue;
-        read_frame(event, f, &out->frames[left]);
-        out->frames[left].number = (int)left;
+        struct tb_frame *frame = &out->frames[left];
+        read_frame(event, f, frame);
+        frame->number = (int)left;
+        out->calls[left] = (struct tb_fold_frame){.method = frame->method,
+                                                  .file = frame->filename,
+                                                  .module = frame->module,
+                                                  .line = frame->line,
+                                                  .is_library = frame->is_library};
     }
-    while (out->blamed < out->n && out->frames[out->blamed].is_library)
-        out->blamed++;
-    if (out->blamed == out->n)
-        out->blamed = 0;
+    out->blamed = tb_fold_blamed(out->calls, out->n);
     return 0;
 }
 
@@ -113,33 +118,14 @@ int tb_stack_read(struct tb_event *event, struct tb_stack out[TB_STACKS])
 void tb_stack_done(struct tb_stack *stack)
 {
     free(stack->frames);
+    free(stack->calls);
     memset(stack, 0, sizeof(*stack));
 }
 
-static int is_same(const struct tb_frame *a, const struct tb_frame *b)
+struct tb_fold tb_stack_fold(const struct tb_stack *stack, size_t i)
 {
-    return a->line == b->line && strcmp(a->method, b->method) == 0 &&
-           strcmp(a->filename, b->filename) == 0;
-}
-
-size_t tb_stack_run(const struct tb_stack *stack, size_t i, enum tb_run *kind)
-{
-    size_t run = 0;
-    size_t start = i < stack->gap ? 0 : stack->gap;
     size_t end = i < stack->gap ? stack->gap : stack->n;
-    *kind = TB_RUN_AGAIN;
-    while (i > start && i + run < end && is_same(&stack->frames[i - 1], &stack->frames[i + run]))
-        run++;
-    if (run >= RECURSION_LEAST)
-        return run;
-    *kind = TB_RUN_LIBRARY;
-    for (run = 0; i + run < end && stack->frames[i + run].is_library; run++)
-        if (i + run == stack->blamed)
-            break;
-    if (run > 0)
-        return run;
-    *kind = TB_RUN_FRAME;
-    return 1;
+    return tb_fold_at(stack->calls, end, i, stack->blamed);
 }
 
 /* Without the server's root, which says nothing and is long. */

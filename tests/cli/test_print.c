@@ -86,13 +86,13 @@ static void the_frame_of_the_program_is_blamed(void **state)
     (void)state;
     cJSON *frames = cJSON_Parse("[{\"method\":\"main\"},{\"method\":\"give_up\",\"in_app\":true},"
                                 "{\"method\":\"abort\",\"in_app\":false}]");
-    assert_string_equal(tb_json_text(tb_print_blamed(frames), "method"), "give_up");
+    assert_string_equal(tb_json_text(tb_print_blamed(frames, ""), "method"), "give_up");
     cJSON_Delete(frames);
     frames = cJSON_Parse("[{\"method\":\"_start\",\"in_app\":false},"
                          "{\"method\":\"abort\",\"in_app\":false}]");
-    assert_string_equal(tb_json_text(tb_print_blamed(frames), "method"), "abort");
+    assert_string_equal(tb_json_text(tb_print_blamed(frames, ""), "method"), "abort");
     cJSON_Delete(frames);
-    assert_null(tb_print_blamed(NULL));
+    assert_null(tb_print_blamed(NULL, ""));
 }
 
 int main(void)

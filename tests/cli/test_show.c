@@ -18,7 +18,7 @@ static void show(struct run *run, const char *data)
     int kept = dup(STDOUT_FILENO);
     fflush(stdout);
     dup2(fileno(out), STDOUT_FILENO);
-    (void)tb_show_occurrence(&row, 0);
+    (void)tb_show_occurrence(&(const struct tb_cli){0}, &row);
     fflush(stdout);
     dup2(kept, STDOUT_FILENO);
     close(kept);

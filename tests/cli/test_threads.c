@@ -80,6 +80,25 @@ static void all_shows_their_stacks(void **state)
     assert_null(strstr(here + 1, "(here)"));
 }
 
+#define CFRAME(method) "{\"method\":\"" method "\",\"module\":\"libc.so.6\",\"in_app\":false}"
+
+static void their_stacks_are_folded_until_all_frames_are_asked_for(void **state)
+{
+    struct run *run = *state;
+    fill(run, ",\"threads\":[{\"tids\":[7],\"names\":[\"w\"],\"cut\":false,\"frames\":["
+              "{\"method\":\"worker\",\"filename\":\"w.c\",\"lineno\":3,\"in_app\":true}," CFRAME(
+                  "pthread_cond_wait") "," CFRAME("futex_wait") "]}],\"threads_there\":1");
+    assert_int_equal(run_here(run, "item", "1", "--all"), 0);
+    run_has(run->out, "  w (7)\n  >  2 frames of libc\n  #2  worker            w.c:3\n");
+    run_has(run->out, "With the frames that are folded: towbar item 1 --all-frames --config");
+    assert_int_equal(run_here(run, "item", "1", "--all-frames"), 0);
+    run_has(run->out, "  #1  pthread_cond_wait");
+    run_has_not(run->out, "With the frames that are folded");
+    run_has_not(run->out, "With the stacks of all threads");
+    assert_int_equal(run_here(run, "item", "1"), 0);
+    run_has_not(run->out, "With the frames that are folded");
+}
+
 static void hostile_names_cannot_steer_the_terminal(void **state)
 {
     struct run *run = *state;
@@ -135,6 +154,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(an_item_lists_other_threads_briefly),
         TEST(all_shows_their_stacks),
+        TEST(their_stacks_are_folded_until_all_frames_are_asked_for),
         TEST(hostile_names_cannot_steer_the_terminal),
         TEST(a_crash_without_other_threads_says_nothing_of_them),
         TEST(odd_shapes_are_passed_over),

@@ -33,12 +33,11 @@ static void done(struct read *read)
     tb_event_done(&read->event);
 }
 
-static size_t run_at(const struct read *read, size_t i, enum tb_run expected)
+static struct tb_fold fold_at(const struct read *read, size_t i, enum tb_fold_kind expected)
 {
-    enum tb_run kind;
-    size_t run = tb_stack_run(&read->stacks[0], i, &kind);
-    assert_int_equal(kind, expected);
-    return run;
+    struct tb_fold fold = tb_stack_fold(&read->stacks[0], i);
+    assert_int_equal(fold.kind, expected);
+    return fold;
 }
 
 static void the_innermost_frame_is_number_0(void **state)
@@ -79,9 +78,9 @@ static void library_frames_fold_and_the_program_s_own_is_blamed(void **state)
               "{\"method\":\"raise\",\"in_app\":false},{\"method\":\"kill\",\"in_app\":false}]"
               "}}}");
     assert_int_equal(read.stacks[0].blamed, 2);
-    assert_int_equal(run_at(&read, 0, TB_RUN_LIBRARY), 2);
-    assert_int_equal(run_at(&read, 2, TB_RUN_FRAME), 1);
-    assert_int_equal(run_at(&read, 3, TB_RUN_LIBRARY), 1);
+    assert_int_equal(fold_at(&read, 0, TB_FOLD_LIBRARY).n, 2);
+    assert_int_equal(fold_at(&read, 2, TB_FOLD_NONE).n, 1);
+    assert_int_equal(fold_at(&read, 3, TB_FOLD_LIBRARY).n, 1);
     done(&read);
 }
 
@@ -92,8 +91,52 @@ static void a_stack_of_libraries_alone_blames_its_innermost_frame(void **state)
     read_json(&read, "{\"body\":{\"trace\":{\"frames\":[{\"method\":\"a\",\"in_app\":false},"
                      "{\"method\":\"b\",\"in_app\":false}]}}}");
     assert_int_equal(read.stacks[0].blamed, 0);
-    assert_int_equal(run_at(&read, 0, TB_RUN_FRAME), 1);
-    assert_int_equal(run_at(&read, 1, TB_RUN_LIBRARY), 1);
+    assert_int_equal(fold_at(&read, 0, TB_FOLD_NONE).n, 1);
+    assert_int_equal(fold_at(&read, 1, TB_FOLD_LIBRARY).n, 1);
+    done(&read);
+}
+
+static void a_stack_of_libraries_alone_blames_the_one_that_is_not_the_c_library(void **state)
+{
+    (void)state;
+    struct read read;
+    read_json(&read, "{\"body\":{\"trace\":{\"frames\":["
+                     "{\"method\":\"a\",\"module\":\"libpng.so.16\",\"in_app\":false},"
+                     "{\"method\":\"b\",\"module\":\"libz.so.1\",\"in_app\":false},"
+                     "{\"method\":\"c\",\"module\":\"libc.so.6\",\"in_app\":false}]}}}");
+    assert_int_equal(read.stacks[0].blamed, 1);
+    assert_int_equal(fold_at(&read, 0, TB_FOLD_LIBRARY).n, 1);
+    assert_int_equal(fold_at(&read, 1, TB_FOLD_NONE).n, 1);
+    assert_int_equal(fold_at(&read, 2, TB_FOLD_LIBRARY).n, 1);
+    done(&read);
+}
+
+static void a_package_that_is_the_server_s_root_is_no_library(void **state)
+{
+    (void)state;
+    struct read read;
+    read_json(&read, "{\"server\":{\"root\":\"/venv/lib/python3.11/site-packages/app\"},"
+                     "\"body\":{\"trace\":{\"frames\":["
+                     "{\"method\":\"f\","
+                     "\"filename\":\"/venv/lib/python3.11/site-packages/app/x.py\"},"
+                     "{\"method\":\"g\","
+                     "\"filename\":\"/venv/lib/python3.11/site-packages/flask/app.py\"}]}}}");
+    assert_true(read.stacks[0].frames[0].is_library);
+    assert_false(read.stacks[0].frames[1].is_library);
+    assert_int_equal(read.stacks[0].blamed, 1);
+    done(&read);
+}
+
+static void a_frame_that_ended_in_a_tail_call_says_so(void **state)
+{
+    (void)state;
+    struct read read;
+    read_json(&read, "{\"body\":{\"trace\":{\"frames\":["
+                     "{\"method\":\"f\",\"trust\":\"tail\"},"
+                     "{\"method\":\"g\",\"trust\":\"cfi\",\"inlined\":true}]}}}");
+    assert_false(read.stacks[0].frames[0].is_tail);
+    assert_true(read.stacks[0].frames[0].is_inlined);
+    assert_true(read.stacks[0].frames[1].is_tail);
     done(&read);
 }
 
@@ -122,9 +165,8 @@ static void recursion_folds(void **state)
         tb_buf_adds(&json, ",{\"method\":\"again\",\"filename\":\"r.c\",\"lineno\":7}");
     tb_buf_adds(&json, "]}}}");
     read_json(&read, tb_buf_str(&json));
-    assert_int_equal(run_at(&read, 0, TB_RUN_FRAME), 1);
-    assert_int_equal(run_at(&read, 1, TB_RUN_AGAIN), 99);
-    assert_int_equal(run_at(&read, 100, TB_RUN_FRAME), 1);
+    assert_int_equal(fold_at(&read, 0, TB_FOLD_CYCLE).times, 100);
+    assert_int_equal(fold_at(&read, 100, TB_FOLD_NONE).n, 1);
     done(&read);
     tb_buf_done(&json);
 }
@@ -143,11 +185,9 @@ static void recursion_folds_on_both_sides_of_what_is_left_out(void **state)
     read_json(&read, tb_buf_str(&json));
     assert_int_equal(read.stacks[0].gap, 70);
     assert_int_equal(read.stacks[0].n_in_gap, 5000);
-    assert_int_equal(run_at(&read, 0, TB_RUN_FRAME), 1);
-    assert_int_equal(run_at(&read, 1, TB_RUN_AGAIN), 69);
-    assert_int_equal(run_at(&read, 70, TB_RUN_FRAME), 1);
-    assert_int_equal(run_at(&read, 71, TB_RUN_AGAIN), 29);
-    assert_int_equal(run_at(&read, 100, TB_RUN_FRAME), 1);
+    assert_int_equal(fold_at(&read, 0, TB_FOLD_CYCLE).n, 70);
+    assert_int_equal(fold_at(&read, 70, TB_FOLD_CYCLE).n, 30);
+    assert_int_equal(fold_at(&read, 100, TB_FOLD_NONE).n, 1);
     done(&read);
     tb_buf_done(&json);
 }
@@ -237,6 +277,9 @@ int main(void)
         cmocka_unit_test(the_root_of_the_server_is_cut_off),
         cmocka_unit_test(library_frames_fold_and_the_program_s_own_is_blamed),
         cmocka_unit_test(a_stack_of_libraries_alone_blames_its_innermost_frame),
+        cmocka_unit_test(a_stack_of_libraries_alone_blames_the_one_that_is_not_the_c_library),
+        cmocka_unit_test(a_package_that_is_the_server_s_root_is_no_library),
+        cmocka_unit_test(a_frame_that_ended_in_a_tail_call_says_so),
         cmocka_unit_test(installed_packages_are_libraries),
         cmocka_unit_test(recursion_folds),
         cmocka_unit_test(recursion_folds_on_both_sides_of_what_is_left_out),

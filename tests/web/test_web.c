@@ -150,7 +150,7 @@ static void an_item_is_told_in_order(void **state)
         "crashed here",
         "<span class=\"hit\"> 214  m-&gt;next = q-&gt;tail-&gt;next;",
         "worker_loop",
-        "1 library frame \xc2\xb7 libc.so.6",
+        "1 library frame \xc2\xb7 libc",
         "Registers",
         "Why grouped",
         "Raw JSON",
