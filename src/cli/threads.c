@@ -55,7 +55,16 @@ static int number_of(const cJSON *object, const char *key)
     return cJSON_IsNumber(number) && number->valueint > 0 ? number->valueint : 0;
 }
 
-/* One line: where they are, and who. */
+/* "waits in futex (pthread_cond_wait)" between the two, or nothing. */
+static void print_waits(const cJSON *group, const char *before, const char *behind)
+{
+    char clean[100];
+    const char *waits_in = tb_json_text(group, "waits_in");
+    if (*waits_in != '\0')
+        printf("%swaits in %s%s", before, tb_print_clean(waits_in, clean, sizeof(clean)), behind);
+}
+
+/* One line: where they are, what they wait in, and who. */
 static void print_brief(const cJSON *group, const char *root, const char *indent)
 {
     char name[128];
@@ -67,6 +76,7 @@ static void print_brief(const cJSON *group, const char *root, const char *indent
     printf("%s%-16s  %-24s  ", indent,
            tb_print_clean(frame != NULL ? tb_json_text(frame, "method") : "-", name, sizeof(name)),
            where);
+    print_waits(group, "", "  ");
     if (n > 1)
         printf("%d threads: ", n);
     print_who(group, NAMED_BRIEFLY);
@@ -78,7 +88,9 @@ static size_t print_whole(const cJSON *group, const char *root, const char *inde
     int omitted = number_of(group, "frames_omitted");
     printf("\n%s%s", indent, tb_ink(TB_INK_BOLD));
     print_who(group, NAMED);
-    printf("%s\n", tb_ink(TB_INK_NONE));
+    printf("%s", tb_ink(TB_INK_NONE));
+    print_waits(group, "  ", "");
+    printf("\n");
     size_t n_folded = tb_print_others(frames_of(group), root, indent, is_whole);
     if (omitted > 0)
         printf("%s%d frames are left out\n", indent, omitted);

@@ -34,6 +34,8 @@ static void put_group(struct tb_item_view *item, const struct tb_thread_group *g
         tb_emit(out, "<b class=\"mono\">%.200h</b> <span class=\"mono mute\">%.300h</span> ",
                 stack->frames[stack->blamed].method,
                 tb_frame_place(&item->event, &stack->frames[stack->blamed]));
+    if (*group->waits_in != '\0')
+        tb_emit(out, "<span>waits in <span class=\"mono\">%.100h</span></span> ", group->waits_in);
     tb_emit(out, "<span class=\"chip\">%d %h</span> <span class=\"mute\">%.200h</span></summary>\n",
             group->n_threads, tb_threads_word(group->n_threads), group->who_briefly);
     if (group->n_threads > TB_THREADS_BRIEF)
@@ -72,6 +74,12 @@ static void put_group_text(struct tb_item_view *item, const struct tb_thread_gro
                            struct tb_buf *out)
 {
     tb_emit(out, "\n%d %t: %t\n", group->n_threads, tb_threads_word(group->n_threads), group->who);
+    if (*group->waits_in != '\0')
+        tb_emit(out, "  waits in %.100t", group->waits_in);
+    if (*group->waits_in != '\0' && group->stack.n > 0)
+        tb_emit(out, " from %.200t", group->stack.frames[group->stack.blamed].method);
+    if (*group->waits_in != '\0')
+        tb_emit(out, "\n");
     tb_item_put_stack_text(item, &group->stack, out);
     if (group->n_omitted > 0)
         tb_emit(out, "... %n frames are left out\n", group->n_omitted);

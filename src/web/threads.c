@@ -83,6 +83,7 @@ int tb_threads_next(struct tb_event *event, int *node, struct tb_thread_group *o
     out->n_threads = count_threads(event, group);
     out->who = who_of(event, group, TB_THREADS_NAMED);
     out->who_briefly = who_of(event, group, TB_THREADS_BRIEF);
+    out->waits_in = tb_event_at(event, group, "waits_in");
     out->n_omitted = tb_event_int(event, group, "frames_omitted");
     out->is_cut = tb_event_bool(event, group, "cut") == 1;
     int err = tb_stack_frames(event, tb_event_node(event, group, "frames"), &out->stack);

@@ -24,6 +24,7 @@ struct tb_thread_group {
     int n_threads;
     const char *who; /* "worker-1 (4251), 4252, 48 more" */
     const char *who_briefly;
+    const char *waits_in; /* "futex (pthread_cond_wait)"; "" not known */
     struct tb_stack stack;
     int64_t n_omitted; /* outer frames for which there was no room */
     int is_cut;        /* more of the stack was not captured */

@@ -82,6 +82,22 @@ static void all_shows_their_stacks(void **state)
 
 #define CFRAME(method) "{\"method\":\"" method "\",\"module\":\"libc.so.6\",\"in_app\":false}"
 
+#define WAITING                                                                                    \
+    ",\"threads\":[{\"tids\":[7],\"names\":[\"w\"],\"waits_in\":\"futex "                          \
+    "(\\u001bx)\",\"cut\":false,"                                                                  \
+    "\"frames\":[{\"method\":\"pop\",\"filename\":\"w.c\",\"lineno\":3,\"in_app\":true}]}],"       \
+    "\"threads_there\":1"
+
+static void a_thread_that_waits_says_in_what(void **state)
+{
+    struct run *run = *state;
+    fill(run, WAITING);
+    assert_int_equal(run_here(run, "item", "1"), 0);
+    run_has(run->out, "  pop               w.c:3                     waits in futex (?x)  w (7)\n");
+    assert_int_equal(run_here(run, "item", "1", "--all"), 0);
+    run_has(run->out, "\n  w (7)  waits in futex (?x)\n  #0  pop ");
+}
+
 static void their_stacks_are_folded_until_all_frames_are_asked_for(void **state)
 {
     struct run *run = *state;
@@ -154,6 +170,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(an_item_lists_other_threads_briefly),
         TEST(all_shows_their_stacks),
+        TEST(a_thread_that_waits_says_in_what),
         TEST(their_stacks_are_folded_until_all_frames_are_asked_for),
         TEST(hostile_names_cannot_steer_the_terminal),
         TEST(a_crash_without_other_threads_says_nothing_of_them),

@@ -11,7 +11,8 @@
 static const char CRASH[] =
     "{\"environment\":\"production\",\"server\":{\"root\":\"/srv\"},\"custom\":{\"native\":{"
     "\"signal\":\"SIGSEGV\",\"thread\":{\"tid\":9,\"name\":\"worker-9\"},\"threads\":["
-    "{\"tids\":[4251,4252,4253],\"names\":[\"worker-1\",\"\",\"worker-3\"],\"frames\":["
+    "{\"tids\":[4251,4252,4253],\"names\":[\"worker-1\",\"\",\"worker-3\"],"
+    "\"waits_in\":\"read (<fgets>)\",\"frames\":["
     "{\"method\":\"worker_main\",\"filename\":\"/srv/src/worker.c\",\"lineno\":90,\"in_app\":true},"
     "{\"method\":\"wait_for_work\",\"filename\":\"/srv/src/pool.c\",\"lineno\":30,\"address\":"
     "\"0x55d0\",\"module\":\"feedd\",\"in_app\":true},"
@@ -32,7 +33,8 @@ static void the_page_folds_groups_of_threads(void **state)
                    "class=\"mute\">51</span></summary>");
     site_has(page, "6 of 51 other threads were captured: EPERM (Operation not permitted)");
     site_has(page, "<details class=\"frame thread\"><summary><b class=\"mono\">wait_for_work</b> "
-                   "<span class=\"mono mute\">src/pool.c:30</span> <span class=\"chip\">3 "
+                   "<span class=\"mono mute\">src/pool.c:30</span> <span>waits in <span "
+                   "class=\"mono\">read (&lt;fgets&gt;)</span></span> <span class=\"chip\">3 "
                    "threads</span> <span class=\"mute\">worker-1 (4251), 4252, worker-3 (4253)");
     site_has(page, "<span class=\"chip\">1 thread</span> <span class=\"mute\">tick (7)</span>");
     site_has(page, "12 frames are left out.");
@@ -52,6 +54,7 @@ static void the_text_twin_has_their_stacks(void **state)
     const char *text = site_visit(site, "/items/1.txt");
     site_has(text, "\n51 other threads\n  6 of 51 other threads were captured: EPERM");
     site_has(text, "\n3 threads: worker-1 (4251), 4252, worker-3 (4253)\n"
+                   "  waits in read (<fgets>) from wait_for_work\n"
                    "#0  read (libc.so.6 +0x1f)\n"
                    "#1  0x55d0 in wait_for_work (src/pool.c:30)\n"
                    "#2  worker_main (src/worker.c:90)\n");

@@ -162,6 +162,39 @@ static void an_item_is_told_in_order(void **state)
     }
 }
 
+/* Without a script: the frames that recur are there, behind a line that opens. */
+static void a_recursion_of_two_is_shown_once_and_opens(void **state)
+{
+    static const char PAIR[] =
+        ",{\"method\":\"list\",\"filename\":\"p.c\",\"lineno\":1,\"in_app\":true}"
+        ",{\"method\":\"value\",\"filename\":\"p.c\",\"lineno\":2,\"in_app\":true}";
+    static const char *const ORDER[] = {
+        "#0</span> <b class=\"mono\">value</b>",
+        "here</span>",
+        "#1</span> <b class=\"mono\">list</b>",
+        "<details class=\"frame lib\"><summary>\xc3\x97 3 \xc2\xb7 the 2 frames above, up to #5"
+        "</summary>",
+        "#5</span> <b class=\"mono\">list</b>",
+        "</details>",
+        "#6</span> <b class=\"mono\">main</b>"};
+    struct site *site = *state;
+    char data[2048];
+    snprintf(data, sizeof(data),
+             "{\"body\":{\"trace\":{\"exception\":{\"class\":\"E\",\"message\":\"m\"},\"frames\":["
+             "{\"method\":\"main\",\"in_app\":true}%s%s%s]}}}",
+             PAIR, PAIR, PAIR);
+    struct tb_occurrence one = site_occurrence("u1", data);
+    site_add(site, &one);
+    const char *at = site_page(site, "/items/1");
+    for (size_t i = 0; i < sizeof(ORDER) / sizeof(ORDER[0]); i++) {
+        site_has(at, ORDER[i]);
+        at = strstr(at, ORDER[i]);
+    }
+    site_has(site_visit(site, "/items/1.txt"),
+             "#1  list (p.c:1)\n... \xc3\x97 3: the 2 frames above, "
+             "up to #5\n#6  main");
+}
+
 static void occurrences_are_linked_by_age(void **state)
 {
     struct site *site = *state;
@@ -390,6 +423,7 @@ int main(void)
         WITH_SITE(the_list_is_searched_and_sorted),
         WITH_SITE(more_items_than_a_page_holds_are_paged),
         WITH_SITE(an_item_is_told_in_order),
+        WITH_SITE(a_recursion_of_two_is_shown_once_and_opens),
         WITH_SITE(occurrences_are_linked_by_age),
         WITH_SITE(a_message_needs_no_stack),
         WITH_SITE(causes_come_after_what_they_caused),

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "symbol/answer/answer_frame.h"
+#include "symbol/answer/waits.h"
 
 enum { GROUP_BYTES_LEAST = 512 /* one with a few frames takes more */ };
 
@@ -41,6 +42,7 @@ static bool write_group(const struct group_writer *w, const struct tb_symbol_gro
 {
     struct tb_json *j = w->j;
     const struct tb_json before = *j;
+    char waits[TB_SYMBOL_WAIT_BYTES];
     if (n_shown > frames->n)
         n_shown = frames->n;
     if (end < j->len + GROUP_BYTES_LEAST)
@@ -48,6 +50,8 @@ static bool write_group(const struct group_writer *w, const struct tb_symbol_gro
     j->cap = end;
     tb_json_object(j);
     write_members(w, group);
+    if (tb_symbol_waits_in(frames->items, frames->n, waits))
+        tb_json_kstr(j, "waits_in", waits);
     tb_json_key(j, "frames");
     tb_json_array(j);
     for (size_t i = n_shown; i > 0 && !j->err; i--) {

@@ -57,6 +57,7 @@ static void a_thread_is_named_from_where_it_waits_to_its_start(void **state)
     assert_int_not_equal(strlen(text_of(waits, "module_offset")), 0);
     assert_non_null(frame_of(group, "thread_main"));
     assert_null(frame_of(group, "start_thread"));
+    assert_string_equal(text_of(group, "waits_in"), "read");
     const cJSON *innermost = frame_at(group, 0);
     assert_non_null(strstr(text_of(innermost, "method"), "read"));
     assert_string_equal(text_of(innermost, "trust"), "context");
@@ -72,6 +73,7 @@ static void a_thread_that_runs_is_named_where_it_is(void **state)
     assert_string_equal(text_of(frame_at(group, 0), "method"), "spin");
     assert_string_equal(text_of(frame_at(group, 1), "method"), "thread_main");
     assert_int_equal(n_frames_of(group), 2);
+    assert_null(cJSON_GetObjectItem(group, "waits_in"));
     cJSON_Delete(answer);
 }
 
