@@ -121,6 +121,20 @@ bool tb_library_is_package(const char *path, size_t own_len)
 
 /* ---- names ---- */
 
+/* "serde-1.0.9/...", "gin@v1.9.1/..." */
+static const char *versioned_in(const char *path)
+{
+    const char *slash = strchr(path, '/');
+    for (const char *at = path; slash && at < slash; at++) {
+        if (*at == '-' && at > path && isdigit((unsigned char)at[1]))
+            return path;
+    }
+    const char *version = strstr(path, "@v");
+    while (version && version > path && version[-1] != '/')
+        version--;
+    return version;
+}
+
 /* The part of the path that the innermost row points at; NULL: none. */
 static const char *package_in(const char *path)
 {
@@ -134,6 +148,9 @@ static const char *package_in(const char *path)
             name = next_part(name);
         found = name && *name != '\0' ? name : found;
     }
+    /* What is shown of .cargo/registry and /go/pkg/mod. */
+    if (!found && (ends(path, ".rs") || ends(path, ".go")))
+        found = versioned_in(path);
     /* What is left of /rustc/HASH/library/core/src/option.rs on the page. */
     if (!found && begins(path, "library/") && ends(path, ".rs"))
         found = path + strlen("library/");

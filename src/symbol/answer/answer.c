@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "symbol/answer/answer_frame.h"
 #include "symbol/answer/answer_threads.h"
+#include "symbol/answer/path.h"
 #include "symbol/stack/frames.h"
 #include "symbol/stack/modules.h"
 #include "symbol/stack/offline.h"
@@ -49,7 +50,13 @@ static void write_source(struct tb_json *j, struct answer *a, const struct tb_sy
     struct tb_symbol_lines lines;
     if (!a->has_code || !frame->file_is_whole || frame->line == 0)
         return;
-    if (tb_symbol_source_lines(&a->sources, frame->file, frame->line, a->n_context, &lines) != 0)
+    int err = tb_symbol_source_lines(&a->sources, frame->file, frame->line, a->n_context, &lines);
+    /* Where a package was built its sources are no longer; of the program itself they may be below
+     * a root. Others' short names could be those of other files. */
+    if (err && frame->in_app)
+        err = tb_symbol_source_lines(&a->sources, tb_symbol_path_shown(frame->file), frame->line,
+                                     a->n_context, &lines);
+    if (err)
         return;
     tb_json_key(j, "code");
     tb_json_strn(j, lines.line.text, lines.line.len);

@@ -12,7 +12,7 @@ void tb_symbol_answer_name(struct tb_json *j, const struct tb_process *process,
     const char *name = "<unknown>";
     if (frame->file) {
         const char *below = tb_symbol_path_below(frame->file, process->root);
-        name = below ? below : frame->file;
+        name = below ? below : tb_symbol_path_shown(frame->file);
         const char *slash = strrchr(name, '/');
         if (strlen(name) > TB_SYMBOL_FILENAME_BYTES && slash)
             name = slash + 1;

@@ -81,7 +81,8 @@ static void set_file(struct tb_symbol_frame *frame, const struct tb_symbol_place
 {
     char joined[PATH_BYTES_MAX];
     char path[PATH_BYTES_MAX];
-    bool is_relative = place->file[0] != '/' && place->folder && place->folder[0] != '\0';
+    bool is_relative = place->file[0] != '/' && place->folder && place->folder[0] != '\0' &&
+                       !tb_symbol_path_is_told_whole(place->folder, place->file);
     int len = snprintf(joined, sizeof(joined), "%s%s%s", is_relative ? place->folder : "",
                        is_relative ? "/" : "", place->file);
     bool fits = len >= 0 && (size_t)len < sizeof(joined);

@@ -142,6 +142,37 @@ static void what_is_inlined_from_the_cxx_library_is_not_the_function_s_own(void 
     cJSON_Delete(answer);
 }
 
+/* The package was built elsewhere; its sources lie below a root. */
+static void the_folder_of_the_build_is_not_shown_and_sources_are_found_without_it(void **state)
+{
+    struct subject s;
+    char path[512];
+    (void)state;
+    RUN(c_compiler(), "-g", "-O1",
+        "-ffile-prefix-map=" DATA "=/build/reproducible-path/reporter-1.2", REPORTER_C, REPORT_C,
+        PROBE_C, "-pthread", "-o", in_folder(path, "package"));
+    run_subject(path, &s);
+    cJSON *answer = ask(&config, &s);
+    const cJSON *frame = frame_at(answer, 0);
+    assert_string_equal(text_of(frame, "filename"), "reporter.c");
+    assert_string_equal(text_of(frame, "method"), "work");
+    assert_non_null(strstr(text_of(frame, "code"), "mark: work"));
+    cJSON_Delete(answer);
+    /* Of a library the short name could be that of another file. */
+    for (size_t i = 0; i < s.process.n_modules; i++) {
+        if (strcmp(s.process.modules[i].path, path) == 0)
+            s.process.modules[i].flags = 0;
+    }
+    char *library[] = {path};
+    config.rules = (struct tb_inapp_rules){.library = library, .n_library = 1};
+    answer = ask(&config, &s);
+    config.rules = (struct tb_inapp_rules){0};
+    assert_string_equal(text_of(frame_at(answer, 0), "filename"), "reporter.c");
+    assert_false(is_set(frame_at(answer, 0), "in_app"));
+    assert_null(cJSON_GetObjectItem(frame_at(answer, 0), "code"));
+    cJSON_Delete(answer);
+}
+
 /* Source that blows up the answer is left out before frames are. */
 static void answer_that_is_too_long_loses_its_source_first(void **state)
 {
@@ -191,6 +222,7 @@ int main(void)
         cmocka_unit_test(frames_of_a_module_with_a_relative_path_are_in_the_app),
         cmocka_unit_test(addresses_of_nowhere_are_unknown_frames),
         cmocka_unit_test(what_is_inlined_from_the_cxx_library_is_not_the_function_s_own),
+        cmocka_unit_test(the_folder_of_the_build_is_not_shown_and_sources_are_found_without_it),
         cmocka_unit_test(answer_that_is_too_long_loses_its_source_first),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
