@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/library.h"
 #include "symbol/files/elf.h"
 #include "symbol/answer/name.h"
 #include "symbol/answer/path.h"
@@ -27,6 +28,7 @@ static void fuzz_config(const char *text, size_t len)
 static void fuzz_path(const char *text, size_t len)
 {
     char out[128];
+    char name[TB_LIBRARY_NAME];
     char *path = strndup(len > 0 ? text : "", len);
     if (!path)
         return;
@@ -34,6 +36,15 @@ static void fuzz_path(const char *text, size_t len)
     if (out[0] == '\0' || (is_whole && out[0] == '/' && !tb_symbol_path_is_plain(out)))
         abort();
     (void)tb_symbol_path_below(out, "/root");
+    const char *shown = tb_symbol_path_shown(out);
+    size_t out_len = strlen(out);
+    if (shown[0] == '\0' || shown < out || shown > out + out_len)
+        abort();
+    (void)tb_symbol_path_is_told_whole(out, path);
+    (void)tb_library_name(path, out, name);
+    const struct tb_module module = {.path = path};
+    const struct tb_inapp_program program = {.path = "/usr/sbin/x", .root = "/root"};
+    (void)tb_inapp_is_own(&program, &(struct tb_inapp_frame){&module, out, path});
     free(path);
 }
 

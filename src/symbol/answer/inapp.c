@@ -176,7 +176,7 @@ static bool is_library_source(const struct tb_inapp_program *program, const char
 struct tb_inapp_program tb_inapp_program_of(const struct tb_process *process,
                                             const struct tb_inapp_rules *rules)
 {
-    const char *path = process->exe;
+    const char *path = process->exe ? process->exe : "";
     for (size_t i = 0; path[0] == '\0' && i < process->n_modules; i++) {
         if (process->modules[i].flags & TB_MODULE_MAIN)
             path = process->modules[i].path;
