@@ -21,6 +21,7 @@
 #include "agent/pipeline/pipeline.h"
 #include "agent/serve/serve.h"
 #include "agent/serve/status.h"
+#include "agent/native/symbol_store.h"
 #include "agent/native/symbolizer.h"
 #include "base/clock.h"
 #include "base/fd.h"
@@ -37,6 +38,7 @@ struct agent {
     int stop_fd;  /* tells the pipeline's thread to end */
     struct tb_spool *spool;
     struct tb_store *store;
+    struct tb_symbol_store *symbols;
     struct tb_symbolizer *symbolizer;
     struct tb_deliver *deliver;
     struct tb_pipeline *pipeline;
@@ -117,9 +119,19 @@ static void wake_delivery(void *arg)
     tb_deliver_wake(arg);
 }
 
+/* Without it indexes are built anew by each symbolizer. */
+static void open_symbols(struct agent *a)
+{
+    int err = tb_symbol_store_open(a->config->state_dir, a->config->cache_bytes, &a->symbols);
+    if (err)
+        tb_log(TB_LOG_WARNING, "cannot keep indexes of symbols in %s/symbols: %s",
+               a->config->state_dir, strerror(-err));
+}
+
 static int open_pipeline(struct agent *a, int once, char why[WHY_BYTES])
 {
-    struct tb_symbolizer_options symbolizer = {.config = a->config};
+    open_symbols(a);
+    struct tb_symbolizer_options symbolizer = {.config = a->config, .store = a->symbols};
     int err = tb_symbolizer_new(&symbolizer, &a->symbolizer);
     if (!err) {
         struct tb_pipeline_options pipeline = {.config = a->config,
@@ -164,6 +176,7 @@ static void close_all(struct agent *a)
     tb_deliver_stop(a->deliver, STOP_MS);
     tb_pipeline_free(a->pipeline);
     tb_symbolizer_free(a->symbolizer);
+    tb_symbol_store_close(a->symbols);
     tb_store_close(a->store);
     tb_spool_close(a->spool);
     tb_fd_close(&a->stop_fd);

@@ -13,7 +13,7 @@
 #include "cli/verb.h"
 #include "web/login.h"
 
-enum { LINE_BYTES = 16 << 10, PAGE_TEXT = 256 };
+enum { MIB = 1 << 20, LINE_BYTES = 16 << 10, PAGE_TEXT = 256 };
 
 struct status {
     struct tb_config config;
@@ -86,6 +86,10 @@ static void print_json(const struct status *status)
     tb_json_kstr(&j, "socket", status->config.socket);
     tb_json_kstr(&j, "spool", status->config.spool);
     tb_json_kstr(&j, "state_dir", status->config.state_dir);
+    if (status->agent.is_up) {
+        tb_json_kint(&j, "symbol_files", agent_number(status, "symbols.files"));
+        tb_json_kint(&j, "symbol_bytes", agent_number(status, "symbols.bytes"));
+    }
     tb_json_kbool(&j, "database", status->has_store);
     tb_json_kint(&j, "items", c->items);
     tb_json_kint(&j, "occurrences", c->occurrences);
@@ -130,6 +134,15 @@ static void print_spool(const struct status *status)
     }
 }
 
+/* The agent's cache: nothing, where none are kept yet. */
+static void print_symbols(const struct status *status)
+{
+    int64_t files = agent_number(status, "symbols.files");
+    if (files > 0)
+        printf("  symbols   %" PRId64 " index%s of debug data, %.1f MiB\n", files,
+               files == 1 ? "" : "es", (double)agent_number(status, "symbols.bytes") / MIB);
+}
+
 /* With the link that logs a browser in, for whoever may read the token. */
 static void print_page(const struct status *status)
 {
@@ -164,6 +177,7 @@ static void print_agent(const struct status *status)
         printf(": %s: %s\n", status->config.socket, agent->why);
     print_page(status);
     print_spool(status);
+    print_symbols(status);
 }
 
 /* The agent knows best: its environment is not ours. */

@@ -10,9 +10,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/pack.h"
 #include "symbol/answer/answer.h"
+#include "symbol/news.h"
 #include "symbol/sandbox.h"
 #include "unwind/rows.h"
 
@@ -112,6 +114,30 @@ static int configure(struct worker *w, const uint8_t *body, size_t body_len)
     return 0;
 }
 
+/* The next message of news, if there is one, goes behind the head of the answer. */
+static int send_news(struct worker *w)
+{
+    uint8_t bytes[TB_SYMBOL_NEWS_BYTES];
+    struct tb_symbol_shelf *shelf = &w->cache.shelf;
+    uint64_t now_ns = tb_clock_mono_ns();
+    struct tb_symbol_shelved *shelved =
+        w->config.index_dir ? tb_symbol_shelf_news(shelf, now_ns) : NULL;
+    tb_put32(w->reply, 0);
+    tb_put32(w->reply + 4, shelved ? TB_SYMBOL_NEWS_BYTES : 0);
+    int err = tb_fd_write_all(w->fd, w->reply, ANSWER_HEADER_BYTES);
+    if (err || !shelved)
+        return err;
+    struct tb_symbol_news news = {.kind =
+                                      shelved->fd >= 0 ? TB_SYMBOL_NEWS_NEW : TB_SYMBOL_NEWS_USED,
+                                  .uid = shelved->key.uid,
+                                  .build_id_len = shelved->key.build_id_len};
+    memcpy(news.build_id, shelved->key.build_id, news.build_id_len);
+    tb_symbol_news_pack(&news, bytes);
+    err = tb_symbol_news_send(w->fd, bytes, shelved->fd);
+    tb_symbol_shelf_told(shelf, shelved, now_ns);
+    return err;
+}
+
 static int answer_question(struct worker *w, const struct question *q, struct tb_json *out)
 {
     const uint8_t *body = q->data + q->process_len;
@@ -142,6 +168,10 @@ static int serve_one(struct worker *w)
         if (err != -ENODATA)
             (void)send_answer(w, err, 0); /* so that the log says why */
         return err;
+    }
+    if (q.op == TB_SYMBOL_NEWS) {
+        free(q.data);
+        return send_news(w);
     }
     (void)tb_symbol_sandbox_renew();
     tb_json_init(&json, w->reply + ANSWER_HEADER_BYTES, TB_SYMBOL_REPLY_MAX);

@@ -23,6 +23,9 @@
  * the crash itself leaves, 256 KiB and 3 s at most: the last of them may have their 10 innermost
  * frames alone, and threads_omitted counts those for which there was no room or time.
  *
+ * Indexes that were built are handed over one by one, to whoever asks for news (news.h). They wait
+ * until then, with a folder for indexes in the configuration; else there is no news.
+ *
  * The uid in the process record decides what may be read: the agent must put the owner of the spool
  * file there. After an answer with err -EBADMSG or -EMSGSIZE to what is no question the worker
  * ends; it also ends when one question takes too much memory or time. */
@@ -40,7 +43,8 @@
 enum tb_symbol_op {
     TB_SYMBOL_CONFIG = 1, /* body: "key=value\n" lines, see tb_symbol_config_read; no answer JSON */
     TB_SYMBOL_ADDRESSES,  /* body: u64 addresses, innermost first, all return addresses */
-    TB_SYMBOL_CRASH       /* body: a crash record */
+    TB_SYMBOL_CRASH,      /* body: a crash record */
+    TB_SYMBOL_NEWS        /* no body; the answer is a message of news.h, or empty: nothing is new */
 };
 enum {
     TB_SYMBOL_FD = 3,

@@ -33,6 +33,7 @@ static void settings_are_read_in_order(void **state)
     struct tb_symbol_config config;
     (void)state;
     assert_int_equal(read_text("source_root=/a b\nsource_root=/c\n\ndebug_dir=/d\ncontext_lines=0\n"
+                               "index_dir=/i\nindex_dir=/j\n"
                                "in_app=*/own/*\nlibrary=a=b\nlibrary=c",
                                &config),
                      0);
@@ -46,6 +47,7 @@ static void settings_are_read_in_order(void **state)
     assert_string_equal(config.rules.in_app[0], "*/own/*");
     assert_int_equal(config.rules.n_library, 2);
     assert_string_equal(config.rules.library[0], "a=b");
+    assert_string_equal(config.index_dir, "/j");
     tb_symbol_config_done(&config);
 }
 
@@ -63,6 +65,7 @@ static void nonsense_is_refused(void **state)
         "context_lines=99999999999999999999",
         "in_app=",
         "library",
+        "index_dir=x",
     };
     struct tb_symbol_config config;
     (void)state;

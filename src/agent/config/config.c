@@ -82,6 +82,7 @@ static void default_values(struct tb_config *c)
     c->retry_max_ms = 300000;
     c->connections = 8;
     c->context_lines = 3;
+    c->cache_bytes = UINT64_C(512) << 20;
     c->max_bytes = UINT64_C(512) << 20;
     c->max_percent = 5;
     c->keep_free_percent = 5;
@@ -204,6 +205,8 @@ static void apply_file(struct tb_config *c, const struct tb_config_file *f)
         set_list(&c->debug_dirs, &c->n_debug_dirs, f->symbols->debug_dirs,
                  f->symbols->debug_dirs_count);
         set_number(&c->context_lines, f->symbols->context_lines);
+        if (f->symbols->cache_bytes != NULL)
+            c->cache_bytes = *f->symbols->cache_bytes;
         set_list(&c->rules.in_app, &c->rules.n_in_app, f->symbols->in_app,
                  f->symbols->in_app_count);
         set_list(&c->rules.library, &c->rules.n_library, f->symbols->library,

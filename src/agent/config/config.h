@@ -11,7 +11,7 @@
  *              retry_min_ms: 1000, retry_max_ms: 300000, connections: 8 }
  *   scrub: { keys: [more, keys] }
  *   symbols: { source_roots: [..], debug_dirs: [..], context_lines: 3,
- *              in_app: [..], library: [..] }
+ *              in_app: [..], library: [..], cache_bytes: 536870912 }
  *   spool_limits: { max_bytes: 536870912, max_percent: 5, keep_free_percent: 5, uid_percent: 25,
  *                   max_age_hours: { info: 24, warning: 72, error: 336, crash: 2160 } }
  * Paths in the file are absolute; in flags and the environment they count from the current folder,
@@ -48,6 +48,7 @@ struct tb_config {
     size_t n_debug_dirs;
     unsigned context_lines;
     struct tb_inapp_rules rules; /* symbols.in_app, symbols.library */
+    uint64_t cache_bytes;        /* of indexes; 0: none are kept */
     uint64_t max_bytes;          /* spool_limits */
     unsigned max_percent, keep_free_percent, uid_percent;
     unsigned max_age_hours[4]; /* by enum tb_spool_class */

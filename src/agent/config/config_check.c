@@ -56,7 +56,20 @@ static int check_number(const char *key, unsigned value, unsigned low, unsigned 
     return -EINVAL;
 }
 
+#define CACHE_BYTES_HIGH (UINT64_C(1) << 40)
+
 enum { MAX_BYTES_LOW = 1 << 20, HOURS_HIGH = 87600 };
+
+static int check_cache(const struct tb_config *c, char why[TB_CONFIG_WHY])
+{
+    if (c->cache_bytes <= CACHE_BYTES_HIGH)
+        return 0;
+    snprintf(why, TB_CONFIG_WHY,
+             "symbols.cache_bytes is %" PRIu64 "; it must be 0 (none are kept) to 1099511627776 "
+             "(1 TiB)",
+             c->cache_bytes);
+    return -EINVAL;
+}
 
 static int check_limits(const struct tb_config *c, char why[TB_CONFIG_WHY])
 {
@@ -155,7 +168,7 @@ int tb_config_check(const struct tb_config *c, char why[TB_CONFIG_WHY])
                             why)) ||
         (err = check_number("rollbar.connections", c->connections, 1, 64, why)) ||
         (err = check_number("symbols.context_lines", c->context_lines, 0, 20, why)) ||
-        (err = check_limits(c, why)))
+        (err = check_cache(c, why)) || (err = check_limits(c, why)))
         return err;
     return 0;
 }

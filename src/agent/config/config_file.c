@@ -54,6 +54,7 @@ static const cyaml_schema_field_t symbols_fields[] = {
     LIST("source_roots", tb_config_symbols, source_roots),
     LIST("debug_dirs", tb_config_symbols, debug_dirs),
     NUMBER("context_lines", tb_config_symbols, context_lines),
+    NUMBER("cache_bytes", tb_config_symbols, cache_bytes),
     LIST("in_app", tb_config_symbols, in_app),
     LIST("library", tb_config_symbols, library),
     CYAML_FIELD_END};

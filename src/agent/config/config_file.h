@@ -20,6 +20,7 @@ struct tb_config_symbols {
     char **debug_dirs;
     unsigned debug_dirs_count;
     unsigned *context_lines;
+    uint64_t *cache_bytes;
     char **in_app;
     unsigned in_app_count;
     char **library;

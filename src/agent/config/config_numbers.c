@@ -67,6 +67,7 @@ int tb_config_numbers(const char *path, const char *text, const struct tb_config
                    {"rollbar", "retry_max_ms", rollbar->retry_max_ms},
                    {"rollbar", "connections", rollbar->connections},
                    {"symbols", "context_lines", symbols->context_lines},
+                   {"symbols", "cache_bytes", symbols->cache_bytes},
                    {"spool_limits", "max_bytes", limits->max_bytes},
                    {"spool_limits", "max_percent", limits->max_percent},
                    {"spool_limits", "keep_free_percent", limits->keep_free_percent},

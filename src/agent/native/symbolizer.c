@@ -16,11 +16,13 @@
 #include "base/fd.h"
 #include "base/pack.h"
 
+enum { NEWS_MAX = 256, NEWS_MS = 2000 }; /* after one answer; for each */
 enum { QUESTION_BYTES = 16, ANSWER_BYTES = 8, QUESTION_MAGIC = 0x31574254 /* "TBW1" */ };
 
 struct tb_symbolizer {
     char *program;
-    struct tb_buf settings; /* the body of TB_SYMBOL_CONFIG */
+    struct tb_buf settings;        /* the body of TB_SYMBOL_CONFIG */
+    struct tb_symbol_store *store; /* NULL: indexes are not kept */
     int deadline_ms;
     int fd; /* -1: no process */
     pid_t pid;
@@ -46,6 +48,9 @@ int tb_symbolizer_new(const struct tb_symbolizer_options *options, struct tb_sym
         tb_buf_addf(&s->settings, "in_app=%s\n", config->rules.in_app[i]);
     for (size_t i = 0; i < config->rules.n_library; i++)
         tb_buf_addf(&s->settings, "library=%s\n", config->rules.library[i]);
+    s->store = tb_symbol_store_folder(options->store) != NULL ? options->store : NULL;
+    if (s->store != NULL)
+        tb_buf_addf(&s->settings, "index_dir=%s\n", tb_symbol_store_folder(s->store));
     if (s->program == NULL || s->settings.err) {
         tb_symbolizer_free(s);
         return -ENOMEM;
@@ -78,6 +83,11 @@ void tb_symbolizer_free(struct tb_symbolizer *s)
 pid_t tb_symbolizer_pid(const struct tb_symbolizer *s)
 {
     return s->pid;
+}
+
+void tb_symbolizer_count(const struct tb_symbolizer *s, struct tb_symbol_store_counts *out)
+{
+    tb_symbol_store_count(s->store, out);
 }
 
 /* ---- the process ---- */
@@ -215,21 +225,27 @@ static int receive_answer(int fd, uint64_t deadline_ns, struct tb_buf *answer)
     return answer != NULL && answer->err ? answer->err : said;
 }
 
-/* *alive tells whether the worker can be asked again: it answered, whatever it said. */
-static int exchange(struct tb_symbolizer *s, const struct tb_symbolizer_question *q,
-                    struct tb_buf *answer, int *alive)
+static int send_question(int fd, const struct tb_symbolizer_question *q, uint64_t deadline_ns)
 {
-    uint64_t deadline_ns = tb_clock_mono_ns() + (uint64_t)s->deadline_ms * TB_NS_PER_MS;
     uint8_t head[QUESTION_BYTES];
     tb_put32(head, QUESTION_MAGIC);
     tb_put32(head + 4, (uint32_t)q->op);
     tb_put32(head + 8, (uint32_t)q->process_len);
     tb_put32(head + 12, (uint32_t)q->body_len);
-    int err = send_all(s->fd, head, sizeof(head), deadline_ns);
+    int err = send_all(fd, head, sizeof(head), deadline_ns);
     if (!err)
-        err = send_all(s->fd, q->process, q->process_len, deadline_ns);
+        err = send_all(fd, q->process, q->process_len, deadline_ns);
     if (!err)
-        err = send_all(s->fd, q->body, q->body_len, deadline_ns);
+        err = send_all(fd, q->body, q->body_len, deadline_ns);
+    return err;
+}
+
+/* *alive tells whether the worker can be asked again: it answered, whatever it said. */
+static int exchange(struct tb_symbolizer *s, const struct tb_symbolizer_question *q,
+                    struct tb_buf *answer, int *alive)
+{
+    uint64_t deadline_ns = tb_clock_mono_ns() + (uint64_t)s->deadline_ms * TB_NS_PER_MS;
+    int err = send_question(s->fd, q, deadline_ns);
     *alive = 0;
     if (err)
         return err;
@@ -269,6 +285,45 @@ static void notice_death(struct tb_symbolizer *s)
     }
 }
 
+/* Takes the next piece of news. 1; 0 when there is none; or why the worker cannot be asked again.
+ */
+static int take_news(struct tb_symbolizer *s)
+{
+    static const struct tb_symbolizer_question question = {
+        .op = TB_SYMBOL_NEWS, .process = "", .body = ""};
+    uint64_t deadline_ns = tb_clock_mono_ns() + (uint64_t)NEWS_MS * TB_NS_PER_MS;
+    uint8_t head[ANSWER_BYTES];
+    uint8_t bytes[TB_SYMBOL_NEWS_BYTES];
+    struct tb_symbol_news news;
+    int fd = -1;
+    int err;
+    if ((err = send_question(s->fd, &question, deadline_ns)) ||
+        (err = receive_all(s->fd, head, sizeof(head), deadline_ns)))
+        return err;
+    if (tb_get32(head) != 0 || tb_get32(head + 4) == 0)
+        return tb_get32(head) == 0 ? 0 : -EPROTO;
+    if (tb_get32(head + 4) != TB_SYMBOL_NEWS_BYTES)
+        return -EPROTO;
+    do
+        err = wait_for(s->fd, POLLIN, deadline_ns);
+    while (!err && (err = tb_symbol_news_receive(s->fd, bytes, &fd)) == -EAGAIN);
+    if (!err)
+        err = tb_symbol_news_unpack(bytes, &news);
+    if (!err)
+        err = tb_symbol_store_take(s->store, &news, fd) == -EBADMSG ? -EPROTO : 0;
+    tb_fd_close(&fd);
+    return err ? err : 1;
+}
+
+static void take_all_news(struct tb_symbolizer *s)
+{
+    int more = 1;
+    for (int i = 0; i < NEWS_MAX && more > 0; i++)
+        more = take_news(s);
+    if (more < 0)
+        end_process(s);
+}
+
 int tb_symbolizer_ask(struct tb_symbolizer *s, const struct tb_symbolizer_question *question,
                       struct tb_buf *answer)
 {
@@ -282,5 +337,7 @@ int tb_symbolizer_ask(struct tb_symbolizer *s, const struct tb_symbolizer_questi
     err = exchange(s, question, answer, &alive);
     if (!alive)
         end_process(s);
+    else if (s->store != NULL)
+        take_all_news(s);
     return err;
 }

@@ -4,7 +4,9 @@
  *    socket on 3 and stderr, and started again when it is gone.
  * 2. A question has a deadline. Who misses it is killed; so is who answers nonsense.
  * 3. A question that killed its worker is not asked again; one that met a worker already dead is.
- * 4. A handle belongs to one thread. */
+ * 4. After an answer it is asked for the indexes that it has built, which are stored. What goes
+ * wrong with that costs no answer.
+ * 5. A handle belongs to one thread. */
 #ifndef TB_AGENT_SYMBOLIZER_H
 #define TB_AGENT_SYMBOLIZER_H
 
@@ -13,6 +15,7 @@
 #include <sys/types.h>
 
 #include "agent/config/config.h"
+#include "agent/native/symbol_store.h"
 #include "base/buf.h"
 #include "symbol/worker.h"
 
@@ -23,6 +26,7 @@ struct tb_symbolizer;
 struct tb_symbolizer_options {
     const char *program;            /* NULL: this program itself, /proc/self/exe */
     const struct tb_config *config; /* its symbols section */
+    struct tb_symbol_store *store;  /* where indexes are kept; borrowed; NULL: none are */
     int deadline_ms;                /* 0: TB_SYMBOLIZER_DEADLINE_MS */
 };
 
@@ -42,6 +46,9 @@ void tb_symbolizer_free(struct tb_symbolizer *symbolizer);
  * -EPROTO (nonsense), -EMSGSIZE (question too long), or why it cannot be started. */
 int tb_symbolizer_ask(struct tb_symbolizer *symbolizer,
                       const struct tb_symbolizer_question *question, struct tb_buf *answer);
+/* The indexes that are kept. */
+void tb_symbolizer_count(const struct tb_symbolizer *symbolizer,
+                         struct tb_symbol_store_counts *out);
 /* The worker's process, or -1. */
 pid_t tb_symbolizer_pid(const struct tb_symbolizer *symbolizer);
 

@@ -96,11 +96,15 @@ void tb_pipeline_publish(struct tb_pipeline *p, int n_stored, int n_refused)
         p->n_quarantined = 0;
     }
     int err = tb_store_counts(p->options.store, &store);
+    struct tb_symbol_store_counts symbols = {0};
+    if (p->options.symbolizer != NULL)
+        tb_symbolizer_count(p->options.symbolizer, &symbols);
     pthread_mutex_lock(&p->lock);
     if (is_new)
         p->snapshot.spool = spool;
     if (!err)
         p->snapshot.store = store;
+    p->snapshot.symbols = symbols;
     p->snapshot.at_ms = (int64_t)(tb_clock_wall_ns() / TB_NS_PER_MS);
     p->snapshot.n_stored += n_stored;
     p->snapshot.n_refused += n_refused;

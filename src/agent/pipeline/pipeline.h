@@ -35,6 +35,7 @@ struct tb_pipeline_options {
 struct tb_pipeline_snapshot {
     struct tb_spool_stats spool;
     struct tb_store_counts store;
+    struct tb_symbol_store_counts symbols;
     int64_t at_ms;     /* wall clock: when it was taken */
     int64_t n_stored;  /* records stored since start */
     int64_t n_refused; /* records quarantined since start */

@@ -82,6 +82,16 @@ static void write_spool(const struct tb_config *config, const struct tb_spool_st
     tb_json_end(j);
 }
 
+static void write_symbols(const struct tb_config *config, const struct tb_symbol_store_counts *c,
+                          struct tb_json *j)
+{
+    tb_json_object(j);
+    tb_json_kint(j, "files", c->files);
+    tb_json_kint(j, "bytes", c->bytes);
+    tb_json_kint(j, "max_bytes", (int64_t)config->cache_bytes);
+    tb_json_end(j);
+}
+
 static void write_delivery(const struct tb_config *config, const struct tb_deliver_status *d,
                            struct tb_json *j)
 {
@@ -131,6 +141,8 @@ void tb_status_write(const struct tb_status *status, struct tb_json *j)
     tb_json_end(j);
     tb_json_key(j, "spool");
     write_spool(config, &status->pipeline.spool, j);
+    tb_json_key(j, "symbols");
+    write_symbols(config, &status->pipeline.symbols, j);
     tb_json_key(j, "delivery");
     write_delivery(config, &status->delivery, j);
     tb_json_end(j);

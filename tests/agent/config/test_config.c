@@ -46,6 +46,7 @@ static void without_a_word_the_defaults_count(void **state)
     assert_int_equal(c->retry_max_ms, 300000);
     assert_int_equal(c->connections, 8);
     assert_int_equal(c->context_lines, 3);
+    assert_int_equal(c->cache_bytes, 512 << 20);
     assert_int_equal(c->max_bytes, 512 << 20);
     assert_int_equal(c->max_percent, 5);
     assert_int_equal(c->keep_free_percent, 5);
@@ -72,7 +73,7 @@ static void every_key_of_the_file_arrives(void **state)
              "  retry_min_ms: 2\n  retry_max_ms: 3\n  connections: 4\n"
              "scrub: {keys: [iban, pin]}\n"
              "symbols: {source_roots: [/src], debug_dirs: [/d1, /d2], context_lines: 0,"
-             " in_app: ['*/ours/*'], library: [/opt/a/*, /opt/b/*]}\n"
+             " in_app: ['*/ours/*'], library: [/opt/a/*, /opt/b/*], cache_bytes: 0}\n"
              "spool_limits: {max_bytes: 5000000000, max_percent: 10, keep_free_percent: 0,"
              " uid_percent: 50, max_age_hours: {crash: 4, error: 3, warning: 2, info: 1}}\n",
              why);
@@ -99,6 +100,7 @@ static void every_key_of_the_file_arrives(void **state)
     assert_string_equal(c->rules.in_app[0], "*/ours/*");
     assert_int_equal(c->rules.n_library, 2);
     assert_string_equal(c->rules.library[1], "/opt/b/*");
+    assert_int_equal(c->cache_bytes, 0);
     assert_int_equal(c->shared_spool, 0);
     assert_int_equal(c->max_bytes, 5000000000);
     assert_int_equal(c->max_percent, 10);
@@ -243,6 +245,9 @@ static void what_is_wrong_is_named_with_place_and_cure(void **state)
          "a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,"
          "a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a]}\n",
          {"symbols.library has 65 patterns", "64"}},
+        {"symbols: {cache_bytes: 1099511627777}\n",
+         {"symbols.cache_bytes is 1099511627777", "1 TiB"}},
+        {"symbols: {cache_bytes: 512M}\n", {"'512M' is not a whole number"}},
         {"spool_limits: {max_bytes: 1000}\n", {"spool_limits.max_bytes is 1000", "1 MiB"}},
         {"spool_limits: {max_bytes: 512M}\n", {"'512M' is not a whole number"}},
         {"spool_limits: {max_percent: 101}\n", {"spool_limits.max_percent", "1 to 100"}},
