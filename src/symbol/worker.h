@@ -7,7 +7,7 @@
  *   {"frames":[...],"unwound_by":"agent"|"process","cut":false,
  *    "modules":[{"name","path","build_id",
  *                "symbols":"debug"|"symtab"|"exported"|"none"|"unreadable"|"changed",
- *                "note"}],
+ *                "note","missing"}],
  *    "threads":[{"tids":[..],"names":[..],"frames":[...],"frames_omitted":N,"cut":false}],
  *    "threads_omitted":N,"frames_omitted":N,"frames_oldest":N}
  * frames are Rollbar frames, oldest first, with the private keys of docs/design.md ("Items"):
@@ -17,7 +17,8 @@
  * a frame is in; where frames_omitted are left out of a deep stack they come after the first
  * frames_oldest; "unreadable" means that there is no file or that the reporter may not read it,
  * "changed" that it is not the one that ran; with both there are names where an index or a debug
- * file has them. note, where there is one, says what stood in the way.
+ * file has them. note, where there is one, says what stood in the way; missing is the build id of
+ * the file dwz made, which was not found.
  * threads, of a crash that has any, are groups of threads with equal stacks, the largest first; a
  * name for each tid, "" for none; frames without source and build_id. They take what room and time
  * the crash itself leaves, 256 KiB and 3 s at most: the last of them may have their 10 innermost

@@ -25,7 +25,7 @@ LAYERS = {
     "unwind": (("base",), ("libunwind",)),  # its types; the library is opened at run time
     "item": (("base", "trace"), ("cjson",)),
     "capture": (("base", "spool", "trace", "record", "unwind", "item"), ("libunwind",)),
-    "symbol": (("base", "record", "unwind"), ("libunwind", "libdw", "libiberty")),
+    "symbol": (("base", "record", "unwind"), ("libunwind", "libdw", "libiberty", "liblzma")),
     "sink": (("base", "trace", "item"), ("cjson", "openssl")),
     "store": (("base", "item"), ("sqlite",)),
     "agent": (
@@ -46,6 +46,7 @@ LIBRARIES = {
     "libunwind": r"libunwind.*\.h",
     "libdw": r"(elfutils/.*|dwarf|libelf|gelf|elf)\.h",
     "libiberty": r"(libiberty/)?(demangle|libiberty)\.h",
+    "liblzma": r"lzma(/.*)?\.h",
     "cjson": r"cjson/.*\.h",
     "openssl": r"openssl/.*\.h",
     "sqlite": r"sqlite3\.h",

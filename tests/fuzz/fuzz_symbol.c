@@ -1,6 +1,8 @@
 /* fuzz_symbol.c - what the symbolizer reads of strangers, by the first byte of the input: '0' its
  * configuration, '1' a file name of debug data, '2' a symbol's name, '3' an ELF file, '4' a crash
- * record. libdw is left to the worker's limits: its faults are not ours to find here. */
+ * record, '5' MiniDebugInfo as xz packed it, '6' the name in a link to the file that dwz made.
+ * libdw is left to the worker's limits: its faults are not ours to find here. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -8,7 +10,9 @@
 
 #include "base/fd.h"
 #include "base/library.h"
+#include "symbol/files/alternate.h"
 #include "symbol/files/elf.h"
+#include "symbol/files/mini.h"
 #include "symbol/answer/name.h"
 #include "symbol/answer/path.h"
 #include "symbol/files/table.h"
@@ -58,6 +62,51 @@ static void fuzz_name(const char *text, size_t len)
     free(name);
 }
 
+static void add_names(Elf *elf, struct tb_symbol_table *table)
+{
+    (void)tb_symbol_table_add(table, elf, SHT_SYMTAB);
+    (void)tb_symbol_table_add(table, elf, SHT_DYNSYM);
+    tb_symbol_table_sort(table);
+}
+
+static void fuzz_mini(const char *data, size_t len)
+{
+    struct tb_symbol_mini mini;
+    struct tb_symbol_table table = {0};
+    if (tb_symbol_mini_inflate(data, len, &mini) != 0)
+        return;
+    if (mini.len > TB_SYMBOL_MINI_BYTES_MAX)
+        abort();
+    add_names(mini.elf, &table);
+    for (size_t i = 0; i < table.n && i < ADDRESSES; i++)
+        sink ^= (uint8_t)strlen(table.entries[i].name);
+    tb_symbol_table_done(&table);
+    tb_symbol_mini_done(&mini);
+}
+
+/* Never out of the folder: no part of it is "..". */
+static void fuzz_altlink(const char *text, size_t len)
+{
+    char path[128];
+    char *name = strndup(len > 0 ? text : "", len);
+    const char *below = name ? tb_symbol_altlink_below(name) : NULL;
+    if (below && (size_t)snprintf(path, sizeof(path), "/%s", below) < sizeof(path) &&
+        !tb_symbol_path_is_plain(path))
+        abort();
+    free(name);
+}
+
+static void read_links(Elf *elf)
+{
+    struct tb_symbol_altlink link;
+    struct tb_symbol_mini mini;
+    if (tb_symbol_altlink_read(elf, &link) == 0)
+        sink ^= (uint8_t)strlen(link.name) ^ link.build_id[link.build_id_len - 1];
+    sink ^= (uint8_t)tb_symbol_elf_has_zstd(elf);
+    if (tb_symbol_mini_open(elf, &mini) == 0)
+        tb_symbol_mini_done(&mini);
+}
+
 static void fuzz_elf(const char *data, size_t len)
 {
     struct tb_symbol_elf elf;
@@ -72,9 +121,8 @@ static void fuzz_elf(const char *data, size_t len)
     }
     if (tb_symbol_elf_open(fd, &elf) != 0)
         return;
-    (void)tb_symbol_table_add(&table, elf.elf, SHT_SYMTAB);
-    (void)tb_symbol_table_add(&table, elf.elf, SHT_DYNSYM);
-    tb_symbol_table_sort(&table);
+    read_links(elf.elf);
+    add_names(elf.elf, &table);
     for (uint64_t i = 0; i < ADDRESSES; i++) {
         uint64_t address = elf.entry + i * 61;
         const struct tb_symbol_entry *entry = tb_symbol_table_find(&table, address);
@@ -120,8 +168,8 @@ static void fuzz_crash(const char *data, size_t len)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static void (*const targets[])(const char *, size_t) = {fuzz_config, fuzz_path, fuzz_name,
-                                                            fuzz_elf, fuzz_crash};
+    static void (*const targets[])(const char *, size_t) = {
+        fuzz_config, fuzz_path, fuzz_name, fuzz_elf, fuzz_crash, fuzz_mini, fuzz_altlink};
     if (size == 0)
         return 0;
     targets[(unsigned)(data[0] - '0') % (sizeof(targets) / sizeof(targets[0]))](

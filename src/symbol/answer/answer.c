@@ -99,6 +99,10 @@ static void write_module(struct tb_json *j, const struct tb_symbol_module *modul
     }
     tb_json_kstr(j, "symbols", tb_symbol_status_word(module->status));
     tb_json_kopt(j, "note", module->note ? module->note : "");
+    if (module->missing_len > 0) {
+        tb_json_key(j, "missing");
+        tb_json_hexstr(j, module->missing, module->missing_len);
+    }
     tb_json_end(j);
 }
 

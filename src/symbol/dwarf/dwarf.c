@@ -65,17 +65,34 @@ static int list_units(struct tb_symbol_dwarf *d)
     return d->n_spans > 0 ? 0 : -ENOENT;
 }
 
-int tb_symbol_dwarf_open(Elf *elf, struct tb_symbol_dwarf *out)
+static bool has_link(Dwarf *dwarf)
 {
-    struct tb_symbol_dwarf d = {0};
     const char *name;
     const void *id;
-    int err = -ENOENT;
+    return dwelf_dwarf_gnu_debugaltlink(dwarf, &name, &id) != 0;
+}
+
+/* 0 when there is nothing left for which libdw would open the file that a link names, wherever that
+ * is; -ENOENT. */
+static int set_alternate(struct tb_symbol_dwarf *d, Elf *alternate)
+{
+    if (!has_link(d->dwarf))
+        return 0;
+    d->alternate = alternate ? dwarf_begin_elf(alternate, DWARF_C_READ, NULL) : NULL;
+    if (!d->alternate || has_link(d->alternate))
+        return -ENOENT;
+    dwarf_setalt(d->dwarf, d->alternate);
+    return 0;
+}
+
+int tb_symbol_dwarf_open(Elf *elf, Elf *alternate, struct tb_symbol_dwarf *out)
+{
+    struct tb_symbol_dwarf d = {0};
     d.dwarf = dwarf_begin_elf(elf, DWARF_C_READ, NULL);
     if (!d.dwarf)
-        return err;
-    /* libdw would open the file that the link names, wherever that is. */
-    if (dwelf_dwarf_gnu_debugaltlink(d.dwarf, &name, &id) == 0)
+        return -ENOENT;
+    int err = set_alternate(&d, alternate);
+    if (err == 0)
         err = list_units(&d);
     if (err) {
         tb_symbol_dwarf_done(&d);
@@ -95,6 +112,8 @@ void tb_symbol_dwarf_done(struct tb_symbol_dwarf *dwarf)
     free(dwarf->spans);
     if (dwarf->dwarf)
         dwarf_end(dwarf->dwarf);
+    if (dwarf->alternate)
+        dwarf_end(dwarf->alternate);
     *dwarf = (struct tb_symbol_dwarf){0};
 }
 

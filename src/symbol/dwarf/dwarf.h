@@ -27,16 +27,18 @@ struct tb_symbol_unit_span {
 };
 
 struct tb_symbol_dwarf {
-    Dwarf *dwarf; /* owned; NULL: not open */
+    Dwarf *dwarf;     /* owned; NULL: not open */
+    Dwarf *alternate; /* owned; of the file that dwz made, or NULL */
     struct tb_symbol_unit *units;
     size_t n_units, cap_units;
     struct tb_symbol_unit_span *spans;
     size_t n_spans, cap_spans;
 };
 
-/* From an open ELF file, which must live longer. 0; -ENOENT when it has no DWARF data that can be
- * used (also: such that need an alternative debug file); -ENOMEM. */
-int tb_symbol_dwarf_open(Elf *elf, struct tb_symbol_dwarf *out);
+/* From an open ELF file, and where dwz has moved some of its data to another, that one's (else it
+ * is not looked at); both must live longer. 0; -ENOENT when it has no DWARF data that can be used
+ * (also: such that need an alternate file which is not given, or needs one itself); -ENOMEM. */
+int tb_symbol_dwarf_open(Elf *elf, Elf *alternate, struct tb_symbol_dwarf *out);
 void tb_symbol_dwarf_done(struct tb_symbol_dwarf *dwarf);
 /* The function at address and what was inlined into it there, innermost first. Returns how many, 0
  * for none. Text is borrowed from dwarf. */

@@ -7,6 +7,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#if !defined(ELFCOMPRESS_ZSTD)
+#define ELFCOMPRESS_ZSTD 2 /* System V ABI, "Section Compression" */
+#endif
+
 enum { PAGE_BYTES = 4096 };
 
 static void read_segments(struct tb_symbol_elf *elf)
@@ -108,4 +112,54 @@ bool tb_symbol_elf_is_code(const struct tb_symbol_elf *elf, uint64_t address)
 {
     const struct tb_symbol_segment *s = find_segment(elf, address);
     return s && (s->flags & PF_X);
+}
+
+static const char *name_of(Elf *elf, size_t names, const GElf_Shdr *header)
+{
+    const char *name = elf_strptr(elf, names, header->sh_name);
+    return name ? name : "";
+}
+
+const void *tb_symbol_elf_section(Elf *elf, const char *name, size_t *out_len)
+{
+    size_t names;
+    Elf_Scn *section = NULL;
+    GElf_Shdr header;
+    if (elf_getshdrstrndx(elf, &names) != 0)
+        return NULL;
+    while ((section = elf_nextscn(elf, section))) {
+        if (!gelf_getshdr(section, &header) || header.sh_type == SHT_NOBITS ||
+            strcmp(name_of(elf, names, &header), name) != 0)
+            continue;
+        const Elf_Data *data = elf_rawdata(section, NULL);
+        if (!data || !data->d_buf || data->d_size == 0)
+            return NULL;
+        *out_len = data->d_size;
+        return data->d_buf;
+    }
+    return NULL;
+}
+
+bool tb_symbol_elf_has_zstd(Elf *elf)
+{
+    size_t names;
+    Elf_Scn *section = NULL;
+    GElf_Shdr header;
+    Elf64_Word type;
+    if (elf_getshdrstrndx(elf, &names) != 0)
+        return false;
+    while ((section = elf_nextscn(elf, section))) {
+        if (!gelf_getshdr(section, &header) || !(header.sh_flags & SHF_COMPRESSED) ||
+            header.sh_type == SHT_NOBITS ||
+            strncmp(name_of(elf, names, &header), ".debug_", 7) != 0)
+            continue;
+        /* The compression header begins with its type, in both classes. */
+        const Elf_Data *data = elf_rawdata(section, NULL);
+        if (!data || !data->d_buf || data->d_size < sizeof(type))
+            continue;
+        memcpy(&type, data->d_buf, sizeof(type));
+        if (type == ELFCOMPRESS_ZSTD)
+            return true;
+    }
+    return false;
 }

@@ -37,5 +37,10 @@ void tb_symbol_elf_done(struct tb_symbol_elf *elf);
  */
 int tb_symbol_elf_read(const struct tb_symbol_elf *elf, uint64_t address, void *out, size_t len);
 bool tb_symbol_elf_is_code(const struct tb_symbol_elf *elf, uint64_t address);
+/* The bytes of the section of that name as they are in the file, borrowed from elf; or NULL when
+ * there is none, or nothing in it. */
+const void *tb_symbol_elf_section(Elf *elf, const char *name, size_t *out_len);
+/* Is there a debug section that elfutils 0.188 cannot read, because zstd compressed it? */
+bool tb_symbol_elf_has_zstd(Elf *elf);
 
 #endif

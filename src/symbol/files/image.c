@@ -30,13 +30,23 @@ fail:
     return err;
 }
 
+static void close_dwarf(struct tb_symbol_image *image)
+{
+    tb_symbol_dwarf_done(&image->dwarf);
+    if (image->alternate)
+        image->alternate->n_users--;
+    image->alternate = NULL;
+    image->has_dwarf_read = false;
+}
+
 void tb_symbol_image_close(struct tb_symbol_image *image)
 {
     if (!image)
         return;
-    tb_symbol_dwarf_done(&image->dwarf);
+    close_dwarf(image);
     for (size_t i = 0; i < TB_SYMBOL_N_TABLES; i++)
         tb_symbol_table_done(&image->tables[i].table);
+    tb_symbol_mini_done(&image->mini);
     tb_symbol_elf_done(&image->elf);
     free(image->path);
     free(image);
@@ -56,25 +66,42 @@ bool tb_symbol_image_is(const struct tb_symbol_image *image, const char *path,
            strcmp(image->path, path) == 0;
 }
 
+/* What is there will do. */
+static void read_table(struct tb_symbol_image *image, enum tb_symbol_table_kind kind,
+                       struct tb_symbol_table *table)
+{
+    if (kind == TB_SYMBOL_MINI &&
+        (tb_symbol_mini_open(image->elf.elf, &image->mini) != 0 ||
+         tb_symbol_table_add(table, image->mini.elf, SHT_SYMTAB) == -ENOENT))
+        return;
+    (void)tb_symbol_table_add(table, image->elf.elf,
+                              kind == TB_SYMBOL_SYMTAB ? SHT_SYMTAB : SHT_DYNSYM);
+    tb_symbol_table_sort(table);
+}
+
 const struct tb_symbol_table *tb_symbol_image_table(struct tb_symbol_image *image,
                                                     enum tb_symbol_table_kind kind)
 {
-    static const uint32_t types[] = {
-        [TB_SYMBOL_SYMTAB] = SHT_SYMTAB, [TB_SYMBOL_DYNSYM] = SHT_DYNSYM};
     struct tb_symbol_table *table = &image->tables[kind].table;
     if (!image->tables[kind].is_read) {
         image->tables[kind].is_read = true;
-        (void)tb_symbol_table_add(table, image->elf.elf, types[kind]); /* what is there will do */
-        tb_symbol_table_sort(table);
+        read_table(image, kind, table);
     }
     return table->n > 0 ? table : NULL;
 }
 
-struct tb_symbol_dwarf *tb_symbol_image_dwarf(struct tb_symbol_image *image)
+struct tb_symbol_dwarf *tb_symbol_image_dwarf(struct tb_symbol_image *image,
+                                              struct tb_symbol_image *alternate)
 {
+    if (image->has_dwarf_read && image->alternate != alternate)
+        close_dwarf(image);
     if (!image->has_dwarf_read) {
         image->has_dwarf_read = true;
-        (void)tb_symbol_dwarf_open(image->elf.elf, &image->dwarf);
+        image->alternate = alternate;
+        if (alternate)
+            alternate->n_users++;
+        (void)tb_symbol_dwarf_open(image->elf.elf, alternate ? alternate->elf.elf : NULL,
+                                   &image->dwarf);
     }
     return image->dwarf.dwarf ? &image->dwarf : NULL;
 }

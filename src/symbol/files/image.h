@@ -13,11 +13,13 @@
 
 #include "symbol/dwarf/dwarf.h"
 #include "symbol/files/elf.h"
+#include "symbol/files/mini.h"
 #include "symbol/files/table.h"
 
 enum tb_symbol_table_kind {
     TB_SYMBOL_SYMTAB,
     TB_SYMBOL_DYNSYM, /* exported names */
+    TB_SYMBOL_MINI,   /* those of MiniDebugInfo, and exported names, which it leaves out */
     TB_SYMBOL_N_TABLES
 };
 
@@ -40,8 +42,10 @@ struct tb_symbol_image {
         bool is_read;
         struct tb_symbol_table table;
     } tables[TB_SYMBOL_N_TABLES];
+    struct tb_symbol_mini mini; /* inflated when its table is first asked for */
     bool has_dwarf_read;
     struct tb_symbol_dwarf dwarf;
+    struct tb_symbol_image *alternate; /* that dwarf was read with; counts as one of its users */
     bool has_crc;
     uint32_t crc;
 };
@@ -57,8 +61,11 @@ bool tb_symbol_image_is(const struct tb_symbol_image *image, const char *path,
 /* The names of a table, or NULL when the file has none. */
 const struct tb_symbol_table *tb_symbol_image_table(struct tb_symbol_image *image,
                                                     enum tb_symbol_table_kind kind);
-/* The DWARF data, or NULL when the file has none that can be used. */
-struct tb_symbol_dwarf *tb_symbol_image_dwarf(struct tb_symbol_image *image);
+/* The DWARF data, or NULL when the file has none that can be used. alternate is the file that dwz
+ * made where image needs one (alternate.h) and it is there, else NULL: when that has changed since
+ * the last time the data are read anew. */
+struct tb_symbol_dwarf *tb_symbol_image_dwarf(struct tb_symbol_image *image,
+                                              struct tb_symbol_image *alternate);
 /* CRC-32 of the whole file, as .gnu_debuglink has it. */
 uint32_t tb_symbol_image_crc(struct tb_symbol_image *image);
 

@@ -25,11 +25,12 @@ static int add_dwarf(struct tb_symbol_tables *tables, Elf *elf, Elf *alternate_e
     Dwarf *alternate = dwarf ? begin(alternate_elf) : NULL;
     if (!dwarf)
         return 0;
-    /* libdw would open the file that the link names, wherever that is. */
+    /* libdw would open the file that the link names, wherever that is; of the other one too. */
     bool is_whole = dwelf_dwarf_gnu_debugaltlink(dwarf, &name, &id) == 0;
-    if (alternate)
+    bool is_usable = alternate && dwelf_dwarf_gnu_debugaltlink(alternate, &name, &id) == 0;
+    if (is_usable)
         dwarf_setalt(dwarf, alternate);
-    if (is_whole || alternate)
+    if (is_whole || is_usable)
         err = tb_symbol_walk_all(tables, dwarf);
     else
         tables->flags |= TB_SYMBOL_INDEX_PARTIAL;

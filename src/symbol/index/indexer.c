@@ -14,6 +14,7 @@
 
 #include "base/fd.h"
 #include "base/pack.h"
+#include "symbol/files/mini.h"
 #include "symbol/index/layout.h"
 #include "symbol/sandbox.h"
 
@@ -27,9 +28,14 @@ static _Noreturn void build(const struct tb_symbol_index_input *input, uint8_t *
                             int deadline_ms)
 {
     size_t len;
+    struct tb_symbol_index_input whole = *input;
+    struct tb_symbol_mini mini = {0};
     if (tb_symbol_sandbox_builder(parent, deadline_ms) != 0)
         _exit(DIED);
-    int err = tb_symbol_index_build(input, mem, TB_SYMBOL_INDEX_BYTES_MAX, &len);
+    /* Here, as what it inflates may be a bomb. A debug file has all that it may hold. */
+    if (!whole.mini && !whole.debug && tb_symbol_mini_open(whole.module, &mini) == 0)
+        whole.mini = mini.elf;
+    int err = tb_symbol_index_build(&whole, mem, TB_SYMBOL_INDEX_BYTES_MAX, &len);
     for (size_t i = 0; i < N_OUTCOMES; i++) {
         if (outcomes[i].err == err)
             _exit(outcomes[i].code);

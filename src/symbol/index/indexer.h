@@ -4,7 +4,8 @@
  * 1. The child is a fork of the worker: it has the worker's limits and no way out but the memory
  *    that it shares with it. It gets a deadline, and is killed at it.
  * 2. What comes back is checked by tb_symbol_index_open like any other bytes.
- * 3. No child is left behind. */
+ * 3. No child is left behind.
+ * 4. MiniDebugInfo, where input names none, is inflated by the child. */
 #ifndef TB_SYMBOL_INDEX_INDEXER_H
 #define TB_SYMBOL_INDEX_INDEXER_H
 

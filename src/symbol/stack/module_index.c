@@ -17,6 +17,7 @@ struct parts {
     struct tb_symbol_key key;
     struct tb_symbol_image *module; /* the file that ran, or the debug file of one that is gone */
     struct tb_symbol_image *debug;  /* NULL: none */
+    struct tb_symbol_image *alternate; /* that dwz made beside it; NULL: none */
     uint32_t flags;
     bool is_kept; /* also after the worker has ended */
 };
@@ -69,14 +70,32 @@ static bool is_owners_own(const struct tb_symbol_image *image)
 
 /* ---- what there is ---- */
 
-static struct tb_symbol_index_origin origin_of(const struct tb_symbol_image *debug)
+/* Of the debug file and of what dwz made beside it, together. */
+static struct tb_symbol_index_origin origin_of(const struct tb_symbol_image *debug,
+                                               const struct tb_symbol_image *alternate)
 {
-    if (!debug)
-        return (struct tb_symbol_index_origin){0};
-    const struct timespec *changed = &debug->stat.st_mtim;
-    return (struct tb_symbol_index_origin){
-        .debug_bytes = (uint64_t)debug->stat.st_size,
-        .debug_mtime_ns = (int64_t)changed->tv_sec * (int64_t)TB_NS_PER_S + changed->tv_nsec};
+    const struct tb_symbol_image *const images[] = {debug, alternate};
+    struct tb_symbol_index_origin origin = {0};
+    uint64_t mtime_ns = 0;
+    for (size_t i = 0; i < sizeof(images) / sizeof(images[0]); i++) {
+        if (!images[i])
+            continue;
+        const struct timespec *changed = &images[i]->stat.st_mtim;
+        origin.debug_bytes += (uint64_t)images[i]->stat.st_size;
+        mtime_ns += (uint64_t)changed->tv_sec * TB_NS_PER_S + (uint64_t)changed->tv_nsec;
+    }
+    origin.debug_mtime_ns = (int64_t)mtime_ns;
+    return origin;
+}
+
+/* The file that dwz made beside the module, else beside its debug file. */
+static struct tb_symbol_image *alternate_of(const struct tb_symbol_modules *modules,
+                                            struct tb_symbol_module *module,
+                                            const struct tb_symbol_image *image,
+                                            const struct tb_symbol_image *debug)
+{
+    struct tb_symbol_image *found = tb_symbol_module_alternate(modules, module, image);
+    return found || !debug ? found : tb_symbol_module_alternate(modules, module, debug);
 }
 
 static bool is_same_origin(const struct tb_symbol_index_origin *a,
@@ -92,7 +111,9 @@ static bool is_current(const struct tb_symbol_modules *modules, struct tb_symbol
     static const struct tb_symbol_index_origin none;
     if ((index->flags & TB_SYMBOL_INDEX_LINES) && is_same_origin(&index->origin, &none))
         return true;
-    struct tb_symbol_index_origin now = origin_of(tb_symbol_module_debug(modules, module));
+    const struct tb_symbol_image *debug = tb_symbol_module_debug(modules, module);
+    struct tb_symbol_index_origin now =
+        origin_of(debug, alternate_of(modules, module, module->image, debug));
     return is_same_origin(&index->origin, &now);
 }
 
@@ -122,7 +143,8 @@ static uint64_t debug_bytes(Elf *elf)
 static bool is_too_large(const struct parts *parts)
 {
     return debug_bytes(parts->module->elf.elf) > INDEXED_BYTES_MAX ||
-           (parts->debug && debug_bytes(parts->debug->elf.elf) > INDEXED_BYTES_MAX);
+           (parts->debug && debug_bytes(parts->debug->elf.elf) > INDEXED_BYTES_MAX) ||
+           (parts->alternate && debug_bytes(parts->alternate->elf.elf) > INDEXED_BYTES_MAX);
 }
 
 /* ---- building ---- */
@@ -132,7 +154,11 @@ static void use(struct tb_symbol_module *module, struct tb_symbol_shelved *shelv
     uint32_t flags = shelved->index.flags;
     module->shelved = shelved;
     module->index = &shelved->index;
-    if (flags & TB_SYMBOL_INDEX_PARTIAL)
+    if (flags & TB_SYMBOL_INDEX_LINES)
+        tb_symbol_module_found_debug(module);
+    else
+        tb_symbol_module_note_zstd(module);
+    if (!module->note && (flags & TB_SYMBOL_INDEX_PARTIAL))
         module->note = "some of the debug data could not be read";
     if (!module->image)
         return; /* what became of the file is said */
@@ -152,13 +178,16 @@ static void go_without(struct tb_symbol_module *module, int err)
         bool uses_table;
         const char *note;
     } reasons[] = {
-        {-ENOENT, false, NULL}, /* there is no name in it */
         {-ECHILD, false, "the debug data are damaged"},
         {-ETIMEDOUT, true, "debug data took longer than 5 s"},
         {-EAGAIN, true, "there was no time left for its debug data"},
         {-ENOSPC, true, "the index of its debug data would be larger than 256 MiB"},
     };
-    module->uses_table = err != -ENOENT;
+    if (err == -ENOENT) {
+        tb_symbol_module_note_zstd(module);
+        return;
+    }
+    module->uses_table = true;
     module->note = "there was no memory for an index of its debug data";
     for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++) {
         if (reasons[i].err != err)
@@ -181,10 +210,11 @@ static int build(struct tb_symbol_modules *modules, const struct parts *parts,
     const struct tb_symbol_index_input input = {
         .module = parts->module->elf.elf,
         .debug = parts->debug ? parts->debug->elf.elf : NULL,
+        .alternate = parts->alternate ? parts->alternate->elf.elf : NULL,
         .build_id = parts->key.build_id,
         .build_id_len = parts->key.build_id_len,
         .flags = parts->flags,
-        .origin = origin_of(parts->debug),
+        .origin = origin_of(parts->debug, parts->alternate),
     };
     struct tb_symbol_failure *failure = &parts->module->failure;
     if (failure->err && is_same_origin(&failure->origin, &input.origin))
@@ -241,6 +271,7 @@ static void load_of_file(struct tb_symbol_modules *modules, struct tb_symbol_mod
     }
     tb_symbol_shelf_put(shelved);
     parts.debug = tb_symbol_module_debug(modules, module);
+    parts.alternate = alternate_of(modules, module, module->image, parts.debug);
     parts.flags = is_public(modules, &parts) ? TB_SYMBOL_INDEX_PUBLIC : 0;
     build_and_use(modules, module, &parts);
 }
@@ -283,7 +314,9 @@ static void load_of_gone(struct tb_symbol_modules *modules, struct tb_symbol_mod
         return;
     tb_symbol_shelf_put(shelved);
     /* What it says is the reporter's to use: a file that is there later decides for itself. */
-    const struct parts parts = {.key = key, .module = module->debug};
+    const struct parts parts = {.key = key,
+                                .module = module->debug,
+                                .alternate = alternate_of(modules, module, module->debug, NULL)};
     build_and_use(modules, module, &parts);
     module->uses_table = module->uses_dwarf = false; /* which are the file's */
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "symbol/files/alternate.h"
 #include "symbol/files/debugfile.h"
 #include "symbol/answer/path.h"
 
@@ -28,6 +29,7 @@ void tb_symbol_modules_done(struct tb_symbol_modules *modules)
         return;
     for (size_t i = 0; i < modules->process->n_modules; i++) {
         tb_symbol_shelf_put(modules->items[i].shelved);
+        tb_symbol_cache_put(modules->cache, modules->items[i].alternate);
         tb_symbol_cache_put(modules->cache, modules->items[i].debug);
         tb_symbol_cache_put(modules->cache, modules->items[i].image);
     }
@@ -85,8 +87,8 @@ struct tb_symbol_image *tb_symbol_module_debug(const struct tb_symbol_modules *m
     return module->debug;
 }
 
-/* Names from the first of the tables that has any: the module's own, that of its debug file, and
- * what it exports. */
+/* Names from the first of the tables that has any: the module's own, that of its debug file, that
+ * of its MiniDebugInfo, and what it exports. */
 void tb_symbol_module_load_table(const struct tb_symbol_modules *modules,
                                  struct tb_symbol_module *module)
 {
@@ -96,6 +98,8 @@ void tb_symbol_module_load_table(const struct tb_symbol_modules *modules,
     module->table = tb_symbol_image_table(module->image, TB_SYMBOL_SYMTAB);
     if (!module->table && tb_symbol_module_debug(modules, module))
         module->table = tb_symbol_image_table(module->debug, TB_SYMBOL_SYMTAB);
+    if (!module->table)
+        module->table = tb_symbol_image_table(module->image, TB_SYMBOL_MINI);
     if (module->table && module->status == TB_SYMBOLS_NONE)
         module->status = TB_SYMBOLS_SYMTAB;
     if (!module->table)
@@ -104,17 +108,60 @@ void tb_symbol_module_load_table(const struct tb_symbol_modules *modules,
         module->status = TB_SYMBOLS_EXPORTED;
 }
 
+struct tb_symbol_image *tb_symbol_module_alternate(const struct tb_symbol_modules *modules,
+                                                   struct tb_symbol_module *module,
+                                                   const struct tb_symbol_image *image)
+{
+    struct tb_symbol_altlink link;
+    struct tb_symbol_image *found = NULL;
+    if (tb_symbol_altlink_read(image->elf.elf, &link) != 0)
+        return NULL;
+    if (tb_symbol_alternate_get(modules->cache, modules->config, &link, &found) == 0) {
+        tb_symbol_cache_put(modules->cache, module->alternate);
+        module->alternate = found;
+        return found;
+    }
+    module->note = "needs the file dwz made, which is missing";
+    memcpy(module->missing, link.build_id, link.build_id_len);
+    module->missing_len = link.build_id_len;
+    return NULL;
+}
+
+void tb_symbol_module_note_zstd(struct tb_symbol_module *module)
+{
+    if ((module->image && tb_symbol_elf_has_zstd(module->image->elf.elf)) ||
+        (module->debug && tb_symbol_elf_has_zstd(module->debug->elf.elf)))
+        module->note = "the debug data are compressed with zstd, which cannot be read";
+}
+
+void tb_symbol_module_found_debug(struct tb_symbol_module *module)
+{
+    module->note = NULL;
+    module->missing_len = 0;
+}
+
+static struct tb_symbol_dwarf *dwarf_of(const struct tb_symbol_modules *modules,
+                                        struct tb_symbol_module *module,
+                                        struct tb_symbol_image *image)
+{
+    return tb_symbol_image_dwarf(image, tb_symbol_module_alternate(modules, module, image));
+}
+
 void tb_symbol_module_load_dwarf(const struct tb_symbol_modules *modules,
                                  struct tb_symbol_module *module)
 {
     if (module->has_dwarf || !module->image)
         return;
     module->has_dwarf = true;
-    module->dwarf = tb_symbol_image_dwarf(module->image);
+    module->dwarf = dwarf_of(modules, module, module->image);
     if (!module->dwarf && tb_symbol_module_debug(modules, module))
-        module->dwarf = tb_symbol_image_dwarf(module->debug);
-    if (module->dwarf)
-        module->status = TB_SYMBOLS_DEBUG;
+        module->dwarf = dwarf_of(modules, module, module->debug);
+    if (!module->dwarf) {
+        tb_symbol_module_note_zstd(module);
+        return;
+    }
+    module->status = TB_SYMBOLS_DEBUG;
+    tb_symbol_module_found_debug(module);
 }
 
 const char *tb_symbol_status_word(enum tb_symbol_status status)

@@ -39,8 +39,11 @@ struct tb_symbol_module {
     bool has_dwarf;
     bool has_debug;
     struct tb_symbol_image *debug;       /* the separate debug file, where one was needed */
+    struct tb_symbol_image *alternate;   /* the file that dwz made beside it, if it is there */
     const struct tb_symbol_table *table; /* NULL: none */
     struct tb_symbol_dwarf *dwarf;       /* NULL: none */
+    uint8_t missing[TB_BUILD_ID_BYTES];  /* build id of the file dwz made, which is not there */
+    uint32_t missing_len;                /* 0: none is missing */
 };
 
 struct tb_symbol_modules {
@@ -61,6 +64,15 @@ struct tb_symbol_module *tb_symbol_modules_find(struct tb_symbol_modules *module
 /* The separate debug file, or NULL. */
 struct tb_symbol_image *tb_symbol_module_debug(const struct tb_symbol_modules *modules,
                                                struct tb_symbol_module *module);
+/* The file that dwz made beside image, the module's or its debug file's, or NULL: it needs none, or
+ * it is not there, which is noted. */
+struct tb_symbol_image *tb_symbol_module_alternate(const struct tb_symbol_modules *modules,
+                                                   struct tb_symbol_module *module,
+                                                   const struct tb_symbol_image *image);
+/* Notes that zstd has compressed the debug data, if that is so. */
+void tb_symbol_module_note_zstd(struct tb_symbol_module *module);
+/* There are debug data: what stood in the way of some file's does not matter. */
+void tb_symbol_module_found_debug(struct tb_symbol_module *module);
 /* Makes the names of a module ready that module_index.h has no index of. */
 void tb_symbol_module_load_table(const struct tb_symbol_modules *modules,
                                  struct tb_symbol_module *module);

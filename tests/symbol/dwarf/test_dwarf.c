@@ -206,6 +206,25 @@ static void separate_debug_file_is_found_by_build_id(void **state)
     tb_symbol_config_done(&with_dir);
 }
 
+/* elfutils 0.188 reads no debug data that zstd has compressed. */
+static void what_zstd_has_compressed_is_said(void **state)
+{
+    struct subject s;
+    char path[512];
+    (void)state;
+    build_chain("plain", "-O2", "-fPIE", &s);
+    RUN("objcopy", "--compress-debug-sections=zstd", s.path, in_folder(path, "packed"));
+    run_subject(path, &s);
+    cJSON *answer = ask(&config, &s);
+    const cJSON *module = cJSON_GetArrayItem(cJSON_GetObjectItem(answer, "modules"), 0);
+    assert_string_equal(text_of(module, "name"), "packed");
+    assert_string_equal(text_of(module, "symbols"), "symtab");
+    assert_string_equal(text_of(module, "note"),
+                        "the debug data are compressed with zstd, which cannot be read");
+    assert_string_equal(text_of(frame_at(answer, 0), "method"), "exported_function");
+    cJSON_Delete(answer);
+}
+
 static void program_that_was_replaced_gives_no_names(void **state)
 {
     struct subject s;
@@ -307,6 +326,7 @@ int main(void)
         cmocka_unit_test(separate_debug_file_is_found_by_its_link),
         cmocka_unit_test(debug_link_with_a_wrong_checksum_is_refused),
         cmocka_unit_test(separate_debug_file_is_found_by_build_id),
+        cmocka_unit_test(what_zstd_has_compressed_is_said),
         cmocka_unit_test(program_that_was_replaced_gives_no_names),
         cmocka_unit_test(program_that_is_gone_gives_offsets),
         cmocka_unit_test(cxx_names_are_readable),

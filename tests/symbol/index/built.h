@@ -111,7 +111,7 @@ static inline size_t count_differences(const struct tb_symbol_index *index, Elf 
 {
     struct tb_symbol_dwarf dwarf;
     size_t n = 0;
-    assert_int_equal(tb_symbol_dwarf_open(elf, &dwarf), 0);
+    assert_int_equal(tb_symbol_dwarf_open(elf, NULL, &dwarf), 0);
     *n_asked = 0;
     for (size_t i = 0; i < (size_t)index->n_spans + index->n_lines; i += step) {
         const uint8_t *entry =
