@@ -28,6 +28,7 @@ enum http_how {
     HTTP_HANG,    /* no answer until the server stops */
     HTTP_RAW,     /* body is all that is sent, then the connection ends */
     HTTP_ENDLESS, /* an answer whose body never ends */
+    HTTP_FLOOD,   /* status, headers and no length, body, and then more without end */
     HTTP_DRIP     /* the answer, one byte each 20 ms, until the client goes */
 };
 
@@ -126,12 +127,15 @@ static inline bool http_reply(struct http_server *server, int fd, const struct h
     char head[1024];
     const char *body = answer->body ? answer->body : "";
     size_t len = strlen(body);
-    bool is_endless = answer->how == HTTP_ENDLESS;
+    bool is_endless = answer->how == HTTP_ENDLESS || answer->how == HTTP_FLOOD;
     int n = snprintf(head, sizeof(head),
                      "HTTP/1.1 %d X\r\nContent-Type: application/json\r\n%sContent-Length: %zu"
                      "\r\n\r\n",
                      answer->status, answer->headers ? answer->headers : "",
                      is_endless ? (size_t)1 << 40 : len);
+    if (answer->how == HTTP_FLOOD)
+        n = snprintf(head, sizeof(head), "HTTP/1.1 %d X\r\nConnection: close\r\n\r\n",
+                     answer->status);
     switch (answer->how) {
     case HTTP_ANSWER:
         return http_send(fd, head, (size_t)n) && http_send(fd, body, len);
@@ -144,6 +148,7 @@ static inline bool http_reply(struct http_server *server, int fd, const struct h
     case HTTP_HANG:
         http_wait_for_stop(server);
         return false;
+    case HTTP_FLOOD:
     case HTTP_ENDLESS: {
         char filler[4096];
         memset(filler, ' ', sizeof(filler));

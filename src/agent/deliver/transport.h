@@ -1,5 +1,5 @@
-/* transport.h - HTTPS: many requests at once, on connections that are kept. Its .c file is the only
- * one that calls libcurl.
+/* transport.h - HTTPS: many requests at once, on connections that are kept. Its .c file and
+ * that of fetch.h are the only ones of the agent that call libcurl.
  *
  * 1. One thread uses a transport; only tb_transport_wake may be called from others.
  * 2. Every request that was sent comes back exactly once from tb_transport_next, within timeout_ms.
