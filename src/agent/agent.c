@@ -21,6 +21,7 @@
 #include "agent/pipeline/pipeline.h"
 #include "agent/serve/serve.h"
 #include "agent/serve/status.h"
+#include "agent/native/debuginfod.h"
 #include "agent/native/symbol_store.h"
 #include "agent/native/symbolizer.h"
 #include "base/clock.h"
@@ -40,6 +41,8 @@ struct agent {
     struct tb_store *store;
     struct tb_symbol_store *symbols;
     struct tb_symbolizer *symbolizer;
+    struct tb_debuginfod *debuginfod; /* NULL: no server is set */
+    char *debuginfod_folder;
     struct tb_deliver *deliver;
     struct tb_pipeline *pipeline;
     struct tb_serve *serve;
@@ -128,16 +131,37 @@ static void open_symbols(struct agent *a)
                a->config->state_dir, strerror(-err));
 }
 
+static int open_debuginfod(struct agent *a)
+{
+    const struct tb_config *c = a->config;
+    if (c->n_debuginfod == 0)
+        return 0;
+    if (asprintf(&a->debuginfod_folder, "%s" TB_CONFIG_DEBUGINFOD_DIR, c->state_dir) < 0) {
+        a->debuginfod_folder = NULL;
+        return -ENOMEM;
+    }
+    const struct tb_debuginfod_options options = {.urls = c->debuginfod,
+                                                  .n_urls = c->n_debuginfod,
+                                                  .timeout_ms = c->debuginfod_timeout_ms,
+                                                  .folder = a->debuginfod_folder,
+                                                  .cache_bytes = c->cache_bytes,
+                                                  .indexes = a->symbols};
+    return tb_debuginfod_new(&options, &a->debuginfod);
+}
+
 static int open_pipeline(struct agent *a, int once, char why[WHY_BYTES])
 {
     open_symbols(a);
     struct tb_symbolizer_options symbolizer = {.config = a->config, .store = a->symbols};
     int err = tb_symbolizer_new(&symbolizer, &a->symbolizer);
+    if (!err)
+        err = open_debuginfod(a);
     if (!err) {
         struct tb_pipeline_options pipeline = {.config = a->config,
                                                .spool = a->spool,
                                                .store = a->store,
                                                .symbolizer = a->symbolizer,
+                                               .debuginfod = a->debuginfod,
                                                .patience_ms = once ? 0 : END_MS,
                                                .stored = wake_delivery,
                                                .arg = a->deliver};
@@ -175,6 +199,8 @@ static void close_all(struct agent *a)
     tb_serve_close(a->serve);
     tb_deliver_stop(a->deliver, STOP_MS);
     tb_pipeline_free(a->pipeline);
+    tb_debuginfod_free(a->debuginfod);
+    free(a->debuginfod_folder);
     tb_symbolizer_free(a->symbolizer);
     tb_symbol_store_close(a->symbols);
     tb_store_close(a->store);

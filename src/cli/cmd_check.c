@@ -1,6 +1,7 @@
 /* cmd_check.c - is this host ready? An ordered list; each line that fails says how to mend it.
  *
- * Asks nobody outside of this host and changes nothing on it. */
+ * Asks nobody outside of this host but the servers of symbols.debuginfod, and changes nothing on
+ * it. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -15,6 +16,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "agent/deliver/fetch.h"
 #include "agent/serve/status.h"
 #include "base/fd.h"
 #include "cli/agent.h"
@@ -25,7 +27,7 @@
 #include "symbol/worker.h"
 #include "unwind/rows.h"
 
-enum { TOKEN_CHARACTERS = 32 };
+enum { TOKEN_CHARACTERS = 32, SERVER_BYTES = 64 << 10 };
 
 struct list {
     const struct tb_config *config;
@@ -254,6 +256,45 @@ static void check_symbols(struct list *list)
              strerror(-err));
 }
 
+/* Any answer will do: nobody has this build id. */
+static void check_server(struct list *list, struct tb_fetcher *fetcher, const char *server)
+{
+    char url[TB_STATUS_URL + 80];
+    char shown[TB_STATUS_URL];
+    struct tb_fetch_reply reply;
+    size_t len = strlen(server);
+    struct tb_fetch_request request = {.url = url,
+                                       .fd = -1,
+                                       .max_bytes = SERVER_BYTES,
+                                       .timeout_ms = list->config->debuginfod_timeout_ms,
+                                       .magic = ""};
+    tb_status_url(server, shown);
+    snprintf(url, sizeof(url), "%.*s/buildid/%040d/debuginfo",
+             (int)(len > 0 && server[len - 1] == '/' ? len - 1 : len), server, 0);
+    int err = tb_fetch(fetcher, &request, &reply);
+    if (err == 0 && (reply.status == 404 || reply.status == 200))
+        line(list, WELL, "debuginfod", "%s answers", shown);
+    else if (reply.status > 0)
+        line(list, FAILED, "debuginfod",
+             "%s answers %d, not as a debuginfod server does: look at symbols.debuginfod", shown,
+             reply.status);
+    else
+        line(list, FAILED, "debuginfod",
+             "%s cannot be reached: %s; crashes wait for it once in 5 minutes: mend it, or take it "
+             "from symbols.debuginfod",
+             shown, reply.error);
+}
+
+static void check_debuginfod(struct list *list)
+{
+    struct tb_fetcher *fetcher = NULL;
+    if (list->config->n_debuginfod == 0 || tb_fetcher_new(&fetcher) != 0)
+        return;
+    for (size_t i = 0; i < list->config->n_debuginfod; i++)
+        check_server(list, fetcher, list->config->debuginfod[i]);
+    tb_fetcher_free(fetcher);
+}
+
 int tb_cmd_check(struct tb_cli *cli)
 {
     struct tb_config config;
@@ -278,6 +319,7 @@ int tb_cmd_check(struct tb_cli *cli)
     check_token(&list);
     check_unwind(&list);
     check_symbols(&list);
+    check_debuginfod(&list);
     if (list.n_failed > 0)
         printf("\n%d thing%s to mend.\n", list.n_failed, list.n_failed == 1 ? "" : "s");
     else

@@ -134,13 +134,21 @@ static void print_spool(const struct status *status)
     }
 }
 
-/* The agent's cache: nothing, where none are kept yet. */
+/* The agent's cache: nothing, where none are kept yet; and what servers gave. */
 static void print_symbols(const struct status *status)
 {
     int64_t files = agent_number(status, "symbols.files");
     if (files > 0)
         printf("  symbols   %" PRId64 " index%s of debug data, %.1f MiB\n", files,
                files == 1 ? "" : "es", (double)agent_number(status, "symbols.bytes") / MIB);
+    if (tb_json_at(status->agent.json, "debuginfod") == NULL)
+        return;
+    const char *error = tb_json_text(status->agent.json, "debuginfod.last_error");
+    printf("  debuginfod %" PRId64 " came, %" PRId64 " nobody had, %" PRId64 " failed%s",
+           agent_number(status, "debuginfod.fetched"), agent_number(status, "debuginfod.not_found"),
+           agent_number(status, "debuginfod.failed"), *error != '\0' ? ", at last " : "");
+    tb_print_text(error);
+    printf("\n");
 }
 
 /* With the link that logs a browser in, for whoever may read the token. */

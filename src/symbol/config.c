@@ -5,7 +5,7 @@
 
 #include "symbol/worker.h"
 
-enum { DIRS_MAX = 64, CONTEXT_LINES_DEFAULT = 3 };
+enum { DIRS_MAX = 65 /* the agent adds one of its own */, CONTEXT_LINES_DEFAULT = 3 };
 
 static int add_text(char ***list, size_t *n, size_t max, const char *value)
 {
@@ -101,7 +101,7 @@ int tb_symbol_config_read(const char *text, size_t len, struct tb_symbol_config 
     int err = read_settings(copy, &config);
     free(copy);
     if (err == 0 && config.n_debug_dirs == 0)
-        err = add_dir(&config.debug_dirs, &config.n_debug_dirs, "/usr/lib/debug");
+        err = add_dir(&config.debug_dirs, &config.n_debug_dirs, TB_SYMBOL_DEBUG_DIR);
     if (err) {
         tb_symbol_config_done(&config);
         return err;

@@ -41,6 +41,8 @@
 #include "record/process.h"
 #include "symbol/answer/inapp.h"
 
+#define TB_SYMBOL_DEBUG_DIR "/usr/lib/debug" /* where none is given */
+
 enum tb_symbol_op {
     TB_SYMBOL_CONFIG = 1, /* body: "key=value\n" lines, see tb_symbol_config_read; no answer JSON */
     TB_SYMBOL_ADDRESSES,  /* body: u64 addresses, innermost first, all return addresses */

@@ -83,6 +83,7 @@ static void default_values(struct tb_config *c)
     c->connections = 8;
     c->context_lines = 3;
     c->cache_bytes = UINT64_C(512) << 20;
+    c->debuginfod_timeout_ms = 5000;
     c->max_bytes = UINT64_C(512) << 20;
     c->max_percent = 5;
     c->keep_free_percent = 5;
@@ -204,6 +205,9 @@ static void apply_file(struct tb_config *c, const struct tb_config_file *f)
                  f->symbols->source_roots_count);
         set_list(&c->debug_dirs, &c->n_debug_dirs, f->symbols->debug_dirs,
                  f->symbols->debug_dirs_count);
+        set_list(&c->debuginfod, &c->n_debuginfod, f->symbols->debuginfod,
+                 f->symbols->debuginfod_count);
+        set_number(&c->debuginfod_timeout_ms, f->symbols->debuginfod_timeout_ms);
         set_number(&c->context_lines, f->symbols->context_lines);
         if (f->symbols->cache_bytes != NULL)
             c->cache_bytes = *f->symbols->cache_bytes;
@@ -351,6 +355,7 @@ void tb_config_done(struct tb_config *config)
     free_list(config->scrub_keys, config->n_scrub_keys);
     free_list(config->source_roots, config->n_source_roots);
     free_list(config->debug_dirs, config->n_debug_dirs);
+    free_list(config->debuginfod, config->n_debuginfod);
     free_list(config->rules.in_app, config->rules.n_in_app);
     free_list(config->rules.library, config->rules.n_library);
     memset(config, 0, sizeof(*config));

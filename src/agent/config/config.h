@@ -10,8 +10,9 @@
  *   rollbar: { access_token: ..., token_file: ..., endpoint: ..., timeout_ms: 15000,
  *              retry_min_ms: 1000, retry_max_ms: 300000, connections: 8 }
  *   scrub: { keys: [more, keys] }
- *   symbols: { source_roots: [..], debug_dirs: [..], context_lines: 3,
- *              in_app: [..], library: [..], cache_bytes: 536870912 }
+ *   symbols: { source_roots: [..], debug_dirs: [..], context_lines: 3, debuginfod: [..],
+ *              debuginfod_timeout_ms: 5000, cache_bytes: 536870912,
+ *              in_app: [..], library: [..] }
  *   spool_limits: { max_bytes: 536870912, max_percent: 5, keep_free_percent: 5, uid_percent: 25,
  *                   max_age_hours: { info: 24, warning: 72, error: 336, crash: 2160 } }
  * Paths in the file are absolute; in flags and the environment they count from the current folder,
@@ -28,6 +29,7 @@
 
 enum { TB_CONFIG_WHY = 512, TB_CONFIG_TOKEN_MAX = 127 };
 
+#define TB_CONFIG_DEBUGINFOD_DIR "/symbols/debuginfod" /* below the state folder */
 #define TB_CONFIG_SYSTEM_SPOOL "/var/spool/towbar"
 
 struct tb_config {
@@ -46,6 +48,9 @@ struct tb_config {
     size_t n_source_roots;
     char **debug_dirs;
     size_t n_debug_dirs;
+    char **debuginfod; /* URLs of servers; may hold a password */
+    size_t n_debuginfod;
+    unsigned debuginfod_timeout_ms;
     unsigned context_lines;
     struct tb_inapp_rules rules; /* symbols.in_app, symbols.library */
     uint64_t cache_bytes;        /* of indexes; 0: none are kept */

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/native/debuginfod_memory.h"
 #include "agent/serve/status.h"
 #include "spool/frame.h"
 
@@ -149,6 +150,39 @@ static int check_endpoint(const struct tb_config *c, char why[TB_CONFIG_WHY])
     return -EINVAL;
 }
 
+/* http:// or https:// and a host, with nothing behind that the request would be added to. */
+static int is_server(const char *url)
+{
+    size_t scheme_len = strncmp(url, "http://", 7) == 0 ? 7 : 8;
+    if (scheme_len == 8 && strncmp(url, "https://", 8) != 0)
+        return 0;
+    for (const char *c = url; *c != '\0'; c++)
+        if (*c <= ' ' || *c == 0x7f || *c == '?' || *c == '#')
+            return 0;
+    return url[scheme_len] != '\0' && url[scheme_len] != '/' && strlen(url) <= 1000;
+}
+
+static int check_servers(const struct tb_config *c, char why[TB_CONFIG_WHY])
+{
+    char shown[TB_STATUS_URL];
+    if (c->n_debuginfod > TB_DEBUGINFOD_SERVERS) {
+        snprintf(why, TB_CONFIG_WHY, "symbols.debuginfod has %zu servers; it may have %d",
+                 c->n_debuginfod, TB_DEBUGINFOD_SERVERS);
+        return -EINVAL;
+    }
+    for (size_t i = 0; i < c->n_debuginfod; i++) {
+        if (is_server(c->debuginfod[i]))
+            continue;
+        tb_status_url(c->debuginfod[i], shown);
+        snprintf(why, TB_CONFIG_WHY,
+                 "symbols.debuginfod: \"%.200s\" is no server's URL; try "
+                 "https://debuginfod.debian.net",
+                 shown);
+        return -EINVAL;
+    }
+    return check_number("symbols.debuginfod_timeout_ms", c->debuginfod_timeout_ms, 100, 60000, why);
+}
+
 int tb_config_check(const struct tb_config *c, char why[TB_CONFIG_WHY])
 {
     int err;
@@ -168,7 +202,8 @@ int tb_config_check(const struct tb_config *c, char why[TB_CONFIG_WHY])
                             why)) ||
         (err = check_number("rollbar.connections", c->connections, 1, 64, why)) ||
         (err = check_number("symbols.context_lines", c->context_lines, 0, 20, why)) ||
-        (err = check_cache(c, why)) || (err = check_limits(c, why)))
+        (err = check_cache(c, why)) || (err = check_servers(c, why)) ||
+        (err = check_limits(c, why)))
         return err;
     return 0;
 }

@@ -53,6 +53,8 @@ static const cyaml_schema_field_t scrub_fields[] = {LIST("keys", tb_config_scrub
 static const cyaml_schema_field_t symbols_fields[] = {
     LIST("source_roots", tb_config_symbols, source_roots),
     LIST("debug_dirs", tb_config_symbols, debug_dirs),
+    LIST("debuginfod", tb_config_symbols, debuginfod),
+    NUMBER("debuginfod_timeout_ms", tb_config_symbols, debuginfod_timeout_ms),
     NUMBER("context_lines", tb_config_symbols, context_lines),
     NUMBER("cache_bytes", tb_config_symbols, cache_bytes),
     LIST("in_app", tb_config_symbols, in_app),

@@ -19,6 +19,9 @@ struct tb_config_symbols {
     unsigned source_roots_count;
     char **debug_dirs;
     unsigned debug_dirs_count;
+    char **debuginfod;
+    unsigned debuginfod_count;
+    unsigned *debuginfod_timeout_ms;
     unsigned *context_lines;
     uint64_t *cache_bytes;
     char **in_app;

@@ -28,6 +28,25 @@ struct tb_symbolizer {
     pid_t pid;
 };
 
+static void add_settings(struct tb_buf *out, const struct tb_config *config)
+{
+    for (size_t i = 0; i < config->n_source_roots; i++)
+        tb_buf_addf(out, "source_root=%s\n", config->source_roots[i]);
+    for (size_t i = 0; i < config->n_debug_dirs; i++)
+        tb_buf_addf(out, "debug_dir=%s\n", config->debug_dirs[i]);
+    if (config->n_debuginfod > 0 &&
+        strchr(config->state_dir, '\n') == NULL) { /* what was fetched is looked for last */
+        if (config->n_debug_dirs == 0)
+            tb_buf_adds(out, "debug_dir=" TB_SYMBOL_DEBUG_DIR "\n");
+        tb_buf_addf(out, "debug_dir=%s" TB_CONFIG_DEBUGINFOD_DIR "\n", config->state_dir);
+    }
+    tb_buf_addf(out, "context_lines=%u\n", config->context_lines);
+    for (size_t i = 0; i < config->rules.n_in_app; i++)
+        tb_buf_addf(out, "in_app=%s\n", config->rules.in_app[i]);
+    for (size_t i = 0; i < config->rules.n_library; i++)
+        tb_buf_addf(out, "library=%s\n", config->rules.library[i]);
+}
+
 int tb_symbolizer_new(const struct tb_symbolizer_options *options, struct tb_symbolizer **out)
 {
     struct tb_symbolizer *s = calloc(1, sizeof(*s));
@@ -38,16 +57,7 @@ int tb_symbolizer_new(const struct tb_symbolizer_options *options, struct tb_sym
     s->deadline_ms = options->deadline_ms > 0 ? options->deadline_ms : TB_SYMBOLIZER_DEADLINE_MS;
     s->program = strdup(options->program != NULL ? options->program : "/proc/self/exe");
     tb_buf_init(&s->settings, TB_SYMBOL_BODY_MAX);
-    const struct tb_config *config = options->config;
-    for (size_t i = 0; i < config->n_source_roots; i++)
-        tb_buf_addf(&s->settings, "source_root=%s\n", config->source_roots[i]);
-    for (size_t i = 0; i < config->n_debug_dirs; i++)
-        tb_buf_addf(&s->settings, "debug_dir=%s\n", config->debug_dirs[i]);
-    tb_buf_addf(&s->settings, "context_lines=%u\n", config->context_lines);
-    for (size_t i = 0; i < config->rules.n_in_app; i++)
-        tb_buf_addf(&s->settings, "in_app=%s\n", config->rules.in_app[i]);
-    for (size_t i = 0; i < config->rules.n_library; i++)
-        tb_buf_addf(&s->settings, "library=%s\n", config->rules.library[i]);
+    add_settings(&s->settings, options->config);
     s->store = tb_symbol_store_folder(options->store) != NULL ? options->store : NULL;
     if (s->store != NULL)
         tb_buf_addf(&s->settings, "index_dir=%s\n", tb_symbol_store_folder(s->store));

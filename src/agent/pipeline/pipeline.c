@@ -35,6 +35,7 @@ int tb_pipeline_new(const struct tb_pipeline_options *options, struct tb_pipelin
     p->tools = (struct tb_stage_tools){.config = options->config,
                                        .spool = options->spool,
                                        .symbolizer = options->symbolizer,
+                                       .debuginfod = options->debuginfod,
                                        .patience = &p->patience,
                                        .scrub = &p->scrub,
                                        .host = p->host};
@@ -109,6 +110,8 @@ void tb_pipeline_publish(struct tb_pipeline *p, int n_stored, int n_refused)
     p->snapshot.n_stored += n_stored;
     p->snapshot.n_refused += n_refused;
     p->snapshot.n_watched = (int64_t)tb_deaths_count(p->deaths);
+    if (p->options.debuginfod != NULL)
+        p->snapshot.debuginfod = *tb_debuginfod_counts(p->options.debuginfod);
     pthread_mutex_unlock(&p->lock);
 }
 

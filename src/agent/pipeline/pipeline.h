@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "agent/config/config.h"
+#include "agent/native/debuginfod.h"
 #include "agent/native/symbolizer.h"
 #include "spool/reader.h"
 #include "store/store.h"
@@ -27,8 +28,9 @@ struct tb_pipeline_options {
     struct tb_spool *spool;
     struct tb_store *store;
     struct tb_symbolizer *symbolizer;
-    unsigned patience_ms;      /* how long it may take to learn how a process ended */
-    void (*stored)(void *arg); /* there are new outbox rows; may be NULL */
+    struct tb_debuginfod *debuginfod; /* NULL: no server is asked */
+    unsigned patience_ms;             /* how long it may take to learn how a process ended */
+    void (*stored)(void *arg);        /* there are new outbox rows; may be NULL */
     void *arg;
 };
 
@@ -40,6 +42,7 @@ struct tb_pipeline_snapshot {
     int64_t n_stored;  /* records stored since start */
     int64_t n_refused; /* records quarantined since start */
     int64_t n_watched; /* processes whose end will be known */
+    struct tb_debuginfod_counts debuginfod;
     char trouble[512]; /* what stops it now; "" when nothing does */
 };
 

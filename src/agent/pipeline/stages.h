@@ -3,6 +3,7 @@
 #define TB_AGENT_STAGES_H
 
 #include "agent/config/config.h"
+#include "agent/native/debuginfod.h"
 #include "agent/native/group.h"
 #include "agent/pipeline/patience.h"
 #include "agent/pipeline/scrub.h"
@@ -21,7 +22,8 @@ struct tb_stage_tools {
     const struct tb_config *config;
     struct tb_spool *spool;
     struct tb_symbolizer *symbolizer;
-    struct tb_patience *patience; /* whom the symbolizer is not asked for */
+    struct tb_debuginfod *debuginfod; /* NULL: no server is asked */
+    struct tb_patience *patience;     /* whom the symbolizer is not asked for */
     const struct tb_scrub *scrub;
     const char *host;
     struct tb_deaths *deaths; /* how processes ended; NULL: nobody knows */

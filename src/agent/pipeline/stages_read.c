@@ -11,6 +11,7 @@
 #include "agent/native/native.h"
 #include "agent/native/native_common.h"
 #include "agent/deaths/vanished.h"
+#include "agent/pipeline/ask_more.h"
 #include "base/clock.h"
 #include "base/pack.h"
 #include "record/crash.h"
@@ -149,6 +150,7 @@ static void ask(const struct tb_stage_tools *tools, const struct origin *origin,
         tb_log(TB_LOG_WARNING, "%s", note);
         return;
     }
+    tb_stage_ask_more(tools, &question, uid, answer);
     context->symbols = tb_buf_str(answer);
     context->symbols_len = answer->len;
 }

@@ -116,6 +116,29 @@ static void write_delivery(const struct tb_config *config, const struct tb_deliv
     tb_json_end(j);
 }
 
+/* Nothing where no server is set. */
+static void write_debuginfod(const struct tb_config *config, const struct tb_debuginfod_counts *d,
+                             struct tb_json *j)
+{
+    char url[TB_STATUS_URL];
+    if (config->n_debuginfod == 0)
+        return;
+    tb_json_key(j, "debuginfod");
+    tb_json_object(j);
+    tb_json_key(j, "servers");
+    tb_json_array(j);
+    for (size_t i = 0; i < config->n_debuginfod; i++) {
+        tb_status_url(config->debuginfod[i], url);
+        tb_json_str(j, url);
+    }
+    tb_json_end(j);
+    tb_json_kint(j, "fetched", d->fetched);
+    tb_json_kint(j, "not_found", d->not_found);
+    tb_json_kint(j, "failed", d->failed);
+    tb_json_kopt(j, "last_error", d->last_error);
+    tb_json_end(j);
+}
+
 void tb_status_write(const struct tb_status *status, struct tb_json *j)
 {
     const struct tb_config *config = status->config;
@@ -143,6 +166,7 @@ void tb_status_write(const struct tb_status *status, struct tb_json *j)
     write_spool(config, &status->pipeline.spool, j);
     tb_json_key(j, "symbols");
     write_symbols(config, &status->pipeline.symbols, j);
+    write_debuginfod(config, &status->pipeline.debuginfod, j);
     tb_json_key(j, "delivery");
     write_delivery(config, &status->delivery, j);
     tb_json_end(j);

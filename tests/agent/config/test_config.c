@@ -47,6 +47,8 @@ static void without_a_word_the_defaults_count(void **state)
     assert_int_equal(c->connections, 8);
     assert_int_equal(c->context_lines, 3);
     assert_int_equal(c->cache_bytes, 512 << 20);
+    assert_int_equal(c->n_debuginfod, 0);
+    assert_int_equal(c->debuginfod_timeout_ms, 5000);
     assert_int_equal(c->max_bytes, 512 << 20);
     assert_int_equal(c->max_percent, 5);
     assert_int_equal(c->keep_free_percent, 5);
@@ -73,7 +75,10 @@ static void every_key_of_the_file_arrives(void **state)
              "  retry_min_ms: 2\n  retry_max_ms: 3\n  connections: 4\n"
              "scrub: {keys: [iban, pin]}\n"
              "symbols: {source_roots: [/src], debug_dirs: [/d1, /d2], context_lines: 0,"
-             " in_app: ['*/ours/*'], library: [/opt/a/*, /opt/b/*], cache_bytes: 0}\n"
+             " debuginfod: ['https://d.example/x', 'http://[::1]:8002'],"
+             " debuginfod_timeout_ms: 700,\n"
+             " cache_bytes: 0, in_app: ['*/ours/*'],"
+             " library: [/opt/a/*, /opt/b/*]}\n"
              "spool_limits: {max_bytes: 5000000000, max_percent: 10, keep_free_percent: 0,"
              " uid_percent: 50, max_age_hours: {crash: 4, error: 3, warning: 2, info: 1}}\n",
              why);
@@ -101,6 +106,10 @@ static void every_key_of_the_file_arrives(void **state)
     assert_int_equal(c->rules.n_library, 2);
     assert_string_equal(c->rules.library[1], "/opt/b/*");
     assert_int_equal(c->cache_bytes, 0);
+    assert_int_equal(c->n_debuginfod, 2);
+    assert_string_equal(c->debuginfod[0], "https://d.example/x");
+    assert_string_equal(c->debuginfod[1], "http://[::1]:8002");
+    assert_int_equal(c->debuginfod_timeout_ms, 700);
     assert_int_equal(c->shared_spool, 0);
     assert_int_equal(c->max_bytes, 5000000000);
     assert_int_equal(c->max_percent, 10);
@@ -248,6 +257,19 @@ static void what_is_wrong_is_named_with_place_and_cure(void **state)
         {"symbols: {cache_bytes: 1099511627777}\n",
          {"symbols.cache_bytes is 1099511627777", "1 TiB"}},
         {"symbols: {cache_bytes: 512M}\n", {"'512M' is not a whole number"}},
+        {"symbols: {debuginfod_timeout_ms: 99}\n", {"debuginfod_timeout_ms", "100 to 60000"}},
+        {"symbols: {debuginfod_timeout_ms: 5s}\n", {"debuginfod_timeout_ms", "without a unit"}},
+        {"symbols: {debuginfod: ['file:///usr/lib/debug']}\n",
+         {"symbols.debuginfod", "file:///usr/lib/debug", "is no server's URL"}},
+        {"symbols: {debuginfod: ['https://']}\n", {"symbols.debuginfod", "is no server's URL"}},
+        {"symbols: {debuginfod: ['http:///x']}\n", {"symbols.debuginfod", "is no server's URL"}},
+        {"symbols: {debuginfod: ['https://a b']}\n", {"symbols.debuginfod"}},
+        {"symbols: {debuginfod: ['https://u:s3cret@h/?q']}\n",
+         {"symbols.debuginfod", "********@h/?q"}},
+        {"symbols: {debuginfod: ['']}\n", {"symbols.debuginfod"}},
+        {"symbols: {debuginfod: [http://a, http://a, http://a, http://a, http://a, http://a,"
+         " http://a, http://a, http://a]}\n",
+         {"symbols.debuginfod", "9 servers", "8"}},
         {"spool_limits: {max_bytes: 1000}\n", {"spool_limits.max_bytes is 1000", "1 MiB"}},
         {"spool_limits: {max_bytes: 512M}\n", {"'512M' is not a whole number"}},
         {"spool_limits: {max_percent: 101}\n", {"spool_limits.max_percent", "1 to 100"}},
