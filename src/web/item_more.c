@@ -155,12 +155,15 @@ static void put_modules(struct tb_item_view *item)
         "<th scope=\"col\">Build ID</th><th scope=\"col\">Path</th></tr></thead><tbody>\n",
         tb_event_count(event, list));
     for (int m = tb_event_first(event, list); m >= 0 && n < MODULES_MAX;
-         m = tb_event_next(event, m), n++)
+         m = tb_event_next(event, m), n++) {
+        const char *note = tb_event_at(event, m, "note");
         tb_emit(out,
-                "<tr><td class=\"mono\">%.100h</td><td>%.40h</td><td class=\"mono\">%.64h</td>"
-                "<td class=\"mono\">%.300h</td></tr>\n",
+                "<tr><td class=\"mono\">%.100h</td><td>%.40h%r%.160h</td>"
+                "<td class=\"mono\">%.64h</td><td class=\"mono\">%.300h</td></tr>\n",
                 tb_event_at(event, m, "name"), tb_event_at(event, m, "symbols"),
-                tb_event_at(event, m, "build_id"), tb_event_at(event, m, "path"));
+                note[0] != '\0' ? ": " : "", note, tb_event_at(event, m, "build_id"),
+                tb_event_at(event, m, "path"));
+    }
     tb_emit(out, "</tbody></table></details>\n");
 }
 

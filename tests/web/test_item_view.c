@@ -65,6 +65,20 @@ static void a_trace_without_frames_that_a_handler_saw_is_no_vanished_one(void **
     site_has(site_visit(site, "/items/1.txt"), "It came without frames.");
 }
 
+static void what_stood_in_the_way_of_a_modules_symbols_is_said(void **state)
+{
+    struct site *site = *state;
+    struct tb_occurrence one = site_occurrence(
+        "55555555-5555-4555-8555-555555555555",
+        "{\"body\":{\"trace\":{\"frames\":[{\"method\":\"f\"}],\"exception\":{\"class\":"
+        "\"SIGSEGV\"}}},\"custom\":{\"native\":{\"modules\":[{\"name\":\"a\",\"symbols\":"
+        "\"symtab\",\"note\":\"needs the file dwz made\"},{\"name\":\"b\",\"symbols\":"
+        "\"debug\"}]}}}");
+    site_add(site, &one);
+    site_has(site_visit(site, "/items/1"), "<td>symtab: needs the file dwz made</td>");
+    site_has(site_visit(site, "/items/1"), "<td>debug</td>");
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, site_make, site_drop)
@@ -72,6 +86,7 @@ int main(void)
         CASE(one_that_vanished_is_told_in_every_form),
         CASE(notes_keep_their_level),
         CASE(a_trace_without_frames_that_a_handler_saw_is_no_vanished_one),
+        CASE(what_stood_in_the_way_of_a_modules_symbols_is_said),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

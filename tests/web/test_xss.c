@@ -131,7 +131,7 @@ static void put_native(struct tb_json *j, const char *text)
     tb_json_end(j);
     tb_json_key(j, "modules");
     tb_json_array(j);
-    put_members(j, "name path build_id symbols", text);
+    put_members(j, "name path build_id symbols note", text);
     tb_json_end(j);
     tb_json_end(j);
     tb_json_end(j);
