@@ -10,6 +10,8 @@
 #include "capture/crash/exception.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <pthread.h>
 #include <string.h>
 
 #include "capture/crash/exception_text.h"
@@ -28,9 +30,10 @@ static const struct runtime {
 
 /* ---- where the globals are ---- */
 
-/* What a function that only returns the address of a thread's variable consists of; anything else
- * is not understood. The argument of an instruction is its last four bytes. */
-enum step { SKIP, LOAD_INDEX, THREAD_POINTER, LOAD_OFFSET, ADD_NUMBER, RETURN };
+/* What a function that only returns the address of a thread's variable, or what a thread has for a
+ * key (libc++abi), consists of; anything else is not understood. The argument of an instruction is
+ * its last four bytes. */
+enum step { SKIP, LOAD_INDEX, LOAD_KEY, THREAD_POINTER, LOAD_OFFSET, ADD_NUMBER, RETURN };
 static const struct instruction {
     enum step step;
     int fixed, len;
@@ -49,6 +52,13 @@ static const struct instruction {
     {SKIP, 2, 6, {0x48, 0xe8}},                          /* the same, longer */
     {SKIP, 2, 6, {0xff, 0x15}},                          /* the same, through a pointer */
     {SKIP, 3, 7, {0x48, 0xff, 0x15}},                    /* the same, longer */
+    {SKIP, 1, 1, {0x58}},                                /* pop %rax */
+    {SKIP, 3, 7, {0x48, 0x8d, 0x35}},                    /* lea n(%rip), %rsi: for pthread_once */
+    {SKIP, 2, 2, {0x85, 0xc0}},                          /* test %eax, %eax */
+    {SKIP, 1, 2, {0x75}},                                /* jne to where it failed */
+    {LOAD_KEY, 2, 6, {0x8b, 0x3d}},                      /* mov n(%rip), %edi */
+    {RETURN, 1, 5, {0xe9}},                              /* jmp pthread_getspecific */
+    {RETURN, 2, 6, {0xff, 0x25}},                        /* the same, through a pointer */
     {LOAD_INDEX, 3, 7, {0x48, 0x8d, 0x3d}},              /* lea n(%rip), %rdi */
     {THREAD_POINTER, 9, 9, {0x64, 0x48, 0x8b, 4, 0x25}}, /* mov %fs:0, %rax */
     {THREAD_POINTER, 9, 9, {0x64, 0x48, 3, 4, 0x25}},    /* add %fs:0, %rax */
@@ -60,10 +70,10 @@ static const struct instruction {
 };
 enum { N_INSTRUCTIONS = sizeof(instructions) / sizeof(instructions[0]), CODE_BYTES = 64 };
 
-/* The address is base + number, the base being the thread pointer and what is at offset_at, or what
- * the thread has of the module whose index is at index_at. 0: not so. */
+/* Where the key is; else the address is base + number, the base being the thread pointer and what
+ * is at offset_at, or what the thread has of the module whose index is at index_at. 0: not so. */
 struct variable {
-    uint64_t index_at, offset_at, number;
+    uint64_t key_at, index_at, offset_at, number;
     int has_thread_pointer;
 };
 
@@ -85,16 +95,17 @@ static int read_function(struct tb_memory *memory, uint64_t at, struct variable 
         return -ENOENT;
     *out = (struct variable){.index_at = 0};
     for (size_t i = 0; (it = decode(code + i, sizeof(code) - i)); i += (size_t)it->len) {
-        int32_t number;
+        int32_t number = 0;
+        if (it->len - it->fixed == (int)sizeof(number))
+            memcpy(&number, code + i + it->fixed, sizeof(number));
+        uint64_t target = at + i + (uint64_t)it->len + (uint64_t)(int64_t)number;
         if (it->step == RETURN)
-            return (out->index_at != 0) != out->has_thread_pointer ? 0 : -ENOENT;
+            return out->key_at || (out->index_at != 0) != out->has_thread_pointer ? 0 : -ENOENT;
         if (it->step == THREAD_POINTER)
             out->has_thread_pointer = 1;
-        if (it->len - it->fixed != (int)sizeof(number))
-            continue;
-        memcpy(&number, code + i + it->fixed, sizeof(number));
-        uint64_t target = at + i + (uint64_t)it->len + (uint64_t)(int64_t)number;
-        if (it->step == LOAD_INDEX)
+        else if (it->step == LOAD_KEY)
+            out->key_at = target;
+        else if (it->step == LOAD_INDEX)
             out->index_at = target;
         else if (it->step == LOAD_OFFSET)
             out->offset_at = target;
@@ -142,6 +153,16 @@ static int find_block(struct tb_memory *memory, uint64_t index_at, uint64_t *out
     return 0;
 }
 
+/* glibc's look at a key takes no lock, and allocates nothing. */
+static int find_of_key(struct tb_memory *memory, uint64_t key_at, uint64_t *out)
+{
+    uint32_t key;
+    if (tb_memory_read(memory, key_at, &key, sizeof(key)) != 0 || key >= PTHREAD_KEYS_MAX)
+        return -ENOENT;
+    *out = (uint64_t)(uintptr_t)pthread_getspecific(key);
+    return *out != 0 ? 0 : -ENOENT;
+}
+
 int tb_exception_globals(const struct tb_dynsym *runtime, uint64_t *address)
 {
     struct variable variable;
@@ -150,8 +171,11 @@ int tb_exception_globals(const struct tb_dynsym *runtime, uint64_t *address)
     uint64_t base = thread_pointer();
     uint64_t offset = 0;
     if (base == 0 || tb_dynsym_find(runtime, "__cxa_get_globals_fast", &function) != 0 ||
-        read_function(memory, function, &variable) != 0 ||
-        (variable.index_at && find_block(memory, variable.index_at, &base) != 0) ||
+        read_function(memory, function, &variable) != 0)
+        return -ENOENT;
+    if (variable.key_at)
+        return find_of_key(memory, variable.key_at, address);
+    if ((variable.index_at && find_block(memory, variable.index_at, &base) != 0) ||
         (variable.offset_at && read_word(memory, variable.offset_at, &offset) != 0))
         return -ENOENT;
     *address = base + offset + variable.number;

@@ -3,7 +3,6 @@
 
 #include <dlfcn.h>
 #include <errno.h>
-#include <link.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -16,6 +15,7 @@
 #include <cmocka.h>
 
 #include "capture/crash/exception_text.h"
+#include "image.h"
 
 /* From the beginning of a header of libstdc++ to the object. */
 enum { HEADER_BYTES = 112, CLASS_AT = 80, OBJECT_AT = 32 };
@@ -37,19 +37,32 @@ static uintptr_t call_of(const char *name)
     return (uintptr_t)named(name);
 }
 
-static int open_runtime(void **state)
+static int open_library(const char *name)
 {
     struct dl_find_object found;
-    (void)state;
-    library = dlopen("libstdc++.so.6", RTLD_NOW | RTLD_LOCAL);
+    library = dlopen(name, RTLD_NOW | RTLD_LOCAL);
     if (!library)
-        return 0;
+        return -ENOENT;
     (void)_dl_find_object(named("__cxa_begin_catch"), &found);
     const struct tb_module module = {.lo = (uint64_t)(uintptr_t)found.dlfo_map_start,
                                      .hi = (uint64_t)(uintptr_t)found.dlfo_map_end,
                                      .bias = found.dlfo_link_map->l_addr};
     tb_memory_reset(&memory);
     return tb_dynsym_open(&runtime, &memory, &module);
+}
+
+static int open_runtime(void **state)
+{
+    (void)state;
+    int err = open_library("libstdc++.so.6");
+    return err == -ENOENT ? 0 : err;
+}
+
+static int open_other_runtime(void **state)
+{
+    (void)state;
+    int err = open_library("libc++abi.so.1");
+    return err == -ENOENT ? 0 : err;
 }
 
 static void need_runtime(void)
@@ -61,7 +74,7 @@ static void need_runtime(void)
 
 static uint64_t globals_by_call(void)
 {
-    return (uint64_t)(uintptr_t)((void *(*)(void))call_of("__cxa_get_globals_fast"))();
+    return (uint64_t)(uintptr_t)((void *(*)(void))call_of("__cxa_get_globals"))();
 }
 
 static void *find_in_thread(void *arg)
@@ -211,6 +224,111 @@ static void a_header_that_was_overwritten_is_none(void **state)
     end_catch();
 }
 
+/* ---- ways to find the globals, as compilers write them ---- */
+
+#if defined(__x86_64__)
+static _Thread_local uint64_t variable;
+
+static uint64_t thread_pointer(void)
+{
+    uint64_t pointer;
+    __asm__("movq %%fs:0, %0" : "=r"(pointer));
+    return pointer;
+}
+
+/* The function's code is where the symbol is; its number of four bytes at number_at is the distance
+ * from the end of that instruction to data, or the value itself if data is NULL. */
+static int globals_by(const char *code, size_t len, size_t number_at, int32_t value,
+                      const void *data, uint64_t *address)
+{
+    static uint8_t image[IMAGE_BYTES];
+    static struct tb_memory its_memory;
+    struct tb_dynsym table;
+    const struct tb_module module = image_make(image, "__cxa_get_globals_fast");
+    memcpy(image + IMAGE_SYMBOL_AT, code, len);
+    if (data) {
+        memcpy(image, ELFMAG, SELFMAG);
+        memcpy(image + IMAGE_BYTES - 32, data, 16);
+        value = (int32_t)(IMAGE_BYTES - 32 - (IMAGE_SYMBOL_AT + number_at + 4));
+    }
+    memcpy(image + IMAGE_SYMBOL_AT + number_at, &value, sizeof(value));
+    tb_memory_reset(&its_memory);
+    assert_int_equal(tb_dynsym_open(&table, &its_memory, &module), 0);
+    return tb_exception_globals(&table, address);
+}
+
+static void globals_in_the_program_itself_are_at_a_distance_from_the_thread(void **state)
+{
+    (void)state;
+    static const char code[] = "\xf3\x0f\x1e\xfa\x48\x83\xec\x08\x66\x66\x66\x64\x48\x8b\x04\x25"
+                               "\0\0\0\0\x48\x83\xc4\x08\x48\x05\0\0\0\0\xc3";
+    uint64_t address = 0;
+    int32_t distance = (int32_t)((uint64_t)(uintptr_t)&variable - thread_pointer());
+    assert_int_equal(globals_by(code, sizeof(code), 26, distance, NULL, &address), 0);
+    assert_true(address == (uint64_t)(uintptr_t)&variable);
+}
+
+static void globals_at_a_distance_that_the_loader_knows_are_found(void **state)
+{
+    (void)state;
+    static const char code[] = "\x48\x8b\x05\0\0\0\0\x64\x48\x03\x04\x25\0\0\0\0\xc3";
+    uint64_t address = 0;
+    const uint64_t data[2] = {(uint64_t)(uintptr_t)&variable - thread_pointer()};
+    assert_int_equal(globals_by(code, sizeof(code), 3, 0, data, &address), 0);
+    assert_true(address == (uint64_t)(uintptr_t)&variable);
+}
+
+static void globals_under_a_key_are_found(void **state)
+{
+    (void)state;
+    static const char code[] = "\x50\x8b\x3d\0\0\0\0\x58\xe9\0\0\0\0";
+    uint64_t address = 0;
+    pthread_key_t key;
+    assert_int_equal(pthread_key_create(&key, NULL), 0);
+    uint64_t data[2] = {key};
+    assert_int_equal(globals_by(code, sizeof(code), 3, 0, data, &address), -ENOENT);
+    assert_int_equal(pthread_setspecific(key, &variable), 0);
+    assert_int_equal(globals_by(code, sizeof(code), 3, 0, data, &address), 0);
+    assert_true(address == (uint64_t)(uintptr_t)&variable);
+    data[0] = UINT32_MAX; /* not made yet */
+    assert_int_equal(globals_by(code, sizeof(code), 3, 0, data, &address), -ENOENT);
+    pthread_key_delete(key);
+}
+
+static void a_module_that_the_thread_has_nothing_of_has_no_globals(void **state)
+{
+    (void)state;
+    static const char code[] = "\x66\x48\x8d\x3d\0\0\0\0\x66\x66\x48\xe8\0\0\0\0\xc3";
+    uint64_t address = 0;
+    const uint64_t modules[] = {0, 100000, UINT64_MAX, (uint64_t)1 << 60};
+    for (size_t i = 0; i < sizeof(modules) / sizeof(modules[0]); i++) {
+        const uint64_t data[2] = {modules[i]};
+        assert_int_equal(globals_by(code, sizeof(code), 4, 0, data, &address), -ENOENT);
+    }
+}
+
+static void code_that_is_not_understood_is_not_believed(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *code;
+        size_t len;
+    } rows[] = {
+        {"\xc3", 1},                                          /* returns what was in rax */
+        {"\x31\xc0\xc3", 3},                                  /* NULL */
+        {"\x64\x48\x8b\x04\x25\0\0\0\0\x48\x8b\x00\xc3", 13}, /* loads more */
+        {"\x64\x48\x8b\x04\x25\x08\0\0\0\xc3", 10},           /* another place of the thread */
+        {"\x48\x05\0\0\0\0\xc3", 7},                          /* no base */
+        {"\x66\x66\x66\x66", 4},
+        {"", 0},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        uint64_t address = 0;
+        assert_int_equal(globals_by(rows[i].code, rows[i].len, 40, 0, NULL, &address), -ENOENT);
+    }
+}
+#endif
+
 /* ---- types of our own: rows of std::type_info as the compiler writes them ---- */
 
 struct single {
@@ -301,9 +419,21 @@ int main(void)
         cmocka_unit_test(a_long_text_is_cut_at_its_cap),
         cmocka_unit_test(one_that_is_no_cxx_exception_is_left_out),
         cmocka_unit_test(a_header_that_was_overwritten_is_none),
+#if defined(__x86_64__)
+        cmocka_unit_test(globals_in_the_program_itself_are_at_a_distance_from_the_thread),
+        cmocka_unit_test(globals_at_a_distance_that_the_loader_knows_are_found),
+        cmocka_unit_test(globals_under_a_key_are_found),
+        cmocka_unit_test(a_module_that_the_thread_has_nothing_of_has_no_globals),
+        cmocka_unit_test(code_that_is_not_understood_is_not_believed),
+#endif
         cmocka_unit_test(the_text_is_found_in_bases_of_any_depth),
         cmocka_unit_test(bases_that_go_round_in_circles_end),
         cmocka_unit_test(a_type_without_a_name_is_none),
     };
-    return cmocka_run_group_tests(tests, open_runtime, NULL);
+    const struct CMUnitTest others[] = {
+        /* where it is installed */
+        cmocka_unit_test(globals_of_every_thread_are_those_that_the_runtime_says),
+    };
+    int failed = cmocka_run_group_tests(tests, open_runtime, NULL);
+    return failed + cmocka_run_group_tests(others, open_other_runtime, NULL);
 }

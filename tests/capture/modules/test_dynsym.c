@@ -1,9 +1,7 @@
-#include "capture/modules/dynsym.h"
+#include "image.h"
 
 #include <dlfcn.h>
-#include <elf.h>
 #include <errno.h>
-#include <link.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -77,39 +75,6 @@ static void what_is_no_module_has_no_symbols(void **state)
 
 /* ---- a module of our own making ---- */
 
-enum { DYNAMIC_AT = 0x200, SYMBOLS_AT = 0x300, STRINGS_AT = 0x400, HASH_AT = 0x500, BYTES = 0x600 };
-
-static uint32_t hash_of(const char *name)
-{
-    uint32_t hash = 5381;
-    for (; *name; name++)
-        hash = hash * 33 + (unsigned char)*name;
-    return hash;
-}
-
-/* Two symbols in one bucket: here, which is defined, and away, which is not. */
-static struct tb_module make_image(uint8_t image[BYTES])
-{
-    ElfW(Ehdr) head = {.e_ident = ELFMAG, .e_phoff = sizeof(head), .e_phnum = 1};
-    const ElfW(Phdr) segment = {.p_type = PT_DYNAMIC, .p_vaddr = DYNAMIC_AT};
-    const ElfW(Dyn) dynamic[] = {{DT_SYMTAB, {SYMBOLS_AT}},
-                                 {DT_STRTAB, {STRINGS_AT}},
-                                 {DT_GNU_HASH, {HASH_AT}},
-                                 {DT_NULL, {0}}};
-    const ElfW(Sym) symbols[] = {
-        {0}, {.st_name = 1, .st_shndx = 1, .st_value = 0x77}, {.st_name = 6, .st_value = 0x88}};
-    const uint32_t hash[] = {1, 1, 1, 0, 0, 0, 1, hash_of("here") & ~1u, hash_of("away") | 1};
-    memset(image, 0, BYTES);
-    memcpy(image, &head, sizeof(head));
-    memcpy(image + sizeof(head), &segment, sizeof(segment));
-    memcpy(image + DYNAMIC_AT, dynamic, sizeof(dynamic));
-    memcpy(image + SYMBOLS_AT, symbols, sizeof(symbols));
-    memcpy(image + STRINGS_AT, "\0here\0away", 11);
-    memcpy(image + HASH_AT, hash, sizeof(hash));
-    uint64_t at = (uint64_t)(uintptr_t)image;
-    return (struct tb_module){.lo = at, .hi = at + BYTES, .bias = at};
-}
-
 static int find_in(const struct tb_module *module, const char *name, uint64_t *address)
 {
     struct tb_dynsym table;
@@ -121,20 +86,20 @@ static int find_in(const struct tb_module *module, const char *name, uint64_t *a
 static void what_is_not_defined_in_the_module_is_not_found(void **state)
 {
     (void)state;
-    static uint8_t image[BYTES];
+    static uint8_t image[IMAGE_BYTES];
     uint64_t address;
-    const struct tb_module module = make_image(image);
+    const struct tb_module module = image_make(image, "here");
     assert_int_equal(find_in(&module, "here", &address), 0);
-    assert_true(address == module.bias + 0x77);
+    assert_true(address == module.bias + IMAGE_SYMBOL_AT);
     assert_int_equal(find_in(&module, "away", &address), -ENOENT);
 }
 
 static void one_that_the_loader_has_relocated_is_the_same(void **state)
 {
     (void)state;
-    static uint8_t image[BYTES];
+    static uint8_t image[IMAGE_BYTES];
     uint64_t address;
-    const struct tb_module module = make_image(image);
+    const struct tb_module module = image_make(image, "here");
     for (int i = 0; i < 3; i++) {
         ElfW(Dyn) entry;
         memcpy(&entry, image + DYNAMIC_AT + i * sizeof(entry), sizeof(entry));
@@ -142,7 +107,7 @@ static void one_that_the_loader_has_relocated_is_the_same(void **state)
         memcpy(image + DYNAMIC_AT + i * sizeof(entry), &entry, sizeof(entry));
     }
     assert_int_equal(find_in(&module, "here", &address), 0);
-    assert_true(address == module.bias + 0x77);
+    assert_true(address == module.bias + IMAGE_SYMBOL_AT);
 }
 
 /* There is an answer, and no read that faults; chains without an end have one. */
@@ -150,15 +115,15 @@ static void any_byte_that_was_overwritten_ends_the_search(void **state)
 {
     (void)state;
     static const uint8_t values[] = {0, 1, 0x7f, 0x80, 0xff};
-    static uint8_t image[BYTES];
+    static uint8_t image[IMAGE_BYTES];
     size_t n_found = 0;
-    for (size_t i = 0; i < sizeof(values) * BYTES; i++) {
+    for (size_t i = 0; i < sizeof(values) * IMAGE_BYTES; i++) {
         uint64_t address = 0;
-        const struct tb_module module = make_image(image);
+        const struct tb_module module = image_make(image, "here");
         image[i / sizeof(values)] = values[i % sizeof(values)];
         n_found += find_in(&module, "here", &address) == 0;
     }
-    assert_true(n_found > BYTES && n_found < sizeof(values) * BYTES);
+    assert_true(n_found > IMAGE_BYTES && n_found < sizeof(values) * IMAGE_BYTES);
 }
 
 int main(void)
