@@ -206,6 +206,19 @@ static void unseen_message(const struct tb_crash *crash, char out[TB_SPOOL_TEXT]
     add(out, text);
 }
 
+/* The type as it is in the record: a demangler is not for what nobody has looked at. */
+static void add_exception(const struct tb_crash *crash, char out[TB_SPOOL_TEXT])
+{
+    char text[256];
+    if (!crash->exception_type)
+        return;
+    snprintf(text, sizeof(text), "exception %.100s%s%.*s", crash->exception_type,
+             crash->exception_what ? ": " : "",
+             (int)(crash->exception_what_len < 120 ? crash->exception_what_len : 120),
+             crash->exception_what ? crash->exception_what : "");
+    add(out, text);
+}
+
 static void signal_message(const struct tb_crash *crash, char out[TB_SPOOL_TEXT])
 {
     const char *name = sigabbrev_np(crash->fixed.signo);
@@ -217,6 +230,7 @@ static void signal_message(const struct tb_crash *crash, char out[TB_SPOOL_TEXT]
                  crash->abort_text);
         add(out, text);
     }
+    add_exception(crash, out);
     add_count(out, crash->n_threads, "other thread", "other threads");
 }
 

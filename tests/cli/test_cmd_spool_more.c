@@ -63,6 +63,29 @@ static void make_crash(const struct run *run, uint32_t n, char name[TB_SPOOL_NAM
     tb_fd_close(&dirfd);
 }
 
+static void an_exception_is_shown_with_its_crash(void **state)
+{
+    struct run *run = *state;
+    uint8_t chunks[8 + TB_CRASH_FIXED_BYTES + 8 + 24] = {TB_CRASH_FIXED};
+    struct tb_slot slot;
+    int dirfd = open_folder(run);
+    tb_put32(chunks + 4, TB_CRASH_FIXED_BYTES);
+    tb_put32(chunks + 8, SIGABRT);
+    uint8_t *exception = chunks + 8 + TB_CRASH_FIXED_BYTES;
+    tb_put16(exception, TB_CRASH_EXCEPTION);
+    tb_put32(exception + 4, 24);
+    memcpy(exception + 8, "St13runtime_error\0boom\0", 24);
+    assert_int_equal(tb_slot_open(&slot, dirfd, BOOT, 1), 0);
+    tb_slot_begin(&slot, UUID, 1790000000000000000ull);
+    assert_int_equal(tb_slot_write(&slot, chunks, sizeof(chunks)), 0);
+    tb_slot_end(&slot);
+    tb_slot_state(&slot, TB_SLOT_COMPLETE, 1);
+    tb_slot_close(&slot, 0);
+    assert_int_equal(run_here(run, "spool", "cat"), 0);
+    run_has(run->out, "SIGABRT at 0x0, exception St13runtime_error: boom");
+    tb_fd_close(&dirfd);
+}
+
 static void threads_are_shown_with_their_crash_and_counted(void **state)
 {
     struct run *run = *state;
@@ -201,6 +224,7 @@ int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, run_setup, run_teardown)
     const struct CMUnitTest tests[] = {
+        CASE(an_exception_is_shown_with_its_crash),
         CASE(threads_are_shown_with_their_crash_and_counted),
         CASE(damaged_threads_are_said_and_their_crash_is_fine),
         CASE(threads_go_with_their_slot_and_alone_only_by_force),
