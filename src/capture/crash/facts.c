@@ -31,10 +31,13 @@ static uint64_t pc_of(const struct tb_facts *facts, size_t i)
 
 /* ---- C++ ---- */
 
-/* abort, by the thread itself: only that comes of std::terminate. */
+/* abort, by the thread itself: only that comes of std::terminate. In process 1, which no signal
+ * kills, it ends in a fault without an address. */
 static int is_own_abort(const struct tb_facts *facts)
 {
     const siginfo_t *info = facts->signal->info;
+    if (facts->pid == 1 && facts->signal->signo == SIGSEGV && info->si_code == SI_KERNEL)
+        return 1;
     return facts->signal->signo == SIGABRT && info->si_code <= 0 &&
            (uint32_t)info->si_pid == facts->pid;
 }
