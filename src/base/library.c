@@ -94,10 +94,11 @@ static const struct row *row_at(const char *path, const char *part, size_t own_l
     return NULL;
 }
 
+/* "" behind the last one. */
 static const char *next_part(const char *part)
 {
-    const char *slash = strchr(part, '/');
-    return slash ? slash + 1 : NULL;
+    size_t len = strcspn(part, "/");
+    return part + len + (part[len] == '/');
 }
 
 /* "name@v1.2.3/": a module of Go, wherever it lies. */
@@ -112,7 +113,7 @@ static bool has_go_version(const char *path)
 
 bool tb_library_is_package(const char *path, size_t own_len)
 {
-    for (const char *part = path; part; part = next_part(part)) {
+    for (const char *part = path; *part != '\0'; part = next_part(part)) {
         if (row_at(path, part, own_len))
             return true;
     }
@@ -139,14 +140,14 @@ static const char *versioned_in(const char *path)
 static const char *package_in(const char *path)
 {
     const char *found = NULL;
-    for (const char *part = path; part; part = next_part(part)) {
+    for (const char *part = path; *part != '\0'; part = next_part(part)) {
         const struct row *row = row_at(path, part, 0);
         if (!row || row->name < 0)
             continue;
         const char *name = part + strlen(row->folder);
-        for (int i = 0; name && i < row->name; i++)
+        for (int i = 0; i < row->name; i++)
             name = next_part(name);
-        found = name && *name != '\0' ? name : found;
+        found = *name != '\0' ? name : found;
     }
     /* What is shown of .cargo/registry and /go/pkg/mod. */
     if (!found && (ends(path, ".rs") || ends(path, ".go")))
