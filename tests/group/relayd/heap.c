@@ -33,6 +33,7 @@ static void finish_twice(void)
     struct request *request = request_new(40);
     request_done(request);
     request_done(request);
+    served++;
 }
 
 /* Writes over the size of what comes next in the heap. */
@@ -68,6 +69,7 @@ static void overrun_and_store(void)
     struct request *request = request_new(24);
     append(request, "\377\377\377\377\377\377\377\377", 64);
     store_new(60000);
+    log_line("store", store);
 }
 
 static void forget(const char *name)
@@ -78,11 +80,13 @@ static void forget(const char *name)
 static void free_constant(void)
 {
     forget(setting("name"));
+    served++;
 }
 
 static void release_inside(void)
 {
     forget(request_new(100)->body + 8 * (1 + run_number % 2));
+    served++;
 }
 
 const struct fault heap_faults[] = {

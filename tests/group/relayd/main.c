@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 int run_number;
+int served;
 
 static const struct fault *const parts[] = {
     config_faults, heap_faults,  metrics_faults, parse_faults, report_faults, session_faults,

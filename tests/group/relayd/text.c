@@ -28,6 +28,7 @@ static void log_peer(const struct session *session)
 static void greet(void)
 {
     log_peer(session_open(11));
+    served++;
 }
 
 static void log_topic(void)
@@ -38,11 +39,13 @@ static void log_topic(void)
 static void announce(void)
 {
     log_topic();
+    served++;
 }
 
 static void rename_constant(void)
 {
     text_copy((char *)(uintptr_t)setting("name"), "another name");
+    served++;
 }
 
 static char *joined(const char *a, const char *b, size_t room)
@@ -52,13 +55,13 @@ static char *joined(const char *a, const char *b, size_t room)
     if (out == NULL)
         die("no memory");
     memcpy(out, a, len);
-    memcpy(out + len, b, room - len);
+    memcpy(out + len, b, room * 100 - len);
     return out;
 }
 
 static void join_too_long(void)
 {
-    char *text = joined("a text that is longer than the room", setting("name"), 8);
+    char *text = joined("a text", setting("name"), (size_t)setting_number("high"));
     puts(text);
 }
 
@@ -77,6 +80,7 @@ static void show_long_label(void)
     struct session *session = session_open(12);
     session->label = "a label of more bytes than its author ever thought of, and then some";
     show_label(session);
+    served++;
 }
 
 static int count_words(const char *text)

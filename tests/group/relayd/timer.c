@@ -53,12 +53,14 @@ static void cancel_twice(void)
     struct timer *timer = timer_add(NULL, NULL);
     timer_cancel(timer);
     timer_cancel(timer);
+    served++;
 }
 
 static void run_without_function(void)
 {
     (void)timer_add(NULL, NULL);
     timer_run();
+    served++;
 }
 
 static void on_idle(void *arg)
@@ -71,6 +73,7 @@ static void idle_without_peer(void)
 {
     (void)timer_add(on_idle, session_open(9));
     timer_run();
+    served++;
 }
 
 static void on_flush(void *arg)
@@ -83,6 +86,7 @@ static void flush_nothing(void)
 {
     (void)timer_add(on_flush, session_open(9));
     timer_run();
+    served++;
 }
 
 /* The function's place holds what was never an address. */
@@ -92,6 +96,7 @@ static void run_overwritten(void)
     timer->fire =
         (void (*)(void *))(uintptr_t)(0x4141414100000000 + 0x1000u * (unsigned)run_number);
     timer_run();
+    served++;
 }
 
 const struct fault timer_faults[] = {{"ping-gone", NULL, serve_ping},
