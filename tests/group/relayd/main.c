@@ -15,8 +15,9 @@ int run_number;
 int served;
 
 static const struct fault *const parts[] = {
-    config_faults, heap_faults,  metrics_faults, parse_faults, report_faults, session_faults,
-    shapes_faults, table_faults, text_faults,    timer_faults, worker_faults, plugin_faults};
+    config_faults,  heap_faults,   metrics_faults, parse_faults, report_faults,
+    session_faults, shapes_faults, table_faults,   text_faults,  timer_faults,
+    worker_faults,  plugin_faults, ring_faults,    wire_faults};
 
 enum { N_PARTS = sizeof(parts) / sizeof(parts[0]), VERSION_BYTES = 41, HANG_S = 60 };
 

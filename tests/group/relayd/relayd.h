@@ -23,7 +23,7 @@ struct fault {
 /* Of each part, ended by a name that is NULL. */
 extern const struct fault config_faults[], heap_faults[], metrics_faults[], parse_faults[],
     report_faults[], session_faults[], shapes_faults[], table_faults[], text_faults[],
-    timer_faults[], worker_faults[], plugin_faults[];
+    timer_faults[], worker_faults[], plugin_faults[], ring_faults[], wire_faults[];
 
 /* Differs from run to run, 0 to 6: how deep the input is nested, which bytes are left over. */
 extern int run_number;

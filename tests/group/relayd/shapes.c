@@ -194,6 +194,7 @@ static const char *banner_for(const struct session *session)
 static void print_banner(void)
 {
     puts(banner_for(session_open(25)));
+    served++;
 }
 
 /* ---- a state that cannot be ---- */

@@ -148,6 +148,11 @@ static int count_streams(const struct place *place)
     return place->session->n_streams;
 }
 
+static int count_names(const struct place *place)
+{
+    return place->session != NULL && place->session->label != NULL;
+}
+
 static void walk_places(void)
 {
     struct place *places = NULL;
@@ -158,7 +163,8 @@ static void walk_places(void)
         place->below = places;
         places = place;
     }
-    exit(walk(places, count_streams));
+    if (walk(places, count_names) == 0)
+        exit(walk(places, count_streams));
 }
 
 const struct fault table_faults[] = {{"sort-name", NULL, sort_names},

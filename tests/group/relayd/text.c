@@ -79,6 +79,8 @@ static void show_long_label(void)
 {
     struct session *session = session_open(12);
     session->label = "a label of more bytes than its author ever thought of, and then some";
+    if (session->peer != NULL)
+        show_label(session->peer);
     show_label(session);
     served++;
 }

@@ -54,18 +54,13 @@ static void start_writer(void)
     in_thread(writer_main, session_open(32));
 }
 
-static int fill(volatile char *mem, size_t len)
-{
-    for (size_t i = 0; i < len; i++)
-        mem[i] = (char)run_number;
-    return mem[len / 2];
-}
-
 /* One frame that is larger than the stack. */
 static int read_block(void)
 {
     char block[1 << 20];
-    return fill(block, sizeof(block) - 1);
+    memset(block, 'a' + run_number, sizeof(block) - 1);
+    block[sizeof(block) - 1] = '\0';
+    return (int)log_line("block", block);
 }
 
 static void read_large(void)
@@ -124,6 +119,28 @@ static void read_cut_index(void)
     exit((int)sum_index(index, 1024));
 }
 
+/* What is read after free differs from run to run. */
+static int credit_of(const struct session *session)
+{
+    return session->user->credit;
+}
+
+static int use_after_close(struct session *session)
+{
+    session_close(session);
+    char *other = malloc(sizeof(*session));
+    memset(other, run_number % 2 == 0 ? 0 : 0x41 + run_number, sizeof(*session));
+    int credit = credit_of(session);
+    log_line("reply", setting("name"));
+    free(other);
+    return credit;
+}
+
+static void serve_late_reply(void)
+{
+    exit(use_after_close(session_open(7)));
+}
+
 /* ---- at the end ---- */
 
 static void save_state(void)
@@ -143,12 +160,9 @@ static void write_code(void)
     memset(code, 0, 4);
 }
 
-const struct fault worker_faults[] = {{"thread-reader", NULL, start_reader},
-                                      {"thread-writer", NULL, start_writer},
-                                      {"stack-at-once", NULL, read_large},
-                                      {"signal-hangup", NULL, hang_up},
-                                      {"signal-usr1", NULL, count_signal},
-                                      {"index-cut", NULL, read_cut_index},
-                                      {"exit-state", NULL, end_without_session},
-                                      {"write-code", NULL, write_code},
-                                      {NULL, NULL, NULL}};
+const struct fault worker_faults[] = {
+    {"thread-reader", NULL, start_reader},    {"thread-writer", NULL, start_writer},
+    {"stack-at-once", NULL, read_large},      {"signal-hangup", NULL, hang_up},
+    {"signal-usr1", NULL, count_signal},      {"index-cut", NULL, read_cut_index},
+    {"session-late", NULL, serve_late_reply}, {"exit-state", NULL, end_without_session},
+    {"write-code", NULL, write_code},         {NULL, NULL, NULL}};

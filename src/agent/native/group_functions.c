@@ -1,0 +1,256 @@
+/* group_functions.c - see group_functions.h. */
+#include "agent/native/group_functions.h"
+
+#include <errno.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    NEAR_STACK_BYTES = 64 << 10, /* a fault so near the stack pointer is the stack's end */
+    RECURSIVE = 3,               /* times that a function must be on the stack */
+    OFFSET_BYTES = 24,
+    TEXT_BYTES = 512,
+};
+
+/* The frames that count, newest first. */
+struct counted {
+    char (*names)[TB_GROUP_NAME_BYTES];
+    size_t n;
+    int first_is_unnamed;
+    char offset[OFFSET_BYTES]; /* in its module, of the first, where that has no name */
+};
+
+static const char *base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash != NULL ? slash + 1 : path;
+}
+
+static int is_bool(const struct tb_doc *item, int node, const char *word)
+{
+    const struct tb_doc_node *n = node >= 0 ? tb_doc_at(item, node) : NULL;
+    return n != NULL && n->type == TB_DOC_BOOL && n->len == strlen(word);
+}
+
+static void copy_member(const struct tb_doc *item, int object, const char *key, char *out,
+                        size_t cap)
+{
+    (void)tb_doc_copy(item, tb_doc_member(item, object, key), out, cap);
+}
+
+/* ---- the frames that count ---- */
+
+static void add_unnamed(const struct tb_doc *item, int frame, const char *module,
+                        struct counted *list)
+{
+    if (module[0] == '\0')
+        return;
+    if (list->n == 0) {
+        copy_member(item, frame, "module_offset", list->offset, sizeof(list->offset));
+        list->first_is_unnamed = 1;
+    }
+    snprintf(list->names[list->n++], TB_GROUP_NAME_BYTES, "%s", module);
+}
+
+/* Adds a frame if it counts. through gets the name of the innermost that does not. */
+static void add_frame(const struct tb_doc *item, int frame, int need_in_app, struct counted *list,
+                      char *through)
+{
+    char method[TB_GROUP_NAME_BYTES];
+    char module[TB_GROUP_NAME_BYTES];
+    copy_member(item, frame, "module", module, sizeof(module));
+    copy_member(item, frame, "method", method, sizeof(method));
+    const char *name = base_name(module);
+    int is_library = tb_group_is_noise_module(name) ||
+                     (need_in_app && is_bool(item, tb_doc_member(item, frame, "in_app"), "false"));
+    int is_named = method[0] != '\0' && strcmp(method, "<unknown>") != 0;
+    if (is_library || (is_named && tb_group_is_noise(method))) {
+        if (list->n == 0 && through[0] == '\0')
+            snprintf(through, TB_GROUP_NAME_BYTES, "%s", is_named ? method : name);
+        return;
+    }
+    if (!is_named)
+        add_unnamed(item, frame, name, list);
+    else
+        tb_group_clean(method, list->names[list->n++], TB_GROUP_NAME_BYTES);
+}
+
+/* The frames from the newest on, at most TB_GROUP_FRAMES: they are a list that is linked forwards
+ * only, so their numbers are laid out first. */
+static size_t newest_first(const struct tb_doc *item, int *frames)
+{
+    int node = tb_doc_find(item, 0, "body.trace.frames");
+    const struct tb_doc_node *list = node >= 0 ? tb_doc_at(item, node) : NULL;
+    if (list == NULL || list->type != TB_DOC_ARRAY || list->n_members <= 0)
+        return 0;
+    size_t n_skipped = 0;
+    size_t n = (size_t)list->n_members;
+    if (n > TB_GROUP_FRAMES) {
+        n_skipped = n - TB_GROUP_FRAMES;
+        n = TB_GROUP_FRAMES;
+    }
+    size_t at = n;
+    for (int f = list->first; f >= 0 && at > 0; f = tb_doc_at(item, f)->next) {
+        if (n_skipped > 0)
+            n_skipped--;
+        else
+            frames[--at] = f;
+    }
+    return n;
+}
+
+/* A stack without any function of the program: the module that it ends in is all there is. */
+static void add_module(const struct tb_doc *item, int frame, struct counted *list)
+{
+    char module[TB_GROUP_NAME_BYTES];
+    copy_member(item, frame, "module", module, sizeof(module));
+    if (module[0] != '\0')
+        snprintf(list->names[list->n++], TB_GROUP_NAME_BYTES, "%s", base_name(module));
+}
+
+static int count_frames(const struct tb_doc *item, struct counted *list, char *through)
+{
+    int *frames = calloc(TB_GROUP_FRAMES, sizeof(*frames));
+    list->names = calloc(TB_GROUP_FRAMES, sizeof(*list->names));
+    if (frames == NULL || list->names == NULL) {
+        free(frames);
+        return -ENOMEM;
+    }
+    size_t n = newest_first(item, frames);
+    for (int need_in_app = 1; need_in_app >= 0 && list->n == 0; need_in_app--) {
+        through[0] = '\0';
+        for (size_t i = 0; i < n; i++)
+            add_frame(item, frames[i], need_in_app, list, through);
+    }
+    for (size_t i = 0; i < n && list->n == 0; i++)
+        add_module(item, frames[i], list);
+    free(frames);
+    return 0;
+}
+
+/* ---- which of them ---- */
+
+static int hex_at(const struct tb_doc *item, const char *path, uint64_t *out)
+{
+    char text[OFFSET_BYTES];
+    char *end = NULL;
+    if (!tb_doc_copy(item, tb_doc_find(item, 0, path), text, sizeof(text)))
+        return 0;
+    errno = 0;
+    *out = strtoull(text, &end, 16);
+    return errno == 0 && end != text && *end == '\0';
+}
+
+static int is_stack_overflow(const struct tb_doc *item)
+{
+    char text[TEXT_BYTES];
+    uint64_t address = 0;
+    uint64_t sp = 0;
+    (void)tb_doc_copy(item, tb_doc_find(item, 0, "custom.native.access"), text, sizeof(text));
+    if (strcmp(text, "write") != 0 || !hex_at(item, "custom.native.address", &address) ||
+        !hex_at(item, "custom.native.registers.rsp", &sp))
+        return 0;
+    return (address > sp ? address - sp : sp - address) <= NEAR_STACK_BYTES;
+}
+
+static int is_smashed_stack(const struct tb_doc *item)
+{
+    char text[TEXT_BYTES];
+    (void)tb_doc_copy(item, tb_doc_find(item, 0, "custom.native.abort_message"), text,
+                      sizeof(text));
+    return strstr(text, "stack smashing detected") != NULL;
+}
+
+static size_t times(const struct counted *list, const char *name)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < list->n; i++)
+        n += strcmp(list->names[i], name) == 0;
+    return n;
+}
+
+static int is_among(const char (*names)[TB_GROUP_NAME_BYTES], size_t n, const char *name)
+{
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(names[i], name) == 0)
+            return 1;
+    return 0;
+}
+
+/* Keeps the first by name, in order. */
+static void add_to_cycle(struct tb_group_functions *out, const char *name)
+{
+    size_t at = out->n_cycle;
+    if (is_among((const char(*)[TB_GROUP_NAME_BYTES])out->cycle, out->n_cycle, name))
+        return;
+    while (at > 0 && strcmp(name, out->cycle[at - 1]) < 0)
+        at--;
+    if (at == TB_GROUP_CYCLE)
+        return;
+    size_t n_moved = (out->n_cycle < TB_GROUP_CYCLE ? out->n_cycle : TB_GROUP_CYCLE - 1) - at;
+    memmove(out->cycle[at + 1], out->cycle[at], n_moved * sizeof(out->cycle[0]));
+    snprintf(out->cycle[at], TB_GROUP_NAME_BYTES, "%s", name);
+    if (out->n_cycle < TB_GROUP_CYCLE)
+        out->n_cycle++;
+}
+
+/* Returns the place behind the last frame of the recursion; 0: there is none. */
+static size_t find_cycle(const struct counted *list, struct tb_group_functions *out)
+{
+    size_t end = 0;
+    for (size_t i = 0; i < list->n; i++) {
+        if (times(list, list->names[i]) < RECURSIVE)
+            continue;
+        add_to_cycle(out, list->names[i]);
+        end = i + 1;
+    }
+    return end;
+}
+
+static void find_distinct(const struct counted *list, size_t from, size_t want,
+                          struct tb_group_functions *out)
+{
+    for (size_t i = from; i < list->n && out->n < want; i++) {
+        if (is_among((const char(*)[TB_GROUP_NAME_BYTES])out->names, out->n, list->names[i]))
+            continue;
+        snprintf(out->names[out->n++], TB_GROUP_NAME_BYTES, "%s", list->names[i]);
+    }
+}
+
+/* All functions without a name would be one: the place of the innermost tells its bugs apart. */
+static void add_offset(const struct counted *list, struct tb_group_functions *out)
+{
+    char name[TB_GROUP_NAME_BYTES];
+    if (!list->first_is_unnamed || list->offset[0] == '\0')
+        return;
+    snprintf(name, sizeof(name), "%.*s+%s", TB_GROUP_NAME_BYTES - OFFSET_BYTES - 2, list->names[0],
+             list->offset);
+    snprintf(list->names[0], TB_GROUP_NAME_BYTES, "%s", name);
+    out->is_unnamed = 1;
+}
+
+int tb_group_functions_find(const struct tb_doc *item, struct tb_group_functions *out)
+{
+    struct counted list;
+    size_t from = 0;
+    size_t want = TB_GROUP_FUNCTIONS;
+    memset(out, 0, sizeof(*out));
+    memset(&list, 0, sizeof(list));
+    int err = count_frames(item, &list, out->through);
+    if (err) {
+        free(list.names);
+        return err;
+    }
+    out->is_smashed = is_smashed_stack(item);
+    if (out->is_smashed)
+        want = 1;
+    else if (is_stack_overflow(item) && (from = find_cycle(&list, out)) > 0)
+        want = 1;
+    if (from == 0)
+        add_offset(&list, out);
+    find_distinct(&list, from, want, out);
+    free(list.names);
+    return 0;
+}

@@ -1,0 +1,26 @@
+/* group_names.h - the names that frames count by in a fingerprint: the same one for a function in
+ * whatever way a compiler has cut, cloned and decorated it. Pure. */
+#ifndef TB_AGENT_GROUP_NAMES_H
+#define TB_AGENT_GROUP_NAMES_H
+
+#include <stddef.h>
+
+enum { TB_GROUP_NAME_BYTES = 256 };
+
+/* Writes into out the function's name without
+ *   - what a compiler appends: .part.0, .isra.0, .constprop.1, .cold, .llvm.123, .lto_priv.0;
+ *   - the arguments of templates, [abi:cxx11], and parameters;
+ *   - the hash of a Rust name;
+ *   - numbers of closures and lambdas: "{lambda}" for one of C++, whose function compilers name
+ *     differently or not at all; "f::{closure}" for one of Rust;
+ *   - what comes before a name in an unnamed namespace, which gcc does not tell of inlined ones. */
+void tb_group_clean(const char *method, char *out, size_t cap);
+/* Is it a function that says nothing about the bug: abort, raise, malloc, start_thread, std::? */
+int tb_group_is_noise(const char *method);
+/* Is it a module whose functions are never the bug's own? name: its last part. */
+int tb_group_is_noise_module(const char *name);
+/* The function in the text of a failed assertion, "int ring::push(int)" or "push", as it counts.
+ */
+void tb_group_clean_signature(const char *signature, char *out, size_t cap);
+
+#endif
