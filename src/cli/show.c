@@ -87,6 +87,24 @@ static void print_inputs(const cJSON *value, int depth)
     }
 }
 
+/* Why its occurrences are one item: in words, then the fingerprint and all that it was made from.
+ */
+static void print_why(const struct tb_item_row *item)
+{
+    cJSON *inputs = cJSON_Parse(item->group_inputs);
+    const cJSON *why = cJSON_GetObjectItemCaseSensitive(inputs, "why");
+    if (cJSON_IsString(why)) {
+        tb_print_text(why->valuestring);
+        printf("\n%*s", 14, "");
+    }
+    printf("fingerprint ");
+    tb_print_text(item->fingerprint);
+    cJSON_DeleteItemFromObjectCaseSensitive(inputs, "why");
+    if (inputs != NULL)
+        print_inputs(inputs, 0);
+    cJSON_Delete(inputs);
+}
+
 void tb_show_item(const struct tb_item_row *item, int64_t now_ms)
 {
     char age[TB_AGE_TEXT];
@@ -108,12 +126,8 @@ void tb_show_item(const struct tb_item_row *item, int64_t now_ms)
     tb_print_text(*item->service != '\0' ? item->service : "-");
     printf(", environment ");
     tb_print_text(*item->environment != '\0' ? item->environment : "-");
-    printf("\n  Grouped by  fingerprint ");
-    tb_print_text(item->fingerprint);
-    cJSON *inputs = cJSON_Parse(item->group_inputs);
-    if (inputs != NULL)
-        print_inputs(inputs, 0);
-    cJSON_Delete(inputs);
+    printf("\n  Grouped by  ");
+    print_why(item);
     printf("\n");
 }
 

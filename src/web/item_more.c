@@ -217,13 +217,20 @@ static void put_why(struct tb_item_view *item)
     struct tb_buf *out = item->view->out;
     struct tb_event inputs;
     open_panel(out, "Why grouped", "occurrences with the same of these are this item");
+    if (tb_event_init(&inputs, item->group_inputs, strlen(item->group_inputs)) == 0) {
+        const char *why = tb_event_at(&inputs, 0, "why");
+        if (*why != '\0')
+            tb_emit(out, "<p class=\"facts\">%.4000h</p>\n", why);
+        tb_event_done(&inputs);
+    }
     tb_emit(out,
             "<table class=\"kv\"><tbody><tr><th scope=\"row\">fingerprint</th>"
             "<td class=\"mono\">%.100h</td></tr>",
             item->fingerprint);
     if (tb_event_init(&inputs, item->group_inputs, strlen(item->group_inputs)) == 0) {
         for (int m = tb_event_first(&inputs, 0); m >= 0; m = tb_event_next(&inputs, m))
-            put_input(out, &inputs, m);
+            if (strcmp(tb_event_key(&inputs, m), "why") != 0)
+                put_input(out, &inputs, m);
         tb_event_done(&inputs);
     }
     tb_emit(out, "</tbody></table></div>\n");

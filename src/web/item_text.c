@@ -179,6 +179,18 @@ static void put_registers(struct tb_item_view *item, struct tb_buf *out)
         tb_emit(out, "  %.10t\t%.40t\n", tb_event_key(event, r), tb_event_value(event, r));
 }
 
+static void put_why(struct tb_item_view *item, struct tb_buf *out)
+{
+    struct tb_event inputs;
+    if (tb_event_init(&inputs, item->group_inputs, strlen(item->group_inputs)) == 0) {
+        const char *why = tb_event_at(&inputs, 0, "why");
+        if (*why != '\0')
+            tb_emit(out, "\nGrouped by %.4000t\n", why);
+        tb_event_done(&inputs);
+    }
+    tb_emit(out, "\nFingerprint %t, from %.4000t\n", item->fingerprint, item->group_inputs);
+}
+
 void tb_item_put_text(struct tb_item_view *item, struct tb_buf *out)
 {
     char stamp[TB_WORDS];
@@ -213,7 +225,7 @@ void tb_item_put_text(struct tb_item_view *item, struct tb_buf *out)
         tb_emit(out, "\nRegisters:\n");
         put_registers(item, out);
     }
-    tb_emit(out, "\nFingerprint %t, from %.4000t\n", item->fingerprint, item->group_inputs);
+    put_why(item, out);
 }
 
 /* ---- Markdown ---- */

@@ -152,6 +152,18 @@ static int is_word(char c)
     return isalnum((unsigned char)c) || c == '_';
 }
 
+/* How many bytes of the text behind "operator" are its sign. */
+static size_t sign_len(const char *text)
+{
+    static const char *const signs[] = {
+        "<=>", "<<=", ">>=", "->*", "()", "[]", "->", "<<", ">>", "<=", ">=", "==", "!=", "&&",
+        "||",  "++",  "--",  "+=",  "-=", "*=", "/=", "%=", "&=", "|=", "^=", "<",  ">"};
+    for (size_t i = 0; i < N(signs); i++)
+        if (starts_with(text, signs[i]))
+            return strlen(signs[i]);
+    return 0;
+}
+
 /* Copies name without the arguments of templates and without parameters. The signs in "operator<"
  * and "operator()" are names. */
 static void cut_arguments(char *name)
@@ -162,7 +174,7 @@ static void cut_arguments(char *name)
         if (starts_with(from, "operator") && (from == name || !is_word(from[-1])) &&
             !is_word(from[8])) {
             size_t n = strlen("operator");
-            n += starts_with(from + n, "()") ? 2 : strspn(from + n, "<>=-+*/%&|!~^[],");
+            n += sign_len(from + n);
             memmove(to, from, n);
             to += n;
             from += n;

@@ -270,7 +270,7 @@ static int job_report(struct job *job)
 static int job_average(struct job *job)
 {
     const int *numbers = job->data;
-    int sum = 0;
+    int sum = setting_number("port");
     for (int i = 0; i < job->n_runs; i++)
         sum += numbers[i];
     return sum / job->n_runs;
