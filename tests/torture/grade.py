@@ -4,7 +4,7 @@
 2. The round without the library is what the other is held to: nothing about how the host ends is
    known beforehand.
 3. A grade is a word. What fails is a set of them: "report" (there is one, and only where one is due),
-   "signal", "frames", "trace", "note" (the last one), "threads" (the stacks of all others) of the report;
+   "signal", "frames", "trace", "note" (the last one), "threads" (the stacks of all others), "meaning" (the sentence and the title) of the report;
    "end" (exit status, core flag, siginfo of the parent), "core" (its siginfo, threads and innermost
    module), "output" (standard output and error), "time" (of the death).
 4. A death that no handler sees has a report that says "vanished"; how it died is known to an agent
@@ -53,6 +53,8 @@ class Mode:
     fails: set
     what: str
     why: str
+    says: str
+    title: str
 
     @property
     def wants_report(self):
@@ -71,10 +73,10 @@ def read_table():
     lines = subprocess.run([PROGRAM, "list"], capture_output=True, text=True, check=True).stdout
     modes = []
     for line in lines.splitlines():
-        family, name, signo, flags, frames, siblings, fails, what, why = line.split("\t")
+        family, name, signo, flags, frames, siblings, fails, what, why, says, title = line.split("\t")
         modes.append(
             Mode(family, name, int(signo), int(flags), frames.split(), siblings.split(),
-                 set(filter(None, fails.split(","))), what, why)
+                 set(filter(None, fails.split(","))), what, why, says, title)
         )  # fmt: skip
     return modes
 
@@ -153,7 +155,7 @@ class Round:
     def __init__(self, case, modes, user=0, n_threads=0, has_agent=False):
         self.case, self.user, self.n_threads, self.has_agent = case, user, n_threads, has_agent
         self.modes = [mode for mode in modes if can_run(mode, user)]
-        self.deaths, self.reports = {}, {}
+        self.deaths, self.reports, self.sentences = {}, {}, {}
         self.folder = case.path(f"round-{user}-{n_threads}-{has_agent}")
         os.makedirs(self.folder)
         os.chmod(self.folder, 0o755)
@@ -266,6 +268,34 @@ def grade_threads(mode, native, n_threads):
     return f"{captured} of {there} threads: " + " ".join(sorted(names)[:12])
 
 
+def plain(sentence):
+    """Without what is another at each run, in one line and without marks of Markdown."""
+    sentence = re.sub(r"0x[0-9a-f]+", "0x…", sentence)
+    sentence = re.sub(r"\b(pid|tid|uid|up) [0-9]+( s| min \d+ s)?", r"\1 …", sentence)
+    sentence = re.sub(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z", "…", sentence)
+    sentence = re.sub(r"[0-9]+ frames", "… frames", sentence)
+    sentence = re.sub(r"on [^ ,]+, up", "on …, up", sentence)
+    sentence = re.sub(r"/tmp/[^ ,)]*", "/tmp/…", sentence)
+    return sentence.replace("|", "\\|").replace("\n", " ")
+
+
+def grade_meaning(mode, data, knows):
+    """What was seen instead, or nothing. How an unseen death came is known to an agent that was there."""
+    meaning = data["custom"]["native"].get("meaning", "")
+    name = signal.Signals(mode.signal).name
+    if not meaning or meaning == name:
+        return f"no meaning: {meaning!r}"
+    if re.search(r"0x[0-9a-f]+|[0-9]{4}", data["title"]):
+        return f"an address in the title: {data['title']!r}"
+    if mode.flags & UNSEEN and not knows:
+        return ""
+    if not re.search(mode.says, meaning):
+        return f"{meaning!r}, not {mode.says!r}"
+    if mode.title and data["title"] != mode.title:
+        return f"title {data['title']!r}, not {mode.title!r}"
+    return ""
+
+
 def grade_vanished(mode, data, knows, hangs):
     """One that hangs, also without the library, is killed by this test."""
     native = data["custom"]["native"]
@@ -302,9 +332,10 @@ def grade_report(mode, reports, n_threads, knows, hangs):
         failed["report"] = f"{len(reports)} reports"
     if not reports or not mode.wants_report:
         return failed
-    wanted = signal.Signals(mode.signal).name
-    right = [data for data in reports if data["custom"]["native"].get("signal") == wanted]
-    data = (right or reports)[0]
+    data = report_of(mode, reports)
+    meaning = grade_meaning(mode, data, knows)
+    if meaning:
+        failed["meaning"] = meaning
     if mode.flags & UNSEEN:
         failed.update(grade_vanished(mode, data, knows, hangs))
     else:
@@ -315,11 +346,26 @@ def grade_report(mode, reports, n_threads, knows, hangs):
     return failed
 
 
+def report_of(mode, reports):
+    """The one that is graded."""
+    wanted = signal.Signals(mode.signal).name
+    right = [data for data in reports if data["custom"]["native"].get("signal") == wanted]
+    return (right or reports)[0]
+
+
+def sentence_of(mode, reports):
+    """For the page."""
+    if not reports or not mode.wants_report:
+        return ""
+    data = report_of(mode, reports)
+    return plain(f"{data['custom']['native'].get('meaning', '')}<br>*{data['title']}*")
+
+
 def grade(mode, round_):
     bare, death = round_.bare[mode.name], round_.deaths[mode.name]
-    failed = grade_report(
-        mode, round_.reports.get(mode.name, []), round_.n_threads, round_.has_agent, not bare.end
-    )
+    reports = round_.reports.get(mode.name, [])
+    failed = grade_report(mode, reports, round_.n_threads, round_.has_agent, not bare.end)
+    round_.sentences[mode.name] = sentence_of(mode, reports)
     if death.end != bare.end:
         failed["end"] = f"{death.end}, bare {bare.end}"
     if not core.is_alike(death.core, bare.core, not mode.flags & NO_THREADS):

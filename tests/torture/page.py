@@ -5,6 +5,7 @@ to; so the committed page can be checked without a long run.
 """
 
 import os
+import re
 import signal
 import statistics
 import textwrap
@@ -16,6 +17,7 @@ import towbar
 PATH = os.path.join(towbar.SOURCE, "docs", "crash-coverage.md")
 COMMAND = "TOWBAR_LONG=1 TORTURE_PAGE=1 ctest --test-dir build -R torture"
 REPORT = {"report", "signal", "frames", "trace", "note", "threads"}
+SENTENCE = 7  # its place among the cells of a row
 HOW = f"docs/crash-coverage.md is not what the table says; make it anew: {COMMAND}"
 TITLES = {
     "faults": "Faults of the processor",
@@ -38,14 +40,16 @@ Made by `{command}`, as root. `tests/torture` has the program
 and the grader. In each way of dying the same program runs twice, without the library and with it, and is compared:
 exit status, core flag and siginfo as the parent sees them, the core's siginfo, threads and innermost module, standard
 output and error, and the time until it is dead. From the database of the agent come the report, its signal, its frames,
-its trace, its last note, and the stacks of the other threads.
+its trace, its last note, what its sentence and its title say, and the stacks of the other threads.
 
 {summary}
 
 {numbers}
 
 *Frames*: the function that crashed and its callers, by name, nothing missing in between. *Host*: dies as without the
-library. What is not as it should be says why; a test fails when it changes, either way.
+library. *What is said of it*: the sentence and the title of the report, in the run that made this page, with addresses
+and numbers that change replaced by "…"; graded against what the table of the program wants to be said. What is not as it
+should be says why; a test fails when it changes, either way.
 """
 
 
@@ -62,25 +66,50 @@ def verdicts(mode, failed):
     return reported, frames, host
 
 
-def row(mode, failed):
+def row(mode, failed, sentence):
     name = signal.Signals(mode.signal).name if mode.signal else "-"
-    cells = [f"`{mode.name}`", mode.what, name, *verdicts(mode, failed), mode.why if failed else ""]
+    cells = [f"`{mode.name}`", mode.what, name, *verdicts(mode, failed), sentence,
+             mode.why if failed else ""]  # fmt: skip
     return "| " + " | ".join(cells) + " |"
 
 
-def rows(modes, failed_of=lambda mode: mode.fails):
-    return [row(mode, failed_of(mode)) for mode in modes]
+def rows(modes, failed_of=lambda mode: mode.fails, sentences=None):
+    return [row(mode, failed_of(mode), (sentences or {}).get(mode.name, "")) for mode in modes]
+
+
+def cells_of(line):
+    return re.split(r" (?<!\\)\| ", line[2:-2])
+
+
+def without_sentences(lines):
+    """What follows from the table alone."""
+    cells = [cells_of(line) for line in lines]
+    return [" | ".join(row[: SENTENCE - 1] + row[SENTENCE:]) for row in cells]
+
+
+def sentence_in(line):
+    return cells_of(line)[SENTENCE - 1].split("<br>")[0].replace("\\|", "|")
+
+
+def sentences_of(rounds):
+    """name -> what the last of the rounds that has one said: the agent was there in it."""
+    found = {}
+    for round_ in rounds:
+        found.update({name: text for name, text in round_.sentences.items() if text})
+    return found
 
 
 def summary(modes, failed_of=lambda mode: mode.fails):
     due = [mode for mode in modes if mode.wants_report]
     seen = [mode for mode in due if not mode.flags & grade.UNSEEN]
     whole = [mode for mode in seen if not failed_of(mode) & REPORT]
+    meant = [mode for mode in due if not failed_of(mode) & {"report", "meaning"}]
     same = [mode for mode in modes if verdicts(mode, failed_of(mode))[2] == "same"]
     return textwrap.fill(
         f"{len(modes)} modes. In {len(seen)} of them a handler can run and a report is due; "
         f"{len(whole)} of these are reported with the right signal, frames and trace. "
         f"{len(due) - len(seen)} more are deaths that no handler of the library sees. "
+        f"Of {len(meant)} of these {len(due)} deaths the sentence and the title say what happened. "
         f"The host dies the same way in {len(same)} of {len(modes)}.",
         118,
     )
@@ -112,10 +141,12 @@ def numbers(rounds):
 
 def text(modes, rounds, failed_of):
     out = [HEAD.format(command=COMMAND, summary=summary(modes, failed_of), numbers=numbers(rounds))]
+    sentences = sentences_of(rounds)
     for family, title in TITLES.items():
-        out += [f"## {title}", "", "| mode | what | signal | reported | frames | host | why |",
-                "|---|---|---|---|---|---|---|"]  # fmt: skip
-        out += rows([mode for mode in modes if mode.family == family], failed_of)
+        out += [f"## {title}", "",
+                "| mode | what | signal | reported | frames | host | what is said of it | why |",
+                "|---|---|---|---|---|---|---|---|"]  # fmt: skip
+        out += rows([mode for mode in modes if mode.family == family], failed_of, sentences)
         out.append("")
     return "\n".join(out).rstrip() + "\n"
 

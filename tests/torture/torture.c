@@ -170,6 +170,8 @@ static void list(void)
             print_text(mode->fails);
             print_text(mode->what);
             print_text(mode->why);
+            print_text(mode->says);
+            print_text(mode->title);
             printf("\n");
         }
     }

@@ -40,6 +40,9 @@ struct mode {
                              of other modules; NULL: not looked at */
     const char *siblings; /* functions that are each on the stack of another thread */
     int flags;
+    const char *says;  /* what the meaning must hold, an extended regular expression of Python's re;
+                          NULL: any sentence that is more than the signal's name */
+    const char *title; /* of the item, as it is; NULL: any */
     const char *fails; /* grades that are expected to fail, and why; NULL for none */
     const char *why;
 };
@@ -52,6 +55,9 @@ struct mode {
 #define CHAIN " chain_here chain_middle"
 #define AT(deed) .run = (deed), .frames = #deed CHAIN
 #define UNDER(deed) .run = (deed), .frames = "* " #deed CHAIN
+
+/* The meaning and the title. */
+#define SAYS(its_meaning, its_title) .says = (its_meaning), .title = (its_title)
 
 struct family {
     const char *name;
