@@ -201,7 +201,7 @@ class DebuginfodTest(towbar.Case):
         self.expect_as_addr2line(data, full)
         crashed = self.own_frames(data)[0]
         self.assertEqual((crashed["method"], crashed["inlined"]), ("link_message", True))
-        self.assertEqual(data["title"], "SIGSEGV in push_inlined")
+        self.assertEqual(data["title"], "SIGSEGV in link_message")
         self.assertEqual(self.stored(), [f".build-id/{build_id[:2]}/{build_id[2:]}.debug"])
 
         server.stop()  # what came is there for the next one
