@@ -191,7 +191,7 @@ static const struct runtime *whose(struct tb_memory *memory, uint64_t class_at, 
     if (tb_memory_read(memory, class_at, class_, sizeof(class_)) != 0 ||
         (class_[0] != 0 && class_[0] != 1))
         return NULL;
-    *is_dependent = class_[0];
+    *is_dependent = class_[0] != 0;
     class_[0] = 0;
     for (size_t i = 0; i < sizeof(runtimes) / sizeof(runtimes[0]); i++) {
         if (memcmp(class_, runtimes[i].class_, sizeof(class_)) == 0)

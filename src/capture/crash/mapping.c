@@ -86,17 +86,17 @@ int tb_mapping_ask(int fd, uint64_t address, struct tb_mappings *out)
         return err;
     int is_at = err == 0 && next->about.lo <= address;
     uint64_t limit = is_at ? next->about.lo : address;
-    int has_below = query_below(fd, limit, &out->mappings[0]);
-    int n_above = err == 0;
+    size_t has_below = (size_t)query_below(fd, limit, &out->mappings[0]);
+    size_t n_above = err == 0;
     if (is_at && query(fd, next->about.hi, &out->mappings[2]) == 0)
         n_above = 2;
     if (!has_below) {
-        for (int i = 0; i < n_above; i++) {
+        for (size_t i = 0; i < n_above; i++) {
             out->mappings[i] = out->mappings[i + 1];
             out->mappings[i].about.path = out->mappings[i].path;
         }
     }
-    out->n = (size_t)(has_below + n_above);
+    out->n = has_below + n_above;
     return 0;
 }
 
@@ -156,7 +156,7 @@ int tb_mapping_parse(const char *line, size_t len, struct tb_mapping *out)
  * each other's place. */
 static int take_line(const char *line, size_t len, uint64_t address, struct tb_mappings *out)
 {
-    struct tb_mapping found;
+    struct tb_mapping found = {.about = {.lo = 0}};
     if (!tb_mapping_parse(line, len, &found))
         return 0;
     size_t place = found.about.hi <= address ? 0 : out->n;
