@@ -111,17 +111,22 @@ static void globals_of_every_thread_are_those_that_the_runtime_says(void **state
     }
 }
 
-/* As throw does it: an object of type, made by a constructor from a text. */
+/* As throw does it: an object of type, made by a constructor from a text, that is thrown once. */
 static char *make_exception(const char *type, const char *constructor, const char *text)
 {
-    enum { OBJECT_BYTES = 16 };
+    enum { OBJECT_BYTES = 16, COUNT_AT = -128 };
+    const int count = 1;
+    char destructor[64];
+    size_t len = strlen(constructor) - strlen("C1EPKc");
+    memcpy(destructor, constructor, len);
+    memcpy(destructor + len, "D1Ev", 5);
     char *object = ((void *(*)(size_t))call_of("__cxa_allocate_exception"))(OBJECT_BYTES);
     void *(*init)(void *, void *, void *) =
         (void *(*)(void *, void *, void *))call_of("__cxa_init_primary_exception");
     assert_non_null(object);
-    (void)init(object, named(type), NULL);
+    (void)init(object, named(type), named(destructor));
+    memcpy(object + COUNT_AT, &count, sizeof(count));
     ((void (*)(void *, const char *))call_of(constructor))(object, text);
-    memcpy(object - OBJECT_AT, "\0++CCUNG", 8);
     return object;
 }
 
