@@ -26,7 +26,7 @@ struct query {
     uint32_t major, minor, path_bytes, build_id_bytes;
     uint64_t path, build_id;
 };
-enum { COVERING_OR_NEXT = 0x10, STEPS_MAX = 256 };
+enum { COVERING_OR_NEXT = 0x10, STEPS_MAX = 256, PAGE_BITS = 12, ADDRESS_BITS = 64 };
 #define QUERY_MAPPING _IOWR('f', 17, struct query)
 
 /* The mapping at the address, or the nearest above it. */
@@ -57,16 +57,15 @@ static int is_between(const struct tb_mapping *mapping, uint64_t low, uint64_t h
 }
 
 /* The last one that ends at limit or before. The kernel tells of what comes next alone: so from
- * further and further below. */
+ * further and further below, at last from 0. */
 static int query_below(int fd, uint64_t limit, struct tb_mapping *out)
 {
     struct tb_mapping next;
     int is_found = 0;
-    for (uint64_t step = PAGE_BYTES; !is_found; step *= 2) {
+    for (int bit = PAGE_BITS; bit <= ADDRESS_BITS && !is_found; bit++) {
+        uint64_t step = bit < ADDRESS_BITS ? (uint64_t)1 << bit : limit;
         uint64_t from = step < limit ? limit - step : 0;
         is_found = query(fd, from, out) == 0 && is_between(out, 0, limit);
-        if (from == 0)
-            break;
     }
     for (int i = 0; is_found && i < STEPS_MAX; i++) {
         if (query(fd, out->about.hi, &next) != 0 || !is_between(&next, out->about.hi, limit))

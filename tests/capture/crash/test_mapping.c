@@ -176,6 +176,29 @@ static void an_address_outside_of_everything_has_one_neighbour(void **state)
     assert_true(seen.mappings[0].about.lo > PAGE);
 }
 
+/* The kernel's own, and what no processor has: above all that is mapped, but for [vsyscall], which
+ * only the list has. */
+static void an_address_above_everything_has_its_neighbour_below(void **state)
+{
+    (void)state;
+    const uint64_t addresses[] = {UINT64_MAX,        UINT64_MAX - PAGE,  (uint64_t)1 << 63,
+                                  (uint64_t)3 << 62, 0xffff800000000000, ((uint64_t)1 << 63) + 1,
+                                  (uint64_t)1 << 62};
+    int fd = open_maps();
+    for (size_t i = 0; i < sizeof(addresses) / sizeof(addresses[0]); i++) {
+        assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
+        assert_int_equal(by_reading(fd, addresses[i]), 0);
+        assert_true(seen.n >= 1 && seen.mappings[0].about.hi <= addresses[i]);
+        if (!has_ioctl())
+            continue;
+        assert_int_equal(by_ioctl(fd, addresses[i]), 0);
+        assert_int_equal(seen.n, 1);
+        assert_true(seen.mappings[0].about.hi <= addresses[i]);
+        assert_true(seen.mappings[0].about.hi > (uint64_t)(uintptr_t)&fd);
+    }
+    close(fd);
+}
+
 static void when_the_time_is_up_reading_gives_up(void **state)
 {
     (void)state;
@@ -277,6 +300,7 @@ int main(void)
         cmocka_unit_test(both_ways_say_the_same_of_everything_that_is_mapped),
         cmocka_unit_test(a_file_is_named_with_its_rights_and_offset),
         cmocka_unit_test(an_address_outside_of_everything_has_one_neighbour),
+        cmocka_unit_test(an_address_above_everything_has_its_neighbour_below),
         cmocka_unit_test(when_the_time_is_up_reading_gives_up),
         cmocka_unit_test(a_line_is_read_or_left_out),
         cmocka_unit_test(a_list_in_pieces_is_put_together),
