@@ -9,7 +9,8 @@
  *                "symbols":"debug"|"symtab"|"exported"|"none"|"unreadable"|"changed",
  *                "note","missing"}],
  *    "threads":[{"tids":[..],"names":[..],"frames":[...],"frames_omitted":N,"cut":false}],
- *    "threads_omitted":N,"frames_omitted":N,"frames_oldest":N}
+ *    "threads_omitted":N,"frames_omitted":N,"frames_oldest":N,"exception_type":NAME}
+ * exception_type is the type of an uncaught C++ exception, demangled.
  * frames are Rollbar frames, oldest first, with the private keys of docs/design.md ("Items"):
  * filename, lineno, method, code, context{pre,post}, address, module, module_offset, build_id,
  * inlined, trust, in_app. What is not known is left out, but filename and method are always there

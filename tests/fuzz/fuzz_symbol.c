@@ -59,6 +59,8 @@ static void fuzz_name(const char *text, size_t len)
     if (clean && clean[0] == '\0')
         abort();
     free(clean);
+    clean = name ? tb_symbol_type_name(name) : NULL;
+    free(clean);
     free(name);
 }
 

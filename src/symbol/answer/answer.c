@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "symbol/answer/answer_frame.h"
 #include "symbol/answer/answer_threads.h"
+#include "symbol/answer/name.h"
 #include "symbol/answer/path.h"
 #include "symbol/stack/frames.h"
 #include "symbol/stack/modules.h"
@@ -27,6 +28,7 @@ struct answer {
     struct tb_symbol_modules modules;
     struct tb_symbol_sources sources;
     struct tb_symbol_frames frames;
+    char *exception_type;         /* demangled; NULL for none */
     const struct tb_crash *crash; /* NULL: none, or without other threads */
     struct tb_symbol_threads threads;
     bool *is_used; /* modules that threads are in, one for each of the process */
@@ -163,6 +165,7 @@ static void write_answer(struct tb_json *j, struct answer *a)
         tb_json_kint(j, "frames_omitted", (int64_t)a->frames.n_left_out);
         tb_json_kint(j, "frames_oldest", (int64_t)(a->frames.n - a->frames.gap));
     }
+    tb_json_kopt(j, "exception_type", a->exception_type ? a->exception_type : "");
     if (a->crash)
         write_threads(j, a);
     write_modules(j, a);
@@ -201,6 +204,7 @@ static int answer_init(struct answer *a, struct tb_symbol_cache *cache,
 static void answer_done(struct answer *a)
 {
     free(a->is_used);
+    free(a->exception_type);
     tb_symbol_threads_done(&a->threads);
     tb_symbol_frames_done(&a->frames);
     tb_symbol_sources_done(&a->sources);
@@ -255,6 +259,8 @@ int tb_symbol_answer_crash(struct tb_symbol_cache *cache, const struct tb_symbol
     a.by_process = found.by_process;
     err = tb_symbol_frames_make_far(&a.modules, found.frames, found.n, TB_SYMBOL_STACK_CRASH,
                                     found.gap.at > 0 ? &found.gap : NULL, &a.frames);
+    if (crash->exception_type)
+        a.exception_type = tb_symbol_type_name(crash->exception_type);
     if (err == 0) {
         a.frames.cut |= found.cut;
         unwind_threads(&a, crash);

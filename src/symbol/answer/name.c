@@ -3,6 +3,7 @@
 
 #include <libiberty/demangle.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -43,6 +44,26 @@ static char *demangle(const char *name)
         return NULL;
     char *found = rust_demangle(name, DMGL_NO_OPTS);
     return found ? found : cplus_demangle_v3(name, DMGL_NO_OPTS);
+}
+
+/* A leading "*" marks a name that is compared by address. */
+char *tb_symbol_type_name(const char *raw)
+{
+    static const char prefix[] = "typeinfo name for ";
+    char mangled[RAW_BYTES_MAX];
+    raw += raw[0] == '*';
+    int n = snprintf(mangled, sizeof(mangled), "_ZTS%s", raw);
+    if (raw[0] == '\0' || n < 0 || (size_t)n >= sizeof(mangled))
+        return NULL;
+    char *name = cplus_demangle_v3(mangled, DMGL_NO_OPTS);
+    if (!name || strncmp(name, prefix, strlen(prefix)) != 0) {
+        free(name);
+        return NULL;
+    }
+    memmove(name, name + strlen(prefix), strlen(name + strlen(prefix)) + 1);
+    if (strlen(name) > NAME_BYTES_MAX)
+        name[NAME_BYTES_MAX] = '\0';
+    return name;
 }
 
 char *tb_symbol_name_clean(const char *raw)

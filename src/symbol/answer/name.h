@@ -7,5 +7,8 @@
  * .isra.0, .constprop.0, .cold, .llvm.123, .lto_priv.0) are cut. The caller frees it. NULL when
  * nothing is left or memory is short. */
 char *tb_symbol_name_clean(const char *raw);
+/* What to call a C++ type whose name in its type_info is raw ("St13runtime_error"). The caller
+ * frees it. NULL when it is none, or memory is short. */
+char *tb_symbol_type_name(const char *raw);
 
 #endif

@@ -56,11 +56,45 @@ static void monstrous_names_are_cut(void **state)
     free(clean);
 }
 
+static void types_of_exceptions_are_named(void **state)
+{
+    static const char *const cases[][2] = {
+        {"St13runtime_error", "std::runtime_error"},
+        {"i", "int"},
+        {"PKc", "char const*"},
+        {"4Mine", "Mine"},
+        {"*4Mine", "Mine"},
+        {"N2ns4MineE", "ns::Mine"},
+        {"N2ns4MineIiEE", "ns::Mine<int>"},
+        {"N12_GLOBAL__N_14MineE", "(anonymous namespace)::Mine"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char *name = tb_symbol_type_name(cases[i][0]);
+        assert_non_null(name);
+        assert_string_equal(name, cases[i][1]);
+        free(name);
+    }
+}
+
+static void what_is_no_type_has_no_name(void **state)
+{
+    static const char *const cases[] = {"", "*", "99Mine", "_Z3foov"};
+    static char name[100000];
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+        assert_null(tb_symbol_type_name(cases[i]));
+    memset(name, 'P', sizeof(name) - 1);
+    assert_null(tb_symbol_type_name(name));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_are_cleaned),
         cmocka_unit_test(monstrous_names_are_cut),
+        cmocka_unit_test(types_of_exceptions_are_named),
+        cmocka_unit_test(what_is_no_type_has_no_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
