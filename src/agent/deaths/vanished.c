@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/native/meaning.h"
+#include "agent/meaning/signals.h"
 #include "agent/native/native_common.h"
 #include "base/clock.h"
 #include "base/id.h"

@@ -8,15 +8,15 @@
 #include <string.h>
 #include <time.h>
 
+#include "agent/meaning/meaning.h"
 #include "agent/native/group.h"
-#include "agent/native/meaning.h"
 #include "agent/native/native_common.h"
 #include "base/clock.h"
 #include "base/id.h"
 #include "base/utf8.h"
 #include "item/write.h"
 
-enum { TITLE_BYTES = 256, CRITICAL = 4 /* enum towbar_level */ };
+enum { CRITICAL = 4 /* enum towbar_level */ };
 
 void tb_native_time(uint64_t wall_ns, char out[32])
 {
@@ -93,15 +93,6 @@ void tb_native_facts(struct tb_json *j, const struct tb_native_frames *frames,
 
 /* ---- the parts of a crash item ---- */
 
-static void write_registers(struct tb_json *j, const struct tb_crash_fixed *fixed)
-{
-    tb_json_key(j, "registers");
-    tb_json_object(j);
-    for (size_t r = 0; r < TB_N_NAMED_REGS; r++)
-        tb_json_khex(j, tb_register_name(r), fixed->regs[r]);
-    tb_json_end(j);
-}
-
 static void write_thread(struct tb_json *j, const struct tb_crash_fixed *fixed)
 {
     tb_json_key(j, "thread");
@@ -115,50 +106,18 @@ static void write_thread(struct tb_json *j, const struct tb_crash_fixed *fixed)
     tb_json_end(j);
 }
 
-static void write_sender(struct tb_json *j, const struct tb_crash_fixed *fixed)
-{
-    tb_json_key(j, "sender");
-    tb_json_object(j);
-    tb_json_kint(j, "pid", fixed->sender_pid);
-    tb_json_kint(j, "uid", fixed->sender_uid);
-    tb_json_end(j);
-}
-
-/* Two assertions in one function are two bugs: group.c asks for this. */
-static void write_assertion(struct tb_json *j, const struct tb_crash *crash)
-{
-    char text[TB_MEANING_BYTES];
-    if (strcmp(tb_crash_class(crash, text), "assert") != 0)
-        return;
-    tb_crash_title(crash, "", text);
-    tb_json_kstr(j, "assertion", text);
-}
-
-static void write_native(struct tb_json *j, const struct tb_crash *crash, const char *meaning,
+static void write_native(struct tb_json *j, const struct tb_why *why,
                          const struct tb_native_frames *frames,
                          const struct tb_native_context *context)
 {
+    const struct tb_crash *crash = why->crash;
     const struct tb_crash_fixed *fixed = &crash->fixed;
-    char name[16];
     char number[24];
     tb_json_object(j);
     tb_json_kstr(j, "kind", "crash");
-    tb_json_kstr(j, "signal", tb_signal_name(fixed->signo, name));
-    tb_json_kstr(j, "code", tb_signal_code_name(fixed->signo, fixed->code, name));
-    if (!tb_crash_is_sent(fixed))
-        tb_json_khex(j, "address", fixed->fault_address);
-    tb_json_kopt(j, "access", tb_access_name(tb_crash_access(fixed)));
-    tb_json_kstr(j, "meaning", meaning);
-    write_registers(j, fixed);
-    if (crash->abort_text != NULL && crash->abort_len > 0) {
-        tb_json_key(j, "abort_message");
-        tb_json_strn(j, crash->abort_text, crash->abort_len);
-    }
-    write_assertion(j, crash);
+    tb_native_death_write(j, why);
     write_thread(j, fixed);
     tb_json_kint(j, "pid", fixed->pid);
-    if (tb_crash_is_sent(fixed))
-        write_sender(j, fixed);
     tb_native_facts(j, frames, context);
     tb_native_threads_write(j, crash, frames);
     if (crash->handler_ns > 0) {
@@ -251,7 +210,8 @@ void tb_native_body(struct tb_json *j, const struct tb_crash *crash, const char 
     tb_json_key(j, "exception");
     tb_json_object(j);
     tb_json_kstr(j, "class", class_);
-    tb_json_kstr(j, "message", message);
+    if (message != NULL)
+        tb_json_kstr(j, "message", message);
     tb_json_end(j);
     tb_json_key(j, "frames"); /* Rollbar wants the list */
     if (frames != NULL) {
@@ -265,10 +225,11 @@ void tb_native_body(struct tb_json *j, const struct tb_crash *crash, const char 
     tb_json_end(j);
 }
 
-static void write_custom(struct tb_json *j, const struct tb_crash *crash, uint64_t wall_ns,
-                         const char *meaning, const struct tb_native_frames *frames,
+static void write_custom(struct tb_json *j, const struct tb_why *why, uint64_t wall_ns,
+                         const struct tb_native_frames *frames,
                          const struct tb_native_context *context)
 {
+    const struct tb_crash *crash = why->crash;
     char when[32];
     tb_json_object(j);
     if (crash->has_trace)
@@ -278,19 +239,18 @@ static void write_custom(struct tb_json *j, const struct tb_crash *crash, uint64
     tb_json_kopt(j, "service", context->process != NULL ? context->process->service : "");
     write_scope(j, crash);
     tb_json_key(j, "native");
-    write_native(j, crash, meaning, frames, context);
+    write_native(j, why, frames, context);
     tb_json_end(j);
 }
 
-static int write_item(const struct tb_crash *crash, const struct tb_native_context *context,
+static int write_item(const struct tb_why *why, const struct tb_native_context *context,
                       const struct tb_native_frames *frames, struct tb_json *j)
 {
-    char name[16];
+    const struct tb_crash *crash = why->crash;
+    char class_[TB_CLASS_BYTES];
     char uuid[TB_UUID_TEXT];
-    char meaning[TB_MEANING_BYTES];
     uint64_t wall_ns = crash->fixed.wall_ns != 0 ? crash->fixed.wall_ns : context->time_ns;
     tb_id_uuid_text(context->uuid, uuid);
-    tb_crash_meaning(crash, meaning);
     tb_json_object(j);
     tb_json_kstr(j, "uuid", uuid);
     tb_json_kint(j, "timestamp", (int64_t)(wall_ns / TB_NS_PER_S));
@@ -306,33 +266,45 @@ static int write_item(const struct tb_crash *crash, const struct tb_native_conte
     tb_json_kstr(j, "version", TOWBAR_VERSION);
     tb_json_end(j);
     tb_json_key(j, "custom");
-    write_custom(j, crash, wall_ns, meaning, frames, context);
+    write_custom(j, why, wall_ns, frames, context);
     tb_json_key(j, "body");
-    tb_native_body(j, crash, tb_crash_class(crash, name), meaning, &frames->json);
+    tb_native_body(j, crash, tb_why_class(why, class_), NULL, &frames->json);
     tb_json_end(j);
     return tb_json_finish(j);
 }
 
-/* What needs an index of the frames: language and title. */
-static int finish(const char *item, size_t len, const struct tb_crash *crash,
-                  const struct tb_process *process, struct tb_buf *out, char why[TB_DOC_WHY])
+static int add_string(struct tb_doc *doc, int object, const char *key, const char *text)
+{
+    char json[TB_MEANING_BYTES * 6 + 3];
+    size_t n = tb_native_string(text, json, sizeof(json));
+    return tb_doc_add(doc, object, key, json, n);
+}
+
+/* What needs an index of the frames: language, title and the sentence. */
+static int finish(const char *item, size_t len, struct tb_why *about, struct tb_buf *out,
+                  char why[TB_DOC_WHY])
 {
     struct tb_doc *doc = NULL;
-    char culprit[TITLE_BYTES];
-    char title[TB_MEANING_BYTES];
-    char json[TITLE_BYTES * 6 + 3];
+    struct tb_stack_names stack;
+    char culprit[TB_TITLE_BYTES];
+    char title[TB_TITLE_BYTES];
+    char meaning[TB_MEANING_BYTES];
     int err = tb_doc_new(item, len, &doc, why);
     if (err)
         return err;
     tb_group_culprit(doc, culprit, sizeof(culprit));
-    tb_crash_title(crash, culprit, title);
-    title[tb_utf8_cut(title, strlen(title), TITLE_BYTES - 1)] = '\0';
-    size_t n = tb_native_string(title, json, sizeof(json));
-    err = tb_doc_add(doc, 0, "title", json, n);
-    if (!err) {
-        n = tb_native_string(tb_native_language(process, doc), json, sizeof(json));
-        err = tb_doc_add(doc, 0, "language", json, n);
-    }
+    tb_stack_names_read(doc, &stack);
+    about->culprit = culprit;
+    about->stack = &stack;
+    tb_why_title(about, title);
+    tb_why_meaning(about, meaning);
+    err = add_string(doc, 0, "title", title);
+    if (!err)
+        err = add_string(doc, 0, "language", tb_native_language(about->process, doc));
+    if (!err)
+        err = add_string(doc, tb_doc_find(doc, 0, "custom.native"), "meaning", meaning);
+    if (!err)
+        err = add_string(doc, tb_doc_find(doc, 0, "body.trace.exception"), "message", meaning);
     if (!err)
         err = tb_doc_render(doc, out);
     tb_doc_free(doc);
@@ -397,9 +369,11 @@ int tb_native_crash(const struct tb_crash *crash, const struct tb_native_context
         err = tb_native_threads_make(crash, &c, &frames);
     if (!err) {
         struct tb_json j;
+        struct tb_why about = {
+            .crash = crash, .process = c.process, .exception_type = frames.exception_type};
         tb_json_init(&j, mem, TB_NATIVE_ITEM_BYTES);
-        (void)write_item(crash, &c, &frames, &j); /* cut short it lacks only its newest notes */
-        err = finish(mem, j.len, crash, c.process, out, why);
+        (void)write_item(&about, &c, &frames, &j); /* cut short it lacks only its newest notes */
+        err = finish(mem, j.len, &about, out, why);
     }
     tb_native_frames_done(&frames);
     free(mem);

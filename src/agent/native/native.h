@@ -15,6 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "agent/meaning/meaning.h"
 #include "base/buf.h"
 #include "base/json.h"
 #include "item/doc.h"
@@ -65,6 +66,7 @@ struct tb_native_frames {
     size_t n_omitted;
     size_t n_oldest; /* those that are left out come after so many of the list */
     int is_cut;      /* the walk ended at a limit */
+    char exception_type[TB_CLASS_BYTES]; /* demangled; "" where the symbolizer named none */
 };
 
 /* From the symbolizer's answer. -EBADMSG when it is none. Free with tb_native_frames_done. */
@@ -84,6 +86,12 @@ int tb_native_threads_make(const struct tb_crash *crash, const struct tb_native_
  * threads_captured, threads_note, threads_stopped_ns. Nothing where nobody looked. */
 void tb_native_threads_write(struct tb_json *j, const struct tb_crash *crash,
                              const struct tb_native_frames *frames);
+
+/* ---- what else was recorded of the death (native_death.c) ---- */
+
+/* The members of custom.native about signal, code, address, sender, exception, system call,
+ * mappings and unloaded libraries; those of which something is known. */
+void tb_native_death_write(struct tb_json *j, const struct tb_why *why);
 
 /* "2024-05-01T12:00:00.123Z" */
 void tb_native_time(uint64_t wall_ns, char out[32]);

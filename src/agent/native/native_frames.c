@@ -132,6 +132,8 @@ int tb_native_frames_read(const char *symbols, size_t len, struct tb_native_fram
     out->threads_omitted = number_of(doc, "threads_omitted", TB_CRASH_THREADS_MAX);
     (void)tb_doc_copy(doc, tb_doc_member(doc, 0, "unwound_by"), out->unwound_by,
                       sizeof(out->unwound_by));
+    (void)tb_doc_copy(doc, tb_doc_member(doc, 0, "exception_type"), out->exception_type,
+                      sizeof(out->exception_type));
     int cut = tb_doc_member(doc, 0, "cut");
     out->is_cut = cut >= 0 && tb_doc_at(doc, cut)->type == TB_DOC_BOOL &&
                   tb_doc_at(doc, cut)->len == strlen("true");

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/native/meaning.h"
+#include "agent/meaning/signals.h"
 #include "agent/native/native.h"
 #include "agent/native/native_common.h"
 

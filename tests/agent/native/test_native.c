@@ -9,7 +9,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "agent/native/meaning.h"
+#include "agent/meaning/signals.h"
 #include "agent/native/native.h"
 #include "item/read.h"
 #include "item/write.h"
@@ -156,7 +156,8 @@ static void a_crash_becomes_a_complete_item(void **state)
         {"server.argv", "-"},
         {"notifier.name", "towbar"},
         {"body.trace.exception.class", "SIGSEGV"},
-        {"body.trace.exception.message", "near-NULL read at 0x18"},
+        {"body.trace.exception.message",
+         "near-NULL read at 0x18: looks like a field at offset 0x18 of a NULL pointer"},
         {"body.trace.frames.1.method", "queue_push"},
         {"body.trace.frames.1.lineno", "41"},
         {"body.telemetry.0.level", "warning"},
@@ -284,6 +285,31 @@ static void without_process_and_frames_there_is_still_an_item(void **state)
     done(&result);
 }
 
+static void an_exception_has_the_name_that_the_symbolizer_gives_it(void **state)
+{
+    static const char symbols[] =
+        "{\"frames\":[{\"filename\":\"a.cc\",\"method\":\"load\",\"in_app\":true}],"
+        "\"exception_type\":\"ns::Mine\"}";
+    static const char *const pairs[][2] = {
+        {"title", "uncaught ns::Mine in load"},
+        {"body.trace.exception.class", "ns::Mine"},
+        {"body.trace.exception.message", "uncaught ns::Mine"},
+        {"custom.native.meaning", "uncaught ns::Mine"},
+        {"custom.native.exception.type", "ns::Mine"},
+        {"custom.native.exception.mangled", "N2ns4MineE"},
+    };
+    struct result result;
+    struct tb_crash crash = crash_of();
+    struct tb_native_context context = context_of(symbols);
+    (void)state;
+    crash.fixed.signo = SIGABRT;
+    crash.fixed.code = SI_TKILL;
+    crash.exception_type = "N2ns4MineE";
+    make_crash(&crash, &context, &result);
+    EXPECT(&result, pairs);
+    done(&result);
+}
+
 static void an_abort_is_told_by_its_text(void **state)
 {
     static const struct {
@@ -291,7 +317,7 @@ static void an_abort_is_told_by_its_text(void **state)
     } cases[] = {{"feedd: queue.c:41: ring_write: Assertion `n <= cap' failed.", "assert",
                   "assertion failed: n <= cap in ring_write"},
                  {"free(): double free detected in tcache 2", "SIGABRT",
-                  "free(): double free detected in tcache 2"},
+                  "free(): double free detected in tcache 2 in queue_push"},
                  {NULL, "SIGABRT", "SIGABRT in queue_push"}};
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -556,6 +582,7 @@ int main(void)
         cmocka_unit_test(without_symbols_the_frames_say_module_and_offset),
         cmocka_unit_test(without_symbols_a_plug_in_is_told_from_a_library),
         cmocka_unit_test(without_process_and_frames_there_is_still_an_item),
+        cmocka_unit_test(an_exception_has_the_name_that_the_symbolizer_gives_it),
         cmocka_unit_test(an_abort_is_told_by_its_text),
         cmocka_unit_test(cpp_is_known_by_library_and_source),
         cmocka_unit_test(very_deep_stacks_keep_their_ends),

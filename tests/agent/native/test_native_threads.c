@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "agent/native/group.h"
-#include "agent/native/meaning.h"
+#include "agent/meaning/signals.h"
 #include "agent/native/native.h"
 #include "agent/pipeline/scrub.h"
 #include "item/read.h"

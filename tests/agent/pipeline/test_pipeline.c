@@ -14,7 +14,7 @@
 #include <sys/wait.h>
 #include <cmocka.h>
 
-#include "agent/native/meaning.h"
+#include "agent/meaning/signals.h"
 #include "agent/pipeline/pipeline.h"
 #include "agent/deaths/proc.h"
 #include "base/clock.h"
