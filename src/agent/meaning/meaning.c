@@ -41,7 +41,8 @@ int tb_why_assertion(const struct tb_why *why, char out[TB_TITLE_BYTES])
 static void say_segv(const struct tb_why *why, struct tb_say *say)
 {
     const struct tb_crash_fixed *fixed = &why->crash->fixed;
-    const struct tb_crash_unloaded *gone = tb_why_unloaded_code(why);
+    const struct tb_crash_unloaded *gone = tb_why_unloaded(why, fixed->regs[TB_RIP]);
+    const struct tb_crash_unloaded *caller = tb_why_unloaded_caller(why);
     if (fixed->code == SI_KERNEL || (fixed->trap == TB_TRAP_GENERAL && fixed->fault_address == 0))
         tb_why_say_general(why, say);
     else
@@ -49,6 +50,10 @@ static void say_segv(const struct tb_why *why, struct tb_say *say)
     if (gone != NULL && tb_why_unloaded(why, fixed->fault_address) == NULL) {
         tb_say(say, ", in code of ");
         tb_why_say_file(gone->path, gone->len, say);
+        tb_say(say, ", which was unloaded");
+    } else if (gone == NULL && caller != NULL) {
+        tb_say(say, "; it was called by code of ");
+        tb_why_say_file(caller->path, caller->len, say);
         tb_say(say, ", which was unloaded");
     }
 }
@@ -116,7 +121,7 @@ void tb_why_meaning(const struct tb_why *why, char out[TB_MEANING_BYTES])
 static int say_what(const struct tb_why *why, struct tb_say *say)
 {
     const struct tb_crash *crash = why->crash;
-    const struct tb_crash_unloaded *gone = tb_why_unloaded_code(why);
+    const struct tb_crash_unloaded *gone = tb_why_unloaded(why, crash->fixed.regs[TB_RIP]);
     const struct tb_why_caller *caller = tb_why_caller(why);
     struct tb_why_syscall call;
     char name[16];

@@ -24,9 +24,8 @@ void tb_why_say_mapping(const struct tb_crash_mapping *mapping, struct tb_say *s
 void tb_why_say_between(const struct tb_crash *crash, uint64_t address, struct tb_say *say);
 /* The library that was unloaded from there and has no successor, or NULL. */
 const struct tb_crash_unloaded *tb_why_unloaded(const struct tb_why *why, uint64_t address);
-/* The same for the place of the crash: its instruction, its address where that was jumped to, or
- * where it came from. */
-const struct tb_crash_unloaded *tb_why_unloaded_code(const struct tb_why *why);
+/* The same for the innermost functions that led to the crash. */
+const struct tb_crash_unloaded *tb_why_unloaded_caller(const struct tb_why *why);
 void tb_why_say_file(const char *path, size_t len, struct tb_say *say); /* its last part */
 void tb_why_rights(uint32_t rights, char out[4]);                       /* "rw-" */
 

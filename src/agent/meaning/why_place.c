@@ -74,20 +74,26 @@ void tb_why_say_between(const struct tb_crash *crash, uint64_t address, struct t
 const struct tb_crash_unloaded *tb_why_unloaded(const struct tb_why *why, uint64_t address)
 {
     const struct tb_crash *crash = why->crash;
-    if (why->process != NULL && tb_process_module(why->process, address) != NULL)
-        return NULL;
-    for (size_t i = 0; i < crash->n_unloaded; i++)
-        if (address >= crash->unloaded[i].lo && address < crash->unloaded[i].hi)
-            return &crash->unloaded[i];
+    const struct tb_module *there =
+        why->process != NULL ? tb_process_module(why->process, address) : NULL;
+    for (size_t i = 0; i < crash->n_unloaded; i++) {
+        const struct tb_crash_unloaded *gone = &crash->unloaded[i];
+        if (address < gone->lo || address >= gone->hi)
+            continue;
+        /* The record keeps those that frames lead to among the modules. */
+        int is_itself = there != NULL && strlen(there->path) == gone->len &&
+                        memcmp(there->path, gone->path, gone->len) == 0;
+        return there == NULL || is_itself ? gone : NULL;
+    }
     return NULL;
 }
 
-const struct tb_crash_unloaded *tb_why_unloaded_code(const struct tb_why *why)
+const struct tb_crash_unloaded *tb_why_unloaded_caller(const struct tb_why *why)
 {
-    enum { INNERMOST = 3 };
+    enum { INNERMOST = 16 };
     const struct tb_crash *crash = why->crash;
-    const struct tb_crash_unloaded *found = tb_why_unloaded(why, crash->fixed.regs[TB_RIP]);
-    for (size_t i = 0; found == NULL && i < crash->n_frames && i < INNERMOST; i++)
+    const struct tb_crash_unloaded *found = NULL;
+    for (size_t i = 1; found == NULL && i < crash->n_frames && i < INNERMOST; i++)
         if (crash->frames[i].trust != TB_TRUST_SCAN)
             found = tb_why_unloaded(why, crash->frames[i].ip);
     return found;

@@ -256,6 +256,45 @@ static void a_library_that_came_in_its_place_is_not_unloaded(void **state)
     assert_null(strstr(meaning, "libold.so"));
 }
 
+static void a_library_that_the_record_keeps_is_unloaded_still(void **state)
+{
+    const struct death death = {
+        SEGV(SEGV_MAPERR, 0x7f0000100010, FETCH), .regs = {[TB_RIP] = 0x7f0000100010},
+        .unloaded = {0x7f0000100000, 0x7f0000200000, 0, "/opt/feed/libplug.so"}};
+    struct tb_module module = {
+        .lo = 0x7f0000100000, .hi = 0x7f0000200000, .path = "/opt/feed/libplug.so"};
+    const struct tb_process process = {.modules = &module, .n_modules = 1};
+    struct scene scene;
+    char meaning[TB_MEANING_BYTES];
+    (void)state;
+    make_scene(&death, &scene);
+    scene.why.process = &process;
+    tb_why_meaning(&scene.why, meaning);
+    assert_string_equal(meaning, "jump to 0x7f0000100010 in libplug.so, which was unloaded");
+}
+
+static void callers_in_an_unloaded_library_are_told(void **state)
+{
+    const struct death death = {
+        SEGV(SEGV_MAPERR, 0x18, READ),
+        .unloaded = {0x7f0000100000, 0x7f0000200000, 0, "/opt/feed/libplug.so"}};
+    struct tb_crash_frame frames[] = {{.ip = CODE_AT}, {.ip = 0x7f0000100010, .trust = 3}};
+    struct scene scene;
+    char meaning[TB_MEANING_BYTES];
+    char title[TB_TITLE_BYTES];
+    (void)state;
+    make_scene(&death, &scene);
+    scene.crash.frames = frames;
+    scene.crash.n_frames = 2;
+    tb_why_meaning(&scene.why, meaning);
+    assert_null(strstr(meaning, "unloaded")); /* found by a scan: nobody knows */
+    frames[1].trust = 1;
+    tb_why_meaning(&scene.why, meaning);
+    assert_non_null(strstr(meaning, "; it was called by code of libplug.so, which was unloaded"));
+    tb_why_title(&scene.why, title);
+    assert_string_equal(title, "SIGSEGV in queue_push");
+}
+
 static void titles_hold_no_address(void **state)
 {
     (void)state;
@@ -313,6 +352,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_death_has_its_sentence_and_title),
         cmocka_unit_test(a_library_that_came_in_its_place_is_not_unloaded),
+        cmocka_unit_test(a_library_that_the_record_keeps_is_unloaded_still),
+        cmocka_unit_test(callers_in_an_unloaded_library_are_told),
         cmocka_unit_test(titles_hold_no_address),
         cmocka_unit_test(without_frames_there_is_a_title),
         cmocka_unit_test(any_crash_has_a_sentence),
