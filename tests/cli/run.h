@@ -179,7 +179,8 @@ static inline void run_fill(struct run *run)
         .trace_id = TRACE_ID,
         .xray_trace_id = OTHER_XRAY_ID,
         .span_id = "00f067aa0ba902b7",
-        .group_inputs = "{\"by\":\"functions\",\"class\":\"SIGSEGV\",\"functions\":[\"queue_push\","
+        .group_inputs = "{\"by\":\"functions\",\"why\":\"the same class SIGSEGV; in queue_push\","
+                        "\"class\":\"SIGSEGV\",\"functions\":[\"queue_push\","
                         "\"worker_loop\"]}",
         .class_ = 0,
         .occurred_ns = 1790000001000000000,

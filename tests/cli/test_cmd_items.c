@@ -119,7 +119,7 @@ static void an_item_shows_what_where_and_why(void **state)
         "critical  SIGSEGV in queue_push   item 1",
         "Seen        once, 2026-09-21 14:13:21 UTC",
         "service feedd, environment demo",
-        "fingerprint f1f1",
+        "Grouped by  the same class SIGSEGV; in queue_push\n              fingerprint f1f1",
         "by: functions",
         "functions: queue_push < worker_loop",
         "SIGSEGV: near-NULL read at 0x18",

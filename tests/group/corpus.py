@@ -134,6 +134,9 @@ class Corpus:
     def at(self, build):
         return os.path.join(self.folder, build.name)
 
+    def program(self, build):
+        return os.path.join(self.at(build), "debug", "relayd")
+
     def go(self):
         """All occurrences."""
         with concurrent.futures.ThreadPoolExecutor(2) as pool:
@@ -151,8 +154,7 @@ class Corpus:
         return env
 
     def read_list(self):
-        program = os.path.join(self.at(self.wanted[0][0]), "debug", "relayd")
-        lines = run([program, "--list"], env=self.env("debug")).splitlines()
+        lines = run([self.program(self.wanted[0][0]), "--list"], env=self.env("debug")).splitlines()
         bugs = dict(line.split() for line in lines)
         if towbar.SANITIZE:
             bugs = {f: bug for f, bug in bugs.items() if not f.startswith(NOT_SANITIZED)}

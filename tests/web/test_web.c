@@ -194,6 +194,19 @@ static void a_recursion_of_two_is_shown_once_and_opens(void **state)
              "up to #5\n#6  main");
 }
 
+static void an_item_says_why_it_is_one(void **state)
+{
+    struct site *site = *state;
+    struct tb_occurrence one = crash("o1");
+    one.group_inputs = "{\"by\":\"functions\",\"why\":\"the same class SIGSEGV; in a<b>\","
+                       "\"functions\":[\"a<b>\"]}";
+    site_add(site, &one);
+    const char *page = site_page(site, "/items/1");
+    site_has(page, "<p class=\"facts\">the same class SIGSEGV; in a&lt;b&gt;</p>");
+    site_has_not(page, "<th scope=\"row\">why</th>");
+    site_has(site_page(site, "/items/1.txt"), "Grouped by the same class SIGSEGV; in a<b>\n");
+}
+
 static void occurrences_are_linked_by_age(void **state)
 {
     struct site *site = *state;
@@ -423,6 +436,7 @@ int main(void)
         WITH_SITE(more_items_than_a_page_holds_are_paged),
         WITH_SITE(an_item_is_told_in_order),
         WITH_SITE(a_recursion_of_two_is_shown_once_and_opens),
+        WITH_SITE(an_item_says_why_it_is_one),
         WITH_SITE(occurrences_are_linked_by_age),
         WITH_SITE(a_message_needs_no_stack),
         WITH_SITE(causes_come_after_what_they_caused),

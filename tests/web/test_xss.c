@@ -174,7 +174,7 @@ static void fill(struct site *site)
         struct tb_json j;
         hostile_data(text, i % 2 == 1, data);
         tb_json_init(&j, inputs, sizeof(inputs));
-        put_members(&j, "by class text", text);
+        put_members(&j, "by class text why", text);
         tb_json_end(&j);
         assert_int_equal(tb_json_finish(&j), 0);
         (void)snprintf(uuid, sizeof(uuid), "%zu%.33s", i, text);

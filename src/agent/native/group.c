@@ -42,11 +42,7 @@ void tb_group_culprit(const struct tb_doc *item, char *out, size_t cap)
     if (tb_group_functions_find(item, &found) != 0)
         return;
     const char *name = found.n_cycle > 0 ? found.cycle[0] : found.n > 0 ? found.names[0] : "";
-    size_t len = strlen(name);
-    const char *plus = found.is_unnamed ? strrchr(name, '+') : NULL;
-    if (plus != NULL)
-        len = (size_t)(plus - name);
-    snprintf(out, cap, "%.*s", (int)len, name);
+    snprintf(out, cap, "%.*s", (int)tb_group_module_len(name), name);
 }
 
 /* ---- native items ---- */

@@ -18,8 +18,6 @@ enum {
 struct counted {
     char (*names)[TB_GROUP_NAME_BYTES];
     size_t n;
-    int first_is_unnamed;
-    char offset[OFFSET_BYTES]; /* in its module, of the first, where that has no name */
 };
 
 static const char *base_name(const char *path)
@@ -42,16 +40,19 @@ static void copy_member(const struct tb_doc *item, int object, const char *key, 
 
 /* ---- the frames that count ---- */
 
+/* All functions without a name would be one: the place in the module tells their bugs apart. */
 static void add_unnamed(const struct tb_doc *item, int frame, const char *module,
                         struct counted *list)
 {
+    char offset[OFFSET_BYTES];
     if (module[0] == '\0')
         return;
-    if (list->n == 0) {
-        copy_member(item, frame, "module_offset", list->offset, sizeof(list->offset));
-        list->first_is_unnamed = 1;
-    }
-    snprintf(list->names[list->n++], TB_GROUP_NAME_BYTES, "%s", module);
+    copy_member(item, frame, "module_offset", offset, sizeof(offset));
+    char *name = list->names[list->n++];
+    int room = TB_GROUP_NAME_BYTES - OFFSET_BYTES - 2;
+    snprintf(name, TB_GROUP_NAME_BYTES, "%.*s", room, module);
+    if (offset[0] != '\0')
+        snprintf(name + strlen(name), OFFSET_BYTES + 1, "%c%s", TB_GROUP_UNNAMED, offset);
 }
 
 /* Adds a frame if it counts. through gets the name of the innermost that does not. */
@@ -131,6 +132,13 @@ static int count_frames(const struct tb_doc *item, struct counted *list, char *t
 }
 
 /* ---- which of them ---- */
+
+size_t tb_group_module_len(const char *name)
+{
+    static const char mark[] = {TB_GROUP_UNNAMED, '0', 'x', '\0'};
+    const char *at = strstr(name, mark);
+    return at != NULL ? (size_t)(at - name) : strlen(name);
+}
 
 static int hex_at(const struct tb_doc *item, const char *path, uint64_t *out)
 {
@@ -219,18 +227,6 @@ static void find_distinct(const struct counted *list, size_t from, size_t want,
     }
 }
 
-/* All functions without a name would be one: the place of the innermost tells its bugs apart. */
-static void add_offset(const struct counted *list, struct tb_group_functions *out)
-{
-    char name[TB_GROUP_NAME_BYTES];
-    if (!list->first_is_unnamed || list->offset[0] == '\0')
-        return;
-    snprintf(name, sizeof(name), "%.*s+%s", TB_GROUP_NAME_BYTES - OFFSET_BYTES - 2, list->names[0],
-             list->offset);
-    snprintf(list->names[0], TB_GROUP_NAME_BYTES, "%s", name);
-    out->is_unnamed = 1;
-}
-
 int tb_group_functions_find(const struct tb_doc *item, struct tb_group_functions *out)
 {
     struct counted list;
@@ -248,8 +244,6 @@ int tb_group_functions_find(const struct tb_doc *item, struct tb_group_functions
         want = 1;
     else if (is_stack_overflow(item) && (from = find_cycle(&list, out)) > 0)
         want = 1;
-    if (from == 0)
-        add_offset(&list, out);
     find_distinct(&list, from, want, out);
     free(list.names);
     return 0;

@@ -14,6 +14,7 @@ enum {
     TB_GROUP_FUNCTIONS = 2,
     TB_GROUP_CYCLE = 8,     /* functions of a recursion, the first by name */
     TB_GROUP_FRAMES = 1024, /* the newest of an item that are looked at */
+    TB_GROUP_UNNAMED = '+', /* between the module and the offset of a function without a name */
 };
 
 struct tb_group_functions {
@@ -22,10 +23,11 @@ struct tb_group_functions {
     char cycle[TB_GROUP_CYCLE][TB_GROUP_NAME_BYTES]; /* sorted */
     size_t n_cycle;                                  /* 0: no recursion ran out of stack */
     char through[TB_GROUP_NAME_BYTES]; /* the library's function that the fault is in, or "" */
-    int is_unnamed;                    /* the place of a function without a name is among them */
     int is_smashed;                    /* the stack was: only the first function is true */
 };
 
+/* Of a name: the length of the module, where it is that of a function without one; else all. */
+size_t tb_group_module_len(const char *name);
 /* 0 or -ENOMEM. */
 int tb_group_functions_find(const struct tb_doc *item, struct tb_group_functions *out);
 

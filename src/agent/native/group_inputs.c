@@ -33,6 +33,14 @@ static void say_cycle(const struct tb_group_functions *f, struct tb_buf *why)
         tb_buf_addf(why, "; begun by %s", f->names[0]);
 }
 
+static int has_unnamed(const struct tb_group_functions *f)
+{
+    for (size_t i = 0; i < f->n; i++)
+        if (f->names[i][tb_group_module_len(f->names[i])] != '\0')
+            return 1;
+    return 0;
+}
+
 static void say_functions(const struct tb_group_functions *f, struct tb_buf *why)
 {
     if (f->n_cycle > 0) {
@@ -50,8 +58,8 @@ static void say_functions(const struct tb_group_functions *f, struct tb_buf *why
         tb_buf_addf(why, "; what it was in there, %s, does not count", f->through);
     if (f->is_smashed)
         tb_buf_adds(why, "; its callers are not known for sure, the stack was overwritten");
-    if (f->is_unnamed)
-        tb_buf_adds(why, "; that place has no name, so another build makes another item");
+    if (has_unnamed(f))
+        tb_buf_adds(why, "; a place without a name, so another build makes another item");
 }
 
 static void say_end(const struct tb_group_inputs *in, struct tb_buf *why)

@@ -1,0 +1,133 @@
+"""Ways to group: what src/agent/native/group_functions.c does, once more and with knobs, and what others do.
+
+    KEY(occurrence) -> what has to be equal for two occurrences to be one item
+
+OURS is held to the agent's own fingerprints by the test, so what TRIED says of a knob is true.
+"""
+
+import hashlib
+import re
+
+import rollbar_grouping
+
+NOISE = set(
+    "abort raise gsignal kill tgkill pthread_kill assert_fail assert_fail_base assert_perror_fail "
+    "assert malloc calloc realloc free cfree memalign posix_memalign aligned_alloc reallocarray "
+    "int_free int_malloc int_realloc malloc_printerr libc_message malloc_consolidate fortify_fail "
+    "chk_fail stack_chk_fail stack_chk_fail_local libc_start_call_main start_thread clone clone3 "
+    "start restore_rt kernel_rt_sigreturn terminate rethrow throw unexpected".split()
+)
+NOISE_STARTS = ("__pthread_kill", "__libc_start", "__GI_", "__libc_message", "operator new",
+                "operator delete", "towbar_", "tb_capture", "std::", "__cxa_", "__cxxabiv1::",
+                "__gnu_cxx::")  # fmt: skip
+NOISE_MODULES = ("libc.so", "libc-", "ld-linux", "libpthread", "libtowbar", "libstdc++", "libgcc_s",
+                 "libunwind", "libc++", "linux-vdso", "[vdso]")  # fmt: skip
+LAMBDA = re.compile(r"\{lambda|<lambda|'lambda|\$_|\{unnamed type")
+RECURSIVE, NEAR_STACK = 3, 64 << 10
+
+
+def clean(name):
+    if LAMBDA.search(name) or name == "operator()":
+        return "{lambda}"
+    if "operator" not in name:
+        depth, out = 0, ""
+        for c in name:
+            depth += (c == "<") - (c == ">")
+            if depth == 0 and c != ">":
+                out += c
+        name = out
+    return name.rsplit("::", 1)[-1] if "(anonymous namespace)" in name else name
+
+
+def native(o):
+    return o.data["custom"]["native"]
+
+
+def newest_first(o):
+    return o.data["body"]["trace"]["frames"][::-1]
+
+
+def class_of(o):
+    return o.data["body"]["trace"]["exception"]["class"]
+
+
+def counted(o, inlined, offset):
+    """The names that count, the innermost first."""
+    names = []
+    for frame in newest_first(o):
+        module, method = frame.get("module", ""), frame["method"]
+        if module.startswith(NOISE_MODULES) or not frame["in_app"]:
+            continue
+        if frame.get("inlined") and not inlined:
+            continue
+        if method == "<unknown>":
+            if module:
+                names.append(module + "+" + frame.get("module_offset", "") if offset else module)
+        elif not method.startswith(NOISE_STARTS) and method.lstrip("_") not in NOISE:
+            names.append(clean(method))
+    return names
+
+
+def is_overflow(o):
+    facts = native(o)
+    if facts.get("access") != "write" or "address" not in facts:
+        return False
+    return abs(int(facts["address"], 16) - int(facts["registers"]["rsp"], 16)) <= NEAR_STACK
+
+
+def assertion(o):
+    """The expression and the name of the function, without its type."""
+    text = native(o).get("assertion", "")
+    expression, found, function = text.rpartition(" in ")
+    return (expression, re.sub(r"\(.*", "", function).split(" ")[-1].lstrip("*&")) if found else ()
+
+
+def functions(o, n=2, inlined=True, offset=True, recursion=True):
+    names = counted(o, inlined, offset)
+    if "stack smashing detected" in native(o).get("abort_message", ""):
+        n = 1
+    elif recursion and is_overflow(o):
+        cycle = sorted({name for name in names if names.count(name) >= RECURSIVE})
+        if cycle:
+            last = max(i for i, name in enumerate(names) if name in cycle)
+            return (tuple(cycle[:8]), tuple(names[last + 1 : last + 2]))
+    return tuple(dict.fromkeys(names))[:n]
+
+
+def key(o, access=False, **knobs):
+    """Of an item with functions of the program."""
+    facts = native(o)
+    found = functions(o, **knobs) or tuple(frame.get("module") for frame in newest_first(o)[:1])
+    more = (facts.get("access"), int(facts.get("address", "0"), 16) < 65536) if access else ()
+    return (class_of(o), found, facts.get("format"), assertion(o), more)
+
+
+def all_frames(o):
+    """SHA-1 of the class and of all functions: what most trackers do first."""
+    text = "\n".join([class_of(o)] + [frame["method"] for frame in newest_first(o)])
+    return hashlib.sha1(text.encode()).hexdigest()
+
+
+def agent(o):
+    return o.data["fingerprint"]
+
+
+def rollbar(o):
+    return rollbar_grouping.default_fingerprint(o.data)
+
+
+def ours(o):
+    return key(o)
+
+
+TRIED = {
+    "one function": lambda o: key(o, n=1),
+    "two functions: what is done": ours,
+    "three functions": lambda o: key(o, n=3),
+    "five functions": lambda o: key(o, n=5),
+    "two, without inlined calls": lambda o: key(o, inlined=False),
+    "three, without inlined calls (as before)": lambda o: key(o, n=3, inlined=False),
+    "two, a recursion as any function": lambda o: key(o, recursion=False),
+    "two, with the kind of access and near NULL or not": lambda o: key(o, access=True),
+    "two, a place without a name by its module alone": lambda o: key(o, offset=False),
+}
