@@ -108,7 +108,7 @@ What was tried, precision / recall:
 
 {table(["rule", "same", "levels", "stripped.same", "stripped.rebuild"], tried_rows(classes))}
 
-What is not as it should be, of `levels`:
+What is not as it should be, over compilers and levels:
 
 {stray}
 {END}"""

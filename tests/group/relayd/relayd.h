@@ -12,8 +12,9 @@
 extern "C" {
 #endif
 
-/* One way to fail. bug: faults of one name there are the same bug to whoever has to mend it; NULL:
- * it is a bug of its own. */
+/* One way to fail. bug: faults of one name there have the same signal, function and caller, and are
+ * told apart by a line or by the caller's caller alone; they may be one item or two. NULL: it is a
+ * bug of its own. */
 struct fault {
     const char *name;
     const char *bug;

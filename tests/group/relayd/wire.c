@@ -62,6 +62,8 @@ static int read_hello(struct packet *packet)
     return (int)version;
 }
 
+/* session_unlink is given a bad session here too. Of a helper that fails its caller counts, not the
+ * caller's caller: list_remove in session_unlink is one bug. */
 static int read_end(struct packet *packet)
 {
     struct session *session = session_find((int)get16(packet));
@@ -250,7 +252,7 @@ const struct fault wire_faults[] = {{"wire-hello", NULL, feed_hello},
                                     {"wire-data", NULL, feed_data},
                                     {"wire-range", NULL, feed_range},
                                     {"wire-names", NULL, feed_names},
-                                    {"wire-end", NULL, feed_end},
+                                    {"wire-end", "session-unlink-twice", feed_end},
                                     {"wire-nothing", NULL, feed_nothing},
                                     {"reply-hello", NULL, reply_hello},
                                     {"reply-user", NULL, reply_user},
