@@ -13,6 +13,7 @@
 
 #include "cli/suggest.h"
 #include "cli/verb.h"
+#include "symbol/worker.h"
 
 static int cmd_help(struct tb_cli *cli);
 static int cmd_version(struct tb_cli *cli);
@@ -35,6 +36,8 @@ static const struct tb_verb verbs[] = {
      tb_cmd_check},
     {"spool", "WHAT ...", "look into the spool, and at what could not be used",
      READS | TB_OPT_ALL | TB_OPT_FORCE, 0, INT_MAX, tb_cmd_spool},
+    {"symbolize", "FILE|ADDR...", "addresses to functions and lines, without an agent",
+     READS | TB_OPT_ALL | TB_OPT_EXE, 1, INT_MAX, tb_cmd_symbolize},
     {"test", "", "send one item through everything and wait for it",
      TB_OPT_PLACES | TB_OPT_JSON | TB_OPT_LEVEL, 0, 0, tb_cmd_test},
     {"help", "[VERB]", "this text, or that of a verb", 0, 0, 1, cmd_help},
@@ -55,6 +58,7 @@ static const struct {
     {"spool", "DIR", "where the programs leave their reports", TB_OPT_PLACES},
     {"socket", "PATH", "where the agent listens", TB_OPT_PLACES},
     {"listen", "ADDR", "the agent's address, 127.0.0.1:7070", TB_OPT_LISTEN},
+    {"exe", "FILE", "the program or library that the addresses are in", TB_OPT_EXE},
     {"json", NULL, "one JSON object a line", TB_OPT_JSON},
     {"item", "N", "only those of this item", TB_OPT_ITEM},
     {"trace", "ID", "only those of this trace", TB_OPT_TRACE},
@@ -109,6 +113,8 @@ static void print_verb(const char *self, const struct tb_verb *verb)
            " [OPTION...]", verb->help);
     if (verb->run == tb_cmd_spool)
         printf("%s\n", tb_spool_help);
+    if (verb->run == tb_cmd_symbolize)
+        printf("%s\n", tb_symbolize_help);
     puts("options:");
     for (size_t i = 0; i < N_OPTIONS; i++) {
         char left[32];
@@ -190,10 +196,10 @@ static int take_option(struct tb_cli *cli, struct parsed *parsed, const char *na
     const struct {
         const char *name;
         const char **to;
-    } texts[] = {{"config", &cli->flags.file},  {"state-dir", &cli->flags.state_dir},
-                 {"spool", &cli->flags.spool},  {"socket", &cli->flags.socket},
-                 {"trace", &cli->trace},        {"level", &cli->level},
-                 {"listen", &cli->flags.listen}};
+    } texts[] = {{"config", &cli->flags.file},   {"state-dir", &cli->flags.state_dir},
+                 {"spool", &cli->flags.spool},   {"socket", &cli->flags.socket},
+                 {"trace", &cli->trace},         {"level", &cli->level},
+                 {"listen", &cli->flags.listen}, {"exe", &cli->exe}};
     const struct {
         const char *name;
         int *to;
@@ -272,6 +278,9 @@ static int fits(const struct tb_cli *cli, const struct tb_verb *verb, const stru
 
 int tb_cli_main(int argc, char **argv)
 {
+    /* What symbolize starts: this program again, which shuts itself in. */
+    if (argc == 2 && strcmp(argv[1], "--symbol-worker") == 0)
+        return tb_symbol_worker(TB_SYMBOL_FD);
     struct tb_cli cli = {.self = argc > 0 ? argv[0] : "towbar"};
     struct parsed parsed = {0};
     const struct tb_verb *verb = &home;

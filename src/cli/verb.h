@@ -19,6 +19,7 @@ struct tb_cli {
     int64_t item;      /* --item; 0: any */
     const char *trace; /* --trace as it was typed; NULL: any */
     const char *level; /* NULL: none was named */
+    const char *exe;   /* --exe; NULL: none was named */
     int64_t max;       /* --max; 0: the verb's own */
     char **words;      /* what follows the verb */
     int n_words;
@@ -36,7 +37,11 @@ enum tb_cli_options {
     TB_OPT_LISTEN = 128,
     TB_OPT_ALL = 256,
     TB_OPT_FORCE = 512,
+
     TB_OPT_FRAMES = 1024,
+
+    TB_OPT_EXE = 2048,
+
 };
 
 struct tb_verb {
@@ -58,6 +63,9 @@ int tb_cmd_trace(struct tb_cli *cli);
 int tb_cmd_check(struct tb_cli *cli);
 int tb_cmd_test(struct tb_cli *cli);
 int tb_cmd_spool(struct tb_cli *cli);
+int tb_cmd_symbolize(struct tb_cli *cli);
+/* What else it takes, for its help. */
+extern const char tb_symbolize_help[];
 /* Its verbs, for its help. */
 extern const char tb_spool_help[];
 

@@ -14,6 +14,7 @@
 #include "base/fd.h"
 #include "base/pack.h"
 #include "symbol/answer/answer.h"
+#include "symbol/answer/answer_places.h"
 #include "symbol/news.h"
 #include "symbol/sandbox.h"
 #include "unwind/rows.h"
@@ -144,13 +145,15 @@ static int answer_question(struct worker *w, const struct question *q, struct tb
     struct tb_process process;
     if (q->op == TB_SYMBOL_CONFIG)
         return configure(w, body, q->body_len);
-    if (q->op != TB_SYMBOL_ADDRESSES && q->op != TB_SYMBOL_CRASH)
+    if (q->op < TB_SYMBOL_ADDRESSES || q->op > TB_SYMBOL_PLACES)
         return -EINVAL;
     int err = tb_process_unpack(q->data, q->process_len, &process);
     if (err)
         return err;
     if (q->op == TB_SYMBOL_ADDRESSES)
         err = answer_addresses(w, &process, body, q->body_len, out);
+    else if (q->op == TB_SYMBOL_PLACES)
+        err = tb_symbol_answer_places(&w->cache, &w->config, &process, body, q->body_len, out);
     else
         err = answer_crash(w, &process, body, q->body_len, out);
     tb_process_done(&process);

@@ -48,6 +48,7 @@ enum tb_symbol_op {
     TB_SYMBOL_CONFIG = 1, /* body: "key=value\n" lines, see tb_symbol_config_read; no answer JSON */
     TB_SYMBOL_ADDRESSES,  /* body: u64 addresses, innermost first, all return addresses */
     TB_SYMBOL_CRASH,      /* body: a crash record */
+    TB_SYMBOL_PLACES,     /* body: places of places.h; modules are taken as they are now */
     TB_SYMBOL_NEWS        /* no body; the answer is a message of news.h, or empty: nothing is new */
 };
 enum {

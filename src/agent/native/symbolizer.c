@@ -59,8 +59,10 @@ int tb_symbolizer_new(const struct tb_symbolizer_options *options, struct tb_sym
     tb_buf_init(&s->settings, TB_SYMBOL_BODY_MAX);
     add_settings(&s->settings, options->config);
     s->store = tb_symbol_store_folder(options->store) != NULL ? options->store : NULL;
-    if (s->store != NULL)
-        tb_buf_addf(&s->settings, "index_dir=%s\n", tb_symbol_store_folder(s->store));
+    const char *index_dir =
+        s->store != NULL ? tb_symbol_store_folder(s->store) : options->index_dir;
+    if (index_dir != NULL)
+        tb_buf_addf(&s->settings, "index_dir=%s\n", index_dir);
     if (s->program == NULL || s->settings.err) {
         tb_symbolizer_free(s);
         return -ENOMEM;

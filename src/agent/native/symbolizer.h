@@ -27,6 +27,7 @@ struct tb_symbolizer_options {
     const char *program;            /* NULL: this program itself, /proc/self/exe */
     const struct tb_config *config; /* its symbols section */
     struct tb_symbol_store *store;  /* where indexes are kept; borrowed; NULL: none are */
+    const char *index_dir;          /* without a store: indexes are read from there; or NULL */
     int deadline_ms;                /* 0: TB_SYMBOLIZER_DEADLINE_MS */
 };
 

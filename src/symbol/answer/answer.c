@@ -89,7 +89,7 @@ static bool is_used(const struct answer *a, const struct tb_symbol_module *modul
     return false;
 }
 
-static void write_module(struct tb_json *j, const struct tb_symbol_module *module)
+void tb_symbol_answer_module(struct tb_json *j, const struct tb_symbol_module *module)
 {
     tb_json_object(j);
     tb_json_kstr(j, "name", tb_symbol_module_name(module));
@@ -116,14 +116,14 @@ static void write_modules(struct tb_json *j, const struct answer *a)
     tb_json_array(j);
     for (size_t i = 0; i < a->process->n_modules; i++) {
         if (is_used(a, &a->modules.items[i]))
-            write_module(j, &a->modules.items[i]);
+            tb_symbol_answer_module(j, &a->modules.items[i]);
     }
     size_t end = j->len + MODULES_BYTES;
     for (size_t i = 0; a->crash && !j->err && i < a->process->n_modules; i++) {
         struct tb_json before = *j;
         if (!a->is_used[i] || is_used(a, &a->modules.items[i]))
             continue;
-        write_module(j, &a->modules.items[i]);
+        tb_symbol_answer_module(j, &a->modules.items[i]);
         if (j->err || j->len > end)
             *j = before;
     }

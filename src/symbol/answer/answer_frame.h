@@ -15,4 +15,7 @@ void tb_symbol_answer_name(struct tb_json *j, const struct tb_process *process,
 void tb_symbol_answer_place(struct tb_json *j, const struct tb_symbol_frame *frame,
                             bool with_build_id);
 
+/* One of the list of modules. */
+void tb_symbol_answer_module(struct tb_json *j, const struct tb_symbol_module *module);
+
 #endif

@@ -146,8 +146,8 @@ static size_t find_in_file(const struct tb_symbol_modules *modules, struct tb_sy
     return module->dwarf ? tb_symbol_dwarf_find(module->dwarf, address, places) : 0;
 }
 
-static int add_address(struct tb_symbol_modules *modules, const struct tb_symbol_raw *raw,
-                       struct tb_symbol_frames *frames)
+int tb_symbol_frames_add(struct tb_symbol_modules *modules, const struct tb_symbol_raw *raw,
+                         struct tb_symbol_frames *frames)
 {
     struct tb_symbol_place places[TB_SYMBOL_PLACES_MAX] = {0};
     const char *symbol = NULL;
@@ -174,7 +174,7 @@ static int add_tails(struct tb_symbol_modules *modules, const struct tb_symbol_r
     for (size_t i = 0; i < n; i++) {
         const struct tb_symbol_raw raw = {.ip = hops[i].at, .trust = TB_SYMBOL_TRUST_TAIL};
         size_t first = frames->n;
-        int err = add_address(modules, &raw, frames);
+        int err = tb_symbol_frames_add(modules, &raw, frames);
         if (err)
             return err;
         if (hops[i].is_only)
@@ -309,7 +309,7 @@ int tb_symbol_frames_make_far(struct tb_symbol_modules *modules, const struct tb
         if (is_next)
             err = add_tails(modules, &raw[i - 1], &raw[i], &frames);
         if (err == 0)
-            err = add_address(modules, &raw[i], &frames);
+            err = tb_symbol_frames_add(modules, &raw[i], &frames);
     }
     if (err) {
         tb_symbol_frames_done(&frames);

@@ -54,6 +54,9 @@ struct tb_symbol_gap {
     uint64_t n_left_out;
 };
 
+/* Adds the frames of one address, those inlined there first. 0 or -ENOMEM. */
+int tb_symbol_frames_add(struct tb_symbol_modules *modules, const struct tb_symbol_raw *raw,
+                         struct tb_symbol_frames *frames);
 /* Names the addresses (innermost first; of more than TB_SYMBOL_RAW_MAX those in the middle are left
  * out), then drops the frames of the library itself and those that start every thread. 0 or
  * -ENOMEM. */

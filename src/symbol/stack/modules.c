@@ -41,6 +41,8 @@ static bool is_same_file(const struct tb_symbol_modules *modules, const struct t
                          const struct tb_symbol_image *image)
 {
     const struct tb_symbol_elf *elf = &image->elf;
+    if (modules->takes_any)
+        return true;
     if (info->build_id_len > 0 || elf->build_id_len > 0)
         return info->build_id_len == elf->build_id_len &&
                memcmp(info->build_id, elf->build_id, info->build_id_len) == 0;

@@ -51,6 +51,7 @@ struct tb_symbol_modules {
     const struct tb_symbol_config *config;
     const struct tb_process *process;
     struct tb_symbol_module *items; /* one for each of the process, in its order */
+    bool takes_any;                 /* files as they are now, whatever ran */
     uint64_t index_ns;              /* time that was spent on building indexes */
 };
 
