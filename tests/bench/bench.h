@@ -49,6 +49,8 @@ extern const struct bench bench_group[];
 extern const size_t bench_group_n;
 extern const struct bench bench_symbol[];
 extern const size_t bench_symbol_n;
+extern const struct bench bench_symbol_item[];
+extern const size_t bench_symbol_item_n;
 
 /* Monotonic time in microseconds. */
 double bench_us(void);

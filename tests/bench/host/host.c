@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +16,7 @@
 #include "base/clock.h"
 #include "deep.h"
 
-enum { THREADS_MAX = 256, ROLLUP_BYTES = 4096, WARM = 1000 };
+enum { THREADS_MAX = 256, ROLLUP_BYTES = 4096, WARM = 1000, APART = 10000 };
 
 /* ---- what a process is made of ---- */
 
@@ -84,37 +85,49 @@ static void report_and_die(void *arg)
     *nowhere = 1;
 }
 
-static void *wait_for_ever(void *arg)
+static pthread_barrier_t all;
+
+static void pause_for_ever(void *arg)
 {
-    pthread_barrier_wait(arg);
+    (void)arg;
+    pthread_barrier_wait(&all);
     for (;;)
         (void)pause();
+}
+
+static void *wait_for_ever(void *depth)
+{
+    if ((intptr_t)depth > 0)
+        (void)bench_deep((int)(intptr_t)depth, pause_for_ever, NULL);
+    pause_for_ever(NULL);
     return NULL;
 }
 
-static int start_threads(int n)
+/* are_apart: no two of them with equal stacks. */
+static int start_threads(int n, int are_apart)
 {
-    static pthread_barrier_t all;
     pthread_t id;
     int err = n > 0 ? pthread_barrier_init(&all, NULL, (unsigned)n + 1) : 0;
     for (int i = 0; i < n && err == 0; i++)
-        err = pthread_create(&id, NULL, wait_for_ever, &all);
+        err = pthread_create(&id, NULL, wait_for_ever,
+                             (void *)(intptr_t)(are_apart ? HOST_DEPTH / 2 + i : 0));
     if (n > 0 && err == 0)
         pthread_barrier_wait(&all);
     return -err;
 }
 
-/* argument is the number of other threads, and WARM more when it is to report an error before. */
+/* argument is the number of other threads; WARM more when it is to report an error before, APART
+ * more when each of them stands somewhere else. */
 static int die(const char *folder, int argument, double *results)
 {
     const struct rlimit no_core = {0, 0};
-    struct last_words last = {.died_us = results, .is_warm = argument >= WARM};
+    struct last_words last = {.died_us = results, .is_warm = argument % APART >= WARM};
     char spool[HOST_PATH];
     (void)snprintf(spool, sizeof(spool), "%s/spool", folder);
     if (setrlimit(RLIMIT_CORE, &no_core) != 0)
         return -errno;
     int err = host_start(spool);
-    if (err || (err = start_threads(argument % WARM)))
+    if (err || (err = start_threads(argument % WARM, argument >= APART)))
         return err;
     (void)bench_deep(HOST_DEPTH, report_and_die, &last);
     return last.err;
