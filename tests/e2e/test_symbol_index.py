@@ -4,6 +4,7 @@ import glob
 import json
 import os
 import signal
+import subprocess
 import sys
 import unittest
 
@@ -116,6 +117,28 @@ class SymbolIndexTest(towbar.Case):
         done = self.once()
         self.assert_named()
         self.assertIn("cannot keep indexes of symbols", done.stderr)
+
+    @unittest.skipUnless(os.geteuid() == 0, "files of several users need root")
+    def test_agent_of_an_ordinary_user_keeps_indexes_of_its_own(self):
+        """Those of root's files too, which it may read like everybody."""
+        for name in ("spool", "state", "home"):
+            os.makedirs(self.path(name), exist_ok=True)
+            os.chown(self.path(name), SOMEBODY, SOMEBODY)
+        os.chmod(self.folder, 0o755)
+        who = {"user": SOMEBODY, "group": SOMEBODY, "extra_groups": []}
+        seen = []
+        for _ in range(2):
+            self.crash(**who)
+            done = subprocess.run(
+                self.agent_argv("--once"), env=self.agent_env(), capture_output=True, text=True,
+                timeout=towbar.DEADLINE_S, check=False, **who,
+            )  # fmt: skip
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assert_named()
+            seen.append({path: os.stat(path).st_ino for path in self.indexes()})
+        self.assertEqual(seen[0], seen[1])
+        self.assertEqual({os.stat(path).st_uid for path in seen[0]}, {SOMEBODY})
+        self.assertTrue(any(path.endswith("-0.tbx") for path in seen[0]), seen[0])
 
     @unittest.skipUnless(os.geteuid() == 0, "files of several users need root")
     def test_index_of_another_user_names_nothing_of_mine(self):

@@ -2,6 +2,7 @@
  * worker that is started: what it does is what the question's body says. */
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -9,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <cmocka.h>
@@ -16,6 +18,9 @@
 #include "agent/native/symbolizer.h"
 #include "base/fd.h"
 #include "base/pack.h"
+#include "symbol/index/index.h"
+#include "symbol/index/layout.h"
+#include "symbol/news.h"
 
 /* ---- the worker ---- */
 
@@ -67,10 +72,64 @@ static void look_around(char *out, size_t cap)
 }
 
 static char settings[4096];
+static char asked[64]; /* the question before: what is said of indexes after it */
+
+static const struct tb_symbol_news index_news = {
+    .kind = TB_SYMBOL_NEWS_NEW, .uid = 7, .build_id_len = 4, .build_id = {1, 2, 3, 4}};
+
+static int make_index(void)
+{
+    uint8_t head[TB_SYMBOL_INDEX_HEADER_BYTES] = {0};
+    int fd = memfd_create("index", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    tb_put32(head + TB_SYMBOL_AT_MAGIC, TB_SYMBOL_INDEX_MAGIC);
+    tb_put32(head + TB_SYMBOL_AT_VERSION, TB_SYMBOL_INDEX_VERSION);
+    tb_put64(head + TB_SYMBOL_AT_LEN, sizeof(head));
+    tb_put32(head + TB_SYMBOL_AT_BUILD_ID_LEN, index_news.build_id_len);
+    memcpy(head + TB_SYMBOL_AT_BUILD_ID, index_news.build_id, index_news.build_id_len);
+    (void)tb_fd_write_all(fd, head, sizeof(head));
+    (void)fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE);
+    return fd;
+}
+
+static void send_news(void)
+{
+    char kind[sizeof(asked)];
+    struct tb_symbol_news news = index_news;
+    uint8_t bytes[TB_SYMBOL_NEWS_BYTES];
+    int fd = -1;
+    snprintf(kind, sizeof(kind), "%s", asked);
+    if (strcmp(kind, "news die") == 0)
+        _exit(3);
+    if (strcmp(kind, "news hang") == 0)
+        pause();
+    if (strcmp(kind, "news long") == 0)
+        reply(0, "x", 1000);
+    if (strncmp(kind, "news ", 5) != 0) {
+        reply(0, "", 0);
+        return;
+    }
+    if (strcmp(kind, "news endless") == 0)
+        news.kind = TB_SYMBOL_NEWS_USED;
+    else
+        asked[0] = '\0'; /* once */
+    if (strcmp(kind, "news ok") == 0)
+        fd = make_index();
+    tb_symbol_news_pack(&news, bytes);
+    if (strcmp(kind, "news nonsense") == 0)
+        bytes[0] = 99;
+    reply(0, "", sizeof(bytes));
+    (void)tb_symbol_news_send(TB_SYMBOL_FD, bytes, fd);
+    tb_fd_close(&fd);
+}
 
 static void answer(uint32_t op, const char *body)
 {
     char text[256];
+    if (op == TB_SYMBOL_NEWS) {
+        send_news();
+        return;
+    }
+    snprintf(asked, sizeof(asked), "%s", body);
     if (op == TB_SYMBOL_CONFIG) {
         snprintf(settings, sizeof(settings), "%s", body);
         reply(0, "", 0);
@@ -278,6 +337,46 @@ static void a_question_that_is_too_long_is_not_asked(void **state)
     tb_symbolizer_free(s);
 }
 
+/* What is said of indexes costs no answer; who lies in it is replaced. */
+static void indexes_are_taken_after_the_answer(void **state)
+{
+    static const struct {
+        const char *body;
+        int is_replaced;
+        int64_t files; /* in the store afterwards */
+    } cases[] = {{"nothing", 0, 0},       {"news ok", 0, 1},  {"news endless", 0, 1},
+                 {"news without", 1, 1},  {"news die", 1, 1}, {"news long", 1, 1},
+                 {"news nonsense", 1, 1}, {"news hang", 1, 1}};
+    char folder[] = "/tmp/towbar-symbolizer-XXXXXX";
+    char out[256];
+    char path[256];
+    struct tb_symbol_store *store = NULL;
+    struct tb_symbol_store_counts counts;
+    struct tb_symbolizer *s = NULL;
+    (void)state;
+    assert_non_null(mkdtemp(folder));
+    assert_int_equal(tb_symbol_store_open(folder, 1 << 20, &store), 0);
+    const struct tb_symbolizer_options options = {.config = &config, .store = store};
+    assert_int_equal(tb_symbolizer_new(&options, &s), 0);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        assert_int_equal(ask(s, cases[i].body, out, sizeof(out)), 0);
+        assert_string_equal(out, cases[i].body);
+        assert_int_equal(tb_symbolizer_pid(s) == -1, cases[i].is_replaced);
+        tb_symbolizer_count(s, &counts);
+        assert_int_equal(counts.files, cases[i].files);
+    }
+    assert_int_equal(ask(s, "settings", out, sizeof(out)), 0);
+    (void)snprintf(path, sizeof(path), "index_dir=%s/symbols\n", folder);
+    assert_non_null(strstr(out, path));
+    tb_symbolizer_free(s);
+    tb_symbol_store_close(store);
+    static const char *const made[] = {"symbols/01/020304-7.tbx", "symbols/01", "symbols", "."};
+    for (size_t i = 0; i < sizeof(made) / sizeof(made[0]); i++) {
+        (void)snprintf(path, sizeof(path), "%s/%s", folder, made[i]);
+        assert_int_equal(remove(i + 1 < sizeof(made) / sizeof(made[0]) ? path : folder), 0);
+    }
+}
+
 int main(int argc, char **argv)
 {
     if (argc > 1 && strcmp(argv[1], "--symbol-worker") == 0)
@@ -291,6 +390,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(one_that_died_between_questions_is_not_the_question_s_fault),
         cmocka_unit_test(a_program_that_is_not_there_is_an_error_each_time),
         cmocka_unit_test(a_question_that_is_too_long_is_not_asked),
+        cmocka_unit_test(indexes_are_taken_after_the_answer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
