@@ -164,8 +164,10 @@ static void show(struct walk *w, const struct tb_peek_part *part, const struct t
                tb_print_stamp((int64_t)(part->frame.time_ns / TB_NS_PER_MS), stamp));
         tb_print_what(data);
         printf("\n");
-        tb_print_stack(data, "  ", 0);
-        (void)tb_print_threads(data, "  ", w->s->cli->all);
+        const struct tb_cli *cli = w->s->cli;
+        size_t n_folded = tb_print_stack(data, "  ", TB_STACK_WHOLE);
+        (void)tb_print_threads(data, "  ", cli->all ? TB_THREADS_WHOLE : TB_THREADS_LINES,
+                               &n_folded);
         show_modules(data);
         if (*tb_json_text(data, "custom.native.symbols") != '\0')
             printf("  %s\n", tb_json_text(data, "custom.native.symbols"));

@@ -37,11 +37,8 @@ enum tb_cli_options {
     TB_OPT_LISTEN = 128,
     TB_OPT_ALL = 256,
     TB_OPT_FORCE = 512,
-
     TB_OPT_FRAMES = 1024,
-
     TB_OPT_EXE = 2048,
-
 };
 
 struct tb_verb {
