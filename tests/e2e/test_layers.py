@@ -25,7 +25,7 @@ LAYERS = {
     "unwind": (("base",), ("libunwind",)),  # its types; the library is opened at run time
     "item": (("base", "trace"), ("cjson",)),
     "capture": (("base", "spool", "trace", "record", "unwind", "item"), ("libunwind",)),
-    "symbol": (("base", "record", "unwind"), ("libunwind", "libdw", "libiberty", "liblzma")),
+    "symbol": (("base", "record", "unwind"), ("libunwind", "libdw", "libiberty", "liblzma", "libzstd")),
     "sink": (("base", "trace", "item"), ("cjson", "openssl")),
     "store": (("base", "item"), ("sqlite",)),
     "agent": (
@@ -47,6 +47,7 @@ LIBRARIES = {
     "libdw": r"(elfutils/.*|dwarf|libelf|gelf|elf)\.h",
     "libiberty": r"(libiberty/)?(demangle|libiberty)\.h",
     "liblzma": r"lzma(/.*)?\.h",
+    "libzstd": r"zstd\.h",
     "cjson": r"cjson/.*\.h",
     "openssl": r"openssl/.*\.h",
     "sqlite": r"sqlite3\.h",

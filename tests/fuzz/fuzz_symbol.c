@@ -16,6 +16,7 @@
 #include "symbol/answer/name.h"
 #include "symbol/answer/path.h"
 #include "symbol/files/table.h"
+#include "symbol/files/unpacked.h"
 #include "symbol/worker.h"
 
 enum { ADDRESSES = 64, REPLY_BYTES = 64 << 10 };
@@ -104,7 +105,9 @@ static void read_links(Elf *elf)
     struct tb_symbol_mini mini;
     if (tb_symbol_altlink_read(elf, &link) == 0)
         sink ^= (uint8_t)strlen(link.name) ^ link.build_id[link.build_id_len - 1];
-    sink ^= (uint8_t)tb_symbol_elf_has_zstd(elf);
+    struct tb_symbol_unpacked unpacked;
+    if (tb_symbol_unpacked_open(elf, &unpacked) == 0)
+        tb_symbol_unpacked_done(&unpacked);
     if (tb_symbol_mini_open(elf, &mini) == 0)
         tb_symbol_mini_done(&mini);
 }

@@ -7,10 +7,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#if !defined(ELFCOMPRESS_ZSTD)
-#define ELFCOMPRESS_ZSTD 2 /* System V ABI, "Section Compression" */
-#endif
-
 enum { PAGE_BYTES = 4096 };
 
 static void read_segments(struct tb_symbol_elf *elf)

@@ -12,6 +12,10 @@
 
 #include "record/process.h"
 
+#if !defined(ELFCOMPRESS_ZSTD)
+#define ELFCOMPRESS_ZSTD 2 /* System V ABI, "Section Compression" */
+#endif
+
 enum { TB_SYMBOL_SEGMENTS_MAX = 64 };
 
 struct tb_symbol_segment {

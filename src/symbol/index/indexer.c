@@ -15,6 +15,7 @@
 #include "base/fd.h"
 #include "base/pack.h"
 #include "symbol/files/mini.h"
+#include "symbol/files/unpacked.h"
 #include "symbol/index/layout.h"
 #include "symbol/sandbox.h"
 
@@ -23,6 +24,14 @@ static const struct {
     int code, err;
 } outcomes[] = {{60, 0}, {61, -ENOENT}, {62, -ENOSPC}, {63, -ENOMEM}};
 enum { N_OUTCOMES = sizeof(outcomes) / sizeof(outcomes[0]), DIED = 1 };
+
+/* The same file with what zstd has compressed inflated, where that is so and can be done. The child
+ * keeps it to its end. */
+static Elf *unpack(Elf *elf)
+{
+    struct tb_symbol_unpacked unpacked;
+    return elf && tb_symbol_unpacked_open(elf, &unpacked) == 0 ? unpacked.elf : elf;
+}
 
 static _Noreturn void build(const struct tb_symbol_index_input *input, uint8_t *mem, pid_t parent,
                             int deadline_ms)
@@ -35,6 +44,9 @@ static _Noreturn void build(const struct tb_symbol_index_input *input, uint8_t *
     /* Here, as what it inflates may be a bomb. A debug file has all that it may hold. */
     if (!whole.mini && !whole.debug && tb_symbol_mini_open(whole.module, &mini) == 0)
         whole.mini = mini.elf;
+    whole.module = unpack(whole.module);
+    whole.debug = unpack(whole.debug);
+    whole.alternate = unpack(whole.alternate);
     int err = tb_symbol_index_build(&whole, mem, TB_SYMBOL_INDEX_BYTES_MAX, &len);
     for (size_t i = 0; i < N_OUTCOMES; i++) {
         if (outcomes[i].err == err)

@@ -5,7 +5,8 @@
  *    that it shares with it. It gets a deadline, and is killed at it.
  * 2. What comes back is checked by tb_symbol_index_open like any other bytes.
  * 3. No child is left behind.
- * 4. MiniDebugInfo, where input names none, is inflated by the child. */
+ * 4. What is packed, the child inflates: MiniDebugInfo, where input names none, and sections that
+ *    zstd has compressed. */
 #ifndef TB_SYMBOL_INDEX_INDEXER_H
 #define TB_SYMBOL_INDEX_INDEXER_H
 

@@ -1,6 +1,9 @@
 /* test_dwarf.c - names, files, lines and inlined frames of programs that are compiled here. */
 #include "support.h"
 
+#include "base/buf.h"
+#include "base/fd.h"
+
 static struct tb_symbol_config config;
 
 static void build_chain(const char *name, const char *option, const char *option2,
@@ -206,8 +209,7 @@ static void separate_debug_file_is_found_by_build_id(void **state)
     tb_symbol_config_done(&with_dir);
 }
 
-/* elfutils 0.188 reads no debug data that zstd has compressed. */
-static void what_zstd_has_compressed_is_said(void **state)
+static void what_zstd_has_compressed_is_read(void **state)
 {
     struct subject s;
     char path[512];
@@ -216,8 +218,40 @@ static void what_zstd_has_compressed_is_said(void **state)
     RUN("objcopy", "--compress-debug-sections=zstd", s.path, in_folder(path, "packed"));
     run_subject(path, &s);
     cJSON *answer = ask(&config, &s);
+    assert_string_equal(symbols_of(answer, "packed"), "debug");
+    expect_chain(answer);
+    cJSON_Delete(answer);
+}
+
+/* Spoils the first of the streams of zstd in a file. */
+static void spoil_zstd(const char *path)
+{
+    static const char magic[] = "\x28\xb5\x2f\xfd";
+    struct tb_buf bytes;
+    tb_buf_init(&bytes, 16 << 20);
+    assert_int_equal(tb_fd_slurp(AT_FDCWD, path, &bytes), 0);
+    char *at = memmem(bytes.data, bytes.len, magic, 4);
+    assert_non_null(at);
+    memset(at, 0, 4);
+    int fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC);
+    assert_true(fd >= 0);
+    assert_int_equal(tb_fd_write_all(fd, bytes.data, bytes.len), 0);
+    close(fd);
+    tb_buf_done(&bytes);
+}
+
+static void what_zstd_has_compressed_and_cannot_be_read_is_said(void **state)
+{
+    struct subject s;
+    char path[512];
+    (void)state;
+    build_chain("plain", "-O2", "-fPIE", &s);
+    RUN("objcopy", "--compress-debug-sections=zstd", s.path, in_folder(path, "spoiled"));
+    spoil_zstd(path);
+    run_subject(path, &s);
+    cJSON *answer = ask(&config, &s);
     const cJSON *module = cJSON_GetArrayItem(cJSON_GetObjectItem(answer, "modules"), 0);
-    assert_string_equal(text_of(module, "name"), "packed");
+    assert_string_equal(text_of(module, "name"), "spoiled");
     assert_string_equal(text_of(module, "symbols"), "symtab");
     assert_string_equal(text_of(module, "note"),
                         "the debug data are compressed with zstd, which cannot be read");
@@ -326,7 +360,8 @@ int main(void)
         cmocka_unit_test(separate_debug_file_is_found_by_its_link),
         cmocka_unit_test(debug_link_with_a_wrong_checksum_is_refused),
         cmocka_unit_test(separate_debug_file_is_found_by_build_id),
-        cmocka_unit_test(what_zstd_has_compressed_is_said),
+        cmocka_unit_test(what_zstd_has_compressed_is_read),
+        cmocka_unit_test(what_zstd_has_compressed_and_cannot_be_read_is_said),
         cmocka_unit_test(program_that_was_replaced_gives_no_names),
         cmocka_unit_test(program_that_is_gone_gives_offsets),
         cmocka_unit_test(cxx_names_are_readable),
