@@ -29,7 +29,8 @@ struct query {
 enum { COVERING_OR_NEXT = 0x10, STEPS_MAX = 256, PAGE_BITS = 12, ADDRESS_BITS = 64 };
 #define QUERY_MAPPING _IOWR('f', 17, struct query)
 
-/* The mapping at the address, or the nearest above it. */
+/* The mapping at the address, or the nearest above it: 0; -ENOENT; -ENAMETOOLONG when path has no
+ * room; or what says that the kernel has no such call. */
 static int query(int fd, uint64_t address, struct tb_mapping *out)
 {
     struct query q = {.size = sizeof(q),
@@ -37,6 +38,7 @@ static int query(int fd, uint64_t address, struct tb_mapping *out)
                       .address = address,
                       .path_bytes = sizeof(out->path),
                       .path = (uint64_t)(uintptr_t)out->path};
+    memset(out->path, 0, sizeof(out->path));
     if (syscall(SYS_ioctl, fd, QUERY_MAPPING, &q) != 0)
         return -errno;
     uint64_t rights = TB_MAPPING_READ | TB_MAPPING_WRITE | TB_MAPPING_EXEC | TB_MAPPING_SHARED;
@@ -56,46 +58,59 @@ static int is_between(const struct tb_mapping *mapping, uint64_t low, uint64_t h
     return mapping->about.lo >= low && mapping->about.hi <= high;
 }
 
-/* The last one that ends at limit or before. The kernel tells of what comes next alone: so from
- * further and further below, at last from 0. */
+/* The last one that ends at limit or before: 0, or a negative errno. The kernel tells of what comes
+ * next alone: so from further and further below, at last from 0. */
 static int query_below(int fd, uint64_t limit, struct tb_mapping *out)
 {
     struct tb_mapping next;
-    int is_found = 0;
-    for (int bit = PAGE_BITS; bit <= ADDRESS_BITS && !is_found; bit++) {
+    int err = -ENOENT;
+    for (int bit = PAGE_BITS; bit <= ADDRESS_BITS && err == -ENOENT; bit++) {
         uint64_t step = bit < ADDRESS_BITS ? (uint64_t)1 << bit : limit;
-        uint64_t from = step < limit ? limit - step : 0;
-        is_found = query(fd, from, out) == 0 && is_between(out, 0, limit);
+        err = query(fd, step < limit ? limit - step : 0, out);
+        if (err == 0 && !is_between(out, 0, limit))
+            err = -ENOENT;
     }
-    for (int i = 0; is_found && i < STEPS_MAX; i++) {
-        if (query(fd, out->about.hi, &next) != 0 || !is_between(&next, out->about.hi, limit))
-            return 1;
+    for (int i = 0; err == 0 && i < STEPS_MAX; i++) {
+        err = query(fd, out->about.hi, &next);
+        if (err == -ENOENT || (err == 0 && !is_between(&next, out->about.hi, limit)))
+            return 0;
         *out = next;
         out->about.path = out->path;
     }
-    return 0;
+    return err ? err : -ENOENT;
+}
+
+static void move_down(struct tb_mappings *out, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        out->mappings[i] = out->mappings[i + 1];
+        out->mappings[i].about.path = out->mappings[i].path;
+    }
+}
+
+/* -ENOENT is no error: there is nothing more on that side. */
+static int is_failure(int err)
+{
+    return err != 0 && err != -ENOENT;
 }
 
 int tb_mapping_ask(int fd, uint64_t address, struct tb_mappings *out)
 {
     struct tb_mapping *next = &out->mappings[1];
-    int err = query(fd, address, next);
     out->n = 0;
-    if (err && err != -ENOENT)
+    int err = query(fd, address, next);
+    if (is_failure(err))
         return err;
     int is_at = err == 0 && next->about.lo <= address;
-    uint64_t limit = is_at ? next->about.lo : address;
-    size_t has_below = (size_t)query_below(fd, limit, &out->mappings[0]);
     size_t n_above = err == 0;
-    if (is_at && query(fd, next->about.hi, &out->mappings[2]) == 0)
-        n_above = 2;
-    if (!has_below) {
-        for (size_t i = 0; i < n_above; i++) {
-            out->mappings[i] = out->mappings[i + 1];
-            out->mappings[i].about.path = out->mappings[i].path;
-        }
-    }
-    out->n = has_below + n_above;
+    int err_below = query_below(fd, is_at ? next->about.lo : address, &out->mappings[0]);
+    int err_above = is_at ? query(fd, next->about.hi, &out->mappings[2]) : -ENOENT;
+    if (is_failure(err_below) || is_failure(err_above))
+        return is_failure(err_below) ? err_below : err_above;
+    n_above += err_above == 0;
+    if (err_below != 0)
+        move_down(out, n_above);
+    out->n = (err_below == 0) + n_above;
     return 0;
 }
 

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -168,6 +169,45 @@ static void a_file_is_named_with_its_rights_and_offset(void **state)
     close(fd);
 }
 
+/* The kernel refuses to cut it: then the list is read. */
+static void a_path_that_is_too_long_is_cut(void **state)
+{
+    (void)state;
+    char folder[] = "/tmp/towbar-mapping-XXXXXX";
+    char path[4096];
+    assert_non_null(mkdtemp(folder));
+    size_t len = (size_t)snprintf(path, sizeof(path), "%s", folder);
+    for (int i = 0; i < 3; i++) {
+        path[len++] = '/';
+        memset(path + len, 'a' + i, 250);
+        path[len += 250] = '\0';
+        if (i < 2)
+            assert_int_equal(mkdir(path, 0700), 0);
+    }
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    assert_true(fd >= 0);
+    assert_int_equal(ftruncate(fd, 2 * PAGE), 0);
+    char *at = mmap(NULL, PAGE, PROT_READ, MAP_SHARED, fd, PAGE);
+    assert_ptr_not_equal(at, MAP_FAILED);
+    for (int back = 0; back < 2; back++) { /* it is at the address, and below it */
+        uint64_t address = (uint64_t)(uintptr_t)at + (uint64_t)back * PAGE;
+        assert_int_equal(tb_mapping_find(address, later(), &seen), 0);
+        size_t i = 0;
+        while (i < seen.n && seen.mappings[i].about.lo != (uint64_t)(uintptr_t)at)
+            i++;
+        assert_true(i < seen.n);
+        assert_int_equal(seen.mappings[i].about.len, TB_MAPPING_PATH - 1);
+        assert_memory_equal(seen.mappings[i].about.path, path, TB_MAPPING_PATH - 1);
+    }
+    munmap(at, PAGE);
+    close(fd);
+    unlink(path);
+    for (int i = 0; i < 3; i++) {
+        *strrchr(path, '/') = '\0';
+        assert_int_equal(rmdir(path), 0);
+    }
+}
+
 static void an_address_outside_of_everything_has_one_neighbour(void **state)
 {
     (void)state;
@@ -299,6 +339,7 @@ int main(void)
         cmocka_unit_test(the_neighbours_are_found_by_reading),
         cmocka_unit_test(both_ways_say_the_same_of_everything_that_is_mapped),
         cmocka_unit_test(a_file_is_named_with_its_rights_and_offset),
+        cmocka_unit_test(a_path_that_is_too_long_is_cut),
         cmocka_unit_test(an_address_outside_of_everything_has_one_neighbour),
         cmocka_unit_test(an_address_above_everything_has_its_neighbour_below),
         cmocka_unit_test(when_the_time_is_up_reading_gives_up),
