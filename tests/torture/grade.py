@@ -275,7 +275,7 @@ def plain(sentence):
     sentence = re.sub(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z", "…", sentence)
     sentence = re.sub(r"[0-9]+ frames", "… frames", sentence)
     sentence = re.sub(r"on [^ ,]+, up", "on …, up", sentence)
-    sentence = re.sub(r"/tmp/[^ ,)]*", "/tmp/…", sentence)
+    sentence = re.sub(r"(torture[-.](mapped-|cut-)?)\w{6}\b", r"\1…", sentence)
     return sentence.replace("|", "\\|").replace("\n", " ")
 
 

@@ -186,26 +186,28 @@ KEEP static void crash_while_loader_is_held(void)
 #define IN_CHAIN "null_write chain_here chain_middle"
 
 static const struct mode modes[] = {
-    MODE("in-malloc", "inside malloc, its lock held here", .before = one_arena,
+    MODE("in-malloc", "inside malloc, its lock held here",
+         SAYS("read of unmapped memory at 0x", "SIGSEGV in crash_in_malloc"), .before = one_arena,
          UNDER(crash_in_malloc), .signal = SIGSEGV, .flags = SHORT | NO_SANITIZER),
-    MODE("malloc-held", "another thread stopped inside malloc", .before = one_arena,
+    MODE("malloc-held", "another thread stopped inside malloc", NULL_WRITE, .before = one_arena,
          .run = crash_while_malloc_is_held, .frames = "null_write crash_while_malloc_is_held" CHAIN,
          .signal = SIGSEGV, .flags = NO_SANITIZER),
-    MODE("malloc-storm", "other threads hammer malloc", .before = one_arena,
+    MODE("malloc-storm", "other threads hammer malloc", NULL_WRITE, .before = one_arena,
          .run = crash_among_mallocs, .frames = "null_write crash_among_mallocs" CHAIN,
          .signal = SIGSEGV),
-    MODE("in-stdio", "inside fflush, its lock held here", .run = crash_in_stdio,
+    MODE("in-stdio", "inside fflush, its lock held here", NULL_WRITE, .run = crash_in_stdio,
          .frames = IN_CHAIN " chain_outer chain crash_in_write * crash_in_stdio",
          .signal = SIGSEGV),
-    MODE("stdio-held", "another thread holds stdout and stderr", .run = crash_while_stdio_is_held,
-         .frames = "null_write crash_while_stdio_is_held" CHAIN, .signal = SIGSEGV, .flags = SHORT),
-    MODE("in-loader", "in a callback of dl_iterate_phdr, its lock held here",
+    MODE("stdio-held", "another thread holds stdout and stderr", NULL_WRITE,
+         .run = crash_while_stdio_is_held, .frames = "null_write crash_while_stdio_is_held" CHAIN,
+         .signal = SIGSEGV, .flags = SHORT),
+    MODE("in-loader", "in a callback of dl_iterate_phdr, its lock held here", NULL_WRITE,
          .run = crash_holding_loader,
          .frames = IN_CHAIN " chain_outer chain crash_in_list * crash_holding_loader",
          .signal = SIGSEGV),
-    MODE("loader-held", "another thread holds the loader's lock", .run = crash_while_loader_is_held,
-         .frames = "null_write crash_while_loader_is_held" CHAIN, .signal = SIGSEGV,
-         .flags = SHORT),
+    MODE("loader-held", "another thread holds the loader's lock", NULL_WRITE,
+         .run = crash_while_loader_is_held, .frames = "null_write crash_while_loader_is_held" CHAIN,
+         .signal = SIGSEGV, .flags = SHORT),
 };
 
 const struct family locks = {"locks", modes, sizeof(modes) / sizeof(modes[0])};

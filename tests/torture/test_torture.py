@@ -129,7 +129,7 @@ class Modes(TortureCase):
             if mode.wants_report and not mode.fails & {"report", "meaning"}:
                 sentence = said.get(f"`{mode.name}`", "")
                 self.assertTrue(sentence, f"{mode.name}: {page.HOW}")
-                self.assertIsNotNone(re.search(mode.says.replace("[0-9]+", "…"), sentence),
+                self.assertIsNotNone(re.search(mode.says, sentence),
                                      f"{mode.name}: {sentence!r}: {page.HOW}")  # fmt: skip
 
 

@@ -59,6 +59,9 @@ struct mode {
 /* The meaning and the title. */
 #define SAYS(its_meaning, its_title) .says = (its_meaning), .title = (its_title)
 
+/* Of null_write. */
+#define NULL_WRITE SAYS("near-NULL write at 0x", "SIGSEGV in null_write")
+
 struct family {
     const char *name;
     const struct mode *modes;
