@@ -38,6 +38,9 @@ const char *tb_json_text(const cJSON *from, const char *path);
 
 /* One sentence on what happened: "near-NULL read at 0x18". "" when not known. Borrowed. */
 const char *tb_print_meaning(const cJSON *data);
+/* What else is known of a death, a line for each: exception, system call, sender, mappings,
+ * unloaded libraries. */
+void tb_print_evidence(const cJSON *data);
 /* "SIGSEGV: near-NULL read at 0x18 in queue_push()": class, meaning, and for a crash the function,
  * on one line without its end. */
 void tb_print_what(const cJSON *data);

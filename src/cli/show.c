@@ -218,6 +218,7 @@ struct tb_shown tb_show_occurrence(const struct tb_cli *cli,
     tb_print_what(data);
     printf("\n");
     show_process(data);
+    tb_print_evidence(data);
     printf("\nStack\n");
     shown.n_folded = tb_print_stack(data, "  ", cli->all_frames ? TB_STACK_WHOLE : TB_STACK_FOLDED);
     shown.n_stacks = tb_print_threads(data, "  ",

@@ -55,8 +55,10 @@ void tb_print_what(const cJSON *data)
     const char *meaning = tb_print_meaning(data);
     const cJSON *blamed = tb_print_blamed(tb_print_frames(data), tb_json_text(data, "server.root"));
     const char *function = tb_json_text(blamed, "method");
-    tb_print_text(class_);
-    printf("%s", *class_ != '\0' ? ": " : "");
+    if (*class_ != '\0' && strstr(meaning, class_) == NULL) { /* else it says so itself */
+        tb_print_text(class_);
+        printf(": ");
+    }
     tb_print_text(meaning);
     if (*tb_json_text(data, "custom.native.signal") == '\0' || *function == '\0' ||
         strstr(meaning, function) != NULL)

@@ -111,6 +111,11 @@ struct line {
 static const struct line LINES[] = {{"signal", "custom.native.signal"},
                                     {"code", "custom.native.code"},
                                     {"address", "custom.native.address"},
+                                    {"exception", "custom.native.exception.type"},
+                                    {"what", "custom.native.exception.what"},
+                                    {"system call", "custom.native.syscall.name"},
+                                    {"sent by pid", "custom.native.sender.pid"},
+                                    {"of uid", "custom.native.sender.uid"},
                                     {"abort", "custom.native.abort_message"},
                                     {"thread", "custom.native.thread.name"},
                                     {"host", "server.host"},
@@ -140,6 +145,13 @@ static int has_notes(const struct tb_item_view *item)
 {
     int list = tb_event_node(&item->event, 0, "body.telemetry");
     return tb_event_is(&item->event, list, TB_DOC_ARRAY) && tb_event_count(&item->event, list) > 0;
+}
+
+static int has_ranges(struct tb_item_view *item)
+{
+    struct tb_event *event = &item->event;
+    return tb_event_count(event, tb_event_node(event, 0, "custom.native.mappings")) > 0 ||
+           tb_event_count(event, tb_event_node(event, 0, "custom.native.unloaded")) > 0;
 }
 
 static int has_registers(const struct tb_item_view *item)
@@ -211,6 +223,7 @@ void tb_item_put_text(struct tb_item_view *item, struct tb_buf *out)
         if (*value != '\0')
             tb_emit(out, "  %t%r%.500t\n", LINES[i].name, &PAD[strlen(LINES[i].name)], value);
     }
+    tb_item_put_evidence_text(item, out);
     tb_emit(out, "\n");
     put_stacks(item, out);
     if (has_threads(item)) {
@@ -261,6 +274,10 @@ void tb_item_put_markdown(struct tb_item_view *item, struct tb_buf *out)
         const char *value = tb_event_at(&item->event, 0, LINES[i].path);
         if (*value != '\0')
             tb_emit(out, "- **%m:** %.500m\n", LINES[i].name, value);
+    }
+    if (has_ranges(item)) {
+        tb_emit(out, "\n## What is mapped\n\n");
+        put_block(item, out, tb_item_put_evidence_text);
     }
     tb_emit(out, "\n## Stack\n\n");
     put_block(item, out, put_stacks);

@@ -44,7 +44,7 @@ static void put_facts(struct tb_item_view *item)
 }
 
 /* Which registers were zero when an address near zero was touched. */
-static void put_zero_registers(struct tb_item_view *item, unsigned long long address)
+static void put_zero_registers(struct tb_item_view *item)
 {
     struct tb_event *event = &item->event;
     struct tb_buf *out = item->view->out;
@@ -55,11 +55,7 @@ static void put_zero_registers(struct tb_item_view *item, unsigned long long add
         if (strcmp(tb_event_value(event, r), "0x0") == 0)
             tb_emit(out, "%r<code>%.10h</code>", n++ == 0 ? " Registers that are 0: " : ", ",
                     tb_event_key(event, r));
-    char offset[TB_WORDS];
-    snprintf(offset, sizeof(offset), "%llu", address);
-    tb_emit(out,
-            "%r Likely a NULL pointer, a field at offset %h. (Derived from si_addr and registers.)",
-            n > 0 ? "." : "", offset);
+    tb_emit(out, "%r", n > 0 ? "." : "");
 }
 
 static void put_insight(struct tb_item_view *item)
@@ -79,9 +75,10 @@ static void put_insight(struct tb_item_view *item)
     else if (*meaning != '\0')
         tb_emit(out, "<span class=\"said\">%.8000h</span>", meaning);
     if (at < NEAR_NULL && strcmp(tb_event_at(event, 0, "custom.native.signal"), "SIGSEGV") == 0)
-        put_zero_registers(item, at);
+        put_zero_registers(item);
     if (*abort_text != '\0')
         tb_emit(out, " <span class=\"said mono\">%.4000h</span>", abort_text);
+    tb_item_put_evidence(item);
     tb_emit(out, "</div>\n");
 }
 

@@ -54,6 +54,8 @@ const char *tb_item_view_meaning(struct tb_item_view *item);
 
 /* The parts of the page; only the side asks the store. */
 void tb_item_put_head(struct tb_item_view *item);
+/* What else is known of a death, as rows; nothing where nothing is. */
+void tb_item_put_evidence(struct tb_item_view *item);
 void tb_item_put_stacks(struct tb_item_view *item);
 /* The frames of one stack, libraries folded; the blamed one open when it is the main stack. omitted
  * counts frames that are not in it. */
@@ -70,6 +72,8 @@ void tb_item_put_pairs(struct tb_buf *out, struct tb_event *event, int object,
 void tb_item_put_text(struct tb_item_view *item, struct tb_buf *out);
 void tb_item_put_stack_text(struct tb_item_view *item, const struct tb_stack *stack,
                             struct tb_buf *out);
+/* Mappings at the address, and unloaded libraries. */
+void tb_item_put_evidence_text(struct tb_item_view *item, struct tb_buf *out);
 /* Nothing where nothing is known of other threads. */
 void tb_item_put_threads_text(struct tb_item_view *item, struct tb_buf *out);
 void tb_item_put_markdown(struct tb_item_view *item, struct tb_buf *out);

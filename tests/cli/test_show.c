@@ -56,6 +56,33 @@ static void the_reason_for_no_stack_is_true(void **state)
     run_has(run->out, "no stack: it was reported as a message\n");
 }
 
+static void what_else_is_known_of_a_death_is_shown(void **state)
+{
+    struct run *run = *state;
+    show(run,
+         "{\"custom\":{\"native\":{\"signal\":\"SIGSYS\",\"meaning\":\"m\",\"exception\":{\"type\":"
+         "\"ns::Mine\",\"what\":\"no\\u001bfile\"},\"syscall\":{\"number\":101,\"name\":\"ptrace\","
+         "\"arch\":\"x86_64\"},\"sender\":{\"pid\":7,\"uid\":0},\"mappings\":[{\"lo\":\"0x1000\","
+         "\"hi\":"
+         "\"0x2000\",\"rights\":\"rw-p\",\"path\":\"[heap]\"},{\"lo\":\"0x3000\",\"hi\":\"0x4000\","
+         "\"rights\":\"---p\"}],\"unloaded\":[{\"lo\":\"0x7000\",\"hi\":\"0x8000\",\"path\":"
+         "\"/l/libplug.so\"}]}}}");
+    run_has(run->out, "  exception   ns::Mine: no?file\n"
+                      "  call        ptrace number 101 of x86_64\n"
+                      "  sent by     pid 7 uid 0\n"
+                      "  mapped      0x1000-0x2000 rw-p [heap]\n"
+                      "  mapped      0x3000-0x4000 ---p\n"
+                      "  unloaded    0x7000-0x8000 /l/libplug.so\n");
+}
+
+static void a_sentence_that_names_its_class_is_enough(void **state)
+{
+    struct run *run = *state;
+    show(run, "{\"body\":{\"trace\":{\"frames\":[],\"exception\":{\"class\":\"stack overflow\"}}},"
+              "\"custom\":{\"native\":{\"meaning\":\"stack overflow: write at 0x10\"}}}");
+    run_has(run->out, "\n  stack overflow: write at 0x10\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -63,6 +90,10 @@ int main(void)
                                         run_teardown),
         cmocka_unit_test_setup_teardown(what_is_not_there_is_left_out, run_setup, run_teardown),
         cmocka_unit_test_setup_teardown(the_reason_for_no_stack_is_true, run_setup, run_teardown),
+        cmocka_unit_test_setup_teardown(what_else_is_known_of_a_death_is_shown, run_setup,
+                                        run_teardown),
+        cmocka_unit_test_setup_teardown(a_sentence_that_names_its_class_is_enough, run_setup,
+                                        run_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

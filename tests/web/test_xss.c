@@ -114,6 +114,15 @@ static void put_native(struct tb_json *j, const char *text)
     put_object(j, "registers", "rax", text);
     put_object(j, "thread", "tid name", text);
     put_object(j, "sender", "pid uid", text);
+    put_object(j, "exception", "type mangled what", text);
+    put_object(j, "syscall", "number name arch", text);
+    for (int i = 0; i < 2; i++) {
+        tb_json_key(j, i == 0 ? "mappings" : "unloaded");
+        tb_json_array(j);
+        put_members(j, "lo hi rights offset path", text);
+        tb_json_end(j);
+        tb_json_end(j);
+    }
     tb_json_kstr(j, "threads_note", text);
     tb_json_key(j, "threads");
     tb_json_array(j);
