@@ -53,13 +53,13 @@ static struct message *message_new(const char *text, int priority)
     return message;
 }
 
-static void push_without_ring(void)
+void push_without_ring(void)
 {
     struct ring *ring = calloc(1, sizeof(*ring));
     exit(ring_push(ring, message_new("first", 1)));
 }
 
-static void push_without_slots(void)
+void push_without_slots(void)
 {
     struct ring *ring = calloc(1, sizeof(*ring));
     ring->n_slots = setting_number("port");
@@ -73,7 +73,7 @@ static int deliver(struct ring *ring)
     return message->len + message->priority;
 }
 
-static void deliver_nothing(void)
+void deliver_nothing(void)
 {
     struct ring *ring = calloc(1, sizeof(*ring));
     exit(deliver(ring));
@@ -87,7 +87,7 @@ static int answer(struct ring *ring)
     return message->reply_to->len;
 }
 
-static void answer_nobody(void)
+void answer_nobody(void)
 {
     struct message *slots[4] = {message_new("hello", 2)};
     struct ring ring = {slots, 4, 0, 1};
@@ -108,7 +108,7 @@ static int raise_priority(struct message *message)
     return message->priority++;
 }
 
-static void raise_constant(void)
+void raise_constant(void)
 {
     exit(raise_priority(message_new(setting("name"), 5)));
 }
@@ -176,26 +176,26 @@ static struct cache *cache_new(unsigned n)
     return cache;
 }
 
-static void get_without_value(void)
+void get_without_value(void)
 {
     struct cache *cache = cache_new(8);
     cache_put(cache, "key", NULL);
     exit((int)cache_get(cache, "key"));
 }
 
-static void get_of_empty(void)
+void get_of_empty(void)
 {
     exit((int)cache_get(cache_new((unsigned)setting_number("credit")), "key"));
 }
 
-static void put_in_empty(void)
+void put_in_empty(void)
 {
     struct cache *cache = cache_new((unsigned)setting_number("credit"));
     cache_put(cache, "key", &cache->hits);
     exit((int)cache_get(cache, "key"));
 }
 
-static void get_unset_key(void)
+void get_unset_key(void)
 {
     exit((int)cache_get(cache_new(8), setting("unset")));
 }
@@ -210,7 +210,7 @@ static void print_cache(const struct cache *cache)
     fprintf(stderr, "%u buckets, %d %% hits\n", cache->n_buckets, hit_rate(cache));
 }
 
-static void print_unused(void)
+void print_unused(void)
 {
     struct cache *cache = cache_new(4);
     cache->hits = cache->misses = setting_number("credit");
@@ -228,7 +228,7 @@ static long evict(struct cache *cache)
     return oldest->used;
 }
 
-static void evict_from_empty(void)
+void evict_from_empty(void)
 {
     exit((int)evict(cache_new(8)));
 }
@@ -294,28 +294,28 @@ static int one_job(int (*run)(struct job *), void *data)
     return schedule(&job, 1, 5 + run_number);
 }
 
-static void report_job(void)
+void report_job(void)
 {
     exit(one_job(job_report, session_open(61)));
 }
 
-static void average_job(void)
+void average_job(void)
 {
     int numbers[] = {1, 2, 3};
     exit(one_job(job_average, numbers));
 }
 
-static void clear_job(void)
+void clear_job(void)
 {
     exit(one_job(job_clear, (void *)(uintptr_t)setting("name")));
 }
 
-static void chain_job(void)
+void chain_job(void)
 {
     exit(one_job(job_chain, NULL));
 }
 
-static void missing_job(void)
+void missing_job(void)
 {
     exit(one_job(NULL, NULL));
 }

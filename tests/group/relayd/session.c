@@ -92,7 +92,7 @@ static void bill_without_credit(void)
 }
 
 /* Two of one kind in one function, with one caller: nothing but the line tells them apart, and
- * lines move with each rebuild. They count as one bug. */
+ * lines move with each rebuild. */
 static int route(const struct session *session)
 {
     int credit = session->user->credit;

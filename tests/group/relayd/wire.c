@@ -62,8 +62,7 @@ static int read_hello(struct packet *packet)
     return (int)version;
 }
 
-/* session_unlink is given a bad session here too. Of a helper that fails its caller counts, not the
- * caller's caller: list_remove in session_unlink is one bug. */
+/* session_unlink is given a bad session here too: list_remove has the same caller. */
 static int read_end(struct packet *packet)
 {
     struct session *session = session_find((int)get16(packet));
@@ -105,32 +104,32 @@ static int feed(const unsigned char *bytes, size_t len)
     return sum;
 }
 
-static void feed_hello(void)
+void feed_hello(void)
 {
     exit(feed(packet_1, sizeof(packet_1)));
 }
 
-static void feed_data(void)
+void feed_data(void)
 {
     exit(feed(packet_2, sizeof(packet_2)));
 }
 
-static void feed_range(void)
+void feed_range(void)
 {
     exit(feed(packet_3, sizeof(packet_3)));
 }
 
-static void feed_names(void)
+void feed_names(void)
 {
     exit(feed(packet_4, sizeof(packet_4)));
 }
 
-static void feed_end(void)
+void feed_end(void)
 {
     exit(feed(packet_5, sizeof(packet_5)));
 }
 
-static void feed_nothing(void)
+void feed_nothing(void)
 {
     exit(feed(NULL, (size_t)setting_number("port")));
 }
@@ -176,21 +175,21 @@ size_t write_share(struct reply *reply, const struct session *session)
     return reply->len;
 }
 
-static void reply_hello(void)
+void reply_hello(void)
 {
     char mem[64];
     struct reply reply = {mem, 0, sizeof(mem)};
     exit((int)write_hello(&reply, session_open(71)));
 }
 
-static void reply_user(void)
+void reply_user(void)
 {
     char mem[64];
     struct reply reply = {mem, 0, sizeof(mem)};
     exit((int)write_user(&reply, session_open(72)));
 }
 
-static void reply_share(void)
+void reply_share(void)
 {
     char mem[64];
     struct reply reply = {mem, 0, sizeof(mem)};
@@ -198,7 +197,7 @@ static void reply_share(void)
     exit(mem[0]);
 }
 
-static void reply_without_room(void)
+void reply_without_room(void)
 {
     struct reply *reply = calloc(1, sizeof(*reply));
     struct session *session = session_open(74);
@@ -232,17 +231,17 @@ static int network_of(unsigned address, int n_bits)
     return (int)(address % (unsigned)n_bits);
 }
 
-static void address_unset(void)
+void address_unset(void)
 {
     exit((int)parse_address(setting("address")));
 }
 
-static void network_unset(void)
+void network_unset(void)
 {
     exit(network_of(parse_address("10.0.0.1"), setting_number("credit")));
 }
 
-static void address_of_nobody(void)
+void address_of_nobody(void)
 {
     const struct session *session = session_open(75);
     exit((int)parse_address(session->peer->label));
