@@ -24,3 +24,4 @@ TOWBAR_LONG=1 suite "faults and soak, long form" build -R 'fault|kill_sites|noth
 grep -E '[0-9] (kills|calls|rounds|sites|flipped bits|times|records before)' \
     build/Testing/Temporary/LastTest.log | grep -v '^\[' | sed 's/^/        /'
 TOWBAR_LONG=1 suite "torture, every way to die, 8 rounds" build -R 'torture'
+TOWBAR_LONG=1 suite "one bug, one item: every compiler, level and form" build -R 'group.test_group'
