@@ -231,7 +231,6 @@ int tb_group_functions_find(const struct tb_doc *item, struct tb_group_functions
 {
     struct counted list;
     size_t from = 0;
-    size_t want = TB_GROUP_FUNCTIONS;
     memset(out, 0, sizeof(*out));
     memset(&list, 0, sizeof(list));
     int err = count_frames(item, &list, out->through);
@@ -240,10 +239,9 @@ int tb_group_functions_find(const struct tb_doc *item, struct tb_group_functions
         return err;
     }
     out->is_smashed = is_smashed_stack(item);
-    if (out->is_smashed)
-        want = 1;
-    else if (is_stack_overflow(item) && (from = find_cycle(&list, out)) > 0)
-        want = 1;
+    if (!out->is_smashed && is_stack_overflow(item))
+        from = find_cycle(&list, out);
+    size_t want = out->is_smashed || from > 0 ? 1 : TB_GROUP_FUNCTIONS;
     find_distinct(&list, from, want, out);
     free(list.names);
     return 0;
