@@ -67,8 +67,9 @@ static void add_frame(const struct tb_doc *item, int frame, int need_in_app, str
     int is_library = tb_group_is_noise_module(name) ||
                      (need_in_app && is_bool(item, tb_doc_member(item, frame, "in_app"), "false"));
     int is_named = method[0] != '\0' && strcmp(method, "<unknown>") != 0;
-    if (is_library || (is_named && tb_group_is_noise(method))) {
-        if (list->n == 0 && through[0] == '\0')
+    int is_noise = is_named && tb_group_is_noise(method);
+    if (is_library || is_noise) {
+        if (list->n == 0 && through[0] == '\0' && !is_noise)
             snprintf(through, TB_GROUP_NAME_BYTES, "%s", is_named ? method : name);
         return;
     }

@@ -55,7 +55,7 @@ static void say_functions(const struct tb_group_functions *f, struct tb_buf *why
     for (size_t i = 1; i < f->n; i++)
         tb_buf_addf(why, ", called by %s", f->names[i]);
     if (f->through[0] != '\0')
-        tb_buf_addf(why, "; what it was in there, %s, does not count", f->through);
+        tb_buf_addf(why, "; it happened in %s, on behalf of %s", f->through, f->names[0]);
     if (f->is_smashed)
         tb_buf_adds(why, "; its callers are not known for sure, the stack was overwritten");
     if (has_unnamed(f))

@@ -257,7 +257,7 @@ static void the_inputs_say_why(void **state)
     assert_string_equal(
         tb_buf_str(&out.inputs),
         "{\"by\":\"functions\",\"why\":\"the same service feedd, class SIGSEGV; in push, called by "
-        "handle; what it was in there, strlen, does not count; format: n is %d\",\"service\":"
+        "handle; it happened in strlen, on behalf of push; format: n is %d\",\"service\":"
         "\"feedd\",\"class\":\"SIGSEGV\",\"functions\":[\"push\",\"handle\"],\"inside\":\"strlen\","
         "\"text\":\"n is %d\"}");
     tb_group_done(&out);
