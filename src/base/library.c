@@ -7,9 +7,10 @@
 
 #define N(table) (sizeof(table) / sizeof((table)[0]))
 
+/* with is not empty: most differ in their first letter. */
 static bool begins(const char *text, const char *with)
 {
-    return strncmp(text, with, strlen(with)) == 0;
+    return text[0] == with[0] && strncmp(text, with, strlen(with)) == 0;
 }
 
 static const char *base_name(const char *path)
@@ -20,27 +21,38 @@ static const char *base_name(const char *path)
 
 /* ---- modules ---- */
 
-bool tb_library_is_runtime(const char *module)
+/* Of a library "lib" has been taken off. */
+static bool is_runtime_stem(const char *stem)
 {
     /* Followed by ".so", or by "-" and a digit: libc-client.so is somebody else's. */
-    static const char *const names[] = {
-        "libc",      "libm",      "libmvec",     "libpthread", "librt",     "libdl",
-        "libresolv", "libanl",    "libstdc++",   "libc++",     "libc++abi", "libgcc_s",
-        "libgomp",   "libatomic", "libasan",     "libubsan",   "libtsan",   "liblsan",
-        "libitm",    "libssp",    "libquadmath", "ld"};
-    static const char *const beginnings[] = {
-        "ld-linux",     "ld-musl-",   "libc.musl-", "libnss_", "libunwind", "libtowbar",
-        "libclang_rt.", "linux-vdso", "linux-gate", "[vdso]",  "[vsyscall]"};
-    const char *name = base_name(module);
+    static const char *const names[] = {"c",      "m",      "mvec",    "pthread", "rt",     "dl",
+                                        "resolv", "anl",    "stdc++",  "c++",     "c++abi", "gcc_s",
+                                        "gomp",   "atomic", "asan",    "ubsan",   "tsan",   "lsan",
+                                        "itm",    "ssp",    "quadmath"};
+    static const char *const beginnings[] = {"c.musl-", "nss_", "unwind", "towbar", "clang_rt."};
     for (size_t i = 0; i < N(beginnings); i++) {
-        if (begins(name, beginnings[i]))
+        if (begins(stem, beginnings[i]))
             return true;
     }
     for (size_t i = 0; i < N(names); i++) {
-        size_t len = strlen(names[i]);
-        if (strncmp(name, names[i], len) == 0 &&
-            (begins(name + len, ".so") ||
-             (name[len] == '-' && isdigit((unsigned char)name[len + 1]))))
+        if (!begins(stem, names[i]))
+            continue;
+        const char *rest = stem + strlen(names[i]);
+        if (begins(rest, ".so") || (rest[0] == '-' && isdigit((unsigned char)rest[1])))
+            return true;
+    }
+    return false;
+}
+
+bool tb_library_is_runtime(const char *module)
+{
+    static const char *const beginnings[] = {"ld-linux", "ld-musl-",   "ld.so",      "ld-2",
+                                             "[vdso]",   "[vsyscall]", "linux-vdso", "linux-gate"};
+    const char *name = base_name(module);
+    if (begins(name, "lib"))
+        return is_runtime_stem(name + strlen("lib"));
+    for (size_t i = 0; i < N(beginnings); i++) {
+        if (begins(name, beginnings[i]))
             return true;
     }
     return false;

@@ -9,15 +9,25 @@
 
 #define N(table) (sizeof(table) / sizeof((table)[0]))
 
+/* with is not empty: most differ in their first letter. */
 static bool begins(const char *text, const char *with)
 {
-    return strncmp(text, with, strlen(with)) == 0;
+    return text[0] == with[0] && strncmp(text, with, strlen(with)) == 0;
 }
 
 static const char *base_name(const char *path)
 {
     const char *slash = strrchr(path, '/');
     return slash ? slash + 1 : path;
+}
+
+static bool is_one_of(const char *text, const char *const *names, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (text[0] == names[i][0] && strcmp(text, names[i]) == 0)
+            return true;
+    }
+    return false;
 }
 
 /* ---- functions that start programs and threads, or end them ---- */
@@ -69,15 +79,8 @@ static bool is_start_or_end(const struct tb_inapp_frame *frame)
         if (begins(frame->function, beginnings[i]))
             return true;
     }
-    for (size_t i = 0; i < N(names); i++) {
-        if (strcmp(frame->function, names[i]) == 0)
-            return true;
-    }
-    for (size_t i = 0; !frame->file && i < N(common); i++) {
-        if (strcmp(frame->function, common[i]) == 0)
-            return true;
-    }
-    return false;
+    return is_one_of(frame->function, names, N(names)) ||
+           (!frame->file && is_one_of(frame->function, common, N(common)));
 }
 
 /* ---- the settings ---- */
