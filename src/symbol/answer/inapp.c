@@ -30,7 +30,7 @@ static bool is_one_of(const char *text, const char *const *names, size_t n)
     return false;
 }
 
-/* ---- functions that start programs and threads, or end them ---- */
+/* ---- functions that start programs and threads, or end them, and the API of libtowbar.a ---- */
 
 /* In whatever file they are: a static program has the C library's in its own. Names that programs
  * give to functions of their own too ("raise") count only where no source is known. */
@@ -61,7 +61,8 @@ static bool is_start_or_end(const struct tb_inapp_frame *frame)
     static const char *const common[] = {"abort",      "raise",        "gsignal", "kill",
                                          "tgkill",     "exit",         "_exit",   "_Exit",
                                          "quick_exit", "pthread_kill", "clone",   "clone3"};
-    static const char *const beginnings[] = {"__libc_start_",
+    static const char *const beginnings[] = {"towbar_",
+                                             "__libc_start_",
                                              "__pthread_kill_",
                                              "__cxxabiv1::",
                                              "__cxa_throw",

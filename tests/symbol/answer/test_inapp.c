@@ -128,6 +128,7 @@ static void what_starts_or_ends_programs_is_nobody_s(void **state)
         {"", NULL, "__assert_fail", false},
         {"", NULL, "std::terminate", false},
         {"", "src/main.rs", "core::panicking::panic", false},
+        {"", "/src/towbar/src/capture/report.c", "towbar_error", false},
         {"", NULL, "abort_transaction", true},
         {"", NULL, "start", true},
         {"/opt/x/libx.so", NULL, "start_thread", false}};
