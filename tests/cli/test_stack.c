@@ -64,35 +64,30 @@ static void calls_that_recur_together_are_shown_once(void **state)
                       ">  \xc3\x97 3: the 2 frames above, up to #6\n#7  main");
 }
 
+#define EVENT_LOOP                                                                                 \
+    LIBRARY("event_base_loop", "libevent-2.1.so.7")                                                \
+    "," LIBRARY("event_process_active", "libevent-2.1.so.7")
+#define READ LIBRARY("fread", "libc.so.6") "," LIBRARY("read", "libc.so.6")
+#define ON_READ FRAME("on_read", "9", "")
+#define MAIN FRAME("main", "3", "")
+
+static const char event_stack[] =
+    LIBRARY("start", "libx.so.1") "," MAIN "," EVENT_LOOP "," ON_READ "," READ;
+
 static void runs_of_library_frames_are_one_line(void **state)
 {
-    static const char frames[] =
-        LIBRARY("start", "libx.so.1") "," FRAME("main", "3", "") "," LIBRARY("event_base_loop", "li"
-                                                                                                "be"
-                                                                                                "ve"
-                                                                                                "nt"
-                                                                                                "-2"
-                                                                                                ".1"
-                                                                                                ".s"
-                                                                                                "o."
-                                                                                                "7") "," LIBRARY(
-            "event_process_active",
-            "libevent-2.1.so.7") "," FRAME("on_read", "9",
-                                           "") "," LIBRARY("fread",
-                                                           "libc.so.6") "," LIBRARY("read",
-                                                                                    "libc.so.6");
     struct run *run = *state;
-    assert_int_equal(print_native(run, frames, "", TB_STACK_FOLDED), 4);
+    assert_int_equal(print_native(run, event_stack, "", TB_STACK_FOLDED), 4);
     run_has(run->out, ">  2 frames of libc\n"
                       "#2  on_read           p.c:9   (here)\n"
                       ">  2 frames of libevent-2.1\n"
                       "#5  main              p.c:3\n"
                       "#6  start             libx.so.1 +0x10\n");
-    assert_int_equal(print_native(run, frames, "", TB_STACK_WHOLE), 0);
+    assert_int_equal(print_native(run, event_stack, "", TB_STACK_WHOLE), 0);
     run_has(run->out, "#0  read              libc.so.6 +0x10\n#1  fread ");
     run_has(run->out, "#3  event_process_active");
     run_has_not(run->out, ">");
-    assert_int_equal(print_native(run, frames, "", TB_STACK_SHORT), 5);
+    assert_int_equal(print_native(run, event_stack, "", TB_STACK_SHORT), 5);
     run_has(run->out, ">  2 frames of libc\n#2  on_read           p.c:9\n");
     run_has(run->out, ">  1 frame of libx\n");
 }
