@@ -12,7 +12,7 @@ import towbar
 
 import spool_reader
 
-EXCEPTION, UNLOADED, MAPPING = 13, 14, 15
+FRAMES, EXCEPTION, UNLOADED, MAPPING = 4, 13, 14, 15
 READ, WRITE, SHARED = 1, 2, 8
 TEXT = b"the text of the exception"
 # mode: type and text; None where no exception is the reason
@@ -51,6 +51,7 @@ GONE = {
     "plugin": None,
     "constructor": None,
 }
+IN_FRAMES = ("unloaded", "unloaded-early", "unloaded-return", "unloaded-below")
 # mode: rights and name of what is at the address (None: nothing), is something above it?
 MAPPINGS = {
     "write-behind": (0, b"", True),
@@ -109,6 +110,11 @@ class Facts(towbar.Case):
                 for chunk in gone:
                     lo, hi = struct.unpack_from("<QQ", chunk)
                     self.assertEqual(lo <= address < hi, is_inside)
+                    if mode == "replaced":
+                        continue  # the other library is there, or not
+                    frames = chunks[FRAMES][0]
+                    ips = [struct.unpack_from("<Q", frames, i)[0] for i in range(0, len(frames), 24)]
+                    self.assertEqual(any(lo <= ip < hi for ip in ips), mode in IN_FRAMES)
                     self.assertIn(chunk[16:].decode(), (grade.FOLDER + "/torture_plugin.so",
                                                         grade.FOLDER + "/torture_stripped.so"))  # fmt: skip
 
