@@ -25,6 +25,7 @@
 #include "base/clock.h"
 #include "capture/report/context.h"
 #include "capture/crash/crash_record.h"
+#include "capture/crash/facts.h"
 #include "capture/hooks/fork.h"
 #include "capture/modules/frame.h"
 #include "capture/crash/handoff.h"
@@ -53,7 +54,7 @@ static struct {
 
 void tb_crash_setup(void)
 {
-    tb_crash_record_setup();
+    tb_facts_setup();
 }
 
 void tb_crash_forked(void)

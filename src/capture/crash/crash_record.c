@@ -4,7 +4,6 @@
  * static: the stack may be small, and malloc may be broken. */
 #include "capture/crash/crash_record.h"
 
-#include <dlfcn.h>
 #include <errno.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -33,7 +32,6 @@ enum {
     STACK_BYTES = 64 << 10,
     STACK_SKIP_PAGES = 256, /* from a sp in a guard page up to where the stack is */
     CODE_BYTES = 256,
-    ABORT_BYTES = 2048,
     FRAME_BYTES = 24,
     NOTE_HEAD_BYTES = 16,
     END_BYTES = 16,
@@ -66,13 +64,6 @@ static struct crash {
     char scope[TB_SCOPES_BYTES];
     uint8_t context[TB_PROCESS_RECORD_MAX];
 } crash;
-
-static void *const *abort_message; /* the C library's __abort_msg; NULL when it has none */
-
-void tb_crash_record_setup(void)
-{
-    abort_message = dlsym(RTLD_DEFAULT, "__abort_msg");
-}
 
 /* ---- write ---- */
 
@@ -125,27 +116,6 @@ static void write_trace(void)
         write_chunk(TB_CRASH_TRACE, image, sizeof(image), NULL, 0);
 }
 
-/* Only assert, malloc and their like leave a text: struct { unsigned size; char text[]; }. Where no
- * signal kills (process 1), abort ends in a fault instead. */
-static void write_abort(void)
-{
-    uint64_t address;
-    uint8_t bytes[ABORT_BYTES];
-    if ((crash.signal.signo != SIGABRT && crash.pid != 1) || !abort_message ||
-        tb_memory_copy((uint64_t)(uintptr_t)abort_message, &address, sizeof(address)) !=
-            sizeof(address) ||
-        address == 0)
-        return;
-    size_t n = tb_memory_copy(address, bytes, sizeof(bytes));
-    if (n <= sizeof(uint32_t))
-        return;
-    const char *text = (const char *)bytes + sizeof(uint32_t);
-    size_t len = strnlen(text, n - sizeof(uint32_t));
-    while (len > 0 && text[len - 1] == '\n')
-        len--;
-    write_chunk(TB_CRASH_ABORT, text, len, NULL, 0);
-}
-
 /* Where sp is in a guard page (a stack overflow) the copy begins at the stack proper. */
 static void copy_stack(void)
 {
@@ -190,34 +160,39 @@ static void write_frames(void)
     tb_slot_flush(crash.slot);
 }
 
-static struct tb_facts facts(void)
+/* ---- what facts.c has to say ---- */
+
+static void say(void (*what)(const struct tb_facts *facts))
 {
-    return (struct tb_facts){.slot = crash.slot,
-                             .signal = &crash.signal,
-                             .pid = crash.pid,
-                             .walker = &crash.walker,
-                             .frames = crash.frames,
-                             .n_frames = crash.n_frames,
-                             .is_cut = (crash.end_flags & TB_CRASH_FRAMES_CUT) != 0,
-                             .until_ns = crash.begun_ns + (uint64_t)FACTS_MS * TB_NS_PER_MS};
+    const struct tb_facts facts = {.slot = crash.slot,
+                                   .signal = &crash.signal,
+                                   .pid = crash.pid,
+                                   .walker = &crash.walker,
+                                   .frames = crash.frames,
+                                   .n_frames = crash.n_frames,
+                                   .is_cut = (crash.end_flags & TB_CRASH_FRAMES_CUT) != 0,
+                                   .until_ns = crash.begun_ns + (uint64_t)FACTS_MS * TB_NS_PER_MS};
+    what(&facts);
+}
+
+static void write_abort(void)
+{
+    say(tb_facts_abort);
 }
 
 static void write_exception(void)
 {
-    struct tb_facts known = facts();
-    tb_facts_exception(&known);
+    say(tb_facts_exception);
 }
 
 static void write_unloaded(void)
 {
-    struct tb_facts known = facts();
-    tb_facts_unloaded(&known);
+    say(tb_facts_unloaded);
 }
 
 static void write_mappings(void)
 {
-    struct tb_facts known = facts();
-    tb_facts_mappings(&known);
+    say(tb_facts_mappings);
 }
 
 /* Of a stack that is deeper than that, the function that began a recursion without an end is at the

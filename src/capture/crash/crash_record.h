@@ -1,5 +1,5 @@
 /* crash_record.h - the crash record, written stage by stage into a slot, the most valuable first.
- * One thread at a time: the one that has the claim (crash.c). All but setup is signal-safe. */
+ * One thread at a time: the one that has the claim (crash.c). All of it is signal-safe. */
 #ifndef TB_CAPTURE_CRASH_RECORD_H
 #define TB_CAPTURE_CRASH_RECORD_H
 
@@ -8,8 +8,6 @@
 #include "capture/crash/handoff.h"
 #include "spool/slot.h"
 
-/* Looks up what a handler cannot. Once, by init. */
-void tb_crash_record_setup(void);
 /* Writes the record of signal, in this thread. A fault inside ends the stage it is in; the nested
  * handler calls resume, which goes on with the next (a few times, then no more). Where the signal
  * is death the other threads are looked at, until until_ns (monotonic) at most; 0: not at all. */

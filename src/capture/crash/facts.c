@@ -1,6 +1,7 @@
 /* facts.c - see facts.h. */
 #include "capture/crash/facts.h"
 
+#include <dlfcn.h>
 #include <signal.h>
 #include <string.h>
 
@@ -12,11 +13,40 @@
 #include "record/crash.h"
 
 enum {
+    ABORT_BYTES = 2048,
     FRAMES_MAX = 64,      /* that are looked at */
     MODULES_MAX = 8,      /* that are asked whether they have a C++ runtime */
     THREAD_FRAMES = 3,    /* the runtime's, and two of the C library: how a std::thread begins */
     NEAR_NULL = 64 << 10, /* nobody maps anything below: vm.mmap_min_addr */
 };
+
+static void *const *abort_message; /* the C library's __abort_msg; NULL when it has none */
+
+void tb_facts_setup(void)
+{
+    abort_message = dlsym(RTLD_DEFAULT, "__abort_msg");
+}
+
+/* Only assert, malloc and their like leave a text: struct { unsigned size; char text[]; }. Where no
+ * signal kills (process 1), abort ends in a fault instead. */
+void tb_facts_abort(const struct tb_facts *facts)
+{
+    uint64_t address;
+    uint8_t bytes[ABORT_BYTES];
+    if ((facts->signal->signo != SIGABRT && facts->pid != 1) || !abort_message ||
+        tb_memory_copy((uint64_t)(uintptr_t)abort_message, &address, sizeof(address)) !=
+            sizeof(address) ||
+        address == 0)
+        return;
+    size_t n = tb_memory_copy(address, bytes, sizeof(bytes));
+    if (n <= sizeof(uint32_t))
+        return;
+    const char *text = (const char *)bytes + sizeof(uint32_t);
+    size_t len = strnlen(text, n - sizeof(uint32_t));
+    while (len > 0 && text[len - 1] == '\n')
+        len--;
+    tb_crash_chunk(facts->slot, TB_CRASH_ABORT, text, len, NULL, 0);
+}
 
 static size_t n_looked_at(const struct tb_facts *facts)
 {

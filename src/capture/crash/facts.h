@@ -1,7 +1,8 @@
-/* facts.h - the parts of a crash record that say why: the C++ exception, libraries that were
- * unloaded, what is mapped at the address of a fault. Signal-safe; for the one with the claim.
+/* facts.h - the parts of a crash record that say why: the C library's last words, the C++
+ * exception, libraries that were unloaded, what is mapped at the address of a fault. All but setup
+ * is signal-safe, and for the one with the claim.
  *
- * None of them is in a quiet handler (quiet.h) but the second, which makes no call. */
+ * A quiet handler (quiet.h) has neither exception nor mappings. */
 #ifndef TB_CAPTURE_FACTS_H
 #define TB_CAPTURE_FACTS_H
 
@@ -12,7 +13,7 @@
 #include "capture/threads/stack.h"
 #include "spool/slot.h"
 
-/* What a record knows when its frames are written. */
+/* What a record knows; before its frames are written there are none. */
 struct tb_facts {
     struct tb_slot *slot;
     const struct tb_signal *signal;
@@ -24,6 +25,9 @@ struct tb_facts {
     uint64_t until_ns; /* monotonic */
 };
 
+/* Looks up what a handler cannot. Once, by init. */
+void tb_facts_setup(void);
+void tb_facts_abort(const struct tb_facts *facts);
 void tb_facts_exception(const struct tb_facts *facts);
 void tb_facts_unloaded(const struct tb_facts *facts);
 void tb_facts_mappings(const struct tb_facts *facts);
