@@ -1,25 +1,10 @@
 /* decode.c - see decode.h. Source: Intel SDM volume 2, chapter 2 and appendix A. */
-#include "agent/meaning/decode.h"
+#include "agent/meaning/decode_impl.h"
 
 #include <errno.h>
 #include <string.h>
 
-enum { MAP_ONE, MAP_0F, MAP_0F38, MAP_0F3A };
-enum { NO_PREFIX, PREFIX_66 = 0x66, PREFIX_F2 = 0xf2, PREFIX_F3 = 0xf3 };
-
-struct reader {
-    const uint8_t *code;
-    size_t len, at;
-    unsigned prefix; /* the last of 66, F2, F3 */
-    int has_segment; /* FS or GS, or addresses of 32 bits */
-    int is_wide, extra_reg, extra_index, extra_base;
-    int is_vex;
-    unsigned vector_bytes;
-    unsigned map, opcode;
-    unsigned mod, reg, rm;
-};
-
-static int next(struct reader *r, unsigned *out)
+static int next(struct tb_insn_reader *r, unsigned *out)
 {
     if (r->at >= r->len || r->at >= TB_INSN_BYTES_MAX)
         return -ENODATA;
@@ -36,7 +21,7 @@ static int register_of(unsigned number)
 
 /* ---- prefixes and opcode ---- */
 
-static int read_prefixes(struct reader *r, unsigned *byte)
+static int read_prefixes(struct tb_insn_reader *r, unsigned *byte)
 {
     for (;;) {
         int err = next(r, byte);
@@ -65,7 +50,7 @@ static int read_prefixes(struct reader *r, unsigned *byte)
     }
 }
 
-static int read_vex(struct reader *r, unsigned first)
+static int read_vex(struct tb_insn_reader *r, unsigned first)
 {
     static const unsigned prefixes[4] = {NO_PREFIX, PREFIX_66, PREFIX_F3, PREFIX_F2};
     unsigned one;
@@ -93,12 +78,34 @@ static int read_vex(struct reader *r, unsigned first)
     return next(r, &r->opcode);
 }
 
-static int read_opcode(struct reader *r)
+static int read_evex(struct tb_insn_reader *r)
+{
+    static const unsigned prefixes[4] = {NO_PREFIX, PREFIX_66, PREFIX_F3, PREFIX_F2};
+    unsigned payload[3];
+    for (size_t i = 0; i < 3; i++) {
+        int err = next(r, &payload[i]);
+        if (err)
+            return err;
+    }
+    r->is_vex = r->is_evex = 1;
+    r->map = payload[0] & 7;
+    r->extra_reg = !(payload[0] & 0x80);
+    r->extra_index = !(payload[0] & 0x40);
+    r->extra_base = !(payload[0] & 0x20);
+    r->is_wide = (payload[1] & 0x80) != 0;
+    r->prefix = prefixes[payload[1] & 3];
+    r->vector_bytes = 16u << (payload[2] >> 5 & 3);
+    return r->map >= MAP_0F && r->map <= MAP_0F3A ? next(r, &r->opcode) : -ENOTSUP;
+}
+
+static int read_opcode(struct tb_insn_reader *r)
 {
     unsigned byte = 0;
     int err = read_prefixes(r, &byte);
     if (!err && (byte == 0xc4 || byte == 0xc5))
         return read_vex(r, byte);
+    if (!err && byte == 0x62)
+        return read_evex(r);
     if (!err && (byte & 0xf0) == 0x40) {
         r->is_wide = (byte & 8) != 0;
         r->extra_reg = (byte & 4) != 0;
@@ -120,17 +127,7 @@ static int read_opcode(struct reader *r)
 
 /* ---- ModRM ---- */
 
-static int in(unsigned opcode, const uint8_t (*ranges)[2], size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        if (opcode >= ranges[i][0] && opcode <= ranges[i][1])
-            return 1;
-    return 0;
-}
-
-#define IN(opcode, ranges) in(opcode, ranges, sizeof(ranges) / sizeof((ranges)[0]))
-
-static int has_modrm(const struct reader *r)
+static int has_modrm(const struct tb_insn_reader *r)
 {
     static const uint8_t one[][2] = {
         {0x00, 0x03}, {0x08, 0x0b}, {0x10, 0x13}, {0x18, 0x1b}, {0x20, 0x23}, {0x28, 0x2b},
@@ -144,7 +141,7 @@ static int has_modrm(const struct reader *r)
     return r->map != MAP_0F || IN(r->opcode, two);
 }
 
-static int read_offset(struct reader *r, unsigned bytes, int64_t *out)
+static int read_offset(struct tb_insn_reader *r, unsigned bytes, int64_t *out)
 {
     uint32_t value = 0;
     for (unsigned i = 0; i < bytes; i++) {
@@ -158,7 +155,7 @@ static int read_offset(struct reader *r, unsigned bytes, int64_t *out)
     return 0;
 }
 
-static int read_sib(struct reader *r, struct tb_insn *out)
+static int read_sib(struct tb_insn_reader *r, struct tb_insn *out)
 {
     unsigned sib;
     int err = next(r, &sib);
@@ -174,8 +171,9 @@ static int read_sib(struct reader *r, struct tb_insn *out)
     return 0;
 }
 
-static int read_modrm(struct reader *r, struct tb_insn *out)
+static int read_modrm(struct tb_insn_reader *r, struct tb_insn *out)
 {
+    static const uint8_t gathers[][2] = {{0x90, 0x93}, {0xa0, 0xa3}, {0xc6, 0xc7}};
     unsigned modrm;
     int err = next(r, &modrm);
     if (err)
@@ -199,167 +197,21 @@ static int read_modrm(struct reader *r, struct tb_insn *out)
     }
     if (!err && r->mod > 0)
         err = read_offset(r, r->mod == 1 ? 1 : 4, &out->offset);
+    if (r->is_evex && r->mod == 1) /* the byte counts units that depend on the instruction */
+        out->is_relative = 1;
+    if (r->is_vex && r->map == MAP_0F38 && IN(r->opcode, gathers))
+        out->is_relative = 1; /* the index is a vector */
     return err;
-}
-
-/* ---- what it is ---- */
-
-/* By opcode and, for a group, the middle field of ModRM (-1: any). */
-static const struct {
-    uint8_t map, opcode;
-    int8_t reg;
-    uint8_t kind;
-    const char *name;
-} kinds[] = {
-    {MAP_ONE, 0xcc, -1, TB_INSN_BREAKPOINT, "int3"},
-    {MAP_ONE, 0xf1, -1, TB_INSN_BREAKPOINT, "int1"},
-    {MAP_ONE, 0xcd, -1, TB_INSN_INTERRUPT, "int"},
-    {MAP_ONE, 0xf4, -1, TB_INSN_PRIVILEGED, "hlt"},
-    {MAP_ONE, 0xfa, -1, TB_INSN_PRIVILEGED, "cli"},
-    {MAP_ONE, 0xfb, -1, TB_INSN_PRIVILEGED, "sti"},
-    {MAP_ONE, 0x6c, -1, TB_INSN_PRIVILEGED, "ins"},
-    {MAP_ONE, 0x6d, -1, TB_INSN_PRIVILEGED, "ins"},
-    {MAP_ONE, 0x6e, -1, TB_INSN_PRIVILEGED, "outs"},
-    {MAP_ONE, 0x6f, -1, TB_INSN_PRIVILEGED, "outs"},
-    {MAP_ONE, 0xe4, -1, TB_INSN_PRIVILEGED, "in"},
-    {MAP_ONE, 0xe5, -1, TB_INSN_PRIVILEGED, "in"},
-    {MAP_ONE, 0xec, -1, TB_INSN_PRIVILEGED, "in"},
-    {MAP_ONE, 0xed, -1, TB_INSN_PRIVILEGED, "in"},
-    {MAP_ONE, 0xe6, -1, TB_INSN_PRIVILEGED, "out"},
-    {MAP_ONE, 0xe7, -1, TB_INSN_PRIVILEGED, "out"},
-    {MAP_ONE, 0xee, -1, TB_INSN_PRIVILEGED, "out"},
-    {MAP_ONE, 0xef, -1, TB_INSN_PRIVILEGED, "out"},
-    {MAP_ONE, 0xc2, -1, TB_INSN_RETURN, "ret"},
-    {MAP_ONE, 0xc3, -1, TB_INSN_RETURN, "ret"},
-    {MAP_ONE, 0xf6, 6, TB_INSN_DIVIDE, "div"},
-    {MAP_ONE, 0xf6, 7, TB_INSN_DIVIDE, "idiv"},
-    {MAP_ONE, 0xf7, 6, TB_INSN_DIVIDE, "div"},
-    {MAP_ONE, 0xf7, 7, TB_INSN_DIVIDE, "idiv"},
-    {MAP_ONE, 0xff, 2, TB_INSN_CALL, "call"},
-    {MAP_ONE, 0xff, 4, TB_INSN_JUMP, "jmp"},
-    {MAP_0F, 0x05, -1, TB_INSN_SYSCALL, "syscall"},
-    {MAP_0F, 0x34, -1, TB_INSN_SYSCALL, "sysenter"},
-    {MAP_0F, 0x0b, -1, TB_INSN_UD, "ud2"},
-    {MAP_0F, 0xb9, -1, TB_INSN_UD, "ud1"},
-    {MAP_0F, 0xff, -1, TB_INSN_UD, "ud0"},
-    {MAP_0F, 0x31, -1, TB_INSN_COUNTER, "rdtsc"},
-    {MAP_0F, 0x33, -1, TB_INSN_COUNTER, "rdpmc"},
-    {MAP_0F, 0x30, -1, TB_INSN_PRIVILEGED, "wrmsr"},
-    {MAP_0F, 0x32, -1, TB_INSN_PRIVILEGED, "rdmsr"},
-    {MAP_0F, 0x06, -1, TB_INSN_PRIVILEGED, "clts"},
-    {MAP_0F, 0x08, -1, TB_INSN_PRIVILEGED, "invd"},
-    {MAP_0F, 0x09, -1, TB_INSN_PRIVILEGED, "wbinvd"},
-    {MAP_0F, 0x20, -1, TB_INSN_PRIVILEGED, "mov of a control register"},
-    {MAP_0F, 0x21, -1, TB_INSN_PRIVILEGED, "mov of a debug register"},
-    {MAP_0F, 0x22, -1, TB_INSN_PRIVILEGED, "mov to a control register"},
-    {MAP_0F, 0x23, -1, TB_INSN_PRIVILEGED, "mov to a debug register"},
-    {MAP_0F, 0x00, 2, TB_INSN_PRIVILEGED, "lldt"},
-    {MAP_0F, 0x00, 3, TB_INSN_PRIVILEGED, "ltr"},
-};
-
-static void find_kind(const struct reader *r, struct tb_insn *out)
-{
-    for (size_t i = 0; !r->is_vex && i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-        if (kinds[i].map != r->map || kinds[i].opcode != r->opcode ||
-            (kinds[i].reg >= 0 && (unsigned)kinds[i].reg != r->reg))
-            continue;
-        out->kind = (enum tb_insn_kind)kinds[i].kind;
-        out->name = kinds[i].name;
-    }
-    if (r->map == MAP_0F && r->opcode == 0x01 && r->mod == 3 && r->reg == 7 && r->rm == 1) {
-        out->kind = TB_INSN_COUNTER;
-        out->name = "rdtscp";
-    }
-    if (r->is_vex)
-        out->kind = TB_INSN_VECTOR;
-    out->is_signed = out->kind == TB_INSN_DIVIDE && r->reg == 7;
-}
-
-/* Of what only reads or only writes; arithmetic in memory does both and stays unknown. */
-static void find_access(const struct reader *r, struct tb_insn *out)
-{
-    static const uint8_t reads_one[][2] = {{0x02, 0x03}, {0x0a, 0x0b}, {0x12, 0x13}, {0x1a, 0x1b},
-                                           {0x22, 0x23}, {0x2a, 0x2b}, {0x32, 0x33}, {0x38, 0x3b},
-                                           {0x63, 0x63}, {0x69, 0x69}, {0x6b, 0x6b}, {0x84, 0x85},
-                                           {0x8a, 0x8b}};
-    static const uint8_t writes_one[][2] = {{0x88, 0x89}, {0x8f, 0x8f}, {0xc6, 0xc7}};
-    static const uint8_t reads_two[][2] = {{0x10, 0x10}, {0x12, 0x12}, {0x14, 0x16}, {0x28, 0x28},
-                                           {0x2a, 0x2a}, {0x2c, 0x2f}, {0x40, 0x4f}, {0x51, 0x6f},
-                                           {0x74, 0x76}, {0xb6, 0xb7}, {0xbe, 0xbf}, {0xaf, 0xaf},
-                                           {0xf0, 0xf0}};
-    static const uint8_t writes_two[][2] = {{0x11, 0x11}, {0x13, 0x13}, {0x17, 0x17}, {0x29, 0x29},
-                                            {0x2b, 0x2b}, {0x7f, 0x7f}, {0x90, 0x9f}, {0xe7, 0xe7}};
-    int is_one = r->map == MAP_ONE;
-    int is_compare = is_one && r->opcode >= 0x80 && r->opcode <= 0x83 && r->reg == 7;
-    int is_test = is_one && (r->opcode & 0xfe) == 0xf6 && r->reg != 2 && r->reg != 3;
-    int is_indirect = is_one && r->opcode == 0xff && (r->reg == 2 || r->reg == 4 || r->reg == 6);
-    if ((is_one && IN(r->opcode, reads_one)) || is_compare || is_test || is_indirect ||
-        (r->map == MAP_0F && IN(r->opcode, reads_two)))
-        out->access = TB_ACCESS_READ;
-    else if ((is_one && IN(r->opcode, writes_one)) ||
-             (r->map == MAP_0F && IN(r->opcode, writes_two)))
-        out->access = TB_ACCESS_WRITE;
-}
-
-static unsigned word_bytes(const struct reader *r)
-{
-    if (r->is_wide)
-        return 8;
-    return r->prefix == PREFIX_66 ? 2 : 4;
-}
-
-static void find_bytes(const struct reader *r, struct tb_insn *out)
-{
-    static const uint8_t bytes_of_one[][2] = {{0x80, 0x80}, {0x84, 0x84}, {0x86, 0x86},
-                                              {0x88, 0x88}, {0x8a, 0x8a}, {0xc0, 0xc0},
-                                              {0xc6, 0xc6}, {0xf6, 0xf6}, {0xfe, 0xfe}};
-    if (r->map == MAP_ONE && r->opcode < 0x40)
-        out->bytes = r->opcode & 1 ? word_bytes(r) : 1;
-    else if (r->map == MAP_ONE && IN(r->opcode, bytes_of_one))
-        out->bytes = 1;
-    else if (out->kind == TB_INSN_CALL || out->kind == TB_INSN_JUMP)
-        out->bytes = 8;
-    else if (r->map == MAP_ONE && (r->opcode < 0xd0 || r->opcode > 0xdf) && r->opcode != 0x63)
-        out->bytes = word_bytes(r);
-    else if (r->map == MAP_0F && (r->opcode & 0xf0) == 0x40)
-        out->bytes = word_bytes(r);
-    else if (r->map == MAP_0F && (r->opcode == 0xb6 || r->opcode == 0xbe))
-        out->bytes = 1;
-    else if (r->map == MAP_0F && (r->opcode == 0xb7 || r->opcode == 0xbf))
-        out->bytes = 2;
-}
-
-/* movaps and its kind want it always; SSE arithmetic on 16 bytes does where it is not behind VEX.
- */
-static void find_alignment(const struct reader *r, struct tb_insn *out)
-{
-    static const uint8_t moves[][2] = {{0x28, 0x29}, {0x2b, 0x2b}};
-    static const uint8_t moves_66[][2] = {{0x6f, 0x6f}, {0x7f, 0x7f}, {0xe7, 0xe7}};
-    static const uint8_t packed[][2] = {{0x14, 0x15}, {0x54, 0x59}, {0x5c, 0x5f}, {0xc6, 0xc6}};
-    static const uint8_t packed_66[][2] = {{0x60, 0x6d}, {0x70, 0x70}, {0x74, 0x76},
-                                           {0xd1, 0xd5}, {0xd8, 0xdf}, {0xe0, 0xe5},
-                                           {0xe8, 0xef}, {0xf1, 0xf6}, {0xf8, 0xfe}};
-    int is_66 = r->prefix == PREFIX_66;
-    if (r->map != MAP_0F || (r->prefix != NO_PREFIX && !is_66))
-        return;
-    if (IN(r->opcode, moves) || (is_66 && IN(r->opcode, moves_66)))
-        out->alignment = r->is_vex ? r->vector_bytes : 16;
-    else if (!r->is_vex && (IN(r->opcode, packed) || (is_66 && IN(r->opcode, packed_66))))
-        out->alignment = 16;
-    if (out->alignment > 0)
-        out->bytes = out->alignment;
 }
 
 int tb_insn_decode(const uint8_t *code, size_t len, struct tb_insn *out)
 {
-    struct reader r = {.code = code, .len = len};
+    struct tb_insn_reader r = {.code = code, .len = len};
     memset(out, 0, sizeof(*out));
     out->base = out->index = out->operand = TB_INSN_NO_REG;
     int err = read_opcode(&r);
-    if (r.is_vex || (!err && r.map == MAP_ONE && r.opcode == 0x62))
+    if (r.is_vex)
         out->kind = TB_INSN_VECTOR;
-    if (!err && r.map == MAP_ONE && r.opcode == 0x62)
-        return -ENOTSUP;
     if (!err && has_modrm(&r))
         err = read_modrm(&r, out);
     if (!err && r.map == MAP_ONE && r.opcode == 0xcd)
@@ -368,14 +220,7 @@ int tb_insn_decode(const uint8_t *code, size_t len, struct tb_insn *out)
         err = -ENOTSUP; /* XOP */
     if (err)
         return err;
-    find_kind(&r, out);
-    find_bytes(&r, out);
-    if (r.map == MAP_ONE && r.opcode == 0x8d) /* lea touches nothing */
-        out->has_memory = 0;
-    if (out->has_memory) {
-        find_access(&r, out);
-        find_alignment(&r, out);
-    }
+    tb_insn_classify(&r, out);
     return 0;
 }
 

@@ -2,8 +2,8 @@
  * Pure.
  *
  * 1. Known are the kind of instruction and the memory operand of all that have a ModRM byte in the
- *    one-byte map and in 0F, 0F38, 0F3A, also behind VEX; not EVEX, nor operands that are implied
- *    (string instructions, push, pop).
+ *    one-byte map and in 0F, 0F38, 0F3A, also behind VEX and EVEX; not those of gathers and of EVEX
+ *    with an offset of one byte, nor operands that are implied (string instructions, push, pop).
  * 2. It reads the bytes it is given and no others; what is cut short or not known is refused. */
 #ifndef TB_AGENT_DECODE_H
 #define TB_AGENT_DECODE_H
@@ -45,7 +45,7 @@ struct tb_insn {
     int is_signed; /* of a division */
 };
 
-/* 0; -ENODATA: cut short; -ENOTSUP: not known, but out->kind may be TB_INSN_VECTOR. */
+/* 0; -ENODATA: cut short; -ENOTSUP: not known. Then out->kind may be TB_INSN_VECTOR still. */
 int tb_insn_decode(const uint8_t *code, size_t len, struct tb_insn *out);
 /* The address of the memory operand by these registers (gregset_t). False when it has none, or one
  * that cannot be told. */

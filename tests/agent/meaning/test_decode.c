@@ -204,14 +204,35 @@ static void prefixes_without_end_are_refused(void **state)
     assert_int_equal(tb_insn_decode(code, sizeof(code), &insn), -ENODATA);
 }
 
-static void evex_is_known_as_such_only(void **state)
+static void evex_operands_are_told_where_they_can_be(void **state)
 {
-    static const uint8_t code[] = {0x62, 0xf1, 0x7c, 0x48, 0x10, 0x00};
+    static const uint8_t plain[] = {0x62, 0xf3, 0x7d, 0x20, 0x3f, 0x07, 0x00};  /* vpcmpeqb [rdi] */
+    static const uint8_t scaled[] = {0x62, 0xf1, 0xfe, 0x28, 0x6f, 0x46, 0x01}; /* [rsi+0x20] */
+    static const uint8_t aligned[] = {0x62, 0xf1, 0x7d, 0x48, 0x6f, 0x00};      /* vmovdqa32 zmm */
+    uint64_t regs[TB_CRASH_N_REGS] = {[TB_RDI] = 8};
+    uint64_t address = 0;
     struct tb_insn insn;
     (void)state;
-    assert_int_equal(tb_insn_decode(code, sizeof(code), &insn), -ENOTSUP);
+    assert_int_equal(tb_insn_decode(plain, sizeof(plain), &insn), 0);
     assert_int_equal(insn.kind, TB_INSN_VECTOR);
-    assert_false(insn.has_memory);
+    assert_int_equal(insn.base, TB_RDI);
+    assert_true(tb_insn_address(&insn, regs, &address));
+    assert_true(address == 8);
+    assert_int_equal(tb_insn_decode(scaled, sizeof(scaled), &insn), 0);
+    assert_false(tb_insn_address(&insn, regs, &address));
+    assert_int_equal(tb_insn_decode(aligned, sizeof(aligned), &insn), 0);
+    assert_int_equal(insn.alignment, 64);
+}
+
+static void gathers_have_no_one_address(void **state)
+{
+    static const uint8_t code[] = {0xc4, 0xe2, 0x6d, 0x90, 0x04, 0x8f}; /* vpgatherdd */
+    uint64_t regs[TB_CRASH_N_REGS] = {0};
+    uint64_t address;
+    struct tb_insn insn;
+    (void)state;
+    assert_int_equal(tb_insn_decode(code, sizeof(code), &insn), 0);
+    assert_false(tb_insn_address(&insn, regs, &address));
 }
 
 /* Every first three bytes there are, with nothing and with much behind them: for the sanitizers. */
@@ -246,7 +267,8 @@ int main(void)
         cmocka_unit_test(vector_moves_say_what_alignment_they_want),
         cmocka_unit_test(what_is_cut_short_is_refused),
         cmocka_unit_test(prefixes_without_end_are_refused),
-        cmocka_unit_test(evex_is_known_as_such_only),
+        cmocka_unit_test(evex_operands_are_told_where_they_can_be),
+        cmocka_unit_test(gathers_have_no_one_address),
         cmocka_unit_test(any_bytes_are_safe),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

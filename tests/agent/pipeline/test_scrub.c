@@ -141,6 +141,10 @@ static const struct {
     {"{\"a\":\"\\u00e9 password=x\\ny\"}", "{\"a\":\"\xc3\xa9 password=********\\ny\"}"},
     {"{\"attributes\":[{\"key\":\"session_id\",\"value\":\"abc\"}]}",
      "{\"attributes\":[{\"key\":\"session_id\",\"value\":\"abc\"}]}"},
+    {"{\"custom\":{\"native\":{\"meaning\":\"uncaught E: \\\"login password=x\\\"\",\"exception\":{"
+     "\"type\":\"E\",\"what\":\"login password=x\"}}}}",
+     "{\"custom\":{\"native\":{\"meaning\":\"uncaught E: \\\"login password=********\\\"\","
+     "\"exception\":{\"type\":\"E\",\"what\":\"login password=********\"}}}}"},
     {"{}", "{}"},
 };
 
