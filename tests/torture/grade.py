@@ -280,7 +280,7 @@ def plain(sentence):
 
 
 def grade_meaning(mode, data, knows):
-    """What was seen instead, or nothing. How an unseen death came is known to an agent that was there."""
+    """What was seen instead, or nothing. knows: how an unseen death came is known, and it came."""
     meaning = data["custom"]["native"].get("meaning", "")
     name = signal.Signals(mode.signal).name
     if not meaning or meaning == name:
@@ -333,7 +333,7 @@ def grade_report(mode, reports, n_threads, knows, hangs):
     if not reports or not mode.wants_report:
         return failed
     data = report_of(mode, reports)
-    meaning = grade_meaning(mode, data, knows)
+    meaning = grade_meaning(mode, data, knows and not hangs)
     if meaning:
         failed["meaning"] = meaning
     if mode.flags & UNSEEN:
@@ -365,7 +365,8 @@ def grade(mode, round_):
     bare, death = round_.bare[mode.name], round_.deaths[mode.name]
     reports = round_.reports.get(mode.name, [])
     failed = grade_report(mode, reports, round_.n_threads, round_.has_agent, not bare.end)
-    round_.sentences[mode.name] = sentence_of(mode, reports)
+    if bare.end:
+        round_.sentences[mode.name] = sentence_of(mode, reports)
     if death.end != bare.end:
         failed["end"] = f"{death.end}, bare {bare.end}"
     if not core.is_alike(death.core, bare.core, not mode.flags & NO_THREADS):
