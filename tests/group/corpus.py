@@ -6,7 +6,7 @@
 
 1. One program in three forms: as it was linked, with its debug data in a file of its own, and
    stripped; it exports its functions (-rdynamic). The forms have one build ID, so each has an agent's
-   state of its own.
+   state of its own, which ends with it.
 2. A rebuild (again) is made in another folder from sources whose lines have moved.
 3. Every fault is an item: one that is missing or is there twice is an error.
 """
@@ -142,45 +142,46 @@ class Corpus:
         with concurrent.futures.ThreadPoolExecutor(2) as pool:
             list(pool.map(lambda w: compile_build(w[0], self.at(w[0])), self.wanted))
             self.bugs = self.read_list()
-            list(pool.map(self.die, self.wanted))
-        forms = [form for form in FORMS if any(form in w[1] for w in self.wanted)]
-        return [o for form in forms for o in self.read(form)]
-
-    def env(self, form):
-        env = towbar.clean_environment(self.folder)
-        env.update(TOWBAR_SPOOL=os.path.join(self.folder, "spool-" + form),
-                   TOWBAR_ENVIRONMENT="corpus", ASAN_OPTIONS=towbar.LEAVE_SIGNALS + ":detect_leaks=0",
-                   UBSAN_OPTIONS=towbar.LEAVE_SIGNALS, TSAN_OPTIONS=towbar.LEAVE_SIGNALS)  # fmt: skip
-        return env
+            return [o for found in pool.map(self.die, self.wanted) for o in found]
 
     def read_list(self):
-        lines = run([self.program(self.wanted[0][0]), "--list"], env=self.env("debug")).splitlines()
+        lines = run([self.program(self.wanted[0][0]), "--list"], env=self.env("")).splitlines()
         bugs = dict(line.split() for line in lines)
         if towbar.SANITIZE:
             bugs = {f: bug for f, bug in bugs.items() if not f.startswith(NOT_SANITIZED)}
         return bugs
 
+    def env(self, spool):
+        env = towbar.clean_environment(self.folder)
+        env.update(TOWBAR_SPOOL=spool, TOWBAR_ENVIRONMENT="corpus",
+                   ASAN_OPTIONS=towbar.LEAVE_SIGNALS + ":detect_leaks=0",
+                   UBSAN_OPTIONS=towbar.LEAVE_SIGNALS, TSAN_OPTIONS=towbar.LEAVE_SIGNALS)  # fmt: skip
+        return env
+
     def die(self, wanted):
+        """The occurrences of a build, form by form: a spool of all would be over its limit."""
         build, forms, runs = wanted
         number = str(self.wanted.index(wanted))
+        found = []
         for form in forms:
             program = os.path.join(make_form(self.at(build), form), "relayd")
-            run([program, number, str(runs), *self.bugs], env=self.env(form))
+            spool, state = (os.path.join(self.at(build), f"{what}-{form}") for what in ("spool", "state"))
+            run([program, number, str(runs), *self.bugs], env=self.env(spool))
+            found += self.drain(spool, state, form)
+            shutil.rmtree(spool)
+            shutil.rmtree(state)
+        due = sorted((form, f, n) for form in forms for f in self.bugs for n in range(runs))
+        wrong = collections.Counter(due)
+        wrong.subtract((o.form, o.fault, o.run) for o in found)
+        if any(wrong.values()):
+            raise RuntimeError(f"{build}: {[(*k, n) for k, n in wrong.items() if n]}")
+        return found
 
-    def read(self, form):
-        spool, state = (os.path.join(self.folder, f"{what}-{form}") for what in ("spool", "state"))
+    def drain(self, spool, state, form):
         env = towbar.clean_environment(self.folder)
         run([towbar.binary("towbard"), "--once", "--spool", spool, "--state-dir", state], env=env)
         text = run([towbar.binary("towbar"), "occurrences", "--json", "--state-dir", state], env=env)
-        found = [self.occurrence(json.loads(line), form) for line in text.split("\n") if line]
-        due = sorted((w[0], fault, n) for w in self.wanted if form in w[1]
-                     for fault in self.bugs for n in range(w[2]))  # fmt: skip
-        there = sorted((o.build, o.fault, o.run) for o in found)
-        if due != there:
-            wrong = collections.Counter(due)
-            wrong.subtract(there)
-            raise RuntimeError(f"{form}: {[(str(k[0]), *k[1:], n) for k, n in wrong.items() if n]}")
-        return found
+        return [self.occurrence(json.loads(line), form) for line in text.split("\n") if line]
 
     def occurrence(self, data, form):
         build, fault, n = data["code_version"].split(".")

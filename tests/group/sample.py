@@ -17,7 +17,7 @@ def add_sample(made):
     return made
 
 
-def add_all(made, runs=3):
+def add_all(made, runs=2):
     for compiler in filter(corpus.has, corpus.COMPILERS):
         for level in corpus.LEVELS:
             for pie in (True, False):

@@ -1,7 +1,7 @@
 """One bug, one item: the faults of relayd in many builds, over pairs of occurrences.
 
 TOWBAR_LONG=1: gcc and clang, four levels, PIE and not, each rebuilt, with debug data, with separate
-ones and stripped, three runs each, and docs/grouping.md is compared with the run (GROUP_PAGE=1
+ones and stripped, two runs each, and docs/grouping.md is compared with the run (GROUP_PAGE=1
 writes it). Else a sample."""
 
 import os
