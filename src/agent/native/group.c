@@ -63,21 +63,21 @@ static void clean_assertion(char *text, size_t cap)
     snprintf(last, cap - (size_t)(last - text), "%s", function);
 }
 
-/* What else tells bugs apart. Returns what it is. */
+/* What else tells bugs apart. Returns what stands before it in a sentence. */
 static const char *text_of(const struct tb_doc *item, char *out, size_t cap)
 {
     if (copy_at(item, "custom.native.format", out, cap))
-        return "format";
+        return "format: ";
     if (copy_at(item, "custom.native.assertion", out, cap)) {
         clean_assertion(out, cap);
-        return "assertion";
+        return ""; /* it says so itself */
     }
     if (copy_at(item, "custom.native.syscall.name", out, cap))
-        return "system call";
+        return "system call: ";
     int number = tb_doc_find(item, 0, "custom.native.syscall.number");
     if (number >= 0)
         snprintf(out, cap, "%d", (int)tb_doc_int(item, number, -1));
-    return "system call";
+    return "system call: ";
 }
 
 static int group_native(const struct tb_doc *item, struct tb_group *out)

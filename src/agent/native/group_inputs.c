@@ -92,7 +92,7 @@ static void say(const struct tb_group_inputs *in, struct tb_buf *why)
         say_end(in, why);
     }
     if (is_there(in->text))
-        tb_buf_addf(why, "; %s: %s", in->text_is, in->text);
+        tb_buf_addf(why, "; %s%s", in->text_is, in->text);
 }
 
 static void write_list(struct tb_json *j, const char *key, const char (*names)[TB_GROUP_NAME_BYTES],

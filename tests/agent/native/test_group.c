@@ -269,13 +269,17 @@ static void the_inputs_of_other_kinds_say_why_too(void **state)
         const char *item;
         int is_native;
         const char *why;
-    } cases[] = {{"{\"fingerprint\":\"mine\"}", 0, "which the client has sent"},
-                 {"{\"body\":{\"trace\":{}}}", 0, "methods of the whole stack"},
-                 {"{\"body\":{\"trace_chain\":[]}}", 0, "of all exceptions in the chain"},
-                 {"{\"body\":{\"message\":{\"body\":\"x\"}}}", 0, "without times, numbers"},
-                 {"{\"body\":{\"trace\":{\"frames\":[]}}}", 1, "no function of the program"},
-                 {"{\"custom\":{\"native\":{\"kind\":\"vanished\",\"executable\":\"job\"}}}", 1,
-                  "executable job"}};
+    } cases[] = {
+        {"{\"fingerprint\":\"mine\"}", 0, "which the client has sent"},
+        {"{\"body\":{\"trace\":{}}}", 0, "methods of the whole stack"},
+        {"{\"body\":{\"trace_chain\":[]}}", 0, "of all exceptions in the chain"},
+        {"{\"body\":{\"message\":{\"body\":\"x\"}}}", 0, "without times, numbers"},
+        {"{\"body\":{\"trace\":{\"frames\":[]}}}", 1, "no function of the program"},
+        {"{\"custom\":{\"native\":{\"assertion\":\"assertion failed: n in f\"}}}", 1,
+         "; assertion failed: n in f\""},
+        {"{\"custom\":{\"native\":{\"syscall\":{\"number\":9}}}}", 1, "; system call: 9\""},
+        {"{\"custom\":{\"native\":{\"kind\":\"vanished\",\"executable\":\"job\"}}}", 1,
+         "executable job"}};
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct tb_group out;
