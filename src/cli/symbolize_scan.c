@@ -17,7 +17,7 @@ static size_t read_digits(const char *text, uint64_t *out)
     static const char digits[] = "0123456789abcdef";
     size_t n = 0;
     *out = 0;
-    for (; text[n] != '\0' && n <= DIGITS_MAX; n++) {
+    for (; n <= DIGITS_MAX && text[n] != '\0'; n++) {
         char c = text[n] >= 'A' && text[n] <= 'F' ? (char)(text[n] - 'A' + 'a') : text[n];
         const char *digit = strchr(digits, c);
         if (digit == NULL)

@@ -187,7 +187,8 @@ int tb_symbol_sandbox_builder(pid_t parent, int deadline_ms)
 {
     const rlim_t gib = (rlim_t)1 << 30;
     const struct itimerval timer = {
-        .it_value = {.tv_sec = deadline_ms / 1000, .tv_usec = deadline_ms % 1000 * 1000}};
+        .it_value = {.tv_sec = deadline_ms / 1000,
+                     .tv_usec = (suseconds_t)(deadline_ms % 1000) * 1000}};
     sigset_t alarm_only;
     int err;
     sigemptyset(&alarm_only);

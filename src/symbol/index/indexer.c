@@ -72,7 +72,7 @@ static int run_child(const struct tb_symbol_index_input *input, uint8_t *mem, in
     pid_t parent = getpid();
     pid_t pid = fork();
     if (pid < 0)
-        return -errno;
+        return -ENOMEM; /* or a limit: -EAGAIN means another thing to callers */
     if (pid == 0)
         build(input, mem, parent, deadline_ms);
     while (waitpid(pid, &status, 0) < 0) {
