@@ -74,6 +74,13 @@ static const struct name end_meanings[] = {
      "a fault that the library's handler did not see: its signal was blocked, or the program had "
      "set another handler or none, or there was no stack for it"},
     {SIGSYS, 0, "a system call forbidden by seccomp, whose filter lets no handler run"},
+    {SIGABRT, 0,
+     "abort() or somebody's SIGABRT, which the library's handler did not see: the program ignored "
+     "it, or had set another handler"},
+    {SIGUSR1, 0, "a signal for which there was no handler"},
+    {SIGUSR2, 0, "a signal for which there was no handler"},
+    {SIGVTALRM, 0, "a timer for which there was no handler"},
+    {SIGPROF, 0, "a timer for which there was no handler"},
     {SIGQUIT, 0, "a request to quit, from a terminal or a program"},
     {SIGXCPU, 0, "the limit of processor time (RLIMIT_CPU)"},
     {SIGXFSZ, 0, "a write past the limit of file sizes (RLIMIT_FSIZE)"},

@@ -52,6 +52,8 @@ static void signals_that_end_a_process_have_names_and_reasons(void **state)
     assert_non_null(strstr(tb_signal_end_meaning(SIGPIPE), "nobody reads"));
     assert_non_null(strstr(tb_signal_end_meaning(SIGSYS), "seccomp"));
     assert_string_equal(tb_signal_end_meaning(SIGBUS), tb_signal_end_meaning(SIGSEGV));
+    assert_non_null(strstr(tb_signal_end_meaning(SIGABRT), "abort()"));
+    assert_non_null(strstr(tb_signal_end_meaning(SIGUSR1), "no handler"));
     assert_null(tb_signal_end_meaning(SIGKILL));
     assert_null(tb_signal_end_meaning(99));
 }
