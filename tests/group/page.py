@@ -24,7 +24,7 @@ def strays(groups, key=rules.agent):
     by_key = collections.defaultdict(set)
     for group in groups:
         for o in group:
-            by_bug[o.fault][key(o)].add(f"{o.build}/{o.form}")
+            by_bug[o.fault][key(o)].add(f"{o.build.compiler} {o.build.level}")
             by_key[key(o)].add(o.bug)
     for bug, keys in sorted(by_bug.items()):
         if len(keys) > 1:
