@@ -89,6 +89,7 @@ ROW(recall_same, "group.recall.same")
 ROW(recall_rebuild, "group.recall.rebuild")
 ROW(recall_separate, "group.recall.separate")
 ROW(recall_levels, "group.recall.levels")
+ROW(recall_intact, "group.recall.levels.intact")
 ROW(recall_stripped, "group.recall.stripped.same")
 ROW(recall_exported, "group.recall.stripped.exported")
 
@@ -99,6 +100,7 @@ const struct bench bench_group[] = {{"group.precision", "", precision},
                                     {"group.recall.rebuild", "", recall_rebuild},
                                     {"group.recall.separate", "", recall_separate},
                                     {"group.recall.levels", "", recall_levels},
+                                    {"group.recall.levels.intact", "", recall_intact},
                                     {"group.recall.stripped", "", recall_stripped},
                                     {"group.recall.stripped.exported", "", recall_exported}};
 const size_t bench_group_n = sizeof(bench_group) / sizeof(bench_group[0]);
