@@ -104,6 +104,12 @@ int tb_symbol_elf_read(const struct tb_symbol_elf *elf, uint64_t address, void *
     return 0;
 }
 
+bool tb_symbol_elf_is_written(const struct tb_symbol_elf *elf, uint64_t address)
+{
+    const struct tb_symbol_segment *s = find_segment(elf, address);
+    return s && (s->flags & PF_W);
+}
+
 bool tb_symbol_elf_is_code(const struct tb_symbol_elf *elf, uint64_t address)
 {
     const struct tb_symbol_segment *s = find_segment(elf, address);

@@ -40,6 +40,8 @@ void tb_symbol_elf_done(struct tb_symbol_elf *elf);
 /* Bytes that a running process has at address too: segments that are not written to. 0 or -EFAULT.
  */
 int tb_symbol_elf_read(const struct tb_symbol_elf *elf, uint64_t address, void *out, size_t len);
+/* In a segment that the process, or its loader, writes to. */
+bool tb_symbol_elf_is_written(const struct tb_symbol_elf *elf, uint64_t address);
 bool tb_symbol_elf_is_code(const struct tb_symbol_elf *elf, uint64_t address);
 /* The bytes of the section of that name as they are in the file, borrowed from elf; or NULL when
  * there is none, or nothing in it. */

@@ -66,6 +66,22 @@ static int read_any(void *arg, uint64_t address, void *out, size_t len)
     return -EFAULT;
 }
 
+/* For libunwind's parser. In C++ a function's unwind data name its personality routine by a pointer
+ * that the loader has written; it is followed, and what is found there is of no use to anybody. */
+static int read_tables(void *arg, uint64_t address, void *out, size_t len)
+{
+    const struct memory *m = arg;
+    if (read_module(arg, address, out, len) == 0)
+        return 0;
+    const struct tb_symbol_module *module = tb_symbol_modules_find(m->modules, address);
+    if (!module || !module->image || is_behind_copy(m, address, len) ||
+        !tb_symbol_elf_is_written(&module->image->elf, address - module->info->bias))
+        return -EFAULT;
+    if (!read_bytes(m->stack, m->stack_len, m->stack_address, address, out, len))
+        memset(out, 0, len);
+    return 0;
+}
+
 static int find_module(void *arg, uint64_t address, struct tb_rows_module *out)
 {
     const struct memory *m = arg;
@@ -123,7 +139,7 @@ static size_t walk(struct memory *m, const uint64_t regs[TB_CRASH_N_REGS], size_
         .ip = regs[RECORD_IP], .sp = regs[RECORD_SP], .bp = regs[RECORD_BP]};
     int cut = 0;
     size_t n_trusted = 0;
-    m->source = (struct tb_rows_source){m, find_module, read_module};
+    m->source = (struct tb_rows_source){m, find_module, read_tables};
     out->n = tb_unwind_walk(&ops, start, 1, frames, max, &cut);
     out->cut = cut != 0;
     for (size_t i = 0; i < out->n; i++) {
