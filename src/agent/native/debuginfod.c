@@ -206,13 +206,16 @@ static int is_new(struct tb_debuginfod *d, const char *hex, uid_t uid)
     size_t n_up = 0;
     for (size_t i = 0; i < d->options.n_urls; i++)
         n_up += may_ask(d, i);
-    return n_up > 0 && !tb_debuginfod_is_lacking(&d->memory, hex, uid, now_ns) &&
+    return n_up > 0 && tb_debuginfod_may_wait(&d->memory, now_ns) &&
+           !tb_debuginfod_is_lacking(&d->memory, hex, uid, now_ns) &&
            tb_debuginfod_admit(&d->memory, uid, now_ns);
 }
 
 static void fetch_one(struct tb_debuginfod *d, const char *hex, uint64_t deadline_ns)
 {
+    uint64_t begin_ns = tb_clock_mono_ns();
     enum outcome outcome = ask_all(d, hex, deadline_ns);
+    tb_debuginfod_waited(&d->memory, begin_ns, tb_clock_mono_ns());
     if (outcome == CAME) {
         memcpy(d->fetched.ids[d->fetched.n++], hex, strlen(hex) + 1);
         d->counts.fetched++;

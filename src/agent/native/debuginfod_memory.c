@@ -6,6 +6,8 @@
 
 #include "base/clock.h"
 
+static const uint64_t MINUTE_NS = 60 * (uint64_t)TB_NS_PER_S;
+
 int tb_debuginfod_is_id(const char *hex)
 {
     size_t len = strnlen(hex, TB_DEBUGINFOD_HEX_MAX + 1);
@@ -44,7 +46,6 @@ void tb_debuginfod_lacks(struct tb_debuginfod_memory *memory, const char *hex, u
 
 int tb_debuginfod_admit(struct tb_debuginfod_memory *memory, uid_t uid, uint64_t now_ns)
 {
-    const uint64_t minute_ns = 60 * (uint64_t)TB_NS_PER_S;
     int place = 0; /* its own, or that whose minute began first */
     for (int i = 0; i < TB_DEBUGINFOD_USERS; i++) {
         if (memory->users[i].n > 0 && memory->users[i].uid == uid) {
@@ -55,7 +56,7 @@ int tb_debuginfod_admit(struct tb_debuginfod_memory *memory, uid_t uid, uint64_t
             place = i;
     }
     int is_new = memory->users[place].n == 0 || memory->users[place].uid != uid ||
-                 now_ns - memory->users[place].from_ns >= minute_ns;
+                 now_ns - memory->users[place].from_ns >= MINUTE_NS;
     if (is_new) {
         memory->users[place].uid = uid;
         memory->users[place].n = 0;
@@ -65,4 +66,18 @@ int tb_debuginfod_admit(struct tb_debuginfod_memory *memory, uid_t uid, uint64_t
         return 0;
     memory->users[place].n++;
     return 1;
+}
+
+int tb_debuginfod_may_wait(struct tb_debuginfod_memory *memory, uint64_t now_ns)
+{
+    if (now_ns - memory->minute_ns >= MINUTE_NS) {
+        memory->minute_ns = now_ns;
+        memory->waited_ns = 0;
+    }
+    return memory->waited_ns < (uint64_t)TB_DEBUGINFOD_WAITS_S * TB_NS_PER_S;
+}
+
+void tb_debuginfod_waited(struct tb_debuginfod_memory *memory, uint64_t begin_ns, uint64_t now_ns)
+{
+    memory->waited_ns += now_ns - begin_ns;
 }

@@ -16,6 +16,7 @@ enum {
     TB_DEBUGINFOD_PER_MINUTE = 30, /* new build ids for each user */
     TB_DEBUGINFOD_NOT_FOUND_S = 3600,
     TB_DEBUGINFOD_NO_ANSWER_S = 300,
+    TB_DEBUGINFOD_WAITS_S = 20, /* that all records together may wait in a minute */
     TB_DEBUGINFOD_HEX_MIN = 16, /* digits of a build id: 8 bytes, lld's shortest */
     TB_DEBUGINFOD_HEX_MAX = 64,
 };
@@ -35,6 +36,7 @@ struct tb_debuginfod_memory {
         uint64_t from_ns; /* when its minute began */
     } users[TB_DEBUGINFOD_USERS];
     uint64_t servers_until_ns[TB_DEBUGINFOD_SERVERS]; /* not asked before */
+    uint64_t minute_ns, waited_ns; /* when a minute began, and what records waited since */
 };
 
 /* Is hex the lower-case hexadecimal form of a build id? */
@@ -47,5 +49,9 @@ void tb_debuginfod_lacks(struct tb_debuginfod_memory *memory, const char *hex, u
                          unsigned seconds, uint64_t now_ns);
 /* May one more be asked for, for uid? Counts it. */
 int tb_debuginfod_admit(struct tb_debuginfod_memory *memory, uid_t uid, uint64_t now_ns);
+/* May another record wait? For the first of a minute that is always so. */
+int tb_debuginfod_may_wait(struct tb_debuginfod_memory *memory, uint64_t now_ns);
+/* One has waited from begin_ns to now_ns. */
+void tb_debuginfod_waited(struct tb_debuginfod_memory *memory, uint64_t begin_ns, uint64_t now_ns);
 
 #endif

@@ -35,9 +35,9 @@ static void add_last(struct tb_wanted *wanted, const char *hex)
     memcpy(wanted->ids[wanted->n++], hex, strlen(hex) + 1);
 }
 
-/* Members of a list that have a build id by that name. */
-static int next_id(const struct tb_doc *doc, int node, const char *key,
-                   char hex[TB_DEBUGINFOD_HEX_MAX + 2])
+/* Has the node a build id by that name? */
+static int id_of(const struct tb_doc *doc, int node, const char *key,
+                 char hex[TB_DEBUGINFOD_HEX_MAX + 2])
 {
     return tb_doc_copy(doc, tb_doc_member(doc, node, key), hex, TB_DEBUGINFOD_HEX_MAX + 2) &&
            tb_debuginfod_is_id(hex);
@@ -49,23 +49,31 @@ static int first_of(const struct tb_doc *doc, const char *key)
     return list >= 0 ? tb_doc_at(doc, list)->first : -1;
 }
 
+/* What module m lacks, by what is said of it, or 0. */
+static int lacks_data(const struct tb_doc *doc, int m, char out[TB_DEBUGINFOD_HEX_MAX + 2])
+{
+    static const char *const words[] = {"symtab", "exported", "none", "debug"};
+    char symbols[16];
+    char note[8];
+    (void)tb_doc_copy(doc, tb_doc_member(doc, m, "symbols"), symbols, sizeof(symbols));
+    (void)tb_doc_copy(doc, tb_doc_member(doc, m, "note"), note, sizeof(note));
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+        if (strcmp(symbols, words[i]) == 0)
+            return id_of(doc, m, "missing", out) ||
+                   (strcmp(symbols, "debug") != 0 && note[0] == '\0' &&
+                    id_of(doc, m, "build_id", out));
+    return 0;
+}
+
 /* What the module whose build id is hex lacks, or 0. */
 static int lacks(const struct tb_doc *doc, const char *hex, char out[TB_DEBUGINFOD_HEX_MAX + 2])
 {
-    static const char *const words[] = {"symtab", "exported", "none"};
     char own[TB_DEBUGINFOD_HEX_MAX + 2];
-    char symbols[16];
     for (int m = first_of(doc, "modules"); m >= 0; m = tb_doc_at(doc, m)->next) {
-        if (!next_id(doc, m, "build_id", own) || strcmp(own, hex) != 0)
+        if (!id_of(doc, m, "build_id", own) || strcmp(own, hex) != 0)
             continue;
-        (void)tb_doc_copy(doc, tb_doc_member(doc, m, "symbols"), symbols, sizeof(symbols));
-        for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-            if (strcmp(symbols, words[i]) != 0)
-                continue;
-            if (!next_id(doc, m, "missing", out))
-                memcpy(out, own, sizeof(own));
+        if (lacks_data(doc, m, out))
             return 1;
-        }
     }
     return 0;
 }
@@ -75,7 +83,7 @@ static void read_frames(const struct tb_doc *doc, struct tb_wanted *out)
 {
     char hex[TB_DEBUGINFOD_HEX_MAX + 2];
     for (int f = first_of(doc, "frames"); f >= 0; f = tb_doc_at(doc, f)->next)
-        if (next_id(doc, f, "build_id", hex))
+        if (id_of(doc, f, "build_id", hex))
             add_last(out, hex);
 }
 

@@ -15,7 +15,8 @@ struct tb_wanted {
 };
 
 /* Of the modules that the frames are in, the innermost first: the build id of each that has no
- * DWARF data and no debug file, or that of the file dwz made where that is what is missing. Threads
+ * DWARF data and no debug file, or that of the file dwz made, where that is missing. Where a
+ * note says that something else stood in the way there are data, and more would not help. Threads
  * other than the one that crashed count for nothing here: often only the names of their functions
  * were looked for. */
 void tb_wanted_read(const char *answer, size_t len, struct tb_wanted *out);

@@ -88,14 +88,16 @@ static struct tb_symbol_index_origin origin_of(const struct tb_symbol_image *deb
     return origin;
 }
 
-/* The file that dwz made beside the module, else beside its debug file. */
+/* The file that dwz made beside that which has the debug data. */
 static struct tb_symbol_image *alternate_of(const struct tb_symbol_modules *modules,
                                             struct tb_symbol_module *module,
                                             const struct tb_symbol_image *image,
                                             const struct tb_symbol_image *debug)
 {
-    struct tb_symbol_image *found = tb_symbol_module_alternate(modules, module, image);
-    return found || !debug ? found : tb_symbol_module_alternate(modules, module, debug);
+    size_t len;
+    if (!tb_symbol_elf_section(image->elf.elf, ".debug_info", &len))
+        image = debug;
+    return image ? tb_symbol_module_alternate(modules, module, image) : NULL;
 }
 
 static bool is_same_origin(const struct tb_symbol_index_origin *a,
@@ -104,12 +106,14 @@ static bool is_same_origin(const struct tb_symbol_index_origin *a,
     return a->debug_bytes == b->debug_bytes && a->debug_mtime_ns == b->debug_mtime_ns;
 }
 
-/* Was it built from the debug file that is there now? One with debug data of its own needs none. */
+/* Was it built from the debug file that is there now? One with debug data of its own needs none,
+ * but for what dwz has moved. */
 static bool is_current(const struct tb_symbol_modules *modules, struct tb_symbol_module *module,
                        const struct tb_symbol_index *index)
 {
     static const struct tb_symbol_index_origin none;
-    if ((index->flags & TB_SYMBOL_INDEX_LINES) && is_same_origin(&index->origin, &none))
+    if ((index->flags & TB_SYMBOL_INDEX_LINES) && is_same_origin(&index->origin, &none) &&
+        !alternate_of(modules, module, module->image, NULL))
         return true;
     const struct tb_symbol_image *debug = tb_symbol_module_debug(modules, module);
     struct tb_symbol_index_origin now =
@@ -154,9 +158,7 @@ static void use(struct tb_symbol_module *module, struct tb_symbol_shelved *shelv
     uint32_t flags = shelved->index.flags;
     module->shelved = shelved;
     module->index = &shelved->index;
-    if (flags & TB_SYMBOL_INDEX_LINES)
-        tb_symbol_module_found_debug(module);
-    else
+    if (!(flags & TB_SYMBOL_INDEX_LINES))
         tb_symbol_module_note_zstd(module);
     if (!module->note && (flags & TB_SYMBOL_INDEX_PARTIAL))
         module->note = "some of the debug data could not be read";

@@ -19,7 +19,7 @@ enum { SERVERS = 2, UID = 1000, TIMEOUT_MS = 5000, CACHE_BYTES = 1 << 20 };
 
 /* ---- the clock ---- */
 
-static uint64_t added_ns;
+static _Atomic uint64_t added_ns;
 
 uint64_t __real_tb_clock_mono_ns(void);
 uint64_t __wrap_tb_clock_mono_ns(void);
@@ -41,13 +41,16 @@ static struct tb_debuginfod *debuginfod;
 static char urls[SERVERS][64];
 static char *url_list[SERVERS] = {urls[0], urls[1]};
 
+static _Atomic unsigned takes_s; /* each answer */
+
 static struct http_answer answer_of(void *arg, const struct http_request *request)
 {
     (void)request;
+    let_pass(takes_s);
     return *(struct http_answer *)arg;
 }
 
-static void start(unsigned timeout_ms, uint64_t cache_bytes)
+static void start_with(unsigned timeout_ms, uint64_t cache_bytes, struct tb_symbol_store *indexes)
 {
     static char folder[512];
     (void)snprintf(folder, sizeof(folder), "%s", in_folder("debuginfod"));
@@ -55,14 +58,21 @@ static void start(unsigned timeout_ms, uint64_t cache_bytes)
                                                   .n_urls = SERVERS,
                                                   .timeout_ms = timeout_ms,
                                                   .folder = folder,
-                                                  .cache_bytes = cache_bytes};
+                                                  .cache_bytes = cache_bytes,
+                                                  .indexes = indexes};
     tb_debuginfod_free(debuginfod);
     assert_int_equal(tb_debuginfod_new(&options, &debuginfod), 0);
+}
+
+static void start(unsigned timeout_ms, uint64_t cache_bytes)
+{
+    start_with(timeout_ms, cache_bytes, NULL);
 }
 
 static int begin(void **state)
 {
     added_ns = 0;
+    takes_s = 0;
     debuginfod = NULL;
     if (make_test_folder(state) != 0)
         return -1;
@@ -224,6 +234,19 @@ static void record_waits_no_longer_than_it_may(void **state)
     expect_requests(1, 1);
 }
 
+static void all_records_together_wait_so_long_in_a_minute(void **state)
+{
+    (void)state;
+    takes_s = 7;
+    for (unsigned i = 0; i < 10; i++)
+        assert_int_equal(fetch(made_up(i)), 0);
+    expect_requests(3, 0);
+    takes_s = 0;
+    let_pass(60);
+    assert_int_equal(fetch(made_up(3)), 0);
+    expect_requests(4, 1);
+}
+
 static void what_is_no_elf_file_or_too_long_is_not_kept(void **state)
 {
     static const struct http_answer bad[] = {
@@ -329,6 +352,35 @@ static void files_take_no_more_than_they_may(void **state)
     expect_requests(5, 1);
 }
 
+/* An index of 60 KiB leaves room for one file. */
+static void indexes_come_first(void **state)
+{
+    static char body[30 << 10];
+    struct tb_symbol_store *indexes = NULL;
+    struct tb_symbol_store_counts counts;
+    (void)state;
+    memset(body, 'x', sizeof(body) - 1);
+    memcpy(body, "\177ELF", 4);
+    answers[0] = (struct http_answer){HTTP_ANSWER, 200, NULL, body};
+    assert_int_equal(mkdir(in_folder("symbols"), 0700), 0);
+    assert_int_equal(mkdir(in_folder("symbols/ab"), 0700), 0);
+    const char *path = put_file("symbols/ab/cdef0123456789-0.tbx", "");
+    assert_int_equal(truncate(path, 60 << 10), 0);
+    assert_int_equal(tb_symbol_store_open(test_folder, 100 << 10, &indexes), 0);
+    tb_symbol_store_count(indexes, &counts);
+    assert_int_equal(counts.bytes, 60 << 10);
+    start_with(TIMEOUT_MS, 100 << 10, indexes);
+    for (unsigned i = 1; i <= 3; i++) {
+        assert_int_equal(fetch(made_up(i)), 1);
+        judge(made_up(i), "debug");
+        assert_true(is_stored(made_up(i)));
+        assert_false(is_stored(made_up(i - 1)));
+    }
+    tb_debuginfod_free(debuginfod);
+    debuginfod = NULL;
+    tb_symbol_store_close(indexes);
+}
+
 static void folder_that_cannot_be_made_is_said(void **state)
 {
     (void)state;
@@ -347,11 +399,13 @@ int main(void)
         TEST(not_found_is_remembered_for_an_hour),
         TEST(server_that_fails_is_left_alone_for_five_minutes),
         TEST(record_waits_no_longer_than_it_may),
+        TEST(all_records_together_wait_so_long_in_a_minute),
         TEST(what_is_no_elf_file_or_too_long_is_not_kept),
         TEST(what_helps_nothing_goes_for_this_user_for_an_hour),
         TEST(file_that_needs_another_one_is_kept),
         TEST(storm_of_made_up_build_ids_is_held_to_so_many_a_minute),
         TEST(files_take_no_more_than_they_may),
+        TEST(indexes_come_first),
         TEST(folder_that_cannot_be_made_is_said),
     };
     setenv("no_proxy", "*", 1);

@@ -110,6 +110,18 @@ static void more_users_than_places_push_out_the_oldest(void **state)
     assert_true(tb_debuginfod_admit(&memory, 1, 50 * SECOND));
 }
 
+static void all_records_together_wait_so_long_in_a_minute(void **state)
+{
+    (void)state;
+    assert_true(tb_debuginfod_may_wait(&memory, 100 * SECOND));
+    tb_debuginfod_waited(&memory, 100 * SECOND, 119 * SECOND);
+    assert_true(tb_debuginfod_may_wait(&memory, 120 * SECOND));
+    tb_debuginfod_waited(&memory, 120 * SECOND, 121 * SECOND);
+    assert_false(tb_debuginfod_may_wait(&memory, 121 * SECOND));
+    assert_false(tb_debuginfod_may_wait(&memory, 159 * SECOND));
+    assert_true(tb_debuginfod_may_wait(&memory, 160 * SECOND));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -118,6 +130,7 @@ int main(void)
         cmocka_unit_test_setup(what_did_not_help_one_user_may_help_another, begin),
         cmocka_unit_test_setup(full_memory_forgets_first_what_is_over_first, begin),
         cmocka_unit_test_setup(each_user_has_so_many_new_ones_in_a_minute, begin),
+        cmocka_unit_test_setup(all_records_together_wait_so_long_in_a_minute, begin),
         cmocka_unit_test_setup(more_users_than_places_push_out_the_oldest, begin),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -142,6 +142,31 @@ static void bomb_is_given_up_at_the_limit(void **state)
     tb_buf_done(&packed);
 }
 
+static void bomb_in_a_module_costs_the_names_it_would_have_alone(void **state)
+{
+    struct subject s;
+    struct tb_buf packed;
+    char bomb[512];
+    char argument[600];
+    char path[512];
+    (void)state;
+    make("head -c 167772160 /dev/zero | xz -0", &packed);
+    FILE *file = fopen(in_folder(bomb, "bomb"), "we");
+    assert_non_null(file);
+    assert_int_equal(fwrite(packed.data, 1, packed.len, file), packed.len);
+    assert_int_equal(fclose(file), 0);
+    (void)snprintf(argument, sizeof(argument), ".gnu_debugdata=%s", bomb);
+    RUN("strip", "-o", in_folder(path, "victim"), original);
+    RUN("objcopy", "--add-section", argument, path);
+    run_subject(path, &s);
+    cJSON *answer = ask(&config, &s);
+    assert_string_not_equal(symbols_of(answer, "victim"), "symtab");
+    assert_true(n_frames_of(answer) >= 3);
+    assert_string_equal(text_of(frame_at(answer, 0), "method"), "<unknown>");
+    cJSON_Delete(answer);
+    tb_buf_done(&packed);
+}
+
 static void stream_that_asks_for_too_much_memory_is_refused(void **state)
 {
     struct tb_buf packed;
@@ -234,6 +259,7 @@ int main(void)
         cmocka_unit_test(names_are_those_of_the_symbol_table),
         cmocka_unit_test(module_without_it_has_none),
         cmocka_unit_test(bomb_is_given_up_at_the_limit),
+        cmocka_unit_test(bomb_in_a_module_costs_the_names_it_would_have_alone),
         cmocka_unit_test(stream_that_asks_for_too_much_memory_is_refused),
         cmocka_unit_test(as_much_as_is_packed_best_is_taken),
         cmocka_unit_test(what_is_no_stream_or_no_elf_file_is_refused),
