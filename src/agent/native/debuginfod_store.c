@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/fd.h"
 
 #define TMP_NAME "fetch.tmp"
@@ -80,6 +81,12 @@ static int put_in_place(int dirfd, int fd, const char *hex)
 {
     char folder[NAME_BYTES];
     char name[NAME_BYTES];
+    /* The kernel's own time is that of its last tick: of two files it would not tell the newer. */
+    uint64_t now_ns = tb_clock_wall_ns();
+    const struct timespec times[2] = {
+        {.tv_sec = (time_t)(now_ns / TB_NS_PER_S), .tv_nsec = (long)(now_ns % TB_NS_PER_S)},
+        {.tv_nsec = UTIME_OMIT}};
+    (void)futimens(fd, times);
     int err = tb_fd_sync(fd);
     if (err)
         return err;

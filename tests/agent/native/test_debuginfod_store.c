@@ -117,6 +117,18 @@ static void files_needed_longest_ago_go_first(void **state)
     assert_false(tb_debuginfod_store_has(dirfd_, made_up(N - 1)));
 }
 
+/* Also of files that came within one tick of the kernel's clock. */
+static void newest_file_goes_last(void **state)
+{
+    enum { BYTES = 8 << 10 };
+    (void)state;
+    for (unsigned i = 1; i <= 50; i++) {
+        put(made_up(i), BYTES);
+        assert_int_equal(tb_debuginfod_store_trim(dirfd_, BYTES), BYTES);
+        assert_true(tb_debuginfod_store_has(dirfd_, made_up(i)));
+    }
+}
+
 /* Indexes go by the time of change. */
 static void need_is_noted_in_the_time_of_access_alone(void **state)
 {
@@ -149,6 +161,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_an_agent_left_that_died_is_removed, begin, end),
         cmocka_unit_test_setup_teardown(folder_that_is_none_is_an_error, begin, end),
         cmocka_unit_test_setup_teardown(files_needed_longest_ago_go_first, begin, end),
+        cmocka_unit_test_setup_teardown(newest_file_goes_last, begin, end),
         cmocka_unit_test_setup_teardown(need_is_noted_in_the_time_of_access_alone, begin, end),
         cmocka_unit_test_setup_teardown(room_is_bounded_by_the_cache, begin, end),
     };
