@@ -253,8 +253,19 @@ class DamagedTest(Pretending):
             copy = bytearray(data)
             struct.pack_into(form, copy, at, value)
             found[name] = bytes(copy)
-        for section in (".debug_info", ".debug_line", ".debug_abbrev", ".debug_str", ".symtab", ".strtab"):
-            for what, at, value in (("size", 32, 1 << 40), ("offset", 24, 1 << 40), ("entry", 56, 0)):
+        for section in (
+            ".debug_info",
+            ".debug_line",
+            ".debug_abbrev",
+            ".debug_str",
+            ".symtab",
+            ".strtab",
+        ):
+            for what, at, value in (
+                ("size", 32, 1 << 40),
+                ("offset", 24, 1 << 40),
+                ("entry", 56, 0),
+            ):
                 copy = bytearray(data)
                 struct.pack_into("<Q", copy, section_header(data, section) + at, value)
                 found[f"{section[1:]}-{what}"] = bytes(copy)
@@ -279,7 +290,13 @@ class DamagedTest(Pretending):
             bomb = self.path("bomb")
             zipped = name.replace(".debug", ".zdebug")
             self.run_tool(
-                "objcopy", "--remove-section", name, "--add-section", f"{zipped}={section}", program, bomb
+                "objcopy",
+                "--remove-section",
+                name,
+                "--add-section",
+                f"{zipped}={section}",
+                program,
+                bomb,
             )
             with open(bomb, "rb") as file:
                 out["zlib-bomb" + name] = file.read()
@@ -292,7 +309,10 @@ class DamagedTest(Pretending):
             data = file.read()
         innocent, stack = self.innocent()
         crashes, innocents = {}, []
-        files = {**self.damaged(data), **self.bombs(program)}
+        damaged = self.damaged(data)
+        if not os.environ.get("TOWBAR_LONG"):
+            damaged = dict(list(damaged.items())[::4])
+        files = {**damaged, **self.bombs(program)}
         for n, (name, content) in enumerate(files.items()):
             # An ID for each, or what is known of one would do for all.
             own_id = bytes.fromhex("dada") + n.to_bytes(18, "big")
@@ -302,7 +322,7 @@ class DamagedTest(Pretending):
             crashes[name] = self.crash_as(NOBODY, path)
             with open(path, "wb") as file:
                 file.write(content.replace(whole_id, own_id))
-            if n % 15 == 7:
+            if n % 7 == 3:
                 innocents.append(self.crash_as(BIN, innocent))
         n = len(crashes) + len(innocents)
         _, read = self.run_agent(n, 60 + 4 * SECONDS_EACH)

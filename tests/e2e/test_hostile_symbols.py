@@ -31,7 +31,10 @@ class CorpusTest(strangers.Case):
         folder = self.folder_of(NOBODY, "theirs")
         program, stack = self.innocent()
         hostile, innocents = {}, []
-        for n, (name, assembler) in enumerate(hostile_dwarf.corpus().items()):
+        corpus = list(hostile_dwarf.corpus().items())
+        if not os.environ.get("TOWBAR_LONG"):
+            corpus = corpus[::3]  # the first is the one with nothing wrong
+        for n, (name, assembler) in enumerate(corpus):
             hostile[name] = self.crash_as(NOBODY, self.linked(name, assembler, folder))
             if n % 10 == 5:
                 innocents.append(self.crash_as(BIN, program))
@@ -45,7 +48,10 @@ class CorpusTest(strangers.Case):
         for name in innocents:
             self.assert_same(read[name], stack)
         frames = read[hostile["nothing-wrong"]]["body"]["trace"]["frames"]
-        self.assertIn(("victim", "/src/plain.c", 7), [(f["method"], f["filename"], f.get("lineno")) for f in frames])
+        self.assertIn(
+            ("victim", "/src/plain.c", 7),
+            [(f["method"], f["filename"], f.get("lineno")) for f in frames],
+        )
         for name, crash in hostile.items():
             with self.subTest(name):
                 frames = read[crash]["body"]["trace"]["frames"]
@@ -137,7 +143,9 @@ class SecretTest(strangers.Case):
         read = self.read_all()
         for name in crashes:
             frames = read[name]["body"]["trace"]["frames"]
-            self.assertGreater(sum("lineno" in frame for frame in frames), 40, "they were asked for")
+            self.assertGreater(
+                sum("lineno" in frame for frame in frames), 40, "they were asked for"
+            )
             for frame in frames:
                 self.assertNotIn("code", frame)
 

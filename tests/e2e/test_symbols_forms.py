@@ -114,7 +114,11 @@ class FormsTest(symbols.Case):
         crashes["by-id"] = self.crash(self.strip(full, "by-id"))
         # By link: beside it, in .debug, and below the folders; by its checksum, as there is no ID.
         plain = self.queue("plain", "-O2", "-Wl,--build-id=none")
-        for name, folder in (("beside", ""), ("hidden", ".debug"), ("below", "debug" + self.folder)):
+        for name, folder in (
+            ("beside", ""),
+            ("hidden", ".debug"),
+            ("below", "debug" + self.folder),
+        ):
             debug = self.path(folder, name + ".debug")
             os.makedirs(os.path.dirname(debug), exist_ok=True)
             self.run_tool("objcopy", "--only-keep-debug", plain, debug)
@@ -242,7 +246,9 @@ class FormsTest(symbols.Case):
     def test_static_pie(self):
         lib = os.path.join(towbar.BUILD, "lib", "libtowbar.a")
         include = os.path.join(towbar.SOURCE, "include")
-        program = self.queue("static", "-O2", "-static-pie", "-DSTARTED", "-I", include, lib, "-pthread")
+        program = self.queue(
+            "static", "-O2", "-static-pie", "-DSTARTED", "-I", include, lib, "-pthread"
+        )
         (stack,) = self.truth(program).values()
         data = self.read_one(program, preload=False)
         self.assert_form(data, program, stack, "debug")

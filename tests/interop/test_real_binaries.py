@@ -106,7 +106,8 @@ class RealTest(symbols.Case):
                 "rustc", "--edition", "2021", "-g", "-C", f"opt-level={level}", "-C", "panic=abort",
                 "-C", "link-arg=-Wl,--build-id=sha1", "shelf.rs", "-o", program,
             ])  # fmt: skip
-            for way in ("generic", "closure", "iterator", "panic"):
+            # Not all of a panic's way has unwind data where nothing is optimised (Rust 1.63).
+            for way in ("generic", "closure", "iterator", *(["panic"] if level == "3" else [])):
                 key = f"{way}-{level}"
                 is_panic = way == "panic"
                 jobs[key] = debugger.job(program, [way], sent=is_panic)

@@ -8,12 +8,13 @@ Frames are innermost first, up to main or a thread's own function: what starts t
 neither shows it. Two frames are the same when
   - both are inlined calls or both are not,
   - their functions have the same name, without parameters, template arguments, clones' suffixes
-    (.part.0), the words that each tool has for a lambda, and which of the C library's aliases it is,
+    (.part.0), the words that each tool has for a lambda, and which of the C library's aliases it
+    is,
   - their lines are the same, and the files' names and the last folder before them. gdb passes over
-    rows of the line table that begin no statement: where the two differ addr2line has the last word.
-What gdb has no name for ("??") is "<unknown>". Functions that were left by a tail call are not on the
-stack any more: gdb puts some of them back, and so does an item, with the trust "tail"; where the
-other has none they are passed over.
+    rows of the line table that begin no statement: where the two differ addr2line decides.
+What gdb has no name for ("??") is "<unknown>". Functions that were left by a tail call are not on
+the stack any more: gdb puts some of them back, and so does an item, with the trust "tail"; where
+the other has none they are passed over.
 """
 
 import json
@@ -44,7 +45,9 @@ class Frame(NamedTuple):
 # ---- the debugger ----
 
 
-def job(program, args=(), debug_dirs=("/usr/lib/debug",), cwd="/", env=None, sent=False, blocks=None):
+def job(
+    program, args=(), debug_dirs=("/usr/lib/debug",), cwd="/", env=None, sent=False, blocks=None
+):
     """sent: the signal is no fault of the instruction at hand. blocks: the number of the system
     call in which it is to be killed."""
     return {
@@ -151,8 +154,11 @@ def plain(function):
     if not parts:
         return []
     alias = re.sub(r"^_+(GI_|libc_)?", "", parts[-1])
-    if parts[0] == "__rustc":  # Rust's own, by their linkage names
-        return [alias.replace("rust_begin_unwind", "panic_handler")]
+    # Rust's own, by their linkage names.
+    if alias in ("rust_begin_unwind", "panic_handler", "begin_panic_handler"):
+        return ["panic_handler"]
+    if parts[0] == "__rustc":
+        return [alias]
     return [*parts[:-1], alias.replace("memmove_", "memcpy_")]
 
 
@@ -182,7 +188,7 @@ def is_same(ours, theirs, with_lines=True):
         return False
     if ours.line == theirs.line and is_same_file(ours.file, theirs.file):
         return True
-    return ours.file is not None and is_so_by_addr2line(ours)
+    return ours.file is not None and not ours.tail and is_so_by_addr2line(ours)
 
 
 def shown(stack):
@@ -196,7 +202,7 @@ def shown(stack):
 
 
 def differences(ours, theirs, with_lines=True):
-    """"" when they are the same; else both, line by line, with a mark where they differ."""
+    """ "" when they are the same; else both, line by line, with a mark where they differ."""
     ours, theirs = shown(ours), shown(theirs)
     rows, differ = [], False
     while ours or theirs:

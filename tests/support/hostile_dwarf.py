@@ -109,7 +109,9 @@ def lines_of(places):
     return line_program(rows + f" .byte 0,9,2\n .quad {HI}\n .byte 0,1,1\n", folders, files)
 
 
-def unit(entries, lines=None, name="unit.c", comp_dir="/src", version=4, length=None, abbrev="abbrevs"):
+def unit(
+    entries, lines=None, name="unit.c", comp_dir="/src", version=4, length=None, abbrev="abbrevs"
+):
     """entries: text of the entries below the unit's own."""
     lines = lines if lines is not None else line_of(name)
     length = length if length is not None else "info_end-info_start"
@@ -126,7 +128,15 @@ def unit(entries, lines=None, name="unit.c", comp_dir="/src", version=4, length=
 
 
 def inlined(origin, children="", file=1, line=1):
-    return uleb(4) + f" .long {origin}\n" + addresses() + uleb(file) + uleb(line) + children + " .byte 0\n"
+    return (
+        uleb(4)
+        + f" .long {origin}\n"
+        + addresses()
+        + uleb(file)
+        + uleb(line)
+        + children
+        + " .byte 0\n"
+    )
 
 
 def labelled(label, entry):
@@ -140,7 +150,9 @@ def by_origin(label, origin):
 def cycles():
     """Names that are to be found where they are asked for."""
     self_origin = by_origin("a", "a")
-    pair = labelled("a", uleb(6) + " .long b\n .byte 1\n") + labelled("b", uleb(6) + " .long a\n .byte 1\n")
+    pair = labelled("a", uleb(6) + " .long b\n .byte 1\n") + labelled(
+        "b", uleb(6) + " .long a\n .byte 1\n"
+    )
     ring = "".join(
         labelled(f"r{n}", uleb(6) + f" .long r{(n + 1) % 500}\n .byte 1\n") for n in range(500)
     )
@@ -173,7 +185,9 @@ def depths():
 
 def lines():
     forever = " .byte 0,9,2\n .quad _init\n" + " .rept 2000000\n .byte 0x20\n .endr\n"
-    advance = " .byte 0,9,2\n .quad _init\n .byte 2\n .uleb128 0xffffffffffffffff\n .byte 1\n" * 1000
+    advance = (
+        " .byte 0,9,2\n .quad _init\n .byte 2\n .uleb128 0xffffffffffffffff\n .byte 1\n" * 1000
+    )
     header = "lines_end-lines_start"
     many = [(f"f{n}.c", 0) for n in range(20000)]
     return {
@@ -226,10 +240,19 @@ def names():
     found = {}
     for key, name in NAMES.items():
         short = name if len(name) < 4096 else name[:4000]
-        found["name-" + key] = unit(function(name), line_of(short or "x", folder=short), short, short)
+        found["name-" + key] = unit(
+            function(name), line_of(short or "x", folder=short), short, short
+        )
     return found
 
 
 def corpus():
     """{name: assembler text}."""
-    return {"nothing-wrong": unit(function(), line_of("plain.c", 7)), **cycles(), **depths(), **lines(), **headers(), **names()}
+    return {
+        "nothing-wrong": unit(function(), line_of("plain.c", 7)),
+        **cycles(),
+        **depths(),
+        **lines(),
+        **headers(),
+        **names(),
+    }

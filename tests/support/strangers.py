@@ -1,5 +1,5 @@
-"""For tests/e2e/test_hostile_symbols.py: a spool that every user may write to, an agent that is root
-or a user of its own, and programs of other users that crash. Only root can have that.
+"""For tests/e2e/test_hostile_*.py: a spool that every user may write to, an agent that is root or a
+user of its own, and programs of other users that crash. Only root can have that.
 
     crash = self.crash_as(NOBODY, program)
     with self.agent_of_many(fake) as agent: ...
@@ -132,7 +132,9 @@ class Case(symbols.Case):
         for where, data in shown.items():
             if where.startswith("towbar item") or where.endswith((".txt", ".md")):
                 found = FORBIDDEN.search(data)
-                self.assertIsNone(found, f"{where}: {found and data[found.start() - 60 : found.end()]}")
+                self.assertIsNone(
+                    found, f"{where}: {found and data[found.start() - 60 : found.end()]}"
+                )
             if where.startswith("/") and "." not in where:
                 self.assertNotIn(b"<script>alert", data, where)
                 self.assertNotIn(b"<img src=x", data, where)

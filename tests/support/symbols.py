@@ -64,7 +64,9 @@ class Case(towbar.Case):
         return notes.split("Build ID: ")[1].split()[0]
 
     def debug_path(self, build_id, folder=None):
-        return os.path.join(folder or self.debug_dir, ".build-id", build_id[:2], build_id[2:] + ".debug")
+        return os.path.join(
+            folder or self.debug_dir, ".build-id", build_id[:2], build_id[2:] + ".debug"
+        )
 
     def keep_debug(self, program, folder=None):
         """The debug data of a program go to where its build ID leads."""
@@ -103,9 +105,7 @@ class Case(towbar.Case):
         more = {"TOWBAR_ENVIRONMENT": name, **(env or {})}
         if preload:
             more["LD_PRELOAD"] = self.preload()
-        self.run_program(
-            program, *args, check=-died_of, env=self.program_env(**more), **kwargs
-        )
+        self.run_program(program, *args, check=-died_of, env=self.program_env(**more), **kwargs)
         return name
 
     def popen(self, command, env):
