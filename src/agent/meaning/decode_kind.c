@@ -112,20 +112,21 @@ static void find_bytes(const struct tb_insn_reader *r, struct tb_insn *out)
     static const uint8_t bytes_of_one[][2] = {{0x80, 0x80}, {0x84, 0x84}, {0x86, 0x86},
                                               {0x88, 0x88}, {0x8a, 0x8a}, {0xc0, 0xc0},
                                               {0xc6, 0xc6}, {0xf6, 0xf6}, {0xfe, 0xfe}};
-    if (r->map == MAP_ONE && r->opcode < 0x40)
-        out->bytes = r->opcode & 1 ? word_bytes(r) : 1;
-    else if (r->map == MAP_ONE && IN(r->opcode, bytes_of_one))
+    static const uint8_t other_of_one[][2] = {
+        {0x63, 0x63}, {0x8c, 0x8c}, {0x8e, 0x8e}, {0xd0, 0xdf}};
+    int is_one = r->map == MAP_ONE;
+    int is_two = r->map == MAP_0F;
+    int is_byte = is_one ? (r->opcode < 0x40 && !(r->opcode & 1)) || IN(r->opcode, bytes_of_one)
+                         : is_two && (r->opcode == 0xb6 || r->opcode == 0xbe);
+    int is_word = is_one ? !IN(r->opcode, other_of_one) : is_two && (r->opcode & 0xf0) == 0x40;
+    if (is_byte)
         out->bytes = 1;
     else if (out->kind == TB_INSN_CALL || out->kind == TB_INSN_JUMP)
         out->bytes = 8;
-    else if (r->map == MAP_ONE && (r->opcode < 0xd0 || r->opcode > 0xdf) && r->opcode != 0x63)
-        out->bytes = word_bytes(r);
-    else if (r->map == MAP_0F && (r->opcode & 0xf0) == 0x40)
-        out->bytes = word_bytes(r);
-    else if (r->map == MAP_0F && (r->opcode == 0xb6 || r->opcode == 0xbe))
-        out->bytes = 1;
-    else if (r->map == MAP_0F && (r->opcode == 0xb7 || r->opcode == 0xbf))
+    else if (is_two && (r->opcode == 0xb7 || r->opcode == 0xbf))
         out->bytes = 2;
+    else if (is_word)
+        out->bytes = word_bytes(r);
 }
 
 /* movaps and its kind want it always; SSE arithmetic on 16 bytes does where it is not behind VEX.
