@@ -63,7 +63,7 @@ void tb_print_what(const cJSON *data)
     if (*tb_json_text(data, "custom.native.signal") == '\0' || *function == '\0' ||
         strstr(meaning, function) != NULL)
         return;
-    printf(" in ");
+    printf(strpbrk(meaning, ":,") != NULL ? ", in " : " in ");
     tb_print_text(function);
     printf("()");
 }
