@@ -19,9 +19,32 @@ static int contains(const char *text, size_t len, const char *word)
     return text != NULL && memmem(text, len, word, strlen(word)) != NULL;
 }
 
+/* The first line, without asterisks around it and the addresses that glibc before 2.26 ended it
+ * with: "*** stack smashing detected ***: terminated". */
+static const char *first_line(const struct tb_crash *crash, size_t *out)
+{
+    const char *text = crash->abort_text;
+    size_t len = strnlen(text, crash->abort_len);
+    while (len > 0 && (*text == '*' || *text == ' ')) {
+        text++;
+        len--;
+    }
+    const char *line = memchr(text, '\n', len);
+    len = line != NULL ? (size_t)(line - text) : len;
+    const char *stars = memmem(text, len, " ***", 4);
+    len = stars != NULL ? (size_t)(stars - text) : len;
+    const char *address = memmem(text, len, ": 0x", 4);
+    *out = address != NULL ? (size_t)(address - text) : len;
+    return text;
+}
+
 int tb_why_has_text(const struct tb_crash *crash)
 {
-    return crash->fixed.signo == SIGABRT && crash->abort_text != NULL && crash->abort_len > 0;
+    size_t len = 0;
+    if (crash->fixed.signo != SIGABRT || crash->abort_text == NULL)
+        return 0;
+    (void)first_line(crash, &len);
+    return len > 0;
 }
 
 int tb_why_is_assert(const struct tb_crash *crash)
@@ -105,18 +128,8 @@ void tb_why_say_assert(const struct tb_why *why, int with_place, struct tb_say *
 
 void tb_why_say_text(const struct tb_crash *crash, struct tb_say *say)
 {
-    const char *text = crash->abort_text;
-    size_t len = strnlen(text, crash->abort_len);
-    while (len > 0 && (*text == '*' || *text == ' ')) {
-        text++;
-        len--;
-    }
-    const char *line = memchr(text, '\n', len);
-    len = line != NULL ? (size_t)(line - text) : len;
-    const char *stars = memmem(text, len, " ***", 4); /* "*** stack smashing detected ***: ..." */
-    len = stars != NULL ? (size_t)(stars - text) : len;
-    const char *address = memmem(text, len, ": 0x", 4); /* glibc before 2.26 */
-    len = address != NULL ? (size_t)(address - text) : len;
+    size_t len;
+    const char *text = first_line(crash, &len);
     tb_say_text(say, text, len);
 }
 

@@ -76,6 +76,9 @@ static const struct said aborts[] = {
       .text = "*** buffer overflow detected ***: terminated\n", .functions = "raise my_chk"}},
     {"SIGABRT",
      {"two lines in queue_push", "two lines", ABORT, .text = "two lines\nand the second one"}},
+    {"SIGABRT",
+     {"SIGABRT in queue_push", "abort() was called", ABORT, .text = "***\n",
+      .functions = "raise abort"}},
     /* ---- exceptions ---- */
     {"std::runtime_error",
      {"uncaught std::runtime_error in queue_push",
