@@ -112,6 +112,17 @@ static void add_module(const struct tb_doc *item, int frame, struct counted *lis
         snprintf(list->names[list->n++], TB_GROUP_NAME_BYTES, "%s", base_name(module));
 }
 
+/* Where a call of data led is no function. */
+static int is_jump_target(const struct tb_doc *item, int frame)
+{
+    char text[TEXT_BYTES];
+    (void)tb_doc_copy(item, tb_doc_find(item, 0, "custom.native.access"), text, sizeof(text));
+    if (strcmp(text, "exec") != 0)
+        return 0;
+    copy_member(item, frame, "method", text, sizeof(text));
+    return text[0] == '\0' || strcmp(text, "<unknown>") == 0;
+}
+
 static int count_frames(const struct tb_doc *item, struct counted *list, char *through)
 {
     int *frames = calloc(TB_GROUP_FRAMES, sizeof(*frames));
@@ -121,9 +132,10 @@ static int count_frames(const struct tb_doc *item, struct counted *list, char *t
         return -ENOMEM;
     }
     size_t n = newest_first(item, frames);
+    size_t first = n > 1 && is_jump_target(item, frames[0]);
     for (int need_in_app = 1; need_in_app >= 0 && list->n == 0; need_in_app--) {
         through[0] = '\0';
-        for (size_t i = 0; i < n; i++)
+        for (size_t i = first; i < n; i++)
             add_frame(item, frames[i], need_in_app, list, through);
     }
     for (size_t i = 0; i < n && list->n == 0; i++)

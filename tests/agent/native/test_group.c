@@ -137,6 +137,22 @@ static void a_frame_without_a_name_counts_by_its_module_and_where_it_is(void **s
     "\"registers\":{\"rsp\":\"0x7ffc1000\"}}}}"
 #define ROUND APP("expand") "," APP("look_up")
 
+/* The place in the data depends on the build, the caller does not. */
+static void data_that_was_called_is_no_function(void **state)
+{
+    static const char DATA[] = BASE "," BARE("", "feedd", "4010");
+    char base[TB_FINGERPRINT_TEXT];
+    char called[ITEM_BYTES];
+    (void)state;
+    memcpy(base, fingerprint(item("SIGSEGV", BASE, ""), 1), sizeof(base));
+    assert_string_not_equal(fingerprint(item("SIGSEGV", DATA, ""), 1), base);
+    snprintf(called, sizeof(called),
+             "{\"body\":{\"trace\":{\"frames\":[%s],\"exception\":{\"class\":\"SIGSEGV\"}}},"
+             "\"custom\":{\"service\":\"feedd\",\"native\":{\"access\":\"exec\"}}}",
+             DATA);
+    assert_string_equal(fingerprint(called, 1), base);
+}
+
 static void a_recursion_that_used_up_the_stack_is_one_wherever_it_ended(void **state)
 {
     static const char *const ends[] = {
@@ -402,6 +418,7 @@ int main(void)
         cmocka_unit_test(what_differs_between_builds_and_runs_does_not_count),
         cmocka_unit_test(what_makes_another_bug_counts),
         cmocka_unit_test(a_frame_without_a_name_counts_by_its_module_and_where_it_is),
+        cmocka_unit_test(data_that_was_called_is_no_function),
         cmocka_unit_test(a_recursion_that_used_up_the_stack_is_one_wherever_it_ended),
         cmocka_unit_test(an_overflow_without_recursion_counts_like_any_fault),
         cmocka_unit_test(of_a_smashed_stack_only_the_innermost_function_is_believed),
