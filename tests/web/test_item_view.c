@@ -65,6 +65,21 @@ static void a_trace_without_frames_that_a_handler_saw_is_no_vanished_one(void **
     site_has(site_visit(site, "/items/1.txt"), "It came without frames.");
 }
 
+static void frame_that_is_not_on_the_stack_says_why_it_is_shown(void **state)
+{
+    struct site *site = *state;
+    struct tb_occurrence one = site_occurrence(
+        "55555555-5555-4555-8555-555555555555",
+        "{\"body\":{\"trace\":{\"frames\":[{\"method\":\"outer\",\"filename\":\"a.c\",\"lineno\":1,"
+        "\"address\":\"0x10\",\"module\":\"feedd\",\"trust\":\"cfi\"},{\"method\":\"hop\","
+        "\"filename\":\"a.c\",\"lineno\":2,\"address\":\"0x20\",\"module\":\"feedd\",\"trust\":"
+        "\"tail\"}],\"exception\":{\"class\":\"SIGSEGV\"}}}}");
+    site_add(site, &one);
+    const char *page = site_visit(site, "/items/1");
+    site_has(page, "0x10 in feedd \xc2\xb7 found by cfi</p>");
+    site_has(page, "0x20 in feedd \xc2\xb7 left by a tail call</p>");
+}
+
 static void what_stood_in_the_way_of_a_modules_symbols_is_said(void **state)
 {
     struct site *site = *state;
@@ -85,6 +100,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(one_that_vanished_is_told_in_every_form),
         CASE(notes_keep_their_level),
+        CASE(frame_that_is_not_on_the_stack_says_why_it_is_shown),
         CASE(a_trace_without_frames_that_a_handler_saw_is_no_vanished_one),
         CASE(what_stood_in_the_way_of_a_modules_symbols_is_said),
     };
