@@ -1,6 +1,7 @@
 /* test_tails.c - functions that have jumped away are put back where there is no doubt. */
 #include "../support.h"
 #include "../index/built.h"
+#include "symbol/answer/answer_frame.h"
 #include "symbol/files/cache.h"
 #include "symbol/stack/frames.h"
 #include "symbol/stack/tails.h"
@@ -95,6 +96,26 @@ static void chain_of_tail_calls_is_as_without_optimisation(void **state)
     expect_chain("clang", "-O2", "-gdwarf-5");
 }
 
+static void answer_says_that_a_frame_is_not_on_the_stack(void **state)
+{
+    struct scene s;
+    struct tb_json json;
+    char text[1024];
+    (void)state;
+    open_scene(&s, c_compiler(), "chain", "-O2", "-gdwarf-5");
+    make_frames(&s);
+    tb_json_init(&json, text, sizeof(text));
+    tb_json_object(&json);
+    tb_symbol_answer_place(&json, &s.frames.items[1], false);
+    tb_json_end(&json);
+    assert_int_equal(tb_json_finish(&json), 0);
+    cJSON *frame = cJSON_Parse(text);
+    assert_string_equal(text_of(frame, "trust"), "tail");
+    assert_string_equal(text_of(frame, "module"), "tails");
+    cJSON_Delete(frame);
+    close_scene(&s);
+}
+
 static void function_with_several_jumps_has_no_line(void **state)
 {
     struct scene s;
@@ -160,6 +181,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(chain_of_tail_calls_is_as_without_optimisation),
+        cmocka_unit_test(answer_says_that_a_frame_is_not_on_the_stack),
         cmocka_unit_test(function_with_several_jumps_has_no_line),
         cmocka_unit_test(nothing_is_put_in_where_there_are_two_ways_or_an_unknown_one),
         cmocka_unit_test(nothing_is_put_in_where_the_stack_is_in_doubt),
