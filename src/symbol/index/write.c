@@ -28,7 +28,7 @@ static bool is_end(const struct tb_symbol_row *row)
 /* Of rows at one address the last counts, but the end of a sequence only where no other begins. */
 static int settle_rows(struct tb_symbol_list *list)
 {
-    struct tb_symbol_row *rows = list->items;
+    struct tb_symbol_row *rows;
     size_t kept = 0;
     int err = tb_symbol_sort(list, sizeof(*rows), row_key);
     if (err)
