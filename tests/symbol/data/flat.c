@@ -1,5 +1,5 @@
-/* flat.c - what an index must tell: inlined calls inside each other, a function in two pieces, calls
- * that end a function, one that is thrown away. */
+/* flat.c - what an index must tell: inlined calls inside each other, a function in two pieces,
+ * calls that end a function, one that is thrown away. */
 #include <stdlib.h>
 
 #define APART __attribute__((noinline))
@@ -8,7 +8,7 @@ static volatile int sink;
 
 static inline __attribute__((always_inline)) int leaf(int n)
 {
-    sink += n; /* mark: leaf */
+    sink += n;       /* mark: leaf */
     return sink * 3; /* mark: leaf2 */
 }
 
