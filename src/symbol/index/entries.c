@@ -145,8 +145,11 @@ static int name_of(struct tb_symbol_walk *walk, struct entry *entry, unsigned de
 static int add_range(struct tb_symbol_walk *walk, Dwarf_Addr lo, Dwarf_Addr hi, size_t *n_added)
 {
     struct tb_symbol_range range = {.node = (uint32_t)walk->tables->nodes.n};
-    if (!tb_symbol_tables_in_code(walk->tables, lo, hi, &range))
+    if (!tb_symbol_tables_in_code(walk->tables, lo, hi, &range)) {
+        if (tb_symbol_tables_dropped(walk->tables, lo) && hi > walk->dropped_end)
+            walk->dropped_end = hi;
         return 0;
+    }
     struct tb_symbol_range *added = tb_symbol_list_add(&walk->tables->ranges, sizeof(range));
     if (!added)
         return -ENOMEM;

@@ -38,6 +38,20 @@ static void find_code(struct tb_symbol_tables *tables, Elf *module)
     }
 }
 
+/* Of the sections, where there are any. */
+static uint64_t first_code(Elf *module, uint64_t base)
+{
+    Elf_Scn *section = NULL;
+    GElf_Shdr header;
+    uint64_t first = UINT64_MAX;
+    while ((section = elf_nextscn(module, section))) {
+        if (gelf_getshdr(section, &header) && (header.sh_flags & SHF_ALLOC) &&
+            (header.sh_flags & SHF_EXECINSTR) && header.sh_addr >= base && header.sh_addr < first)
+            first = header.sh_addr;
+    }
+    return first < UINT64_MAX ? first : base;
+}
+
 int tb_symbol_tables_init(struct tb_symbol_tables *tables, Elf *module)
 {
     uint32_t empty;
@@ -45,6 +59,7 @@ int tb_symbol_tables_init(struct tb_symbol_tables *tables, Elf *module)
     find_code(tables, module);
     if (tables->n_code == 0)
         return -ENOENT;
+    tables->first = first_code(module, tables->base);
     /* Number 0 of both stands for none. */
     if (tb_symbol_strings_add(&tables->strings, "", &empty) != 0 ||
         !tb_symbol_list_add(&tables->nodes, sizeof(struct tb_symbol_node)) ||
@@ -67,11 +82,18 @@ void tb_symbol_tables_done(struct tb_symbol_tables *tables)
     *tables = (struct tb_symbol_tables){0};
 }
 
+/* Linkers put 0 there, or -1, or -2. */
+bool tb_symbol_tables_dropped(const struct tb_symbol_tables *tables, uint64_t lo)
+{
+    return lo == 0 || lo < tables->first || lo >= UINT64_MAX - 1;
+}
+
 bool tb_symbol_tables_in_code(const struct tb_symbol_tables *tables, uint64_t lo, uint64_t hi,
                               struct tb_symbol_range *out)
 {
     for (size_t i = 0; i < tables->n_code; i++) {
-        if (lo == 0 || lo >= hi || lo < tables->code[i].lo || hi > tables->code[i].hi)
+        if (lo == 0 || lo < tables->first || lo >= hi || lo < tables->code[i].lo ||
+            hi > tables->code[i].hi)
             continue;
         if (lo - tables->base > UINT32_MAX || hi - tables->base > UINT32_MAX)
             return false;

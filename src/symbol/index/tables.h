@@ -54,6 +54,7 @@ struct tb_symbol_list {
 
 struct tb_symbol_tables {
     uint64_t base;
+    uint64_t first; /* where code begins: headers may be in the same segment, before it */
     struct {
         uint64_t lo, hi;
     } code[TB_SYMBOL_CODE_MAX];
@@ -73,6 +74,8 @@ void tb_symbol_tables_done(struct tb_symbol_tables *tables);
 /* Whether lo to hi (exclusive) is code, and as offsets. */
 bool tb_symbol_tables_in_code(const struct tb_symbol_tables *tables, uint64_t lo, uint64_t hi,
                               struct tb_symbol_range *out);
+/* Whether what begins at lo was thrown away by the linker. */
+bool tb_symbol_tables_dropped(const struct tb_symbol_tables *tables, uint64_t lo);
 /* 0 with the number of a file (0 without a name); -ENOMEM. */
 int tb_symbol_tables_file(struct tb_symbol_tables *tables, uint32_t folder, uint32_t name,
                           uint32_t *out);

@@ -1,4 +1,4 @@
-/* walk.c - see walk.h: units and lines; the entries are in entries.c. */
+/* walk.c - see walk.h: units and their files; entries and lines are in entries.c and rows.c. */
 #include "symbol/index/walk.h"
 
 #include <dwarf.h>
@@ -42,67 +42,6 @@ int tb_symbol_walk_file(struct tb_symbol_walk *walk, uint64_t number, uint32_t *
     return 0;
 }
 
-static int add_row(struct tb_symbol_walk *walk, uint32_t at, uint32_t file, uint32_t line)
-{
-    struct tb_symbol_row *row = tb_symbol_list_add(&walk->tables->rows, sizeof(*row));
-    if (!row)
-        return -ENOMEM;
-    *row = (struct tb_symbol_row){.at = at, .file = file, .line = line};
-    return 0;
-}
-
-/* The file of a row: mostly that of the row before. */
-static int file_of(struct tb_symbol_walk *walk, Dwarf_Line *line, const char **last, uint32_t *out)
-{
-    uint32_t name;
-    int err;
-    const char *text = dwarf_linesrc(line, NULL, NULL);
-    if (text == *last)
-        return 0;
-    if ((err = tb_symbol_walk_text(walk, text, &name)) ||
-        (err = tb_symbol_tables_file(walk->tables, walk->folder, name, out)))
-        return err;
-    *last = text;
-    return 0;
-}
-
-static int add_line(struct tb_symbol_walk *walk, Dwarf_Line *line, const char **last,
-                    uint32_t *file)
-{
-    struct tb_symbol_range at;
-    Dwarf_Addr address;
-    int number;
-    bool is_end;
-    int err = 0;
-    if (dwarf_lineaddr(line, &address) != 0 || dwarf_lineno(line, &number) != 0 ||
-        dwarf_lineendsequence(line, &is_end) != 0)
-        return 0;
-    /* The end is the first address behind. */
-    if (!tb_symbol_tables_in_code(walk->tables, address - is_end, address - is_end + 1, &at))
-        return 0;
-    if (is_end)
-        return add_row(walk, at.hi, 0, 0);
-    if ((err = file_of(walk, line, last, file)))
-        return err;
-    return add_row(walk, at.lo, *file, number > 0 ? (uint32_t)number : 0);
-}
-
-static int add_lines(struct tb_symbol_walk *walk, Dwarf_Die *unit)
-{
-    Dwarf_Lines *lines;
-    size_t n;
-    uint32_t file = 0;
-    const char *last = NULL;
-    if (dwarf_getsrclines(unit, &lines, &n) != 0)
-        return 0;
-    for (size_t i = 0; i < n; i++) {
-        int err = add_line(walk, dwarf_onesrcline(lines, i), &last, &file);
-        if (err)
-            return err;
-    }
-    return 0;
-}
-
 static int add_unit(struct tb_symbol_walk *walk, Dwarf_Die *unit, bool has_entries)
 {
     Dwarf_Attribute attribute;
@@ -116,15 +55,18 @@ static int add_unit(struct tb_symbol_walk *walk, Dwarf_Die *unit, bool has_entri
     walk->file_numbers = calloc(walk->n_files + 1, sizeof(*walk->file_numbers));
     if (!walk->file_numbers)
         return -ENOMEM;
-    err = add_lines(walk, unit);
-    if (err == 0 && has_entries)
+    walk->dropped_end = 0;
+    if (has_entries)
         err = tb_symbol_walk_entries(walk, unit);
+    if (err == -E2BIG) {
+        walk->partial = true; /* what was found stays */
+        err = 0;
+    }
+    if (err == 0)
+        err = tb_symbol_walk_rows(walk, unit);
     free(walk->file_numbers);
     walk->file_numbers = NULL;
-    if (err != -E2BIG)
-        return err;
-    walk->partial = true; /* what was found stays */
-    return 0;
+    return err;
 }
 
 int tb_symbol_walk_all(struct tb_symbol_tables *tables, Dwarf *dwarf)

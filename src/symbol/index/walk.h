@@ -15,7 +15,8 @@ struct tb_symbol_walk {
     size_t n_entries;           /* visited */
     bool partial;               /* something was left out */
     /* Of the unit at hand: */
-    uint32_t folder; /* where the compiler ran */
+    uint32_t folder;      /* where the compiler ran */
+    uint64_t dropped_end; /* of the code that the linker threw away, which all begins at 0 */
     Dwarf_Files *files;
     size_t n_files;
     uint32_t *file_numbers; /* owned; by number in the unit: its number + 1, 0 not yet asked for */
@@ -25,7 +26,7 @@ struct tb_symbol_walk {
  * -ENOMEM. */
 int tb_symbol_walk_all(struct tb_symbol_tables *tables, Dwarf *dwarf);
 
-/* ---- between walk.c and entries.c ---- */
+/* ---- between walk.c, entries.c and rows.c ---- */
 
 /* 0 with the offset of a text that libdw keeps as long as its data; -ENOMEM. */
 int tb_symbol_walk_text(struct tb_symbol_walk *walk, const char *text, uint32_t *out);
@@ -33,5 +34,7 @@ int tb_symbol_walk_text(struct tb_symbol_walk *walk, const char *text, uint32_t 
 int tb_symbol_walk_file(struct tb_symbol_walk *walk, uint64_t number, uint32_t *out);
 /* Adds what is below a unit's entry. 0; -E2BIG when it is too much to be honest; -ENOMEM. */
 int tb_symbol_walk_entries(struct tb_symbol_walk *walk, Dwarf_Die *unit);
+/* Adds the lines of a unit, after its entries. 0 or -ENOMEM. */
+int tb_symbol_walk_rows(struct tb_symbol_walk *walk, Dwarf_Die *unit);
 
 #endif

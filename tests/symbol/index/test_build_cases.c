@@ -7,6 +7,7 @@
 
 #define FLAT_C (DATA "/flat.c")
 #define FLAT_CC (DATA "/flat.cc")
+#define DROPPED_C (DATA "/dropped.c")
 
 static uint64_t address_of(const struct tb_symbol_index *index, const char *symbol)
 {
@@ -93,6 +94,35 @@ static void functions_that_were_thrown_away_name_nothing(void **state)
         for (size_t i = 0; i < n; i++)
             assert_string_not_equal(places[i].function ? places[i].function : "", "unused");
     }
+    drop_index(&built);
+}
+
+/* They begin at address 0, and would reach into the code. */
+static void lines_that_were_thrown_away_are_not_those_of_others(void **state)
+{
+    struct tb_symbol_place places[TB_SYMBOL_PLACES_MAX];
+    struct built built;
+    char path[512];
+    uint32_t first = (uint32_t)line_of("dropped.c", "first dropped");
+    uint32_t last = (uint32_t)line_of("dropped.c", "last dropped");
+    uint32_t end = (uint32_t)line_of("dropped.c", "end of long");
+    size_t n_ends = 0;
+    (void)state;
+    RUN(c_compiler(), "-g", "-O2", "-ffunction-sections", "-Wl,--gc-sections", DROPPED_C, "-o",
+        in_folder(path, "dropped"));
+    assert_int_equal(build_index(path, NULL, NULL, &built), 0);
+    assert_true(address_of(&built.index, "short_one") < 0x3000);
+    for (uint64_t address = 0; address < 0x10000; address++) {
+        if (tb_symbol_index_find(&built.index, address, places) == 0)
+            continue;
+        assert_false(places[0].line >= first && places[0].line <= last);
+        n_ends += places[0].line == end;
+    }
+    assert_true(n_ends > 0);
+    uint64_t address = address_of(&built.index, "short_one");
+    assert_int_equal(tb_symbol_index_find(&built.index, address, places), 1);
+    assert_string_equal(places[0].function, "short_one");
+    assert_int_equal(places[0].line, 0); /* it cannot be told from another one's */
     drop_index(&built);
 }
 
@@ -226,6 +256,7 @@ int main(void)
         cmocka_unit_test(second_piece_of_a_function_has_its_name),
         cmocka_unit_test(inlined_calls_tell_where_they_were_called),
         cmocka_unit_test(functions_that_were_thrown_away_name_nothing),
+        cmocka_unit_test(lines_that_were_thrown_away_are_not_those_of_others),
         cmocka_unit_test(separate_debug_file_gives_the_same_index),
         cmocka_unit_test(data_that_dwz_moved_are_found_in_the_alternate_file),
         cmocka_unit_test(data_that_dwz_made_smaller_are_the_same),
