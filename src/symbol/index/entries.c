@@ -6,8 +6,7 @@
 
 enum {
     DEPTH_MAX = 200,
-    ENTRIES_MAX = 64 << 20, /* a reference to a sibling can lead back into children */
-    ORIGINS_MAX = 16,       /* from an entry to the one that it is an instance of, and so on */
+    ORIGINS_MAX = 16, /* from an entry to the one that it is an instance of, and so on */
     CODES_MAX = DW_AT_call_tail_call + 1,
 };
 
@@ -291,25 +290,28 @@ static int add_die(struct tb_symbol_walk *walk, Dwarf_Die *die, const struct pla
     return add_children(walk, die, &inside);
 }
 
+/* A reference to a sibling may lead anywhere. Each entry is visited once, as none is that does not
+ * come after all that were. */
 static int add_children(struct tb_symbol_walk *walk, Dwarf_Die *parent, const struct place *in)
 {
     Dwarf_Die die;
-    if (dwarf_child(parent, &die) != 0)
-        return 0;
-    if (in->depth > DEPTH_MAX)
-        return -E2BIG;
-    do {
-        if (++walk->n_entries > ENTRIES_MAX)
-            return -E2BIG;
+    int missing = in->depth > DEPTH_MAX ? -1 : dwarf_child(parent, &die);
+    while (missing == 0) {
+        if ((const char *)die.addr <= walk->last)
+            break;
+        walk->last = die.addr;
         int err = add_die(walk, &die, in);
         if (err)
             return err;
-    } while (dwarf_siblingof(&die, &die) == 0);
+        missing = dwarf_siblingof(&die, &die);
+    }
+    walk->partial = walk->partial || missing <= 0;
     return 0;
 }
 
 int tb_symbol_walk_entries(struct tb_symbol_walk *walk, Dwarf_Die *unit)
 {
     const struct place top = {0};
+    walk->last = unit->addr;
     return add_children(walk, unit, &top);
 }

@@ -58,10 +58,6 @@ static int add_unit(struct tb_symbol_walk *walk, Dwarf_Die *unit, bool has_entri
     walk->dropped_end = 0;
     if (has_entries)
         err = tb_symbol_walk_entries(walk, unit);
-    if (err == -E2BIG) {
-        walk->partial = true; /* what was found stays */
-        err = 0;
-    }
     if (err == 0)
         err = tb_symbol_walk_rows(walk, unit);
     free(walk->file_numbers);

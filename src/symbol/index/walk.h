@@ -12,10 +12,10 @@ struct tb_symbol_walk {
     struct tb_symbol_tables *tables;
     struct tb_symbol_map texts; /* by where libdw has them: their offsets */
     struct tb_symbol_map names; /* of functions, by where their entries are */
-    size_t n_entries;           /* visited */
     bool partial;               /* something was left out */
     /* Of the unit at hand: */
     uint32_t folder;      /* where the compiler ran */
+    const char *last;     /* the entry that was visited last: none before it is visited again */
     uint64_t dropped_end; /* of the code that the linker threw away, which all begins at 0 */
     Dwarf_Files *files;
     size_t n_files;
@@ -32,7 +32,7 @@ int tb_symbol_walk_all(struct tb_symbol_tables *tables, Dwarf *dwarf);
 int tb_symbol_walk_text(struct tb_symbol_walk *walk, const char *text, uint32_t *out);
 /* 0 with the number of a file of the unit (0: unknown); -ENOMEM. */
 int tb_symbol_walk_file(struct tb_symbol_walk *walk, uint64_t number, uint32_t *out);
-/* Adds what is below a unit's entry. 0; -E2BIG when it is too much to be honest; -ENOMEM. */
+/* Adds what is below a unit's entry. 0 or -ENOMEM. */
 int tb_symbol_walk_entries(struct tb_symbol_walk *walk, Dwarf_Die *unit);
 /* Adds the lines of a unit, after its entries. 0 or -ENOMEM. */
 int tb_symbol_walk_rows(struct tb_symbol_walk *walk, Dwarf_Die *unit);
