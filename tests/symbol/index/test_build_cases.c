@@ -239,6 +239,27 @@ static void calls_tell_which_function_they_call(void **state)
     }
 }
 
+/* Their entries are in a file that nobody looks for. */
+static void split_units_have_their_lines_and_say_what_is_missing(void **state)
+{
+    struct tb_symbol_place places[TB_SYMBOL_PLACES_MAX];
+    struct built built;
+    char path[512];
+    char object[512];
+    (void)state;
+    RUN(c_compiler(), "-g", "-O2", "-gsplit-dwarf", "-c", FLAT_C, "-o",
+        in_folder(object, "split.o"));
+    RUN(c_compiler(), object, "-o", in_folder(path, "split"));
+    assert_int_equal(build_index(path, NULL, NULL, &built), 0);
+    assert_true(built.index.flags & TB_SYMBOL_INDEX_PARTIAL);
+    uint64_t address = address_of(&built.index, "last");
+    assert_int_equal(tb_symbol_index_find(&built.index, address, places), 1);
+    assert_null(places[0].function);
+    assert_non_null(strstr(places[0].file, "flat.c"));
+    assert_string_equal(tb_symbol_index_symbol(&built.index, address), "last");
+    drop_index(&built);
+}
+
 static void file_without_a_name_gives_no_index(void **state)
 {
     struct built built;
@@ -261,6 +282,7 @@ int main(void)
         cmocka_unit_test(data_that_dwz_moved_are_found_in_the_alternate_file),
         cmocka_unit_test(data_that_dwz_made_smaller_are_the_same),
         cmocka_unit_test(calls_tell_which_function_they_call),
+        cmocka_unit_test(split_units_have_their_lines_and_say_what_is_missing),
         cmocka_unit_test(file_without_a_name_gives_no_index),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
