@@ -62,6 +62,8 @@ size_t tb_print_stack(const cJSON *data, const char *indent, enum tb_stack_form 
 
 /* The same of a stack that is not the main one, folded or whole. */
 size_t tb_print_others(const cJSON *frames, const char *root, const char *indent, int is_whole);
+/* A line for each module of the stack that lacks names, with what stood in the way. */
+void tb_print_modules(const cJSON *data, const char *indent);
 /* "src/queue.c:28", the server's root cut off, or "libc.so.6 +0x3bd90" where there is no line. */
 const char *tb_print_place(const cJSON *frame, const char *root, char out[TB_PLACE_TEXT]);
 

@@ -221,6 +221,7 @@ struct tb_shown tb_show_occurrence(const struct tb_cli *cli,
     tb_print_evidence(data);
     printf("\nStack\n");
     shown.n_folded = tb_print_stack(data, "  ", cli->all_frames ? TB_STACK_WHOLE : TB_STACK_FOLDED);
+    tb_print_modules(data, "  ");
     shown.n_stacks = tb_print_threads(data, "  ",
                                       cli->all_frames ? TB_THREADS_WHOLE
                                       : cli->all      ? TB_THREADS_FOLDED

@@ -49,23 +49,48 @@ const cJSON *tb_print_blamed(const cJSON *frames, const char *root)
     return blamed;
 }
 
+/* What the meaning of a crash adds to its title, which says class and function. */
+static const char *behind_title(const char *meaning, const char *class_)
+{
+    size_t len = strlen(class_);
+    if (len == 0 || strncmp(meaning, class_, len) != 0)
+        return meaning;
+    return meaning + len + strspn(meaning + len, ":, ");
+}
+
+/* "SIGSEGV in queue_push: near-NULL read at 0x18", or the sentence alone where it says both. */
+static void print_crash(const cJSON *data, const char *meaning)
+{
+    const char *class_ = tb_print_class(data);
+    const char *title = tb_json_text(data, "title");
+    const char *rest = behind_title(meaning, class_);
+    const char *function = strstr(title, " in ");
+    if (*class_ != '\0' && strstr(meaning, class_) != NULL && function != NULL &&
+        strstr(meaning, function + strlen(" in ")) != NULL) {
+        tb_print_text(meaning);
+        return;
+    }
+    tb_print_text(title);
+    if (*rest == '\0' || strncmp(title, meaning, strlen(meaning)) == 0)
+        return;
+    printf(": ");
+    tb_print_text(rest);
+}
+
 void tb_print_what(const cJSON *data)
 {
     const char *class_ = tb_print_class(data);
     const char *meaning = tb_print_meaning(data);
-    const cJSON *blamed = tb_print_blamed(tb_print_frames(data), tb_json_text(data, "server.root"));
-    const char *function = tb_json_text(blamed, "method");
+    if (*tb_json_text(data, "custom.native.signal") != '\0' &&
+        *tb_json_text(data, "title") != '\0') {
+        print_crash(data, meaning);
+        return;
+    }
     if (*class_ != '\0' && strstr(meaning, class_) == NULL) { /* else it says so itself */
         tb_print_text(class_);
         printf(": ");
     }
     tb_print_text(meaning);
-    if (*tb_json_text(data, "custom.native.signal") == '\0' || *function == '\0' ||
-        strstr(meaning, function) != NULL)
-        return;
-    printf(strpbrk(meaning, ":,") != NULL ? ", in " : " in ");
-    tb_print_text(function);
-    printf("()");
 }
 
 static int line_of(const cJSON *frame)
@@ -140,7 +165,8 @@ static void print_hint(const cJSON *frames, const char *indent)
     {
         if (*tb_json_text(frame, "code") != '\0')
             return;
-        n_lines += line_of(frame) > 0;
+        n_lines +=
+            line_of(frame) > 0 && cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(frame, "in_app"));
     }
     if (n_lines > 0)
         printf("%s%sno source lines: start the program with TOWBAR_ROOT (or .root), or the agent "
@@ -157,6 +183,15 @@ struct stack {
     size_t n_folded; /* frames that were not shown */
 };
 
+/* What is less than certain about a frame. */
+static const char *how_found(const cJSON *frame)
+{
+    const char *trust = tb_json_text(frame, "trust");
+    if (strcmp(trust, "tail") == 0)
+        return "   tail call";
+    return strcmp(trust, "scan") == 0 ? "   found by scan" : "";
+}
+
 static void print_frame(const struct stack *stack, size_t i)
 {
     char name[128];
@@ -167,7 +202,7 @@ static void print_frame(const struct stack *stack, size_t i)
            method(frame, name, sizeof(name)), is_blamed ? tb_ink(TB_INK_NONE) : "",
            tb_print_place(frame, stack->root, where), is_blamed ? "   (here)" : "",
            cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(frame, "inlined")) ? "   inlined" : "",
-           strcmp(tb_json_text(frame, "trust"), "tail") == 0 ? "   tail call" : "");
+           how_found(frame));
     print_source(frame, is_blamed, stack->indent);
 }
 

@@ -131,24 +131,6 @@ static int count_named(const cJSON *data)
     return n;
 }
 
-/* What stood in the way, once for each module. */
-static void show_modules(const cJSON *data)
-{
-    const cJSON *module;
-    cJSON_ArrayForEach(module, tb_json_at(data, "custom.native.modules"))
-    {
-        const char *note = tb_json_text(module, "note");
-        const char *symbols = tb_json_text(module, "symbols");
-        if (*note == '\0' && strcmp(symbols, "changed") != 0 && strcmp(symbols, "unreadable") != 0)
-            continue;
-        printf("  ");
-        tb_print_text(tb_json_text(module, "name"));
-        printf(": %s%s", symbols, *note != '\0' ? ", " : "");
-        tb_print_text(note);
-        printf("\n");
-    }
-}
-
 static void show(struct walk *w, const struct tb_peek_part *part, const struct tb_buf *item)
 {
     char stamp[TB_STAMP_TEXT];
@@ -168,7 +150,7 @@ static void show(struct walk *w, const struct tb_peek_part *part, const struct t
         size_t n_folded = tb_print_stack(data, "  ", TB_STACK_WHOLE);
         (void)tb_print_threads(data, "  ", cli->all ? TB_THREADS_WHOLE : TB_THREADS_LINES,
                                &n_folded);
-        show_modules(data);
+        tb_print_modules(data, "  ");
         if (*tb_json_text(data, "custom.native.symbols") != '\0')
             printf("  %s\n", tb_json_text(data, "custom.native.symbols"));
     }

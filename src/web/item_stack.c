@@ -128,6 +128,8 @@ static void put_line(struct tb_buf *out, struct tb_event *event, const struct tb
         tb_emit(out, " <span class=\"chip\">inlined</span>");
     if (frame->is_tail)
         tb_emit(out, " <span class=\"chip\">tail call</span>");
+    if (frame->is_scan)
+        tb_emit(out, " <span class=\"chip\">found by scan</span>");
 }
 
 static void put_frame(struct tb_item_view *item, const struct tb_frame *frame, int is_blamed)

@@ -46,6 +46,8 @@ static void put_frame(struct tb_buf *out, struct tb_event *event, const struct t
         tb_emit(out, " [inlined]");
     if (frame->is_tail)
         tb_emit(out, " [tail call]");
+    if (frame->is_scan)
+        tb_emit(out, " [found by scan]");
     tb_emit(out, "\n");
     if (i == stack->blamed && *frame->code != '\0')
         put_source(out, event, frame);

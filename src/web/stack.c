@@ -33,6 +33,7 @@ static void read_frame(struct tb_event *event, int node, struct tb_frame *out)
     out->is_library = is_library(event, node, out->filename);
     out->is_inlined = tb_event_bool(event, node, "inlined") == 1;
     out->is_tail = strcmp(tb_event_at(event, node, "trust"), "tail") == 0;
+    out->is_scan = strcmp(tb_event_at(event, node, "trust"), "scan") == 0;
     if (*out->method == '\0')
         out->method = "<unknown>";
 }

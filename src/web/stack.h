@@ -16,6 +16,7 @@ struct tb_frame {
     int64_t line; /* 0: unknown */
     int is_library, is_inlined;
     int is_tail; /* it ended in a call that took its place: it was worked out, not found */
+    int is_scan; /* the stack holds its address: it may be left from an earlier call */
 };
 
 struct tb_stack {
