@@ -10,6 +10,9 @@
 #include "symbol/files/debugfile.h"
 #include "symbol/answer/path.h"
 
+/* The start of a process is known by clock ticks, cut to a whole one. */
+enum { START_TICK_NS = 10000000 };
+
 int tb_symbol_modules_init(struct tb_symbol_cache *cache, const struct tb_symbol_config *config,
                            const struct tb_process *process, struct tb_symbol_modules *out)
 {
@@ -48,7 +51,8 @@ static bool is_same_file(const struct tb_symbol_modules *modules, const struct t
                memcmp(info->build_id, elf->build_id, info->build_id_len) == 0;
     const struct timespec *changed = &image->stat.st_mtim;
     uint64_t changed_ns = (uint64_t)changed->tv_sec * TB_NS_PER_S + (uint64_t)changed->tv_nsec;
-    return modules->process->start_wall_ns == 0 || changed_ns <= modules->process->start_wall_ns;
+    return modules->process->start_wall_ns == 0 ||
+           changed_ns < modules->process->start_wall_ns + START_TICK_NS;
 }
 
 static void open_module(const struct tb_symbol_modules *modules, struct tb_symbol_module *module)
