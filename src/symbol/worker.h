@@ -42,6 +42,10 @@
 #include "record/process.h"
 #include "symbol/answer/inapp.h"
 
+/* Notes on a module's own file, which a debug file from elsewhere can make good. */
+#define TB_SYMBOL_NOTE_DAMAGED "the file or its debug data are damaged"
+#define TB_SYMBOL_NOTE_NO_MINI "its MiniDebugInfo is damaged or too large"
+
 #define TB_SYMBOL_DEBUG_DIR "/usr/lib/debug" /* where none is given */
 
 enum tb_symbol_op {

@@ -145,6 +145,7 @@ class FormsTest(symbols.Case):
         self.run_tool("dwz", "-m", common, *options, self.keep_debug(a), self.keep_debug(b))
         return self.strip(a, "stripped"), stack, common
 
+    @unittest.skipUnless(os.environ.get("TOWBAR_LONG"), "the long form")
     def test_what_dwz_moved_out(self):
         """Found by its ID, or by its name in .dwz beside the debug file's folder."""
         program, stack, common = self.dwz("-M", "../../.dwz/common.debug")
@@ -237,6 +238,7 @@ class FormsTest(symbols.Case):
         """Beside its .dwo file: functions and lines."""
         program = self.queue("split", "-O2", "-gsplit-dwarf")
         data = self.read_one(program)
+        self.assertIn(".dwo", self.module(data, "split")["note"])
         self.assertTrue(data["body"]["trace"]["frames"][-1]["lineno"])
         own = ("compare", "sort_all", "run", "main")
         names = [f.function for f in debugger.of_item(data) if f.function in own]

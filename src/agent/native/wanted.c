@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "item/doc.h"
+#include "symbol/worker.h"
 
 static size_t find(const struct tb_wanted *wanted, const char *hex)
 {
@@ -49,18 +50,25 @@ static int first_of(const struct tb_doc *doc, const char *key)
     return list >= 0 ? tb_doc_at(doc, list)->first : -1;
 }
 
+/* Nothing stood in the way that another file would not make good. */
+static bool may_help(const char *note)
+{
+    return note[0] == '\0' || strcmp(note, TB_SYMBOL_NOTE_DAMAGED) == 0 ||
+           strcmp(note, TB_SYMBOL_NOTE_NO_MINI) == 0;
+}
+
 /* What module m lacks, by what is said of it, or 0. */
 static int lacks_data(const struct tb_doc *doc, int m, char out[TB_DEBUGINFOD_HEX_MAX + 2])
 {
     static const char *const words[] = {"symtab", "exported", "none", "debug"};
     char symbols[16];
-    char note[8];
+    char note[128];
     (void)tb_doc_copy(doc, tb_doc_member(doc, m, "symbols"), symbols, sizeof(symbols));
     (void)tb_doc_copy(doc, tb_doc_member(doc, m, "note"), note, sizeof(note));
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
         if (strcmp(symbols, words[i]) == 0)
             return id_of(doc, m, "missing", out) ||
-                   (strcmp(symbols, "debug") != 0 && note[0] == '\0' &&
+                   (strcmp(symbols, "debug") != 0 && may_help(note) &&
                     id_of(doc, m, "build_id", out));
     return 0;
 }

@@ -30,10 +30,47 @@ static void read_segments(struct tb_symbol_elf *elf)
     }
 }
 
+/* The build id among the notes of one segment. Returns its length; 0: none. */
+static ssize_t find_build_id(Elf_Data *notes, const void **out)
+{
+    GElf_Nhdr note;
+    size_t name;
+    size_t id;
+    size_t at = 0;
+    while (notes && (at = gelf_getnote(notes, at, &note, &name, &id)) > 0) {
+        if (note.n_type != NT_GNU_BUILD_ID || note.n_namesz != sizeof("GNU") ||
+            memcmp((const char *)notes->d_buf + name, "GNU", sizeof("GNU")) != 0)
+            continue;
+        *out = (const char *)notes->d_buf + id;
+        return (ssize_t)note.n_descsz;
+    }
+    return 0;
+}
+
+/* As the running process has it, which needs no section headers. */
+static ssize_t build_id_of_segments(Elf *elf, const void **out)
+{
+    size_t n;
+    GElf_Phdr header;
+    ssize_t len = 0;
+    if (elf_getphdrnum(elf, &n) != 0)
+        return 0;
+    for (size_t i = 0; len == 0 && i < n && gelf_getphdr(elf, (int)i, &header); i++) {
+        if (header.p_type == PT_NOTE)
+            len =
+                find_build_id(elf_getdata_rawchunk(elf, (int64_t)header.p_offset, header.p_filesz,
+                                                   header.p_align == 8 ? ELF_T_NHDR8 : ELF_T_NHDR),
+                              out);
+    }
+    return len;
+}
+
 static void read_build_id(struct tb_symbol_elf *elf)
 {
     const void *id = NULL;
     ssize_t len = dwelf_elf_gnu_build_id(elf->elf, &id);
+    if (len <= 0) /* libdw looks at segments only where there are no sections */
+        len = build_id_of_segments(elf->elf, &id);
     if (len <= 0 || len > TB_BUILD_ID_BYTES)
         return;
     memcpy(elf->build_id, id, (size_t)len);

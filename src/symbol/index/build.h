@@ -19,7 +19,7 @@ struct tb_symbol_index_input {
     Elf *mini;      /* the inflated .gnu_debugdata, or NULL */
     const uint8_t *build_id;
     uint32_t build_id_len;
-    uint32_t flags; /* TB_SYMBOL_INDEX_PUBLIC or 0; the rest is found out */
+    uint32_t flags; /* PUBLIC, SPLIT and NO_MINI; the rest is found out */
     struct tb_symbol_index_origin origin;
 };
 

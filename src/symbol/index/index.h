@@ -27,7 +27,9 @@ enum tb_symbol_index_flag {
     TB_SYMBOL_INDEX_SYMTAB = 2, /* a symbol table: of the file, its debug file, or MiniDebugInfo */
     TB_SYMBOL_INDEX_EXPORTED = 4, /* exported names */
     TB_SYMBOL_INDEX_PUBLIC = 8,   /* everybody could read the files that it was built from */
-    TB_SYMBOL_INDEX_PARTIAL = 16  /* some of the data could not be read, or were too large */
+    TB_SYMBOL_INDEX_PARTIAL = 16, /* some of the data could not be read, or were too large */
+    TB_SYMBOL_INDEX_SPLIT = 32,   /* some of them are in .dwo files, which are not read */
+    TB_SYMBOL_INDEX_NO_MINI = 64  /* MiniDebugInfo was damaged or too large */
 };
 
 /* Which debug file was used, so that one that comes later is noticed. All 0: none. */

@@ -17,6 +17,7 @@
 #include "symbol/files/mini.h"
 #include "symbol/files/unpacked.h"
 #include "symbol/index/layout.h"
+#include "symbol/index/split.h"
 #include "symbol/sandbox.h"
 
 /* What the child says with its exit code; anything else is a death. */
@@ -33,6 +34,14 @@ static Elf *unpack(Elf *elf)
     return elf && tb_symbol_unpacked_open(elf, &unpacked) == 0 ? unpacked.elf : elf;
 }
 
+static void add_mini(struct tb_symbol_index_input *input, struct tb_symbol_mini *mini)
+{
+    int err = tb_symbol_mini_open(input->module, mini);
+    input->mini = mini->elf;
+    if (err && err != -ENOENT)
+        input->flags |= TB_SYMBOL_INDEX_NO_MINI;
+}
+
 static _Noreturn void build(const struct tb_symbol_index_input *input, uint8_t *mem, pid_t parent,
                             int deadline_ms)
 {
@@ -42,11 +51,13 @@ static _Noreturn void build(const struct tb_symbol_index_input *input, uint8_t *
     if (tb_symbol_sandbox_builder(parent, deadline_ms) != 0)
         _exit(DIED);
     /* Here, as what it inflates may be a bomb. A debug file has all that it may hold. */
-    if (!whole.mini && !whole.debug && tb_symbol_mini_open(whole.module, &mini) == 0)
-        whole.mini = mini.elf;
+    if (!whole.mini && !whole.debug)
+        add_mini(&whole, &mini);
     whole.module = unpack(whole.module);
     whole.debug = unpack(whole.debug);
     whole.alternate = unpack(whole.alternate);
+    if (tb_symbol_index_is_split(whole.module) || tb_symbol_index_is_split(whole.debug))
+        whole.flags |= TB_SYMBOL_INDEX_SPLIT;
     int err = tb_symbol_index_build(&whole, mem, TB_SYMBOL_INDEX_BYTES_MAX, &len);
     for (size_t i = 0; i < N_OUTCOMES; i++) {
         if (outcomes[i].err == err)

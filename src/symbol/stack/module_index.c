@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "symbol/answer/path.h"
 #include "symbol/files/debugfile.h"
+#include "symbol/files/wounds.h"
 
 #define INDEXED_BYTES_MAX (UINT64_C(1) << 30) /* of debug data, inflated */
 
@@ -88,14 +89,19 @@ static struct tb_symbol_index_origin origin_of(const struct tb_symbol_image *deb
     return origin;
 }
 
+static bool has_section(const struct tb_symbol_image *image, const char *name)
+{
+    size_t len;
+    return tb_symbol_elf_section(image->elf.elf, name, &len) != NULL;
+}
+
 /* The file that dwz made beside that which has the debug data. */
 static struct tb_symbol_image *alternate_of(const struct tb_symbol_modules *modules,
                                             struct tb_symbol_module *module,
                                             const struct tb_symbol_image *image,
                                             const struct tb_symbol_image *debug)
 {
-    size_t len;
-    if (!tb_symbol_elf_section(image->elf.elf, ".debug_info", &len))
+    if (!has_section(image, ".debug_info"))
         image = debug;
     return image ? tb_symbol_module_alternate(modules, module, image) : NULL;
 }
@@ -125,8 +131,9 @@ static uint64_t debug_bytes(Elf *elf)
 {
     uint64_t total = 0;
     size_t names;
+    size_t len;
     Elf_Scn *section = NULL;
-    if (elf_getshdrstrndx(elf, &names) != 0)
+    if (elf_getshdrstrndx(elf, &names) != 0 || !elf_rawfile(elf, &len))
         return 0;
     while ((section = elf_nextscn(elf, section))) {
         GElf_Shdr header;
@@ -135,6 +142,8 @@ static uint64_t debug_bytes(Elf *elf)
         if (!gelf_getshdr(section, &header) || header.sh_type == SHT_NOBITS ||
             !(name = elf_strptr(elf, names, header.sh_name)) || strncmp(name, ".debug_", 7) != 0)
             continue;
+        if (!tb_symbol_elf_holds(len, header.sh_type, header.sh_offset, header.sh_size))
+            continue; /* as libdw passes over it */
         bool is_packed = (header.sh_flags & SHF_COMPRESSED) && gelf_getchdr(section, &packed);
         uint64_t bytes = is_packed ? packed.ch_size : header.sh_size;
         if (bytes > INDEXED_BYTES_MAX)
@@ -153,15 +162,38 @@ static bool is_too_large(const struct parts *parts)
 
 /* ---- building ---- */
 
+/* What stood in the way of an index with more in it. */
+static void note(struct tb_symbol_module *module, uint32_t flags)
+{
+    bool has_lines = flags & TB_SYMBOL_INDEX_LINES;
+    if (!has_lines)
+        tb_symbol_module_note_no_debug(module);
+    if (module->note)
+        return;
+    if (flags & TB_SYMBOL_INDEX_SPLIT)
+        module->note = "some of the debug data are in .dwo files, which are not read";
+    else if ((flags & TB_SYMBOL_INDEX_PARTIAL) ||
+             (has_lines && tb_symbol_module_is_partial(module)))
+        module->note = "some of the debug data could not be read";
+    else if ((flags & TB_SYMBOL_INDEX_NO_MINI) && !(flags & TB_SYMBOL_INDEX_SYMTAB) && !has_lines)
+        module->note = TB_SYMBOL_NOTE_NO_MINI;
+}
+
+/* Of a module without any names. */
+static void note_none(struct tb_symbol_module *module)
+{
+    tb_symbol_module_note_no_debug(module);
+    if (!module->note && module->image && !module->debug &&
+        has_section(module->image, ".gnu_debugdata"))
+        module->note = TB_SYMBOL_NOTE_NO_MINI;
+}
+
 static void use(struct tb_symbol_module *module, struct tb_symbol_shelved *shelved)
 {
     uint32_t flags = shelved->index.flags;
     module->shelved = shelved;
     module->index = &shelved->index;
-    if (!(flags & TB_SYMBOL_INDEX_LINES))
-        tb_symbol_module_note_zstd(module);
-    if (!module->note && (flags & TB_SYMBOL_INDEX_PARTIAL))
-        module->note = "some of the debug data could not be read";
+    note(module, flags);
     if (!module->image)
         return; /* what became of the file is said */
     if (flags & TB_SYMBOL_INDEX_LINES)
@@ -186,7 +218,7 @@ static void go_without(struct tb_symbol_module *module, int err)
         {-ENOSPC, true, "the index of its debug data would be larger than 256 MiB"},
     };
     if (err == -ENOENT) {
-        tb_symbol_module_note_zstd(module);
+        note_none(module);
         return;
     }
     module->uses_table = true;

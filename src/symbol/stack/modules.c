@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "symbol/files/alternate.h"
 #include "symbol/files/debugfile.h"
+#include "symbol/files/wounds.h"
 #include "symbol/answer/path.h"
 
 /* The start of a process is known by clock ticks, cut to a whole one. */
@@ -133,11 +134,28 @@ struct tb_symbol_image *tb_symbol_module_alternate(const struct tb_symbol_module
     return NULL;
 }
 
-void tb_symbol_module_note_zstd(struct tb_symbol_module *module)
+static bool is_wounded(const struct tb_symbol_image *image)
+{
+    return image && tb_symbol_elf_is_wounded(image->elf.elf);
+}
+
+void tb_symbol_module_note_no_debug(struct tb_symbol_module *module)
 {
     if ((module->image && tb_symbol_elf_has_zstd(module->image->elf.elf)) ||
         (module->debug && tb_symbol_elf_has_zstd(module->debug->elf.elf)))
         module->note = "the debug data are compressed with zstd, which cannot be read";
+    else if (!module->note && (is_wounded(module->image) || is_wounded(module->debug)))
+        module->note = TB_SYMBOL_NOTE_DAMAGED;
+}
+
+/* Those of the debug file are used where the module's own file has none. */
+bool tb_symbol_module_is_partial(const struct tb_symbol_module *module)
+{
+    size_t len;
+    const struct tb_symbol_image *used = module->image;
+    if (!used || !tb_symbol_elf_section(used->elf.elf, ".debug_info", &len))
+        used = module->debug;
+    return is_wounded(used) || is_wounded(module->alternate);
 }
 
 void tb_symbol_module_found_debug(struct tb_symbol_module *module)
@@ -163,7 +181,7 @@ void tb_symbol_module_load_dwarf(const struct tb_symbol_modules *modules,
     if (!module->dwarf && tb_symbol_module_debug(modules, module))
         module->dwarf = dwarf_of(modules, module, module->debug);
     if (!module->dwarf) {
-        tb_symbol_module_note_zstd(module);
+        tb_symbol_module_note_no_debug(module);
         return;
     }
     module->status = TB_SYMBOLS_DEBUG;

@@ -2,7 +2,8 @@
  * their files stays in the cache; who may read them is asked anew for each answer.
  *
  * A module is taken from disk only when the file is the one that ran: the same build id; where
- * neither has one, not changed after the process was started. */
+ * neither has one, not changed after the tick of the clock (10 ms) in which the process was
+ * started. */
 #ifndef TB_SYMBOL_MODULES_H
 #define TB_SYMBOL_MODULES_H
 
@@ -70,8 +71,11 @@ struct tb_symbol_image *tb_symbol_module_debug(const struct tb_symbol_modules *m
 struct tb_symbol_image *tb_symbol_module_alternate(const struct tb_symbol_modules *modules,
                                                    struct tb_symbol_module *module,
                                                    const struct tb_symbol_image *image);
-/* Notes that zstd has compressed the debug data, if that is so. */
-void tb_symbol_module_note_zstd(struct tb_symbol_module *module);
+/* Of a module that gave no debug data: notes that zstd has compressed them, or that the file that
+ * should have them is damaged, if that is so. */
+void tb_symbol_module_note_no_debug(struct tb_symbol_module *module);
+/* Of one that gave debug data: is the file that has them damaged? */
+bool tb_symbol_module_is_partial(const struct tb_symbol_module *module);
 /* There are debug data: what stood in the way of some file's does not matter. */
 void tb_symbol_module_found_debug(struct tb_symbol_module *module);
 /* Makes the names of a module ready that module_index.h has no index of. */

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "agent/native/wanted.h"
+#include "symbol/worker.h"
 
 #define A "aaaaaaaaaaaaaaaa"
 #define B "bbbbbbbbbbbbbbbb"
@@ -92,6 +93,13 @@ static void what_stood_in_the_way_of_data_that_are_there_is_not_helped_by_more(v
            {B, "symtab", ",\"note\":\"needs the file dwz made\"" MISSING(C)});
 }
 
+static void data_from_elsewhere_make_good_what_the_module_carries(void **state)
+{
+    (void)state;
+    EXPECT(A, {A, "exported", ",\"note\":\"" TB_SYMBOL_NOTE_NO_MINI "\""});
+    EXPECT(A, {A, "none", ",\"note\":\"" TB_SYMBOL_NOTE_DAMAGED "\""});
+}
+
 static void what_is_no_build_id_is_never_wanted(void **state)
 {
     (void)state;
@@ -155,6 +163,7 @@ int main(void)
         cmocka_unit_test(modules_that_only_threads_are_in_are_not_wanted),
         cmocka_unit_test(where_the_file_of_dwz_is_missing_that_one_is_wanted),
         cmocka_unit_test(what_stood_in_the_way_of_data_that_are_there_is_not_helped_by_more),
+        cmocka_unit_test(data_from_elsewhere_make_good_what_the_module_carries),
         cmocka_unit_test(what_is_no_build_id_is_never_wanted),
         cmocka_unit_test(nonsense_wants_nothing),
         cmocka_unit_test(of_very_many_the_innermost_are_wanted),

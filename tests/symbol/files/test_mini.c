@@ -163,6 +163,9 @@ static void bomb_in_a_module_costs_the_names_it_would_have_alone(void **state)
     assert_string_not_equal(symbols_of(answer, "victim"), "symtab");
     assert_true(n_frames_of(answer) >= 3);
     assert_string_equal(text_of(frame_at(answer, 0), "method"), "<unknown>");
+    const cJSON *module = cJSON_GetArrayItem(cJSON_GetObjectItem(answer, "modules"), 0);
+    assert_string_equal(text_of(module, "name"), "victim");
+    assert_string_equal(text_of(module, "note"), TB_SYMBOL_NOTE_NO_MINI);
     cJSON_Delete(answer);
     tb_buf_done(&packed);
 }
