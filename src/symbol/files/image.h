@@ -37,6 +37,7 @@ struct tb_symbol_image {
     bool is_public;   /* everybody may read it: asked anew each time */
     bool is_foreign;  /* on a file system that an ordinary user may have made */
     struct tb_symbol_failure failure;
+    bool is_indexed; /* an index was built from it, with whatever it gave */
     struct tb_symbol_elf elf;
     struct {
         bool is_read;

@@ -112,12 +112,23 @@ static bool is_same_origin(const struct tb_symbol_index_origin *a,
     return a->debug_bytes == b->debug_bytes && a->debug_mtime_ns == b->debug_mtime_ns;
 }
 
+/* Was it built from a twin of the file that had less, one that was stripped or cut? */
+static bool is_of_lesser(const struct tb_symbol_image *image, const struct tb_symbol_index *index)
+{
+    if (image->is_indexed || (index->flags & TB_SYMBOL_INDEX_LINES))
+        return false;
+    return has_section(image, ".debug_info") ||
+           (!(index->flags & TB_SYMBOL_INDEX_SYMTAB) && has_section(image, ".symtab"));
+}
+
 /* Was it built from the debug file that is there now? One with debug data of its own needs none,
  * but for what dwz has moved. */
 static bool is_current(const struct tb_symbol_modules *modules, struct tb_symbol_module *module,
                        const struct tb_symbol_index *index)
 {
     static const struct tb_symbol_index_origin none;
+    if (is_of_lesser(module->image, index))
+        return false;
     if ((index->flags & TB_SYMBOL_INDEX_LINES) && is_same_origin(&index->origin, &none) &&
         !alternate_of(modules, module, module->image, NULL))
         return true;
@@ -281,6 +292,7 @@ static void build_and_use(struct tb_symbol_modules *modules, struct tb_symbol_mo
         go_without(module, err);
         return;
     }
+    parts->module->is_indexed = true;
     struct tb_symbol_shelved *shelved = tb_symbol_shelf_add(
         &modules->cache->shelf, &parts->key, &made, parts->is_kept && modules->config->index_dir);
     if (shelved)

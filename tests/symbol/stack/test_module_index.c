@@ -235,6 +235,36 @@ static void index_of_another_debug_file_is_built_anew(void **state)
     assert_int_equal(shared->n_builds, n + 1);
 }
 
+static void expect_symbols(const struct subject *s, const char *word)
+{
+    cJSON *answer = ask_kept(s);
+    assert_string_equal(symbols_of(answer, "twin"), word);
+    cJSON_Delete(answer);
+}
+
+/* A stripped copy shows the names of its twin, and takes none from it. */
+static void stripped_twin_neither_lacks_nor_costs_names(void **state)
+{
+    struct subject s;
+    char path[512];
+    char twin[512];
+    (void)state;
+    build("twin", &s);
+    RUN("cp", in_folder(path, "twin"), in_folder(twin, "whole"));
+    RUN("strip", "-g", path);
+    expect_symbols(&s, "symtab");
+    assert_int_not_equal(keep_news(), 0);
+    restart();
+    RUN("cp", twin, path);
+    expect_symbols(&s, "debug");
+    assert_int_not_equal(keep_news(), 0);
+    int n = shared->n_builds;
+    restart();
+    RUN("strip", path);
+    expect_symbols(&s, "debug");
+    assert_int_equal(shared->n_builds, n);
+}
+
 /* Whatever is there, the answer is the same: it is found out to be wrong, and built anew. */
 static void hostile_files_of_the_folder_change_nothing(void **state)
 {
@@ -481,6 +511,7 @@ int main(void)
         INDEX_TEST(module_that_is_gone_or_changed_has_the_names_of_its_index),
         INDEX_TEST(module_that_is_gone_is_named_by_the_debug_file_of_its_build_id),
         INDEX_TEST(index_of_another_debug_file_is_built_anew),
+        INDEX_TEST(stripped_twin_neither_lacks_nor_costs_names),
         INDEX_TEST(hostile_files_of_the_folder_change_nothing),
         INDEX_TEST(file_of_another_user_is_no_index),
         INDEX_TEST(forged_build_id_names_its_maker_alone),
