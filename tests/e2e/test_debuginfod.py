@@ -35,10 +35,16 @@ def build_id_of(path):
     return re.search(r"Build ID: ([0-9a-f]+)", notes.stdout).group(1)
 
 
+def need(tool):
+    if not shutil.which(tool):
+        raise unittest.SkipTest(f"{tool} is not installed (src/dist/packages.txt)")
+
+
 class Debuginfod:
     """The server of elfutils over a folder of debug files."""
 
     def __init__(self, folder, home):
+        need("debuginfod")
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         argv = ["debuginfod", "-p", str(self.port), "-d", ":memory:", "-t", "1", "-F", folder]
@@ -120,6 +126,7 @@ class DebuginfodTest(towbar.Case):
         return full, build_id_of(program)
 
     def run_tool(self, *argv):
+        need(argv[0])
         done = subprocess.run(argv, capture_output=True, text=True, check=False)
         self.assertEqual(done.returncode, 0, f"{argv}: {done.stdout}{done.stderr}")
         return done.stdout

@@ -50,7 +50,12 @@ class Case(towbar.Case):
         self.build([*words, "-g", "-Wl,--build-id=sha1", name, "-o", output, *flags])
         return output
 
+    def need(self, tool):
+        if not shutil.which(tool):
+            self.skipTest(f"{tool} is not installed (src/dist/packages.txt)")
+
     def run_tool(self, *command, check=0, **kwargs):
+        self.need(command[0])
         done = subprocess.run(
             command, capture_output=True, text=True, errors="replace", check=False,
             timeout=towbar.DEADLINE_S, **kwargs,
@@ -142,6 +147,7 @@ class Case(towbar.Case):
         return modules[0]
 
     def stacks(self, **jobs):
+        self.need("gdb")
         return debugger.stacks(jobs, towbar.clean_environment(self.path("home")), self.folder)
 
     def assert_same(self, data, stack, with_lines=True, original=None):

@@ -243,5 +243,9 @@ int main(void)
         cmocka_unit_test(links_lead_nowhere_but_below_the_folder),
         cmocka_unit_test(links_that_make_no_sense_are_refused),
     };
+    if (!is_installed("dwz")) {
+        print_message("skipped: dwz is not installed (src/dist/packages.txt)\n");
+        return 0;
+    }
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
