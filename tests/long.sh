@@ -25,4 +25,4 @@ grep -E '[0-9] (kills|calls|rounds|sites|flipped bits|times|records before)' \
     build/Testing/Temporary/LastTest.log | grep -v '^\[' | sed 's/^/        /'
 TOWBAR_LONG=1 suite "torture, every way to die, 8 rounds" build -R 'torture'
 TOWBAR_LONG=1 suite "one bug, one item: every compiler, level and form" build -R 'group.test_group'
-TOWBAR_LONG=1 suite "names beside a debugger, more compilers" build -R 'test_symbols'
+TOWBAR_LONG=1 suite "names beside a debugger, more compilers" build -R 'symbol|hostile'
