@@ -17,6 +17,7 @@
 #include "symbol/answer/path.h"
 #include "symbol/files/table.h"
 #include "symbol/files/unpacked.h"
+#include "symbol/files/wounds.h"
 #include "symbol/worker.h"
 
 enum { ADDRESSES = 64, REPLY_BYTES = 64 << 10 };
@@ -108,6 +109,7 @@ static void read_links(Elf *elf)
     struct tb_symbol_unpacked unpacked;
     if (tb_symbol_unpacked_open(elf, &unpacked) == 0)
         tb_symbol_unpacked_done(&unpacked);
+    sink ^= tb_symbol_elf_is_wounded(elf);
     if (tb_symbol_mini_open(elf, &mini) == 0)
         tb_symbol_mini_done(&mini);
 }
