@@ -2,8 +2,10 @@
 #include "symbol/files/cache.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <linux/magic.h>
 #include <malloc.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
@@ -110,6 +112,13 @@ static bool is_made_by_anybody(int fd)
     return fstatfs(fd, &fs) != 0 || (fs.f_type == FUSE_SUPER_MAGIC && (fs.f_flags & ST_NOSUID));
 }
 
+/* The same file may have been reached by other folders before. */
+static char *real_path_of(int fd)
+{
+    char path[PATH_MAX];
+    return tb_symbol_file_real_path(fd, path, sizeof(path)) == 0 ? strdup(path) : NULL;
+}
+
 int tb_symbol_cache_get(struct tb_symbol_cache *cache, const char *path, const uint32_t *uid,
                         struct tb_symbol_image **out)
 {
@@ -118,6 +127,7 @@ int tb_symbol_cache_get(struct tb_symbol_cache *cache, const char *path, const u
     int fd = tb_symbol_file_open(path, TB_SYMBOL_MODULE_BYTES_MAX);
     if (fd < 0)
         return fd;
+    char *real_path = NULL;
     bool is_public = tb_symbol_file_is_public(fd);
     if (!is_public && uid && !tb_symbol_file_may_read(fd, *uid))
         err = -EACCES;
@@ -127,6 +137,7 @@ int tb_symbol_cache_get(struct tb_symbol_cache *cache, const char *path, const u
         tb_fd_close(&fd);
         return err;
     }
+    real_path = real_path_of(fd);
     struct tb_symbol_image *image = take(cache, path, &st);
     if (image) {
         tb_fd_close(&fd);
@@ -134,13 +145,17 @@ int tb_symbol_cache_get(struct tb_symbol_cache *cache, const char *path, const u
         if (is_over(cache, (size_t)st.st_size))
             tb_symbol_cache_drop(cache);
         bool is_foreign = is_made_by_anybody(fd);
-        if ((err = tb_symbol_image_open(fd, path, &st, &image)))
+        if ((err = tb_symbol_image_open(fd, path, &st, &image))) {
+            free(real_path);
             return err;
+        }
         image->is_foreign = is_foreign;
         cache->n++;
         cache->mapped_bytes += image->elf.len;
     }
     add_first(cache, image);
+    free(image->real_path);
+    image->real_path = real_path;
     image->is_public = is_public;
     image->n_users++;
     *out = image;

@@ -59,16 +59,20 @@ static int try_build_id(const struct search *s, struct tb_symbol_image **out)
     return -ENOENT;
 }
 
+/* The folder is that of the file, not one that has a link to it. */
 static int try_link(const struct search *s, struct tb_symbol_image **out)
 {
     char path[PATH_MAX];
-    const char *slash = strrchr(s->module->path, '/');
-    int dir_len = slash ? (int)(slash - s->module->path) : 0;
+    const char *module = s->module->real_path;
+    const char *slash = module ? strrchr(module, '/') : NULL;
+    if (!slash)
+        return -ENOENT;
+    int dir_len = (int)(slash - module);
     for (size_t i = 0; i < s->config->n_debug_dirs + 2; i++) {
         bool is_ours = i >= 2;
         int n =
             snprintf(path, sizeof(path), "%s%.*s%s/%s", is_ours ? s->config->debug_dirs[i - 2] : "",
-                     dir_len, s->module->path, i == 1 ? "/.debug" : "", s->link);
+                     dir_len, module, i == 1 ? "/.debug" : "", s->link);
         if (n > 0 && (size_t)n < sizeof(path) && try_path(s, path, true, is_ours, out) == 0)
             return 0;
     }

@@ -69,22 +69,26 @@ static bool may_search_above(char *path, uint32_t uid)
     return true;
 }
 
+int tb_symbol_file_real_path(int fd, char *out, size_t cap)
+{
+    char name[32];
+    name_of_fd(fd, name);
+    ssize_t len = readlinkat(AT_FDCWD, name, out, cap - 1);
+    if (len <= 0 || (size_t)len >= cap - 1 || out[0] != '/')
+        return -ENOENT;
+    out[len] = '\0';
+    return 0;
+}
+
 static bool may_use(int fd, uint32_t uid, mode_t owner, mode_t others)
 {
     struct stat st;
-    char name[32];
     char path[PATH_MAX];
     if (fstat(fd, &st) < 0 || !may(&st, uid, owner, others))
         return false;
     if (uid == 0)
         return true;
-    name_of_fd(fd, name);
-    /* The kernel's own name for it: no links are left in it. */
-    ssize_t len = readlinkat(AT_FDCWD, name, path, sizeof(path) - 1);
-    if (len <= 0 || path[0] != '/')
-        return false;
-    path[len] = '\0';
-    return may_search_above(path, uid);
+    return tb_symbol_file_real_path(fd, path, sizeof(path)) == 0 && may_search_above(path, uid);
 }
 
 bool tb_symbol_file_may_read(int fd, uint32_t uid)

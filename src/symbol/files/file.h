@@ -9,6 +9,7 @@
 #define TB_SYMBOL_FILE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 enum { TB_SYMBOL_MODULE_BYTES_MAX = 1 << 30, TB_SYMBOL_SOURCE_BYTES_MAX = 8 << 20 };
@@ -18,6 +19,9 @@ enum { TB_SYMBOL_MODULE_BYTES_MAX = 1 << 30, TB_SYMBOL_SOURCE_BYTES_MAX = 8 << 2
 int tb_symbol_file_open(const char *path, uint64_t max_bytes);
 /* The same for a descriptor opened with O_PATH, which is consumed. */
 int tb_symbol_file_reopen(int path_fd, uint64_t max_bytes);
+/* The kernel's own name for what fd is: no links are left in it. 0, or -ENOENT when it has none
+ * from the root on. */
+int tb_symbol_file_real_path(int fd, char *out, size_t cap);
 /* Could uid have opened what fd is, by owner and mode of the file and of the folders above it? */
 bool tb_symbol_file_may_read(int fd, uint32_t uid);
 /* Could everybody? */

@@ -49,6 +49,7 @@ void tb_symbol_image_close(struct tb_symbol_image *image)
     tb_symbol_mini_done(&image->mini);
     tb_symbol_elf_done(&image->elf);
     free(image->path);
+    free(image->real_path);
     free(image);
 }
 

@@ -33,6 +33,7 @@ struct tb_symbol_image {
     struct tb_symbol_image *next; /* in the cache: used longer ago */
     size_t n_users;               /* modules of the question at hand */
     char *path;
+    char *real_path;  /* without links, as of the last time; NULL: not known */
     struct stat stat; /* when it was opened */
     bool is_public;   /* everybody may read it: asked anew each time */
     bool is_foreign;  /* on a file system that an ordinary user may have made */

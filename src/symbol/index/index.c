@@ -79,7 +79,7 @@ int tb_symbol_index_open(const void *bytes, size_t len, struct tb_symbol_index *
     index.flags = tb_get32(index.bytes + TB_SYMBOL_AT_FLAGS);
     memcpy(index.build_id, index.bytes + TB_SYMBOL_AT_BUILD_ID, sizeof(index.build_id));
     index.origin.debug_bytes = tb_get64(index.bytes + TB_SYMBOL_AT_DEBUG_BYTES);
-    index.origin.debug_mtime_ns = (int64_t)tb_get64(index.bytes + TB_SYMBOL_AT_DEBUG_MTIME);
+    index.origin.debug_mark = tb_get64(index.bytes + TB_SYMBOL_AT_DEBUG_MARK);
     *out = index;
     return 0;
 }

@@ -15,7 +15,7 @@
 
 enum {
     TB_SYMBOL_INDEX_MAGIC = 0x31584254, /* "TBX1" */
-    TB_SYMBOL_INDEX_VERSION = 1,
+    TB_SYMBOL_INDEX_VERSION = 2,
     TB_SYMBOL_INDEX_HEADER_BYTES = 128,
     TB_SYMBOL_PLACES_MAX = 64, /* depth of inlining that is shown */
     TB_SYMBOL_HOPS_MAX = 16    /* tail calls in a chain */
@@ -32,10 +32,10 @@ enum tb_symbol_index_flag {
     TB_SYMBOL_INDEX_NO_MINI = 64  /* MiniDebugInfo was damaged or too large */
 };
 
-/* Which debug file was used, so that one that comes later is noticed. All 0: none. */
+/* Which debug file was used, so that another one is noticed. All 0: none. */
 struct tb_symbol_index_origin {
     uint64_t debug_bytes;
-    int64_t debug_mtime_ns;
+    uint64_t debug_mark; /* of its inode and the time of its last change, which nobody can set */
 };
 
 /* One function, or one inlined call, at an address. */

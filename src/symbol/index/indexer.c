@@ -101,7 +101,7 @@ static int check(const struct tb_symbol_index_input *input, const struct tb_symb
         index.build_id_len != input->build_id_len ||
         memcmp(index.build_id, input->build_id, input->build_id_len) != 0 ||
         index.origin.debug_bytes != input->origin.debug_bytes ||
-        index.origin.debug_mtime_ns != input->origin.debug_mtime_ns ||
+        index.origin.debug_mark != input->origin.debug_mark ||
         (index.flags & TB_SYMBOL_INDEX_PUBLIC) != (input->flags & TB_SYMBOL_INDEX_PUBLIC))
         return -ECHILD;
     return 0;

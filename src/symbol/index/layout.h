@@ -16,7 +16,7 @@ enum {
     TB_SYMBOL_AT_FLAGS = 28,
     TB_SYMBOL_AT_BUILD_ID = 32,
     TB_SYMBOL_AT_DEBUG_BYTES = 64,
-    TB_SYMBOL_AT_DEBUG_MTIME = 72,
+    TB_SYMBOL_AT_DEBUG_MARK = 72,
     TB_SYMBOL_AT_COUNTS = 80, /* of the tables below, in their order; then the strings' length */
     TB_SYMBOL_AT_CRC = 112
 };

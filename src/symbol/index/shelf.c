@@ -15,6 +15,15 @@ static int64_t ns_of(const struct timespec *time)
     return (int64_t)time->tv_sec * (int64_t)TB_NS_PER_S + time->tv_nsec;
 }
 
+static void add_file(struct tb_symbol_key *key, const struct stat *file)
+{
+    key->device = file->st_dev;
+    key->inode = file->st_ino;
+    key->bytes = (uint64_t)file->st_size;
+    key->mtime_ns = ns_of(&file->st_mtim);
+    key->ctime_ns = ns_of(&file->st_ctim);
+}
+
 struct tb_symbol_key tb_symbol_key_of(const uint8_t *build_id, uint32_t build_id_len,
                                       const struct stat *file)
 {
@@ -23,19 +32,23 @@ struct tb_symbol_key tb_symbol_key_of(const uint8_t *build_id, uint32_t build_id
         memcpy(key.build_id, build_id, build_id_len);
         return key;
     }
-    key.device = file->st_dev;
-    key.inode = file->st_ino;
-    key.bytes = (uint64_t)file->st_size;
-    key.mtime_ns = ns_of(&file->st_mtim);
-    key.ctime_ns = ns_of(&file->st_ctim);
+    add_file(&key, file);
     return key;
+}
+
+void tb_symbol_key_for_one(struct tb_symbol_key *key, const struct stat *file, uint32_t reporter)
+{
+    key->is_for_one = true;
+    key->reporter = reporter;
+    add_file(key, file);
 }
 
 static bool is_same(const struct tb_symbol_key *a, const struct tb_symbol_key *b)
 {
-    return a->uid == b->uid && a->build_id_len == b->build_id_len && a->inode == b->inode &&
-           a->device == b->device && a->bytes == b->bytes && a->mtime_ns == b->mtime_ns &&
-           a->ctime_ns == b->ctime_ns && memcmp(a->build_id, b->build_id, a->build_id_len) == 0;
+    return a->uid == b->uid && a->is_for_one == b->is_for_one && a->reporter == b->reporter &&
+           a->build_id_len == b->build_id_len && a->inode == b->inode && a->device == b->device &&
+           a->bytes == b->bytes && a->mtime_ns == b->mtime_ns && a->ctime_ns == b->ctime_ns &&
+           memcmp(a->build_id, b->build_id, a->build_id_len) == 0;
 }
 
 static void forget_fd(struct tb_symbol_shelf *shelf, struct tb_symbol_shelved *shelved)
@@ -113,7 +126,8 @@ struct tb_symbol_shelved *tb_symbol_shelf_get(struct tb_symbol_shelf *shelf, con
         add_first(shelf, shelved);
         return shelved;
     }
-    if (!folder || key->build_id_len == 0 || tb_symbol_shelf_file_map(folder, key, &file) != 0)
+    if (!folder || key->build_id_len == 0 || key->is_for_one ||
+        tb_symbol_shelf_file_map(folder, key, &file) != 0)
         return NULL;
     shelved = shelve(shelf, key, &file);
     if (!shelved)
@@ -139,7 +153,8 @@ struct tb_symbol_shelved *tb_symbol_shelf_add(struct tb_symbol_shelf *shelf,
         shelf->first = older;
     }
     struct tb_symbol_shelved *shelved = shelve(shelf, key, made);
-    if (shelved && is_kept && key->build_id_len > 0 && shelf->n_news < TB_SYMBOL_SHELF_NEWS) {
+    if (shelved && is_kept && key->build_id_len > 0 && !key->is_for_one &&
+        shelf->n_news < TB_SYMBOL_SHELF_NEWS) {
         shelved->fd = made->fd;
         made->fd = -1;
         shelf->n_news++;

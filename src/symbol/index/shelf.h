@@ -2,7 +2,8 @@
  * keeps them (docs/symbols.md 3).
  *
  * 1. An index is known by a build ID and the owner of the module's file; that of a file without a
- *    build ID by the file itself, and only until the shelf is done. Who may use it the caller says.
+ *    build ID by the file itself, and only until the shelf is done, as is one that is for one
+ *    reporter alone. Who may use the others the caller says.
  * 2. After tb_symbol_shelf_trim there are at most TB_SYMBOL_SHELF_INDEXES and
  *    TB_SYMBOL_SHELF_BYTES; what is in use, or must still be handed over, stays.
  * 3. Files of the folder are read, never written: what was built is handed over to the one who may
@@ -30,6 +31,8 @@ struct tb_symbol_key {
     uint8_t build_id[TB_BUILD_ID_BYTES];
     uint32_t build_id_len; /* 0: the file itself, as follows */
     uint32_t uid;          /* owner of the module's file */
+    bool is_for_one;   /* of what is perhaps not the owner's words: the file itself counts too */
+    uint32_t reporter; /* then the user that may have it; else 0 */
     uint64_t device, inode, bytes;
     int64_t mtime_ns, ctime_ns;
 };
@@ -57,6 +60,8 @@ void tb_symbol_shelf_done(struct tb_symbol_shelf *shelf);
 /* The key of a module's file. */
 struct tb_symbol_key tb_symbol_key_of(const uint8_t *build_id, uint32_t build_id_len,
                                       const struct stat *file);
+/* Makes it that of an index which reporter alone may have, and no folder. */
+void tb_symbol_key_for_one(struct tb_symbol_key *key, const struct stat *file, uint32_t reporter);
 /* The index of key, from the shelf or from folder (NULL: none); or NULL. Give it back with
  * tb_symbol_shelf_put. */
 struct tb_symbol_shelved *tb_symbol_shelf_get(struct tb_symbol_shelf *shelf, const char *folder,

@@ -116,7 +116,7 @@ static void put_header(const struct tb_symbol_tables *tables,
     if (id_len > 0)
         memcpy(mem + TB_SYMBOL_AT_BUILD_ID, input->build_id, id_len);
     tb_put64(mem + TB_SYMBOL_AT_DEBUG_BYTES, input->origin.debug_bytes);
-    tb_put64(mem + TB_SYMBOL_AT_DEBUG_MTIME, (uint64_t)input->origin.debug_mtime_ns);
+    tb_put64(mem + TB_SYMBOL_AT_DEBUG_MARK, input->origin.debug_mark);
     for (size_t i = 0; i < TB_SYMBOL_N_PARTS; i++)
         tb_put32(mem + TB_SYMBOL_AT_COUNTS + i * sizeof(uint32_t), counts[i]);
 }

@@ -30,7 +30,7 @@ static bool may_use(const struct tb_symbol_modules *modules,
 {
     uint32_t reporter = modules->process->uid;
     return (shelved->index.flags & TB_SYMBOL_INDEX_PUBLIC) || reporter == 0 ||
-           reporter == shelved->key.uid;
+           reporter == shelved->key.uid || shelved->key.is_for_one; /* for that one */
 }
 
 /* NULL when there is none that may be used. */
@@ -62,30 +62,53 @@ static bool is_public(const struct tb_symbol_modules *modules, const struct part
                                         is_below_debug_dirs(modules->config, parts->debug->path));
 }
 
-/* Is the owner of the file the one who wrote it? */
+/* Is the owner of the file the one who wrote it? Of an ordinary user's, those whom he lets. */
 static bool is_owners_own(const struct tb_symbol_image *image)
 {
-    return image->stat.st_uid != 0 ||
-           (!(image->stat.st_mode & (S_IWGRP | S_IWOTH)) && !image->is_foreign);
+    return !image->is_foreign &&
+           (image->stat.st_uid != 0 || !(image->stat.st_mode & (S_IWGRP | S_IWOTH)));
+}
+
+/* May what it says be told of every file that the owner of the module has with that build ID? */
+static bool is_trusted(const struct tb_symbol_modules *modules,
+                       const struct tb_symbol_image *module, const struct tb_symbol_image *other)
+{
+    return !other || is_below_debug_dirs(modules->config, other->path) ||
+           (is_owners_own(other) &&
+            (other->stat.st_uid == 0 || other->stat.st_uid == module->stat.st_uid));
+}
+
+static bool is_for_others(const struct tb_symbol_modules *modules, const struct parts *parts)
+{
+    return is_owners_own(parts->module) && is_trusted(modules, parts->module, parts->debug) &&
+           is_trusted(modules, parts->module, parts->alternate);
 }
 
 /* ---- what there is ---- */
 
-/* Of the debug file and of what dwz made beside it, together. */
+static uint64_t mix(uint64_t mark, uint64_t more)
+{
+    mark = (mark ^ more) * UINT64_C(0x9e3779b97f4a7c15);
+    return mark ^ (mark >> 29);
+}
+
+/* Of the debug file and of what dwz made beside it, together. Size and time of writing can be given
+ * to any file by its owner; inode and time of change cannot. The device is not asked for: its
+ * number may be another after each start. */
 static struct tb_symbol_index_origin origin_of(const struct tb_symbol_image *debug,
                                                const struct tb_symbol_image *alternate)
 {
     const struct tb_symbol_image *const images[] = {debug, alternate};
     struct tb_symbol_index_origin origin = {0};
-    uint64_t mtime_ns = 0;
     for (size_t i = 0; i < sizeof(images) / sizeof(images[0]); i++) {
         if (!images[i])
             continue;
-        const struct timespec *changed = &images[i]->stat.st_mtim;
+        const struct timespec *changed = &images[i]->stat.st_ctim;
         origin.debug_bytes += (uint64_t)images[i]->stat.st_size;
-        mtime_ns += (uint64_t)changed->tv_sec * TB_NS_PER_S + (uint64_t)changed->tv_nsec;
+        origin.debug_mark = mix(origin.debug_mark, images[i]->stat.st_ino);
+        origin.debug_mark = mix(origin.debug_mark, (uint64_t)changed->tv_sec * TB_NS_PER_S +
+                                                       (uint64_t)changed->tv_nsec);
     }
-    origin.debug_mtime_ns = (int64_t)mtime_ns;
     return origin;
 }
 
@@ -109,7 +132,7 @@ static struct tb_symbol_image *alternate_of(const struct tb_symbol_modules *modu
 static bool is_same_origin(const struct tb_symbol_index_origin *a,
                            const struct tb_symbol_index_origin *b)
 {
-    return a->debug_bytes == b->debug_bytes && a->debug_mtime_ns == b->debug_mtime_ns;
+    return a->debug_bytes == b->debug_bytes && a->debug_mark == b->debug_mark;
 }
 
 /* Was it built from a twin of the file that had less, one that was stripped or cut? */
@@ -303,21 +326,34 @@ static void build_and_use(struct tb_symbol_modules *modules, struct tb_symbol_mo
 
 /* ---- the two kinds of modules ---- */
 
+static bool use_shelved(struct tb_symbol_modules *modules, struct tb_symbol_module *module,
+                        const struct tb_symbol_key *key)
+{
+    struct tb_symbol_shelved *shelved = get(modules, key);
+    if (shelved && is_current(modules, module, &shelved->index)) {
+        use(module, shelved);
+        return true;
+    }
+    tb_symbol_shelf_put(shelved);
+    return false;
+}
+
 static void load_of_file(struct tb_symbol_modules *modules, struct tb_symbol_module *module)
 {
     const struct tb_symbol_elf *elf = &module->image->elf;
     struct parts parts = {
         .key = tb_symbol_key_of(elf->build_id, elf->build_id_len, &module->image->stat),
-        .module = module->image,
-        .is_kept = is_owners_own(module->image)};
-    struct tb_symbol_shelved *shelved = get(modules, &parts.key);
-    if (shelved && is_current(modules, module, &shelved->index)) {
-        use(module, shelved);
+        .module = module->image};
+    if (use_shelved(modules, module, &parts.key))
         return;
-    }
-    tb_symbol_shelf_put(shelved);
     parts.debug = tb_symbol_module_debug(modules, module);
     parts.alternate = alternate_of(modules, module, module->image, parts.debug);
+    parts.is_kept = is_for_others(modules, &parts);
+    if (!parts.is_kept) {
+        tb_symbol_key_for_one(&parts.key, &module->image->stat, modules->process->uid);
+        if (use_shelved(modules, module, &parts.key))
+            return;
+    }
     parts.flags = is_public(modules, &parts) ? TB_SYMBOL_INDEX_PUBLIC : 0;
     build_and_use(modules, module, &parts);
 }

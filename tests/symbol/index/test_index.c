@@ -65,11 +65,12 @@ static void header_says_whose_index_it_is(void **state)
     uint8_t id[TB_BUILD_ID_BYTES] = {1, 2, 3};
     size_t len;
     (void)state;
-    struct tb_symbol_index_input input = {.module = self.module.elf,
-                                          .build_id = id,
-                                          .build_id_len = 3,
-                                          .flags = TB_SYMBOL_INDEX_PUBLIC,
-                                          .origin = {.debug_bytes = 77, .debug_mtime_ns = -5}};
+    struct tb_symbol_index_input input = {
+        .module = self.module.elf,
+        .build_id = id,
+        .build_id_len = 3,
+        .flags = TB_SYMBOL_INDEX_PUBLIC,
+        .origin = {.debug_bytes = 77, .debug_mark = 1 - UINT64_C(6)}};
     uint8_t *bytes = malloc(BUILT_BYTES);
     assert_non_null(bytes);
     assert_int_equal(tb_symbol_index_build(&input, bytes, BUILT_BYTES, &len), 0);
@@ -77,7 +78,7 @@ static void header_says_whose_index_it_is(void **state)
     assert_int_equal(index.build_id_len, 3);
     assert_memory_equal(index.build_id, id, sizeof(id));
     assert_int_equal(index.origin.debug_bytes, 77);
-    assert_int_equal(index.origin.debug_mtime_ns, -5);
+    assert_int_equal(index.origin.debug_mark, 1 - UINT64_C(6));
     assert_true(index.flags & TB_SYMBOL_INDEX_PUBLIC);
     free(bytes);
 }
