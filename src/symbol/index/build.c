@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "symbol/files/table.h"
+#include "symbol/index/nothing.h"
 #include "symbol/index/tables.h"
 #include "symbol/index/walk.h"
 
@@ -20,6 +21,7 @@ static int add_dwarf(struct tb_symbol_tables *tables, Elf *elf, Elf *alternate_e
 {
     const char *name;
     const void *id;
+    struct tb_symbol_nothing nothing = {0};
     int err = 0;
     Dwarf *dwarf = begin(elf);
     Dwarf *alternate = dwarf ? begin(alternate_elf) : NULL;
@@ -28,13 +30,17 @@ static int add_dwarf(struct tb_symbol_tables *tables, Elf *elf, Elf *alternate_e
     /* libdw would open the file that the link names, wherever that is; of the other one too. */
     bool is_whole = dwelf_dwarf_gnu_debugaltlink(dwarf, &name, &id) == 0;
     bool is_usable = alternate && dwelf_dwarf_gnu_debugaltlink(alternate, &name, &id) == 0;
-    if (is_usable)
-        dwarf_setalt(dwarf, alternate);
-    if (is_whole || is_usable)
-        err = tb_symbol_walk_all(tables, dwarf);
-    else
+    if (!is_whole && !is_usable) {
         tables->flags |= TB_SYMBOL_INDEX_PARTIAL;
+        tb_symbol_nothing_open(&nothing);
+    }
+    Dwarf *other = is_usable ? alternate : nothing.dwarf;
+    if (other)
+        dwarf_setalt(dwarf, other);
+    if (is_whole || other)
+        err = tb_symbol_walk_all(tables, dwarf);
     dwarf_end(dwarf);
+    tb_symbol_nothing_done(&nothing);
     if (alternate)
         dwarf_end(alternate);
     return err;
