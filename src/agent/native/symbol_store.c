@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,11 +21,12 @@
 /* One writer, so one temporary name is enough. */
 #define HALF_WRITTEN "half-written"
 
-enum { COPY_BYTES = 256 << 10 };
+enum { COPY_BYTES = 256 << 10, BLOCK_BYTES = 4096 };
 
 struct tb_symbol_store {
     char *folder;
     int fd; /* of the folder */
+    size_t max_files;
     uint64_t max_bytes;
     _Atomic int64_t files, bytes;
     int has_warned; /* of a folder that cannot be written, since it could be */
@@ -38,18 +40,41 @@ static void take_count(struct tb_symbol_store *s, const struct tb_symbol_files *
     atomic_store(&s->bytes, (int64_t)files->bytes);
 }
 
-/* Removes what was used longest ago until need bytes more have room. */
+static bool is_over(struct tb_symbol_store *s, size_t max_files, uint64_t max_bytes)
+{
+    return (size_t)atomic_load(&s->files) > max_files ||
+           (uint64_t)atomic_load(&s->bytes) > max_bytes;
+}
+
+/* Counts what is there, and removes what was used longest ago until there is no more than that. */
+static int trim(struct tb_symbol_store *s, size_t max_files, uint64_t max_bytes)
+{
+    size_t n_before;
+    struct tb_symbol_files files;
+    do { /* again where there are more than a list has */
+        int err = tb_symbol_files_list(s->fd, &files);
+        if (err)
+            return err;
+        n_before = files.n;
+        for (size_t i = 0; i < files.n_listed && (files.n > max_files || files.bytes > max_bytes);
+             i++)
+            tb_symbol_files_remove(s->fd, &files, i);
+        take_count(s, &files);
+        tb_symbol_files_done(&files);
+    } while (is_over(s, max_files, max_bytes) && (size_t)atomic_load(&s->files) < n_before);
+    return 0;
+}
+
+/* For one more of so many bytes. Listing takes long: so it makes room for many. */
 static int make_room(struct tb_symbol_store *s, uint64_t need)
 {
-    struct tb_symbol_files files;
-    int err = tb_symbol_files_list(s->fd, &files);
-    if (err)
-        return err;
-    for (size_t i = 0; i < files.n_listed && files.bytes + need > s->max_bytes; i++)
-        tb_symbol_files_remove(s->fd, &files, i);
-    take_count(s, &files);
-    tb_symbol_files_done(&files);
-    return 0;
+    if (!is_over(s, s->max_files - 1, s->max_bytes - need))
+        return 0;
+    uint64_t low_bytes = s->max_bytes - s->max_bytes / 10;
+    int err = trim(s, s->max_files - s->max_files / 10, low_bytes > need ? low_bytes - need : 0);
+    if (!err && is_over(s, s->max_files - 1, s->max_bytes - need))
+        err = -ENOSPC;
+    return err;
 }
 
 /* ---- taking ---- */
@@ -111,12 +136,27 @@ static int open_subfolder(const struct tb_symbol_store *s, const char *name)
     return fd < 0 ? -errno : fd;
 }
 
+/* The one in fd came, and older went, where it was one. */
+static void count_one(struct tb_symbol_store *s, const struct stat *older, int fd)
+{
+    struct stat st;
+    if (fstat(fd, &st) == 0) {
+        atomic_fetch_add(&s->files, 1);
+        atomic_fetch_add(&s->bytes, (int64_t)tb_symbol_file_bytes(&st));
+    }
+    if (S_ISREG(older->st_mode)) {
+        atomic_fetch_sub(&s->files, 1);
+        atomic_fetch_sub(&s->bytes, (int64_t)tb_symbol_file_bytes(older));
+    }
+}
+
 static int write_file(struct tb_symbol_store *s, const struct tb_symbol_news *news, int from,
                       uint64_t len)
 {
     char subfolder[TB_SYMBOL_SHELF_SUBFOLDER];
     char name[TB_SYMBOL_SHELF_NAME];
     int sub_fd = -1;
+    struct stat older;
     int err =
         tb_symbol_shelf_file_name(news->build_id, news->build_id_len, news->uid, subfolder, name);
     if (err)
@@ -132,10 +172,14 @@ static int write_file(struct tb_symbol_store *s, const struct tb_symbol_news *ne
         err = sub_fd;
         goto out;
     }
-    if (renameat(s->fd, HALF_WRITTEN, sub_fd, name) < 0)
+    if (fstatat(sub_fd, name, &older, AT_SYMLINK_NOFOLLOW) < 0)
+        older.st_mode = 0;
+    if (renameat(s->fd, HALF_WRITTEN, sub_fd, name) < 0) {
         err = -errno;
-    else
-        err = tb_fd_sync(sub_fd);
+        goto out;
+    }
+    count_one(s, &older, fd);
+    err = tb_fd_sync(sub_fd);
 out:
     if (err)
         (void)unlinkat(s->fd, HALF_WRITTEN, 0);
@@ -160,13 +204,13 @@ static int take_new(struct tb_symbol_store *s, const struct tb_symbol_news *news
     int err;
     if ((err = check_sealed(fd, &len)) || (err = check_header(news, fd, len)))
         return err;
-    if (len > s->max_bytes)
+    uint64_t need = (len + BLOCK_BYTES - 1) / BLOCK_BYTES * BLOCK_BYTES;
+    if (need > s->max_bytes)
         return -EFBIG;
-    err = make_room(s, len);
+    err = make_room(s, need);
     if (!err)
         err = write_file(s, news, fd, len);
     warn_once(s, err);
-    (void)make_room(s, 0); /* counts it, also where it took the place of an older one */
     return err;
 }
 
@@ -202,7 +246,7 @@ static int open_folder(struct tb_symbol_store *s)
     if (s->fd < 0)
         return -errno;
     (void)unlinkat(s->fd, HALF_WRITTEN, 0);
-    return make_room(s, 0);
+    return trim(s, s->max_files, s->max_bytes);
 }
 
 int tb_symbol_store_open(const char *state_dir, uint64_t max_bytes, struct tb_symbol_store **out)
@@ -212,6 +256,7 @@ int tb_symbol_store_open(const char *state_dir, uint64_t max_bytes, struct tb_sy
     if (s == NULL)
         return -ENOMEM;
     s->fd = -1;
+    s->max_files = TB_SYMBOL_STORE_FILES;
     s->max_bytes = max_bytes;
     s->folder = malloc(len);
     int err = -ENOMEM;
@@ -234,6 +279,11 @@ void tb_symbol_store_close(struct tb_symbol_store *s)
     tb_fd_close(&s->fd);
     free(s->folder);
     free(s);
+}
+
+void tb_symbol_store_limit(struct tb_symbol_store *s, size_t max_files)
+{
+    s->max_files = max_files;
 }
 
 const char *tb_symbol_store_folder(const struct tb_symbol_store *s)

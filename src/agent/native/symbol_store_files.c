@@ -12,10 +12,21 @@
 
 #include "base/clock.h"
 
-enum { N_SUBFOLDERS = 256 };
+enum { N_SUBFOLDERS = 256, STAT_BLOCK_BYTES = 512 };
+
+uint64_t tb_symbol_file_bytes(const struct stat *st)
+{
+    uint64_t len = (uint64_t)st->st_size;
+    uint64_t blocks = (uint64_t)st->st_blocks * STAT_BLOCK_BYTES;
+    return blocks > len ? blocks : len;
+}
 
 static int add(struct tb_symbol_files *files, const char *path, const struct stat *st)
 {
+    files->n++;
+    files->bytes += tb_symbol_file_bytes(st);
+    if (files->n_listed == TB_SYMBOL_FILES_LISTED)
+        return 0;
     if (files->n_listed == files->cap) {
         size_t cap = files->cap > 0 ? files->cap * 2 : 64;
         struct tb_symbol_file *more = realloc(files->items, cap * sizeof(*more));
@@ -28,12 +39,10 @@ static int add(struct tb_symbol_files *files, const char *path, const struct sta
     item->path = strdup(path);
     if (item->path == NULL)
         return -ENOMEM;
-    item->bytes = (uint64_t)st->st_size;
+    item->bytes = tb_symbol_file_bytes(st);
     item->used_ns =
         (int64_t)st->st_mtim.tv_sec * (int64_t)TB_NS_PER_S + (int64_t)st->st_mtim.tv_nsec;
     files->n_listed++;
-    files->n++;
-    files->bytes += item->bytes;
     return 0;
 }
 
@@ -58,8 +67,7 @@ static int list_subfolder(int folder_fd, const char *name, struct tb_symbol_file
     for (const struct dirent *e = readdir(dir); e != NULL && !err; e = readdir(dir)) {
         struct stat st;
         int len = snprintf(path, sizeof(path), "%s/%s", name, e->d_name);
-        if (!is_index(e->d_name) || len < 0 || (size_t)len >= sizeof(path) ||
-            out->n_listed == TB_SYMBOL_FILES_MAX)
+        if (!is_index(e->d_name) || len < 0 || (size_t)len >= sizeof(path))
             continue;
         if (fstatat(fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode))
             err = add(out, path, &st);

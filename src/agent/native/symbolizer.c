@@ -16,7 +16,9 @@
 #include "base/fd.h"
 #include "base/pack.h"
 
-enum { NEWS_MAX = 256, NEWS_MS = 2000 }; /* after one answer; for each */
+/* After one answer; how long all may take, where the last one may still end; and how long the
+ * worker may take to say the next. */
+enum { NEWS_MAX = 256, NEWS_TOTAL_MS = 500, NEWS_MS = 2000 };
 enum { QUESTION_BYTES = 16, ANSWER_BYTES = 8, QUESTION_MAGIC = 0x31574254 /* "TBW1" */ };
 
 struct tb_symbolizer {
@@ -26,6 +28,8 @@ struct tb_symbolizer {
     int deadline_ms;
     int fd; /* -1: no process */
     pid_t pid;
+    int is_behind; /* the worker has more news */
+    struct tb_symbolizer_cost cost;
 };
 
 static void add_settings(struct tb_buf *out, const struct tb_config *config)
@@ -74,22 +78,13 @@ int tb_symbolizer_new(const struct tb_symbolizer_options *options, struct tb_sym
 static void end_process(struct tb_symbolizer *s)
 {
     tb_fd_close(&s->fd);
+    s->is_behind = 0;
     if (s->pid > 0) {
         kill(s->pid, SIGKILL);
         while (waitpid(s->pid, NULL, 0) < 0 && errno == EINTR)
             ;
     }
     s->pid = -1;
-}
-
-void tb_symbolizer_free(struct tb_symbolizer *s)
-{
-    if (s == NULL)
-        return;
-    end_process(s);
-    tb_buf_done(&s->settings);
-    free(s->program);
-    free(s);
 }
 
 pid_t tb_symbolizer_pid(const struct tb_symbolizer *s)
@@ -293,6 +288,7 @@ static void notice_death(struct tb_symbolizer *s)
 {
     if (s->pid > 0 && waitpid(s->pid, NULL, WNOHANG) == s->pid) {
         s->pid = -1;
+        s->is_behind = 0;
         tb_fd_close(&s->fd);
     }
 }
@@ -330,8 +326,10 @@ static int take_news(struct tb_symbolizer *s)
 static void take_all_news(struct tb_symbolizer *s)
 {
     int more = 1;
-    for (int i = 0; i < NEWS_MAX && more > 0; i++)
+    uint64_t end_ns = tb_clock_mono_ns() + (uint64_t)NEWS_TOTAL_MS * TB_NS_PER_MS;
+    for (int i = 0; i < NEWS_MAX && more > 0 && tb_clock_mono_ns() < end_ns; i++)
         more = take_news(s);
+    s->is_behind = more > 0;
     if (more < 0)
         end_process(s);
 }
@@ -339,6 +337,7 @@ static void take_all_news(struct tb_symbolizer *s)
 int tb_symbolizer_ask(struct tb_symbolizer *s, const struct tb_symbolizer_question *question,
                       struct tb_buf *answer)
 {
+    s->cost = (struct tb_symbolizer_cost){.is_behind = s->is_behind};
     if (question->body_len > TB_SYMBOL_BODY_MAX || question->process_len > TB_SYMBOL_BODY_MAX)
         return -EMSGSIZE;
     notice_death(s);
@@ -346,10 +345,31 @@ int tb_symbolizer_ask(struct tb_symbolizer *s, const struct tb_symbolizer_questi
     if (err)
         return err;
     int alive;
+    uint64_t start_ns = tb_clock_mono_ns();
     err = exchange(s, question, answer, &alive);
+    s->cost = (struct tb_symbolizer_cost){.answer_ns = tb_clock_mono_ns() - start_ns};
     if (!alive)
         end_process(s);
     else if (s->store != NULL)
         take_all_news(s);
+    s->cost.news_ns = tb_clock_mono_ns() - start_ns - s->cost.answer_ns;
+    s->cost.is_behind = s->is_behind;
     return err;
+}
+
+void tb_symbolizer_spent(const struct tb_symbolizer *s, struct tb_symbolizer_cost *out)
+{
+    *out = s->cost;
+}
+
+void tb_symbolizer_free(struct tb_symbolizer *s)
+{
+    if (s == NULL)
+        return;
+    if (s->is_behind)
+        take_all_news(s);
+    end_process(s);
+    tb_buf_done(&s->settings);
+    free(s->program);
+    free(s);
 }

@@ -4,8 +4,9 @@
  *    socket on 3 and stderr, and started again when it is gone.
  * 2. A question has a deadline. Who misses it is killed; so is who answers nonsense.
  * 3. A question that killed its worker is not asked again; one that met a worker already dead is.
- * 4. After an answer it is asked for the indexes that it has built, which are stored. What goes
- * wrong with that costs no answer.
+ * 4. After an answer it is asked for the indexes that it has built, which are stored, for half a
+ * second; the rest waits for the next answer, or the end. What goes wrong with that costs no
+ * answer.
  * 5. A handle belongs to one thread. */
 #ifndef TB_AGENT_SYMBOLIZER_H
 #define TB_AGENT_SYMBOLIZER_H
@@ -39,6 +40,13 @@ struct tb_symbolizer_question {
     size_t body_len;
 };
 
+/* The time of one question. */
+struct tb_symbolizer_cost {
+    uint64_t answer_ns;
+    uint64_t news_ns; /* afterwards, for indexes of this question and of those before it */
+    int is_behind;    /* there are more of them */
+};
+
 /* Starts nothing yet. 0 or -ENOMEM. */
 int tb_symbolizer_new(const struct tb_symbolizer_options *options, struct tb_symbolizer **out);
 /* Ends the process and waits for it. */
@@ -47,6 +55,8 @@ void tb_symbolizer_free(struct tb_symbolizer *symbolizer);
  * -EPROTO (nonsense), -EMSGSIZE (question too long), or why it cannot be started. */
 int tb_symbolizer_ask(struct tb_symbolizer *symbolizer,
                       const struct tb_symbolizer_question *question, struct tb_buf *answer);
+/* Of the last question. */
+void tb_symbolizer_spent(const struct tb_symbolizer *symbolizer, struct tb_symbolizer_cost *out);
 /* The indexes that are kept. */
 void tb_symbolizer_count(const struct tb_symbolizer *symbolizer,
                          struct tb_symbol_store_counts *out);

@@ -167,17 +167,20 @@ static void what_is_no_sealed_index_is_refused(void **state)
 static void those_used_longest_ago_go(void **state)
 {
     (void)state;
-    struct tb_symbol_store *store = open_store(3 * INDEX_BYTES);
-    for (uint8_t i = 1; i <= 3; i++) {
+    struct tb_symbol_store *store = open_store(10 * INDEX_BYTES);
+    for (uint8_t i = 1; i <= 10; i++) {
         assert_int_equal(give(store, i, INDEX_BYTES, SEALED), 0);
         set_age(i, 1000 * i);
     }
     struct tb_symbol_news used = news_of(1);
     used.kind = TB_SYMBOL_NEWS_USED;
     assert_int_equal(tb_symbol_store_take(store, &used, -1), 0);
-    assert_int_equal(give(store, 4, INDEX_BYTES, SEALED), 0);
-    assert_true(has(1) && !has(2) && has(3) && has(4));
-    expect_counts(store, 3, 3 * INDEX_BYTES);
+    assert_int_equal(give(store, 11, INDEX_BYTES, SEALED), 0);
+    assert_true(has(1) && !has(2) && !has(3) && has(4) && has(11)); /* a tenth more than must */
+    expect_counts(store, 9, 9 * INDEX_BYTES);
+    assert_int_equal(give(store, 12, INDEX_BYTES, SEALED), 0);
+    assert_true(has(4) && has(12));
+    expect_counts(store, 10, 10 * INDEX_BYTES);
     tb_symbol_store_close(store);
     store = open_store(INDEX_BYTES); /* the settings were changed */
     expect_counts(store, 1, INDEX_BYTES);
@@ -188,6 +191,63 @@ static void those_used_longest_ago_go(void **state)
     expect_counts(store, 0, 0);
     assert_null(tb_symbol_store_folder(store));
     assert_int_equal(give(store, 5, INDEX_BYTES, SEALED), -EFBIG);
+    tb_symbol_store_close(store);
+}
+
+/* As if it had been kept long ago; a name for each number. */
+static void put_small_files(unsigned from, unsigned to)
+{
+    char path[256];
+    for (unsigned i = from; i < to; i++) {
+        (void)snprintf(path, sizeof(path), "%s/symbols/%02x", folder, i % 256);
+        assert_true(mkdir(path, 0700) == 0 || errno == EEXIST);
+        (void)snprintf(path, sizeof(path), "%s/symbols/%02x/%08x-7.tbx", folder, i % 256, i);
+        int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+        assert_true(fd >= 0);
+        const struct timespec times[2] = {{.tv_sec = 1}, {.tv_sec = i < 10 ? 1 : 1000}};
+        assert_int_equal(futimens(fd, times), 0);
+        close(fd);
+    }
+}
+
+static void files_are_limited_however_small_they_are(void **state)
+{
+    char path[256];
+    struct tb_symbol_store_counts counts;
+    (void)state;
+    (void)snprintf(path, sizeof(path), "%s/symbols", folder);
+    assert_int_equal(mkdir(path, 0700), 0);
+    put_small_files(0, 120);
+    struct tb_symbol_store *store = open_store(1 << 20);
+    expect_counts(store, 120, 0);
+    tb_symbol_store_limit(store, 100);
+    assert_int_equal(give(store, 1, INDEX_BYTES, SEALED), 0);
+    expect_counts(store, 91, INDEX_BYTES); /* a tenth less, and the new one */
+    assert_true(has(1));
+    (void)snprintf(path, sizeof(path), "%s/symbols/09/%08x-7.tbx", folder, 9);
+    assert_int_equal(access(path, F_OK), -1); /* the oldest */
+    for (uint8_t i = 2; i <= 10; i++)
+        assert_int_equal(give(store, i, INDEX_BYTES, SEALED), 0);
+    expect_counts(store, 100, 10 * INDEX_BYTES);
+    assert_int_equal(give(store, 11, INDEX_BYTES, SEALED), 0);
+    tb_symbol_store_count(store, &counts);
+    assert_int_equal(counts.files, 91);
+    assert_true(has(1) && has(11));
+    tb_symbol_store_close(store);
+}
+
+/* It is listed when there is too much alone: what somebody else put there is not seen before. */
+static void folder_is_not_listed_for_each_index(void **state)
+{
+    (void)state;
+    struct tb_symbol_store *store = open_store(1 << 20);
+    put_small_files(0, 3);
+    assert_int_equal(give(store, 1, INDEX_BYTES, SEALED), 0);
+    assert_int_equal(give(store, 1, INDEX_BYTES + 1, SEALED), 0);
+    expect_counts(store, 1, 2 * INDEX_BYTES); /* blocks of the disk */
+    tb_symbol_store_close(store);
+    store = open_store(1 << 20);
+    expect_counts(store, 4, 2 * INDEX_BYTES);
     tb_symbol_store_close(store);
 }
 
@@ -253,6 +313,8 @@ int main(void)
         STORE_TEST(index_is_kept_and_counted_by_the_next_agent),
         STORE_TEST(what_is_no_sealed_index_is_refused),
         STORE_TEST(those_used_longest_ago_go),
+        STORE_TEST(files_are_limited_however_small_they_are),
+        STORE_TEST(folder_is_not_listed_for_each_index),
         STORE_TEST(what_a_killed_agent_left_is_removed),
         STORE_TEST(foreign_files_and_links_are_left_alone),
         STORE_TEST(folder_that_cannot_be_written_costs_the_index_alone),

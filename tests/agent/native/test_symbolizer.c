@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -16,6 +17,7 @@
 #include <cmocka.h>
 
 #include "agent/native/symbolizer.h"
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/pack.h"
 #include "symbol/index/index.h"
@@ -108,7 +110,9 @@ static void send_news(void)
         reply(0, "", 0);
         return;
     }
-    if (strcmp(kind, "news endless") == 0)
+    if (strcmp(kind, "news slow") == 0)
+        (void)poll(NULL, 0, 100); /* its work */
+    if (strcmp(kind, "news endless") == 0 || strcmp(kind, "news slow") == 0)
         news.kind = TB_SYMBOL_NEWS_USED;
     else
         asked[0] = '\0'; /* once */
@@ -344,14 +348,17 @@ static void indexes_are_taken_after_the_answer(void **state)
         const char *body;
         int is_replaced;
         int64_t files; /* in the store afterwards */
-    } cases[] = {{"nothing", 0, 0},       {"news ok", 0, 1},  {"news endless", 0, 1},
-                 {"news without", 1, 1},  {"news die", 1, 1}, {"news long", 1, 1},
-                 {"news nonsense", 1, 1}, {"news hang", 1, 1}};
+        int is_behind;
+    } cases[] = {{"nothing", 0, 0, 0},       {"news ok", 0, 1, 0},  {"news endless", 0, 1, 1},
+                 {"news slow", 0, 1, 1},     {"nothing", 0, 1, 0},  {"news slow", 0, 1, 1},
+                 {"news without", 1, 1, 0},  {"news die", 1, 1, 0}, {"news long", 1, 1, 0},
+                 {"news nonsense", 1, 1, 0}, {"news hang", 1, 1, 0}};
     char folder[] = "/tmp/towbar-symbolizer-XXXXXX";
     char out[256];
     char path[256];
     struct tb_symbol_store *store = NULL;
     struct tb_symbol_store_counts counts;
+    struct tb_symbolizer_cost cost;
     struct tb_symbolizer *s = NULL;
     (void)state;
     assert_non_null(mkdtemp(folder));
@@ -364,6 +371,11 @@ static void indexes_are_taken_after_the_answer(void **state)
         assert_int_equal(tb_symbolizer_pid(s) == -1, cases[i].is_replaced);
         tb_symbolizer_count(s, &counts);
         assert_int_equal(counts.files, cases[i].files);
+        tb_symbolizer_spent(s, &cost);
+        assert_true(cost.answer_ns > 0 && cost.news_ns > 0);
+        assert_int_equal(cost.is_behind, cases[i].is_behind);
+        if (strcmp(cases[i].body, "news slow") == 0) /* and not 25 s */
+            assert_in_range(cost.news_ns / TB_NS_PER_MS, 500, 5000);
     }
     assert_int_equal(ask(s, "settings", out, sizeof(out)), 0);
     (void)snprintf(path, sizeof(path), "index_dir=%s/symbols\n", folder);
