@@ -84,6 +84,7 @@ static void default_values(struct tb_config *c)
     c->context_lines = 3;
     c->cache_bytes = UINT64_C(512) << 20;
     c->debuginfod_timeout_ms = 5000;
+    c->user_budget_ms = 10000;
     c->max_bytes = UINT64_C(512) << 20;
     c->max_percent = 5;
     c->keep_free_percent = 5;
@@ -209,6 +210,7 @@ static void apply_file(struct tb_config *c, const struct tb_config_file *f)
                  f->symbols->debuginfod_count);
         set_number(&c->debuginfod_timeout_ms, f->symbols->debuginfod_timeout_ms);
         set_number(&c->context_lines, f->symbols->context_lines);
+        set_number(&c->user_budget_ms, f->symbols->user_budget_ms);
         if (f->symbols->cache_bytes != NULL)
             c->cache_bytes = *f->symbols->cache_bytes;
         set_list(&c->rules.in_app, &c->rules.n_in_app, f->symbols->in_app,

@@ -11,7 +11,7 @@
  *              retry_min_ms: 1000, retry_max_ms: 300000, connections: 8 }
  *   scrub: { keys: [more, keys] }
  *   symbols: { source_roots: [..], debug_dirs: [..], context_lines: 3, debuginfod: [..],
- *              debuginfod_timeout_ms: 5000, cache_bytes: 536870912,
+ *              debuginfod_timeout_ms: 5000, cache_bytes: 536870912, user_budget_ms: 10000,
  *              in_app: [..], library: [..] }
  *   spool_limits: { max_bytes: 536870912, max_percent: 5, keep_free_percent: 5, uid_percent: 25,
  *                   max_age_hours: { info: 24, warning: 72, error: 336, crash: 2160 } }
@@ -52,6 +52,7 @@ struct tb_config {
     size_t n_debuginfod;
     unsigned debuginfod_timeout_ms;
     unsigned context_lines;
+    unsigned user_budget_ms;     /* of the symbolizer's time, in a minute */
     struct tb_inapp_rules rules; /* symbols.in_app, symbols.library */
     uint64_t cache_bytes;        /* of indexes; 0: none are kept */
     uint64_t max_bytes;          /* spool_limits */

@@ -64,7 +64,7 @@ enum { MAX_BYTES_LOW = 1 << 20, HOURS_HIGH = 87600 };
 static int check_cache(const struct tb_config *c, char why[TB_CONFIG_WHY])
 {
     if (c->cache_bytes <= CACHE_BYTES_HIGH)
-        return 0;
+        return check_number("symbols.user_budget_ms", c->user_budget_ms, 1, 60000, why);
     snprintf(why, TB_CONFIG_WHY,
              "symbols.cache_bytes is %" PRIu64 "; it must be 0 (none are kept) to 1099511627776 "
              "(1 TiB)",

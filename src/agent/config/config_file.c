@@ -56,6 +56,7 @@ static const cyaml_schema_field_t symbols_fields[] = {
     LIST("debuginfod", tb_config_symbols, debuginfod),
     NUMBER("debuginfod_timeout_ms", tb_config_symbols, debuginfod_timeout_ms),
     NUMBER("context_lines", tb_config_symbols, context_lines),
+    NUMBER("user_budget_ms", tb_config_symbols, user_budget_ms),
     NUMBER("cache_bytes", tb_config_symbols, cache_bytes),
     LIST("in_app", tb_config_symbols, in_app),
     LIST("library", tb_config_symbols, library),

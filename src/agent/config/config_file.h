@@ -23,6 +23,7 @@ struct tb_config_symbols {
     unsigned debuginfod_count;
     unsigned *debuginfod_timeout_ms;
     unsigned *context_lines;
+    unsigned *user_budget_ms;
     uint64_t *cache_bytes;
     char **in_app;
     unsigned in_app_count;

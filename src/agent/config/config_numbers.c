@@ -68,6 +68,7 @@ int tb_config_numbers(const char *path, const char *text, const struct tb_config
                    {"rollbar", "connections", rollbar->connections},
                    {"symbols", "context_lines", symbols->context_lines},
                    {"symbols", "cache_bytes", symbols->cache_bytes},
+                   {"symbols", "user_budget_ms", symbols->user_budget_ms},
                    {"symbols", "debuginfod_timeout_ms", symbols->debuginfod_timeout_ms},
                    {"spool_limits", "max_bytes", limits->max_bytes},
                    {"spool_limits", "max_percent", limits->max_percent},

@@ -31,7 +31,7 @@ struct tb_symbol_store_counts {
  * 0: none are kept. 0, -ENOMEM, or why the folder cannot be used. */
 int tb_symbol_store_open(const char *state_dir, uint64_t max_bytes, struct tb_symbol_store **out);
 void tb_symbol_store_close(struct tb_symbol_store *store);
-/* From the next index on: fewer files than TB_SYMBOL_STORE_FILES, for tests; 1 at least. */
+/* From the next index on: fewer files than TB_SYMBOL_STORE_FILES, for tests; 10 at least. */
 void tb_symbol_store_limit(struct tb_symbol_store *store, size_t max_files);
 /* The folder; NULL: none are kept. Also for NULL. */
 const char *tb_symbol_store_folder(const struct tb_symbol_store *store);

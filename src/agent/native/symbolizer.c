@@ -341,11 +341,14 @@ int tb_symbolizer_ask(struct tb_symbolizer *s, const struct tb_symbolizer_questi
     if (question->body_len > TB_SYMBOL_BODY_MAX || question->process_len > TB_SYMBOL_BODY_MAX)
         return -EMSGSIZE;
     notice_death(s);
-    int err = s->fd < 0 ? start(s) : 0;
-    if (err)
-        return err;
-    int alive;
     uint64_t start_ns = tb_clock_mono_ns();
+    int err = s->fd < 0 ? start(s) : 0;
+    if (err) {
+        s->cost.answer_ns = tb_clock_mono_ns() - start_ns;
+        return err;
+    }
+    int alive;
+    start_ns = tb_clock_mono_ns(); /* that it was gone is no fault of this question */
     err = exchange(s, question, answer, &alive);
     s->cost = (struct tb_symbolizer_cost){.answer_ns = tb_clock_mono_ns() - start_ns};
     if (!alive)

@@ -39,6 +39,7 @@ int tb_pipeline_new(const struct tb_pipeline_options *options, struct tb_pipelin
                                        .patience = &p->patience,
                                        .scrub = &p->scrub,
                                        .host = p->host};
+    p->patience.budget_ms = options->config->user_budget_ms;
     int err = tb_scrub_init(&p->scrub, options->config->scrub_keys, options->config->n_scrub_keys);
     if (!err)
         err = tb_deaths_new(options->spool, (uint64_t)options->patience_ms * TB_NS_PER_MS,

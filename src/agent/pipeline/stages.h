@@ -23,7 +23,7 @@ struct tb_stage_tools {
     struct tb_spool *spool;
     struct tb_symbolizer *symbolizer;
     struct tb_debuginfod *debuginfod; /* NULL: no server is asked */
-    struct tb_patience *patience;     /* whom the symbolizer is not asked for */
+    struct tb_patience *patience;     /* for whom the symbolizer is not asked */
     const struct tb_scrub *scrub;
     const char *host;
     struct tb_deaths *deaths; /* how processes ended; NULL: nobody knows */

@@ -90,7 +90,7 @@ static struct tb_native_context native_context(const struct tb_stage_tools *tool
 /* After err, the same crash without its other threads: they shall not cost it its frames. err where
  * there are none. */
 static int ask_without_threads(const struct tb_stage_tools *tools,
-                               const struct tb_symbolizer_question *question, int err,
+                               const struct tb_symbolizer_question *question, uid_t uid, int err,
                                struct tb_buf *answer)
 {
     struct tb_symbolizer_question less = *question;
@@ -111,7 +111,7 @@ static int ask_without_threads(const struct tb_stage_tools *tools,
                "the symbolizer failed over a crash with its other threads: %s; it is asked "
                "without them",
                strerror(-err));
-        err = tb_symbolizer_ask(tools->symbolizer, &less, answer);
+        err = tb_stage_ask(tools, &less, uid, answer);
     }
     tb_buf_done(&body);
     return err;
@@ -130,18 +130,16 @@ static void ask(const struct tb_stage_tools *tools, const struct origin *origin,
     uid_t uid = origin->process.uid;
     if (!tb_patience_has(tools->patience, uid, tb_clock_mono_ns())) {
         snprintf(note, TB_STAGE_WHY,
-                 "not symbolized: the last %d questions for user %u took too long; the next is "
-                 "asked %d s after the last of them",
-                 TB_PATIENCE_TIMEOUTS, (unsigned)uid, TB_PATIENCE_S);
+                 "not symbolized: the records of user %u took more of the symbolizer's time than "
+                 "symbols.user_budget_ms, %u ms of a minute",
+                 (unsigned)uid, tb_patience_budget_ms(tools->patience));
         return;
     }
     question.process = origin->bytes;
     question.process_len = origin->len;
-    int err = tb_symbolizer_ask(tools->symbolizer, &question, answer);
-    int is_slow = err == -ETIMEDOUT;
+    int err = tb_stage_ask(tools, &question, uid, answer);
     if (err && question.op == TB_SYMBOL_CRASH)
-        err = ask_without_threads(tools, &question, err, answer);
-    tb_patience_tell(tools->patience, uid, is_slow || err == -ETIMEDOUT, tb_clock_mono_ns());
+        err = ask_without_threads(tools, &question, uid, err, answer);
     if (err) {
         const char *what = err == -ETIMEDOUT ? "it did not answer in time"
                            : err == -EPIPE   ? "it died over this record"

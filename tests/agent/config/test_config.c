@@ -49,6 +49,7 @@ static void without_a_word_the_defaults_count(void **state)
     assert_int_equal(c->cache_bytes, 512 << 20);
     assert_int_equal(c->n_debuginfod, 0);
     assert_int_equal(c->debuginfod_timeout_ms, 5000);
+    assert_int_equal(c->user_budget_ms, 10000);
     assert_int_equal(c->max_bytes, 512 << 20);
     assert_int_equal(c->max_percent, 5);
     assert_int_equal(c->keep_free_percent, 5);
@@ -77,7 +78,7 @@ static void every_key_of_the_file_arrives(void **state)
              "symbols: {source_roots: [/src], debug_dirs: [/d1, /d2], context_lines: 0,"
              " debuginfod: ['https://d.example/x', 'http://[::1]:8002'],"
              " debuginfod_timeout_ms: 700,\n"
-             " cache_bytes: 0, in_app: ['*/ours/*'],"
+             " cache_bytes: 0, user_budget_ms: 600, in_app: ['*/ours/*'],"
              " library: [/opt/a/*, /opt/b/*]}\n"
              "spool_limits: {max_bytes: 5000000000, max_percent: 10, keep_free_percent: 0,"
              " uid_percent: 50, max_age_hours: {crash: 4, error: 3, warning: 2, info: 1}}\n",
@@ -110,6 +111,7 @@ static void every_key_of_the_file_arrives(void **state)
     assert_string_equal(c->debuginfod[0], "https://d.example/x");
     assert_string_equal(c->debuginfod[1], "http://[::1]:8002");
     assert_int_equal(c->debuginfod_timeout_ms, 700);
+    assert_int_equal(c->user_budget_ms, 600);
     assert_int_equal(c->shared_spool, 0);
     assert_int_equal(c->max_bytes, 5000000000);
     assert_int_equal(c->max_percent, 10);
@@ -258,6 +260,8 @@ static void what_is_wrong_is_named_with_place_and_cure(void **state)
          {"symbols.cache_bytes is 1099511627777", "1 TiB"}},
         {"symbols: {cache_bytes: 512M}\n", {"'512M' is not a whole number"}},
         {"symbols: {debuginfod_timeout_ms: 99}\n", {"debuginfod_timeout_ms", "100 to 60000"}},
+        {"symbols: {user_budget_ms: 0}\n", {"symbols.user_budget_ms", "1 to 60000"}},
+        {"symbols: {user_budget_ms: 10s}\n", {"user_budget_ms", "without a unit"}},
         {"symbols: {debuginfod_timeout_ms: 5s}\n", {"debuginfod_timeout_ms", "without a unit"}},
         {"symbols: {debuginfod: ['file:///usr/lib/debug']}\n",
          {"symbols.debuginfod", "file:///usr/lib/debug", "is no server's URL"}},

@@ -783,7 +783,7 @@ static int count_notes(void *arg, const struct tb_occurrence_row *row)
 {
     struct notes *notes = arg;
     notes->n_hung += memmem(row->data, row->data_len, "did not answer in time", 22) != NULL;
-    notes->n_spared += memmem(row->data, row->data_len, "took too long", 13) != NULL;
+    notes->n_spared += memmem(row->data, row->data_len, "symbols.user_budget_ms", 22) != NULL;
     return 0;
 }
 
@@ -795,6 +795,7 @@ static void who_makes_the_symbolizer_hang_is_asked_for_no_more(void **state)
     assert_int_equal(chmod(hang, 0700), 0);
     close_pipeline(f);
     f->deadline_ms = 100;
+    f->config.user_budget_ms = 150;
     open_pipeline(f, hang);
     for (int i = 0; i < 3; i++) {
         spool_crash(f);
@@ -805,17 +806,18 @@ static void who_makes_the_symbolizer_hang_is_asked_for_no_more(void **state)
     struct notes notes = {0};
     const struct tb_occurrence_filter filter = {.max = 10};
     assert_int_equal(tb_store_occurrences(f->store, &filter, count_notes, &notes), 0);
-    assert_int_equal(notes.n_hung, 2);
-    assert_int_equal(notes.n_spared, 1);
+    assert_int_equal(notes.n_hung + notes.n_spared, 3);
+    assert_true(notes.n_hung >= 1 && notes.n_spared >= 1); /* 2 and 1 where the machine has time */
 }
 
-static void threads_that_make_it_hang_are_told_of_their_user_too(void **state)
+static void threads_that_make_it_hang_cost_their_user_time_too(void **state)
 {
     struct fixture *f = *state;
     struct found found;
     const char *worker = put_allergic("--allergic-hang");
     close_pipeline(f);
     f->deadline_ms = 500;
+    f->config.user_budget_ms = 750; /* less than two deadlines */
     open_pipeline(f, worker);
     for (int i = 0; i < 3; i++) {
         spool_crash_with(f, 3);
@@ -826,7 +828,7 @@ static void threads_that_make_it_hang_are_told_of_their_user_too(void **state)
     struct notes notes = {0};
     const struct tb_occurrence_filter filter = {.max = 10};
     assert_int_equal(tb_store_occurrences(f->store, &filter, count_notes, &notes), 0);
-    assert_int_equal(notes.n_spared, 1);
+    assert_in_range(notes.n_spared, 1, 2); /* 1 where the machine has time */
 }
 
 static void a_failing_database_acknowledges_nothing(void **state)
@@ -1049,7 +1051,7 @@ int main(int argc, char **argv)
         TEST(each_reason_of_a_dropcount_has_its_counter),
         TEST(a_dead_symbolizer_costs_names_only),
         TEST(threads_that_kill_the_symbolizer_cost_the_crash_no_names),
-        TEST(threads_that_make_it_hang_are_told_of_their_user_too),
+        TEST(threads_that_make_it_hang_cost_their_user_time_too),
         TEST(who_makes_the_symbolizer_hang_is_asked_for_no_more),
         TEST(a_failing_database_acknowledges_nothing),
         TEST(a_suspect_is_stored_alone_and_a_killer_is_not),
