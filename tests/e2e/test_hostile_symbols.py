@@ -62,6 +62,26 @@ class CorpusTest(strangers.Case):
                     self.assertIn("could not be read", self.module(read[crash], name)["note"])
 
 
+class BudgetTest(strangers.Case):
+    """Whose modules take long, in record after record, though never as long as a deadline."""
+
+    def test_time_of_one_user_is_used_up_and_that_of_others_is_not(self):
+        folders = f"  debug_dirs:\n    - {self.debug_dir}\n"
+        self.write_config(f"symbols:\n  user_budget_ms: 1\n{folders}")
+        program, stack = self.innocent()
+        theirs = [self.crash_as(NOBODY, program) for _ in range(3)]
+        innocent = self.crash_as(BIN, program)
+        read = self.read()
+        self.assert_same(read[theirs[0]], stack)  # Any question is longer than a millisecond.
+        for crash in theirs[1:]:
+            native = read[crash]["custom"]["native"]
+            self.assertIn(f"user {NOBODY} took more of the symbolizer's time", native["symbols"])
+            self.assertIn("symbols.user_budget_ms, 1 ms of a minute", native["symbols"])
+            frames = read[crash]["body"]["trace"]["frames"]
+            self.assertEqual(frames[-1]["module"], os.path.basename(program))
+        self.assert_same(read[innocent], stack)
+
+
 class SecretTest(strangers.Case):
     """What only the agent may read."""
 

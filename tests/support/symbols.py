@@ -137,7 +137,8 @@ class Case(towbar.Case):
 
     def use_debug_dirs(self, *folders, more=""):
         listed = "".join(f"    - {folder}\n" for folder in folders)
-        self.write_config(f"symbols:\n  debug_dirs:\n{listed}{more}")
+        budget = "  user_budget_ms: 60000\n"
+        self.write_config(f"symbols:\n{budget}  debug_dirs:\n{listed}{more}")
 
     # ---- what is asserted ----
 

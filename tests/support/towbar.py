@@ -248,9 +248,11 @@ class Case(unittest.TestCase):
     # ---- the agent ----
 
     def write_config(self, text=None):
-        """The default has short back-offs, so that no test waits long."""
+        """The default has short back-offs, so that no test waits long, and all the time there is
+        for one user's crashes."""
         if text is None:
             text = "rollbar:\n  retry_min_ms: 20\n  retry_max_ms: 200\n  timeout_ms: 5000\n"
+            text += "symbols:\n  user_budget_ms: 60000\n"
         with open(self.config, "w", encoding="utf-8") as file:
             file.write(text)
 
