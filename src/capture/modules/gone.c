@@ -12,10 +12,8 @@
 #include <stddef.h>
 #include <string.h>
 
-#include "capture/crash/memory.h"
-#include "capture/crash/quiet.h"
 #include "capture/path.h"
-#include "capture/report/late.h"
+#include "capture/modules/loader.h"
 
 #define BUSY UINT64_MAX
 
@@ -30,89 +28,13 @@ static struct {
     _Atomic uint64_t words[N_WORDS];
 } places[TB_GONE_MAX];
 static _Atomic uint64_t n_noted;
-_Static_assert((int)TB_GONE_PATH == (int)TB_LATE_PATH, "one is filled as the other");
 
-static struct tb_memory checked; /* of the one that has it */
-static atomic_flag is_checking = ATOMIC_FLAG_INIT;
+enum { ASK_SEGMENTS = 11 }; /* RTLD_DI_PHDR, which headers of before 2.36 do not have */
 
-static int find(uint64_t address, struct dl_find_object *out)
-{
-    int is_found = _dl_find_object((void *)(uintptr_t)address, out) == 0 && out->dlfo_link_map &&
-                   out->dlfo_link_map->l_name;
-    return is_found ? 0 : -ENOENT;
-}
+/* ---- the places ---- */
 
-int tb_gone_is(uint64_t lo, const char *path)
-{
-    struct dl_find_object found;
-    return find(lo, &found) != 0 || !tb_path_is_of(path, found.dlfo_link_map->l_name);
-}
-
-/* Without the headers only the loader's word counts. */
-static void describe(const struct dl_find_object *found, struct tb_gone *out)
-{
-    uint64_t lo = (uint64_t)(uintptr_t)found->dlfo_map_start;
-    int is_free = !atomic_flag_test_and_set(&is_checking);
-    if (is_free)
-        tb_memory_reset(&checked);
-    if (tb_late_describe(lo, is_free ? &checked : NULL, &out->module, &out->code, out->path) != 0)
-        out->module.lo = out->module.hi = 0;
-    if (is_free)
-        atomic_flag_clear(&is_checking);
-}
-
-/* The handle is the loader's link_map, whose first fields are public. It is copied by the kernel,
- * as nothing says that it is one: dlclose finds out by itself. */
-void tb_gone_look(void *handle, struct tb_gone *out)
-{
-    struct link_map map;
-    struct dl_find_object found;
-    out->module.lo = out->module.hi = 0;
-    if (!tb_quiet_is_expected() &&
-        tb_memory_copy((uint64_t)(uintptr_t)handle, &map, sizeof(map)) == sizeof(map) &&
-        find((uint64_t)(uintptr_t)map.l_ld, &found) == 0 && found.dlfo_link_map == handle)
-        describe(&found, out);
-}
-
-/* It is noted by both who see that it is gone. */
-static int is_noted(const struct tb_gone *library)
-{
-    struct tb_gone other;
-    for (unsigned back = 0; back < TB_GONE_MAX; back++) {
-        if (tb_gone_get(back, &other) == 0 && other.module.lo == library->module.lo &&
-            other.module.hi == library->module.hi && strcmp(other.path, library->path) == 0)
-            return 1;
-    }
-    return 0;
-}
-
-void tb_gone_note(const struct tb_gone *library)
-{
-    if (library->module.lo >= library->module.hi || library->path[0] != '/' ||
-        !tb_gone_is(library->module.lo, library->path) || is_noted(library))
-        return;
-    union library from = {.library = *library};
-    uint64_t number = atomic_fetch_add(&n_noted, 1) + 1;
-    size_t i = number % TB_GONE_MAX;
-    if (atomic_exchange(&places[i].number, BUSY) == BUSY)
-        return;
-    for (int k = 0; k < N_WORDS; k++)
-        atomic_store_explicit(&places[i].words[k], from.words[k], memory_order_release);
-    atomic_store(&places[i].number, number);
-}
-
-void tb_gone_note_module(const struct tb_module *module, const struct tb_code *code)
-{
-    struct tb_gone library = {.module = *module, .code = *code};
-    size_t len = strnlen(module->path, sizeof(library.path) - 1);
-    if ((module->flags & TB_MODULE_MAIN) != 0) /* whose name the loader does not say */
-        return;
-    memcpy(library.path, module->path, len);
-    library.path[len] = '\0';
-    tb_gone_note(&library);
-}
-
-int tb_gone_get(unsigned back, struct tb_gone *out)
+/* The one noted back places before the last, whether it is there again or not. */
+static int get(unsigned back, struct tb_gone *out)
 {
     uint64_t n = atomic_load(&n_noted);
     union library from;
@@ -126,15 +48,150 @@ int tb_gone_get(unsigned back, struct tb_gone *out)
         from.words[k] = atomic_load_explicit(&places[i].words[k], memory_order_acquire);
     *out = from.library;
     out->module.path = out->path;
-    if (atomic_load(&places[i].number) != number || !tb_gone_is(out->module.lo, out->path))
-        return -ENOENT;
+    return atomic_load(&places[i].number) == number ? 0 : -ENOENT;
+}
+
+/* It is noted by both who see that it is gone. */
+static int is_noted(const struct tb_gone *library)
+{
+    struct tb_gone other;
+    for (unsigned back = 0; back < TB_GONE_MAX; back++) {
+        if (get(back, &other) == 0 && other.module.lo == library->module.lo &&
+            other.module.hi == library->module.hi && strcmp(other.path, library->path) == 0)
+            return 1;
+    }
     return 0;
+}
+
+static void note(const struct tb_gone *library)
+{
+    if (library->module.lo >= library->module.hi || library->path[0] != '/' || is_noted(library))
+        return;
+    union library from = {.library = *library};
+    uint64_t number = atomic_fetch_add(&n_noted, 1) + 1;
+    size_t i = number % TB_GONE_MAX;
+    if (atomic_exchange(&places[i].number, BUSY) == BUSY)
+        return;
+    for (int k = 0; k < N_WORDS; k++)
+        atomic_store_explicit(&places[i].words[k], from.words[k], memory_order_release);
+    atomic_store(&places[i].number, number);
+}
+
+/* ---- what is gone ---- */
+
+/* Is it not in memory any more? What takes its place all the time is not known, and not told. */
+static int is_gone(const struct tb_gone *library)
+{
+    struct tb_loaded loaded;
+    struct tb_loaded_name name;
+    if (tb_loader_find(library->module.lo, &loaded) != 0)
+        return 1;
+    if (loaded.map == library->code.map && loaded.lo == library->module.lo &&
+        loaded.eh_frame_hdr == library->module.eh_frame_hdr)
+        return 0;
+    int err = tb_loader_read(library->module.lo, &loaded, &name);
+    return err == -ENOENT || (err == 0 && !tb_path_is_of(library->path, name.name));
+}
+
+/* ---- before a dlclose: the caller has a reference to what it closes ---- */
+
+static const ElfW(Phdr) * find_load(const ElfW(Phdr) * segments, int n, uint64_t at, uint64_t len)
+{
+    for (int i = 0; i < n; i++) {
+        const ElfW(Phdr) *load = &segments[i];
+        if (load->p_type == PT_LOAD && (load->p_flags & PF_R) && at >= load->p_vaddr &&
+            len <= load->p_filesz && at - load->p_vaddr <= load->p_filesz - len)
+            return load;
+    }
+    return NULL;
+}
+
+/* The loader read the segments when it loaded the library. Notes count only in its first page: what
+ * a file that was cut loses last. */
+static void read_segments(const ElfW(Phdr) * segments, int n, struct tb_gone *out)
+{
+    enum { PAGE_BYTES = 4096 };
+    for (int i = 0; i < n; i++) {
+        const ElfW(Phdr) *segment = &segments[i];
+        uint64_t low = out->module.bias + segment->p_vaddr;
+        if (segment->p_type == PT_LOAD && (segment->p_flags & PF_X)) {
+            out->code.low = low;
+            out->code.high = low + segment->p_memsz;
+        }
+        if (segment->p_type != PT_NOTE || out->module.build_id_len > 0 ||
+            segment->p_filesz > PAGE_BYTES || low < out->module.lo ||
+            low + segment->p_filesz > out->module.lo + PAGE_BYTES ||
+            !find_load(segments, n, segment->p_vaddr, segment->p_filesz))
+            continue;
+        size_t id_at =
+            tb_modules_build_id((const uint8_t *)(uintptr_t)low, segment->p_filesz, &out->module);
+        out->code.build_id_at = id_at > 0 ? low + id_at : 0;
+    }
+}
+
+/* A C library of before 2.36 does not know the question. */
+static void ask_segments(void *handle, struct tb_gone *out)
+{
+    const ElfW(Phdr) *segments = NULL;
+    int n = dlinfo(handle, ASK_SEGMENTS, &segments);
+    if (n > 0 && segments)
+        read_segments(segments, n, out);
+}
+
+/* The handle is the loader's link_map. dlclose loads from it whatever it is; we follow what is in
+ * it only when the loader's index says that it is one. */
+void tb_gone_look(void *handle, struct tb_gone *out)
+{
+    enum { LOWEST = 4096 };
+    const struct link_map *map = handle;
+    struct tb_loaded loaded;
+    int kept = errno;
+    out->module.lo = out->module.hi = 0;
+    if ((uintptr_t)handle < LOWEST || (uintptr_t)handle % _Alignof(struct link_map) != 0 ||
+        tb_loader_find((uint64_t)(uintptr_t)map->l_ld, &loaded) != 0 || loaded.map != handle)
+        return;
+    *out = (struct tb_gone){.module = {.lo = loaded.lo,
+                                       .hi = loaded.hi,
+                                       .bias = map->l_addr,
+                                       .eh_frame_hdr = loaded.eh_frame_hdr},
+                            .code = {.low = loaded.lo, .high = loaded.hi, .map = handle}};
+    (void)tb_path_make_whole(map->l_name, out->path, sizeof(out->path));
+    ask_segments(handle, out);
+    errno = kept;
+}
+
+/* After it: with no look at another library, which may go at this moment. */
+void tb_gone_note(const struct tb_gone *library)
+{
+    struct tb_loaded loaded;
+    if (library->module.lo < library->module.hi &&
+        (tb_loader_find(library->module.lo, &loaded) != 0 || loaded.map != library->code.map ||
+         loaded.lo != library->module.lo))
+        note(library);
+}
+
+void tb_gone_note_module(const struct tb_module *module, const struct tb_code *code)
+{
+    struct tb_gone library = {.module = *module, .code = *code};
+    size_t len = strnlen(module->path, sizeof(library.path) - 1);
+    if ((module->flags & TB_MODULE_MAIN) != 0) /* whose name the loader does not say */
+        return;
+    memcpy(library.path, module->path, len);
+    library.path[len] = '\0';
+    if (is_gone(&library))
+        note(&library);
+}
+
+int tb_gone_get(unsigned back, struct tb_gone *out)
+{
+    return get(back, out) == 0 && is_gone(out) ? 0 : -ENOENT;
 }
 
 int tb_gone_find(uint64_t address, struct tb_gone *out)
 {
     for (unsigned back = 0; back < TB_GONE_MAX; back++) {
-        if (tb_gone_get(back, out) == 0 && address >= out->module.lo && address < out->module.hi)
+        if (get(back, out) == 0 && address >= out->module.lo && address < out->module.hi &&
+            is_gone(out))
             return 0;
     }
     return -ENOENT;

@@ -18,20 +18,19 @@ struct tb_gone {
     char path[TB_GONE_PATH];
 };
 
-/* Before a dlclose: what the handle is of; what cannot be told is none. Where another thread is at
- * the same, without build ID. Signal-safe. */
+/* Before a dlclose: what the handle is of; what cannot be told is none. The caller has a reference
+ * to it, as dlclose asks for: so the loader's own of it is loaded directly, and no system call
+ * made, but getcwd for a relative name. With a C library of before 2.36 without build ID. */
 void tb_gone_look(void *handle, struct tb_gone *out);
-/* Notes it, if it is gone, and a file by its path (the kernel's own are never unloaded).
- * Signal-safe. */
+/* After it: notes what tb_gone_look saw, if it is gone, and a file by its path (the kernel's own
+ * are never unloaded). Makes no system call. Signal-safe. */
 void tb_gone_note(const struct tb_gone *library);
-/* The same for one of a module table. Signal-safe. */
+/* The same for one of a module table; what has its place now is asked for its name. Signal-safe. */
 void tb_gone_note_module(const struct tb_module *module, const struct tb_code *code);
 /* The one noted back places before the last, 0 to TB_GONE_MAX - 1. 0; -ENOENT when there is none,
  * when it is being noted, or when it is there again. Signal-safe. */
 int tb_gone_get(unsigned back, struct tb_gone *out);
 /* The last one that had the address: 0 or -ENOENT. Signal-safe. */
 int tb_gone_find(uint64_t address, struct tb_gone *out);
-/* Is the library of that path not in memory at lo any more? Signal-safe. */
-int tb_gone_is(uint64_t lo, const char *path);
 
 #endif

@@ -16,6 +16,7 @@
 #include "capture/crash/memory.h"
 #include "capture/path.h"
 #include "capture/modules/gone.h"
+#include "capture/modules/loader.h"
 #include "capture/modules/unload.h"
 
 enum { N_TABLES = 4, PATH_BYTES = 512, NAME_OF_NOTE = 4 };
@@ -244,6 +245,7 @@ static int gather(struct dl_phdr_info *info, size_t size, void *arg)
     struct gathering *g = arg;
     struct tb_module module;
     struct tb_code code;
+    struct tb_loaded loaded;
     (void)size;
     const char *path = path_of(g, info);
     g->text_bytes += strnlen(path, PATH_BYTES - 1) + 1;
@@ -251,6 +253,8 @@ static int gather(struct dl_phdr_info *info, size_t size, void *arg)
     if (!g->table)
         return g->n == TB_MODULES_MAX;
     read_segments(info, &module, &code);
+    if (tb_loader_find(module.lo, &loaded) == 0)
+        code.map = loaded.map;
     module.path = path;
     module.flags = path == g->exe ? TB_MODULE_MAIN : 0;
     insert(g->table, &module, &code);

@@ -22,6 +22,7 @@ enum { TB_PROCESS_RECORD_MAX = (60 << 10) - 56, TB_LATE_MAX = 16 };
 struct tb_code {
     uint64_t low, high;   /* the executable part of a module */
     uint64_t build_id_at; /* where its build ID is in memory; 0: it has none */
+    const void *map;      /* the loader's own of it (loader.h); NULL: not known */
     int is_late;          /* came after the first table: others may take its place */
 };
 

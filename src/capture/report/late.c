@@ -1,13 +1,13 @@
 /* late.c - see late.h. */
 #include "capture/report/late.h"
 
-#include <dlfcn.h>
 #include <elf.h>
 #include <errno.h>
 #include <link.h>
 #include <string.h>
 
 #include "capture/path.h"
+#include "capture/modules/loader.h"
 #include "capture/modules/unload.h"
 #include "capture/text.h"
 
@@ -27,14 +27,21 @@ static int is_same_build(const struct tb_module *known, const struct tb_code *co
            memcmp(now, known->build_id, known->build_id_len) == 0;
 }
 
-/* Names that count from the working directory are compared by their last part: of two libraries
- * that are alike in that too, is_same_build tells. */
-static int is_same(const struct tb_module *known, const struct dl_find_object *found)
+/* The same unwind data in the loader's own object of then, or by the name: names that count from
+ * the working directory are compared by their last part. Of two libraries that are alike in all
+ * that, is_same_build tells. */
+static int is_same(const struct tb_module *known, const struct tb_code *code,
+                   const struct tb_loaded *loaded)
 {
-    if (known->eh_frame_hdr != (uint64_t)(uintptr_t)found->dlfo_eh_frame)
+    struct tb_loaded again;
+    struct tb_loaded_name name;
+    if (known->eh_frame_hdr != loaded->eh_frame_hdr)
         return 0;
-    return (known->flags & TB_MODULE_MAIN) != 0 ||
-           tb_path_is_of(known->path, found->dlfo_link_map->l_name);
+    if ((known->flags & TB_MODULE_MAIN) != 0 ||
+        (loaded->map == code->map && loaded->lo == known->lo))
+        return 1;
+    return tb_loader_read(known->lo, &again, &name) == 0 && again.map == loaded->map &&
+           tb_path_is_of(known->path, name.name);
 }
 
 /* linux-vdso.so.1, which the index may not have. */
@@ -43,21 +50,13 @@ static int is_of_kernel(const struct tb_module *module)
     return strncmp(module->path, "linux-", strlen("linux-")) == 0;
 }
 
-/* 0, or -ENOENT when no module has the address. */
-static int ask_loader(uint64_t address, struct dl_find_object *found)
-{
-    int is_found = _dl_find_object((void *)(uintptr_t)address, found) == 0 &&
-                   found->dlfo_link_map && found->dlfo_link_map->l_name;
-    return is_found ? 0 : -ENOENT;
-}
-
 int tb_late_is_proven(const struct tb_module *module, const struct tb_code *code,
                       struct tb_memory *memory)
 {
-    struct dl_find_object found;
-    if (ask_loader(module->lo, &found) != 0)
+    struct tb_loaded loaded;
+    if (tb_loader_find(module->lo, &loaded) != 0)
         return is_of_kernel(module);
-    return is_same(module, &found) && is_same_build(module, code, memory, 0);
+    return is_same(module, code, &loaded) && is_same_build(module, code, memory, 0);
 }
 
 void tb_late_begin(struct tb_late *late, const struct tb_modules *modules)
@@ -95,39 +94,33 @@ static void read_headers(struct tb_memory *memory, struct tb_module *module, str
     }
 }
 
-static void describe(const struct dl_find_object *found, struct tb_memory *memory,
-                     struct tb_module *module, struct tb_code *code, char path[TB_LATE_PATH])
+/* 0, or -ENOENT when it cannot be told any more. */
+static int describe(uint64_t address, struct tb_memory *memory, struct tb_module *module,
+                    struct tb_code *code, char path[TB_LATE_PATH])
 {
-    (void)tb_path_make_whole(found->dlfo_link_map->l_name, path, TB_LATE_PATH);
-    *module = (struct tb_module){
-        .lo = (uint64_t)(uintptr_t)found->dlfo_map_start,
-        .hi = (uint64_t)(uintptr_t)found->dlfo_map_end,
-        .bias = found->dlfo_link_map->l_addr,
-        .eh_frame_hdr = (uint64_t)(uintptr_t)found->dlfo_eh_frame,
-        .path = path,
-    };
-    *code = (struct tb_code){.low = module->lo, .high = module->hi, .is_late = 1};
-    if (memory)
-        read_headers(memory, module, code);
-}
-
-int tb_late_describe(uint64_t address, struct tb_memory *memory, struct tb_module *module,
-                     struct tb_code *code, char path[TB_LATE_PATH])
-{
-    struct dl_find_object found;
-    if (ask_loader(address, &found) != 0)
+    struct tb_loaded loaded;
+    struct tb_loaded_name name;
+    if (tb_loader_read(address, &loaded, &name) != 0)
         return -ENOENT;
-    describe(&found, memory, module, code, path);
+    (void)tb_path_make_whole(name.name, path, TB_LATE_PATH);
+    *module = (struct tb_module){.lo = loaded.lo,
+                                 .hi = loaded.hi,
+                                 .bias = name.bias,
+                                 .eh_frame_hdr = loaded.eh_frame_hdr,
+                                 .path = path};
+    *code =
+        (struct tb_code){.low = module->lo, .high = module->hi, .map = loaded.map, .is_late = 1};
+    read_headers(memory, module, code);
     return 0;
 }
 
-static int add(struct tb_late *late, struct tb_memory *memory, const struct dl_find_object *found,
-               size_t *place)
+static int add(struct tb_late *late, struct tb_memory *memory, uint64_t address, size_t *place)
 {
-    if (late->n == TB_LATE_MAX)
+    size_t i = late->n;
+    if (i == TB_LATE_MAX ||
+        describe(address, memory, &late->modules[i], &late->code[i], late->paths[i]) != 0)
         return -ENOENT;
-    size_t i = late->n++;
-    describe(found, memory, &late->modules[i], &late->code[i], late->paths[i]);
+    late->n++;
     *place = i;
     return 0;
 }
@@ -149,7 +142,7 @@ void tb_late_keep(struct tb_late *late, const struct tb_modules *modules,
 int tb_late_find(struct tb_late *late, const struct tb_modules *modules, struct tb_memory *memory,
                  uint64_t address, size_t *place)
 {
-    struct dl_find_object found;
+    struct tb_loaded loaded;
     for (size_t i = 0; i < late->n; i++) {
         if (address >= late->modules[i].lo && address < late->modules[i].hi) {
             *place = i;
@@ -158,20 +151,20 @@ int tb_late_find(struct tb_late *late, const struct tb_modules *modules, struct 
     }
     long known = tb_modules_find(modules, address);
     const struct tb_module *module = known >= 0 ? &modules->process.modules[known] : NULL;
-    if (ask_loader(address, &found) != 0) {
+    if (tb_loader_find(address, &loaded) != 0) {
         if (!module || !is_of_kernel(module))
             return -ENOENT; /* unloaded since */
         *place = (size_t)known;
         return 1;
     }
-    int is_alike = module && is_same(module, &found);
+    int is_alike = module && is_same(module, &modules->code[known], &loaded);
     /* The first is nearly always so. */
     if (is_alike && ((late->is_sure && !modules->code[known].is_late) || late->n == TB_LATE_MAX ||
                      is_same_build(module, &modules->code[known], memory, late->is_sure))) {
         *place = (size_t)known;
         return 1;
     }
-    int err = add(late, memory, &found, place);
+    int err = add(late, memory, address, place);
     late->n_new += err == 0 && !is_alike;
     return err;
 }

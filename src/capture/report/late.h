@@ -36,10 +36,6 @@ int tb_late_find(struct tb_late *late, const struct tb_modules *modules, struct 
 /* Is the module still there, and known for sure to be the same one? Signal-safe. */
 int tb_late_is_proven(const struct tb_module *module, const struct tb_code *code,
                       struct tb_memory *memory);
-/* What the loader says of the module that has the address, and with memory (or NULL) what its
- * headers do: 0 or -ENOENT. Signal-safe. */
-int tb_late_describe(uint64_t address, struct tb_memory *memory, struct tb_module *module,
-                     struct tb_code *code, char path[TB_LATE_PATH]);
 /* One that is gone, and that frames lead to: it is to be in the record too, unless another has its
  * place. The path is copied. Signal-safe. */
 void tb_late_keep(struct tb_late *late, const struct tb_modules *modules,
