@@ -26,7 +26,7 @@ struct query {
     uint32_t major, minor, path_bytes, build_id_bytes;
     uint64_t path, build_id;
 };
-enum { COVERING_OR_NEXT = 0x10, STEPS_MAX = 256, PAGE_BITS = 12, ADDRESS_BITS = 64 };
+enum { COVERING_OR_NEXT = 0x10, STEPS_MAX = 128, PAGE_BITS = 12, ADDRESS_BITS = 64 };
 #define QUERY_MAPPING _IOWR('f', 17, struct query)
 
 /* The mapping at the address, or the nearest above it: 0; -ENOENT; -ENAMETOOLONG when path has no
@@ -58,24 +58,42 @@ static int is_between(const struct tb_mapping *mapping, uint64_t low, uint64_t h
     return mapping->about.lo >= low && mapping->about.hi <= high;
 }
 
-/* The last one that ends at limit or before: 0, or a negative errno. The kernel tells of what comes
- * next alone: so from further and further below, at last from 0. */
-static int query_below(int fd, uint64_t limit, struct tb_mapping *out)
+/* The mapping at the address or the nearest above it, if it ends at limit or before: 0, or a
+ * negative errno. */
+static int query_until(int fd, uint64_t address, uint64_t limit, struct tb_mapping *out)
 {
     struct tb_mapping next;
+    int err = query(fd, address, &next);
+    if (err != 0 || !is_between(&next, 0, limit))
+        return err ? err : -ENOENT;
+    *out = next;
+    out->about.path = out->path;
+    return 0;
+}
+
+/* The last one that ends at limit or before: 0, or a negative errno. The kernel tells of what comes
+ * next alone: so from further and further below, at last from 0; and then from the middle of what
+ * is left, unless the next is none. */
+static int query_below(int fd, uint64_t limit, struct tb_mapping *out)
+{
+    uint64_t high = limit; /* from there on there is none */
     int err = -ENOENT;
     for (int bit = PAGE_BITS; bit <= ADDRESS_BITS && err == -ENOENT; bit++) {
         uint64_t step = bit < ADDRESS_BITS ? (uint64_t)1 << bit : limit;
-        err = query(fd, step < limit ? limit - step : 0, out);
-        if (err == 0 && !is_between(out, 0, limit))
-            err = -ENOENT;
+        uint64_t at = step < limit ? limit - step : 0;
+        err = query_until(fd, at, limit, out);
+        high = err == -ENOENT ? at : high;
     }
     for (int i = 0; err == 0 && i < STEPS_MAX; i++) {
-        err = query(fd, out->about.hi, &next);
-        if (err == -ENOENT || (err == 0 && !is_between(&next, out->about.hi, limit)))
+        err = query_until(fd, out->about.hi, limit, out);
+        if (err == -ENOENT)
             return 0;
-        *out = next;
-        out->about.path = out->path;
+        uint64_t middle = out->about.hi + (high - out->about.hi) / 2;
+        if (err != 0 || out->about.hi >= high)
+            continue;
+        err = query_until(fd, middle, limit, out);
+        high = err == -ENOENT ? middle : high;
+        err = err == -ENOENT ? 0 : err;
     }
     return err ? err : -ENOENT;
 }

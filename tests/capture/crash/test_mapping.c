@@ -110,6 +110,35 @@ static void the_neighbours_are_found_by_reading(void **state)
     check_pages(by_reading);
 }
 
+static void the_neighbour_below_is_found_behind_many_and_far_away(void **state)
+{
+    (void)state;
+    enum { MANY = 1000, HOLE = 64 << 20 };
+    const size_t bytes = (size_t)MANY * 2 * PAGE;
+    if (!has_ioctl())
+        skip();
+    char *pages =
+        mmap(NULL, bytes + HOLE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    assert_ptr_not_equal(pages, MAP_FAILED);
+    char *end = pages + bytes;
+    for (int i = 0; i < MANY; i++)
+        assert_int_equal(mprotect(pages + (size_t)i * 2 * PAGE, PAGE, PROT_READ), 0);
+    assert_int_equal(munmap(end, HOLE), 0);
+    int fd = open_maps();
+    for (size_t behind = 0; behind < HOLE; behind = behind * 3 + 1) {
+        assert_int_equal(tb_mapping_ask(fd, (uint64_t)(uintptr_t)end + behind, &seen), 0);
+        expect(0, end - PAGE, end, 0);
+    }
+    for (size_t i = 2; i < MANY; i += 97) { /* between two */
+        char *at = pages + i * 2 * PAGE;
+        assert_int_equal(tb_mapping_ask(fd, (uint64_t)(uintptr_t)at, &seen), 0);
+        expect(0, at - PAGE, at, 0);
+        expect(1, at, at + PAGE, TB_MAPPING_READ);
+    }
+    close(fd);
+    munmap(pages, bytes);
+}
+
 static void both_ways_say_the_same_of_everything_that_is_mapped(void **state)
 {
     (void)state;
@@ -337,6 +366,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_neighbours_are_found_by_ioctl),
         cmocka_unit_test(the_neighbours_are_found_by_reading),
+        cmocka_unit_test(the_neighbour_below_is_found_behind_many_and_far_away),
         cmocka_unit_test(both_ways_say_the_same_of_everything_that_is_mapped),
         cmocka_unit_test(a_file_is_named_with_its_rights_and_offset),
         cmocka_unit_test(a_path_that_is_too_long_is_cut),
