@@ -38,7 +38,7 @@ static int is_same(const struct tb_module *known, const struct tb_code *code,
     if (known->eh_frame_hdr != loaded->eh_frame_hdr)
         return 0;
     if ((known->flags & TB_MODULE_MAIN) != 0 ||
-        (loaded->map == code->map && loaded->lo == known->lo))
+        (loaded->map == code->map && loaded->lo <= known->lo && known->lo < loaded->hi))
         return 1;
     return tb_loader_read(known->lo, &again, &name) == 0 && again.map == loaded->map &&
            tb_path_is_of(known->path, name.name);
