@@ -232,6 +232,36 @@ class SwappedTest(Pretending):
                 os.rename(next_one, os.path.join(self.theirs, name))
 
 
+class MadeUpTest(Pretending):
+    """Files that the kernel makes up, as the agent may see them: their modes let everybody read."""
+
+    def frames_of(self, names, root):
+        unit = hostile_dwarf.unit(
+            hostile_dwarf.function(), hostile_dwarf.lines_of([(name, "") for name in names])
+        )
+        program = self.linked(f"made-up-{root.count('/')}{len(root)}", unit, self.theirs, "steps.c")
+        return self.crash_as(NOBODY, program, env={"TOWBAR_ROOT": root})
+
+    def test_their_lines_are_not_shown(self):
+        mine = os.path.join(self.theirs, "mine.c")
+        with open(mine, "w", encoding="utf-8") as file:
+            file.write("mine\n" * 100)
+        os.chmod(mine, 0o644)
+        names = ["/proc/kallsyms", "/proc/meminfo", "/proc/cpuinfo", "/proc/interrupts", mine]
+        for config in ("", "  source_roots: [/proc]\n", "  source_roots: [/]\n"):
+            self.use_debug_dirs(self.debug_dir, more=config)
+            crashes = [self.frames_of(names, root) for root in ("/proc", "/")]
+            self.seen = getattr(self, "seen", 0) + len(crashes)
+            _, read = self.run_agent(self.seen)
+            codes = set()
+            for crash in crashes:
+                for frame in read[crash]["body"]["trace"]["frames"]:
+                    with self.subTest(config=config, frame=frame.get("filename")):
+                        self.assertIn(frame.get("code"), (None, "mine"))
+                        codes.add(frame.get("code"))
+            self.assertIn("mine", codes, "what is a file was read")
+
+
 class DamagedTest(Pretending):
     """What is found where the program was has its ID, and nothing else of use."""
 

@@ -11,7 +11,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "base/buf.h"
 #include "base/fd.h"
 #include "base/utf8.h"
 #include "symbol/files/file.h"
@@ -90,18 +89,24 @@ static int open_source(const struct tb_symbol_sources *sources, const char *path
     return fd;
 }
 
+/* As many bytes as the file said that it has, and no more. */
 static void load(const struct tb_symbol_sources *sources, struct tb_symbol_source *out)
 {
-    struct tb_buf text;
+    struct stat st;
+    char *text = NULL;
+    ssize_t len = -1;
     int fd = open_source(sources, out->path);
     if (fd < 0)
         return;
-    tb_buf_init(&text, TB_SYMBOL_SOURCE_BYTES_MAX);
-    if (tb_fd_read_all(fd, &text) == 0 && text.data) {
-        out->text = text.data;
-        out->len = text.len;
+    if (fstat(fd, &st) == 0 && st.st_size > 0 && st.st_size <= TB_SYMBOL_SOURCE_BYTES_MAX)
+        text = malloc((size_t)st.st_size);
+    if (text)
+        len = tb_fd_pread_all(fd, text, (size_t)st.st_size, 0);
+    if (len > 0) {
+        out->text = text;
+        out->len = (size_t)len;
     } else {
-        tb_buf_done(&text);
+        free(text);
     }
     close(fd);
 }

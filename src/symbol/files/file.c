@@ -4,14 +4,49 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/magic.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "base/fd.h"
 
 enum { NOBODY = INT32_MAX }; /* whoever that is: owners' rights are not asked for */
+
+/* What the kernel makes up as it is read, and often by the rights of the one who reads or opened
+ * it: mode and owner of such a file say little of who may know its content. */
+static const uint32_t pseudo[] = {
+    PROC_SUPER_MAGIC, SYSFS_MAGIC, DEBUGFS_MAGIC, TRACEFS_MAGIC, CGROUP_SUPER_MAGIC,
+    CGROUP2_SUPER_MAGIC, SECURITYFS_MAGIC, SELINUX_MAGIC, SMACK_MAGIC, PSTOREFS_MAGIC,
+    EFIVARFS_MAGIC, BPF_FS_MAGIC, RDTGROUP_SUPER_MAGIC, BINFMTFS_MAGIC, NSFS_MAGIC,
+    DEVPTS_SUPER_MAGIC, AUTOFS_SUPER_MAGIC, OPENPROM_SUPER_MAGIC, USBDEVICE_SUPER_MAGIC,
+    SOCKFS_MAGIC, PIPEFS_MAGIC, ANON_INODE_FS_MAGIC, DMA_BUF_MAGIC, DEVMEM_MAGIC, SECRETMEM_MAGIC,
+    /* without a name in linux/magic.h: */
+    0x62656570, /* configfs */
+    0x65735543, /* fusectl */
+    0x19800202, /* mqueue */
+    0x6e667364, /* nfsd */
+    0x50494446, /* pidfs */
+    0x67596969, /* rpc_pipefs */
+    0x5a3c69f0, /* apparmorfs */
+    0xabba1974, /* xenfs */
+    0x0a647361, /* functionfs */
+};
+
+static bool is_pseudo(int fd)
+{
+    struct statfs fs;
+    if (fstatfs(fd, &fs) < 0)
+        return true;
+    for (size_t i = 0; i < sizeof(pseudo) / sizeof(pseudo[0]); i++) {
+        if ((uint32_t)fs.f_type == pseudo[i])
+            return true;
+    }
+    return false;
+}
 
 static void name_of_fd(int fd, char out[32])
 {
@@ -26,7 +61,7 @@ int tb_symbol_file_reopen(int path_fd, uint64_t max_bytes)
     int err = 0;
     if (fstat(path_fd, &st) < 0)
         err = -errno;
-    else if (!S_ISREG(st.st_mode))
+    else if (!S_ISREG(st.st_mode) || is_pseudo(path_fd))
         err = -ENXIO;
     else if ((uint64_t)st.st_size > max_bytes)
         err = -EFBIG;

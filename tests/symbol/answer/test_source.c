@@ -198,6 +198,39 @@ static void source_roots_show_any_file_but_nothing_outside(void **state)
     tb_symbol_config_done(&with_root);
 }
 
+/* Everybody may read them; each reader sees what he may see. */
+static void files_that_the_kernel_makes_up_are_not_shown(void **state)
+{
+    static const char *const names[] = {"/proc/kallsyms", "/proc/meminfo", "/proc/self/maps",
+                                        "/sys/kernel/uevent_seqnum"};
+    static const char *const settings[] = {"source_root=/proc\nsource_root=/sys\n",
+                                           "source_root=/\n"};
+    struct tb_symbol_config with_root;
+    struct tb_symbol_lines lines;
+    (void)state;
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        process.root = i % 2 ? "/" : "/proc";
+        tb_symbol_sources_done(&sources);
+        assert_int_equal(tb_symbol_source_lines(&sources, names[i], 1, 2, &lines), -EACCES);
+        process.root = "";
+        for (size_t k = 0; k < sizeof(settings) / sizeof(settings[0]); k++) {
+            assert_int_equal(tb_symbol_config_read(settings[k], strlen(settings[k]), &with_root),
+                             0);
+            sources.config = &with_root;
+            tb_symbol_sources_done(&sources);
+            assert_int_equal(tb_symbol_source_lines(&sources, names[i], 1, 2, &lines), -EACCES);
+            tb_symbol_sources_done(&sources);
+            sources.config = &config;
+            tb_symbol_config_done(&with_root);
+        }
+        if (access(names[i], R_OK) == 0)
+            assert_int_equal(tb_symbol_file_open(names[i], TB_SYMBOL_MODULE_BYTES_MAX), -ENXIO);
+    }
+    int fd = tb_symbol_file_open("/proc/self/exe", TB_SYMBOL_MODULE_BYTES_MAX);
+    assert_true(fd >= 0); /* a link to a file that is no file of the kernel's */
+    close(fd);
+}
+
 static void huge_file_is_not_shown(void **state)
 {
     char path[512];
@@ -277,6 +310,7 @@ int main(void)
         cmocka_unit_test(folder_of_another_user_is_no_root),
         cmocka_unit_test(folder_that_the_reporter_cannot_search_hides_its_files),
         cmocka_unit_test(source_roots_show_any_file_but_nothing_outside),
+        cmocka_unit_test(files_that_the_kernel_makes_up_are_not_shown),
         cmocka_unit_test(huge_file_is_not_shown),
         cmocka_unit_test(line_directive_to_a_secret_file_shows_nothing),
     };
