@@ -2,6 +2,7 @@
 #include "symbol/sandbox.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/landlock.h>
@@ -11,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -86,15 +88,15 @@ static void forbid_changes(void)
 /* What reading files, the C library's memory, and a child that builds an index (index/indexer.h)
  * take. The child is limited once more, see builder_calls. */
 static const unsigned reader_calls[] = {
-    __NR_read,         __NR_pread64,         __NR_openat,        __NR_openat2,
-    __NR_close,        __NR_lseek,           __NR_fstat,         __NR_newfstatat,
-    __NR_statx,        __NR_readlinkat,      __NR_mmap,          __NR_munmap,
-    __NR_mprotect,     __NR_mremap,          __NR_madvise,       __NR_brk,
-    __NR_futex,        __NR_getrandom,       __NR_clock_gettime, __NR_fcntl,
-    __NR_rt_sigreturn, __NR_rt_sigprocmask,  __NR_getrusage,     __NR_exit,
-    __NR_exit_group,   __NR_restart_syscall, __NR_memfd_create,  __NR_ftruncate,
-    __NR_wait4,        __NR_set_robust_list, __NR_getpid,        __NR_getppid,
-    __NR_setitimer,    __NR_close_range,     __NR_fstatfs,       __NR_geteuid,
+    __NR_read,         __NR_pread64,       __NR_openat,       __NR_openat2,
+    __NR_close,        __NR_lseek,         __NR_fstat,        __NR_newfstatat,
+    __NR_statx,        __NR_readlinkat,    __NR_mmap,         __NR_munmap,
+    __NR_mprotect,     __NR_mremap,        __NR_brk,          __NR_futex,
+    __NR_getrandom,    __NR_clock_gettime, __NR_rt_sigreturn, __NR_rt_sigprocmask,
+    __NR_getrusage,    __NR_exit,          __NR_exit_group,   __NR_restart_syscall,
+    __NR_memfd_create, __NR_ftruncate,     __NR_wait4,        __NR_set_robust_list,
+    __NR_getpid,       __NR_getppid,       __NR_setitimer,    __NR_close_range,
+    __NR_fstatfs,      __NR_geteuid,
 #if defined(__NR_readlink)
     __NR_readlink,
 #endif
@@ -102,9 +104,9 @@ static const unsigned reader_calls[] = {
 
 /* Memory, and the end. */
 static const unsigned builder_calls[] = {
-    __NR_mmap,         __NR_munmap,     __NR_mprotect,        __NR_mremap,        __NR_madvise,
-    __NR_brk,          __NR_futex,      __NR_getrandom,       __NR_clock_gettime, __NR_exit,
-    __NR_rt_sigreturn, __NR_exit_group, __NR_restart_syscall,
+    __NR_mmap, __NR_munmap,       __NR_mprotect,   __NR_mremap,
+    __NR_brk,  __NR_futex,        __NR_getrandom,  __NR_clock_gettime,
+    __NR_exit, __NR_rt_sigreturn, __NR_exit_group, __NR_restart_syscall,
 };
 
 /* A call that is allowed when one argument has one value. */
@@ -116,7 +118,7 @@ struct rule {
 /* As the C library's fork has it: no thread, no namespace, nothing shared. */
 static const uint32_t fork_flags = CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID | SIGCHLD;
 
-enum { RULE_STATEMENTS = 5, FILTER_ROOM = 128 };
+enum { RULE_STATEMENTS = 5, FILTER_ROOM = 192 };
 
 #define LOAD(field) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, field))
 #define LOAD_ARG(n)                                                                                \
@@ -172,6 +174,17 @@ static int filter_calls(const struct rule *rules, size_t n_rules, const unsigned
 static int filter_reader(int fd)
 {
     const struct rule rules[] = {
+        /* What malloc gives back. Root's advice may be for all who map the page, as poison. */
+        {__NR_madvise, 2, MADV_DONTNEED},
+        {__NR_madvise, 2, MADV_FREE},
+        {__NR_madvise, 2, MADV_HUGEPAGE},
+        /* No F_SETOWN, F_SETSIG, F_SETFL: they send any signal to any process of the user. */
+        {__NR_fcntl, 1, F_GETFD},
+        {__NR_fcntl, 1, F_SETFD},
+        {__NR_fcntl, 1, F_GETFL},
+        {__NR_fcntl, 1, F_DUPFD_CLOEXEC},
+        {__NR_fcntl, 1, F_ADD_SEALS},
+        {__NR_fcntl, 1, F_GET_SEALS},
         {__NR_write, 0, (uint32_t)fd},
         {__NR_sendmsg, 0, (uint32_t)fd}, /* hands over what was built */
         {__NR_prlimit64, 0, 0},          /* of this process alone */
@@ -181,6 +194,17 @@ static int filter_reader(int fd)
     };
     return filter_calls(rules, sizeof(rules) / sizeof(rules[0]), reader_calls,
                         sizeof(reader_calls) / sizeof(reader_calls[0]));
+}
+
+static int filter_builder(void)
+{
+    const struct rule rules[] = {
+        {__NR_madvise, 2, MADV_DONTNEED},
+        {__NR_madvise, 2, MADV_FREE},
+        {__NR_madvise, 2, MADV_HUGEPAGE},
+    };
+    return filter_calls(rules, sizeof(rules) / sizeof(rules[0]), builder_calls,
+                        sizeof(builder_calls) / sizeof(builder_calls[0]));
 }
 
 int tb_symbol_sandbox_builder(pid_t parent, int deadline_ms)
@@ -209,7 +233,7 @@ int tb_symbol_sandbox_builder(pid_t parent, int deadline_ms)
         (err = limit(RLIMIT_AS, TB_SYMBOL_MEMORY_BYTES_MAX_GIB * gib)))
         return err;
     (void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); /* refused in the worker, which has it */
-    (void)filter_calls(NULL, 0, builder_calls, sizeof(builder_calls) / sizeof(builder_calls[0]));
+    (void)filter_builder();
     return 0;
 }
 

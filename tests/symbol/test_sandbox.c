@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -116,6 +117,42 @@ static int try_kill(void)
     return kill(getppid(), 0) == -1 && errno == EPERM ? 0 : 1;
 }
 
+/* Signals by way of a descriptor, leases, watches of folders, other pipes. */
+static int try_fcntl(void)
+{
+    static const int commands[] = {F_SETOWN,   F_SETOWN_EX,  F_SETSIG,   F_SETFL,
+                                   F_SETLEASE, F_NOTIFY,     F_SETLK,    F_SETLKW,
+                                   F_DUPFD,    F_SETPIPE_SZ, F_OFD_SETLK};
+    for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+        errno = 0;
+        if (fcntl(0, commands[i], 0) != -1 || errno != EPERM)
+            return 1 + (int)i;
+    }
+    return 0;
+}
+
+static int try_plain_fcntl(void)
+{
+    int fd = memfd_create("x", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    int other = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    return other >= 0 && fcntl(other, F_GETFL) >= 0 && fcntl(other, F_GETFD) == FD_CLOEXEC &&
+                   fcntl(other, F_SETFD, FD_CLOEXEC) == 0 &&
+                   fcntl(other, F_ADD_SEALS, F_SEAL_GROW) == 0 &&
+                   fcntl(fd, F_GET_SEALS) == F_SEAL_GROW
+               ? 0
+               : 1;
+}
+
+/* MADV_COLD stands for those that would do harm if they were not refused. */
+static int try_madvise(void)
+{
+    size_t len = (size_t)sysconf(_SC_PAGESIZE);
+    void *page = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (page == MAP_FAILED || madvise(page, len, MADV_DONTNEED) != 0)
+        return 1;
+    return madvise(page, len, MADV_COLD) == -1 && errno == EPERM ? 0 : 2;
+}
+
 static int try_write_elsewhere(void)
 {
     return write(2, "", 0) == -1 && errno == EPERM ? 0 : 1;
@@ -153,6 +190,7 @@ static void files_can_be_read(void **state)
 {
     (void)state;
     assert_int_equal(in_sandbox(try_reading), 0);
+    assert_int_equal(in_sandbox(try_plain_fcntl), 0);
 }
 
 static void nothing_else_can_be_done(void **state)
@@ -160,6 +198,8 @@ static void nothing_else_can_be_done(void **state)
     static int (*const checks[])(void) = {try_socket,
                                           try_exec,
                                           try_kill,
+                                          try_fcntl,
+                                          try_madvise,
                                           try_write_elsewhere,
                                           try_limits_of_another,
                                           try_vfork,
@@ -255,9 +295,17 @@ static int wait_for_alarm(void)
 
 static void builder_has_memory_and_nothing_else(void **state)
 {
-    static int (*const checks[])(void) = {try_open,   try_read,  try_fork,
-                                          try_exec,   try_kill,  try_write_elsewhere,
-                                          try_socket, try_prctl, try_limits_of_another};
+    static int (*const checks[])(void) = {try_open,
+                                          try_read,
+                                          try_fork,
+                                          try_exec,
+                                          try_kill,
+                                          try_write_elsewhere,
+                                          try_fcntl,
+                                          try_madvise,
+                                          try_socket,
+                                          try_prctl,
+                                          try_limits_of_another};
     (void)state;
     for (int in_worker = 0; in_worker < 2; in_worker++) {
         assert_int_equal(in_builder(in_worker, 60000, use_memory), 0);
