@@ -153,22 +153,20 @@ static int group_forwarded(const struct tb_doc *item, struct tb_group *out)
     static const char *const by[] = {[TB_GROUP_BY_TRACE] = "trace",
                                      [TB_GROUP_BY_CHAIN] = "trace_chain",
                                      [TB_GROUP_BY_MESSAGE] = "message"};
+    static const char forwarded[] = "forwarded\n";
     char own[TEXT_BYTES];
     char class_[TB_GROUP_NAME_BYTES];
     struct tb_group_inputs inputs = {.by = "fingerprint", .class_ = class_};
     struct tb_buf text;
-    int err = 0;
-    tb_buf_init(&text, TB_DOC_BYTES);
+    /* What is hashed begins as no native item's does, so that no client can join one of those. */
+    tb_buf_init(&text, sizeof(forwarded) + TB_DOC_BYTES);
+    tb_buf_adds(&text, forwarded);
     class_of(item, class_, sizeof(class_));
-    int has_own = copy_at(item, "fingerprint", own, sizeof(own));
-    if (has_own)
-        tb_buf_adds(&text, own);
+    if (copy_at(item, "fingerprint", own, sizeof(own)))
+        tb_buf_addf(&text, "fingerprint\n%s", own);
     else
         inputs.by = by[tb_group_forwarded_text(item, &text)];
-    if (has_own && strlen(own) < TB_FINGERPRINT_TEXT)
-        snprintf(out->fingerprint, sizeof(out->fingerprint), "%s", own);
-    else
-        err = sha1(&text, out->fingerprint);
+    int err = sha1(&text, out->fingerprint);
     tb_buf_done(&text);
     return err ? err : tb_group_inputs_write(&inputs, &out->inputs);
 }

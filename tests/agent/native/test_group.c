@@ -325,14 +325,33 @@ static void the_culprit_is_the_first_function_that_counts(void **state)
     tb_doc_free(doc);
 }
 
-static void forwarded_items_keep_their_fingerprint(void **state)
+static void forwarded_items_group_by_the_fingerprint_they_came_with(void **state)
 {
     (void)state;
-    assert_string_equal(fingerprint("{\"fingerprint\":\"mine\",\"body\":{}}", 0), "mine");
-    /* A longer one is hashed, as Rollbar does: this is the SHA-1 of 41 times "a". */
+    /* SHA-1 of "forwarded\nfingerprint\nmine". */
+    assert_string_equal(fingerprint("{\"fingerprint\":\"mine\",\"body\":{}}", 0),
+                        "cf82651484b3307adddcfa559fac2bf248c701f1");
     assert_string_equal(
-        fingerprint("{\"fingerprint\":\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"}", 0),
-        "52cedd6b110e4330b5186478736afa5203c4f9ea");
+        fingerprint("{\"fingerprint\":\"mine\",\"custom\":{\"service\":\"other\"}}", 0),
+        "cf82651484b3307adddcfa559fac2bf248c701f1");
+}
+
+/* By its fingerprint, and by a message that is what its fingerprint was made from. */
+static void no_forwarded_item_joins_a_native_one(void **state)
+{
+    static const char native[] = "{\"custom\":{\"service\":\"shop\"},\"body\":{\"trace\":{"
+                                 "\"exception\":{\"class\":\"SIGSEGV\"}}}}";
+    static const char message[] =
+        "{\"body\":{\"message\":{\"body\":\"towbar 2\\nshop\\nSIGSEGV\\n\"}}}";
+    char one[TB_FINGERPRINT_TEXT];
+    char text[256];
+    (void)state;
+    memcpy(one, fingerprint(native, 1), sizeof(one));
+    /* SHA-1 of "towbar 2\nshop\nSIGSEGV\n": else this proved nothing of the message. */
+    assert_string_equal(one, "56e628cf7c08e181b639eebef8758d510bf674d9");
+    snprintf(text, sizeof(text), "{\"fingerprint\":\"%s\"}", one);
+    assert_string_not_equal(fingerprint(text, 0), one);
+    assert_string_not_equal(fingerprint(message, 0), one);
 }
 
 #define TRACE(frames, class_)                                                                      \
@@ -342,13 +361,13 @@ static void forwarded_items_keep_their_fingerprint(void **state)
 static void forwarded_traces_group_as_rollbar_documents_it(void **state)
 {
     (void)state;
-    /* SHA-1 of "app.pyindexdb.pyrunOperationalError". */
+    /* SHA-1 of "forwarded\napp.pyindexdb.pyrunOperationalError". */
     assert_string_equal(
         fingerprint(TRACE("{\"filename\":\"app.py\",\"method\":\"index\",\"lineno\":3},"
                           "{\"filename\":\"db.py\",\"method\":\"run\"}",
                           "OperationalError"),
                     0),
-        "417c124af9fe721d0d7e700cab16326163c55c4e");
+        "6cc5d5c9ee01b9e47209607fbf1b38aedd807d73");
 }
 
 static void messages_group_without_their_numbers(void **state)
@@ -429,7 +448,8 @@ int main(void)
         cmocka_unit_test(the_inputs_say_why),
         cmocka_unit_test(the_inputs_of_other_kinds_say_why_too),
         cmocka_unit_test(the_culprit_is_the_first_function_that_counts),
-        cmocka_unit_test(forwarded_items_keep_their_fingerprint),
+        cmocka_unit_test(forwarded_items_group_by_the_fingerprint_they_came_with),
+        cmocka_unit_test(no_forwarded_item_joins_a_native_one),
         cmocka_unit_test(forwarded_traces_group_as_rollbar_documents_it),
         cmocka_unit_test(messages_group_without_their_numbers),
         cmocka_unit_test(items_of_any_shape_get_a_group),
