@@ -1,5 +1,5 @@
 /* chain.c - how one function comes to another by jumps alone, as index.h says: a search through the
- * tail calls of the functions on the way. */
+ * tail calls of the functions on the way; and how such a way begins. */
 #include <string.h>
 
 #include "base/pack.h"
@@ -51,6 +51,16 @@ static size_t count_same(const struct tb_symbol_index *index, uint32_t first, ui
     return n_same;
 }
 
+/* How many tail calls a function has; first is its first one. At most CALLS_MAX + 1 are counted. */
+static uint32_t count_of(const struct tb_symbol_index *index, uint32_t first, const char *from)
+{
+    uint32_t n = 0;
+    while (n <= CALLS_MAX && first + n < index->n_tails &&
+           strcmp(text_of(index, first + n, 0), from) == 0)
+        n++;
+    return n;
+}
+
 static void visit(struct search *s, const char *from);
 
 /* Goes one step: from the last function on the way to the one called to. */
@@ -68,10 +78,7 @@ static void step(struct search *s, const char *to)
 static void visit(struct search *s, const char *from)
 {
     uint32_t first = first_of(s->index, from);
-    uint32_t n = 0;
-    while (n <= CALLS_MAX && first + n < s->index->n_tails &&
-           strcmp(text_of(s->index, first + n, 0), from) == 0)
-        n++;
+    uint32_t n = count_of(s->index, first, from);
     for (size_t i = 0; i < s->n; i++)
         s->in_doubt = s->in_doubt || (n > 0 && strcmp(s->functions[i], from) == 0);
     if (n > CALLS_MAX || ++s->n_visits > VISITS_MAX || (n > 0 && s->n == TB_SYMBOL_HOPS_MAX))
@@ -103,4 +110,36 @@ size_t tb_symbol_index_chain(const struct tb_symbol_index *index, const char *fr
     for (size_t i = 0; i < s.n_found; i++)
         out[i] = s.found[s.n_found - 1 - i];
     return s.n_found;
+}
+
+static bool is_among(const char *const *names, size_t n, const char *name)
+{
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(names[i], name) == 0)
+            return true;
+    return false;
+}
+
+size_t tb_symbol_index_begun(const struct tb_symbol_index *index, const char *from, const char *to,
+                             struct tb_symbol_hop out[TB_SYMBOL_HOPS_MAX])
+{
+    const char *names[TB_SYMBOL_HOPS_MAX];
+    struct tb_symbol_hop hops[TB_SYMBOL_HOPS_MAX];
+    size_t n = 0;
+    while (n < TB_SYMBOL_HOPS_MAX && !is_among(names, n, from) && (!to || strcmp(from, to) != 0)) {
+        uint32_t first = first_of(index, from);
+        uint32_t n_calls = count_of(index, first, from);
+        if (n_calls == 0)
+            break;
+        uint32_t at = tb_get32(index->tails + (size_t)first * TAIL_BYTES + 8);
+        const char *next = text_of(index, first, 1);
+        hops[n] = (struct tb_symbol_hop){.at = index->base + at, .is_only = n_calls == 1};
+        names[n++] = from;
+        if (next[0] == '\0' || count_same(index, first, n_calls, next) != n_calls)
+            break;
+        from = next;
+    }
+    for (size_t i = 0; i < n; i++)
+        out[i] = hops[n - 1 - i];
+    return n;
 }

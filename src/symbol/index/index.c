@@ -8,7 +8,7 @@
 #include "base/pack.h"
 #include "symbol/index/layout.h"
 
-enum { WORD_BYTES = 4 };
+enum { WORD_BYTES = 4, ROWS_BACK_MAX = 256 };
 
 void tb_symbol_layout_make(const uint32_t counts[TB_SYMBOL_N_PARTS], struct tb_symbol_layout *out)
 {
@@ -131,6 +131,28 @@ static void set_file(const struct tb_symbol_index *index, uint32_t number,
     out->file = text_at(index, word(file, 1));
 }
 
+static uint32_t node_at(const struct tb_symbol_index *index, uint32_t at)
+{
+    const uint8_t *span = last_at(index->spans, index->n_spans, TB_SYMBOL_SPAN_WORDS, at);
+    return span ? word(span, 1) : 0;
+}
+
+/* The row that has the file of an address. One without a line is of code that a compiler made or
+ * moved, and has the file of anything that was inlined nearby: the last row before it of the same
+ * function has the function's. NULL: the file is not known. */
+static const uint8_t *row_of_file(const struct tb_symbol_index *index, const uint8_t *row,
+                                  uint32_t node)
+{
+    if (!row || node == 0 || word(row, 1) == 0 || word(row, 2) > 0)
+        return row;
+    for (size_t i = 0; i < ROWS_BACK_MAX && row > index->lines; i++) {
+        row -= TB_SYMBOL_LINE_WORDS * WORD_BYTES;
+        if (word(row, 2) > 0 && node_at(index, word(row, 0)) == node)
+            return row;
+    }
+    return NULL;
+}
+
 size_t tb_symbol_index_find(const struct tb_symbol_index *index, uint64_t address,
                             struct tb_symbol_place out[TB_SYMBOL_PLACES_MAX])
 {
@@ -139,13 +161,13 @@ size_t tb_symbol_index_find(const struct tb_symbol_index *index, uint64_t addres
     if (!to_offset(index, address, &at))
         return 0;
     out[0] = (struct tb_symbol_place){0};
-    const uint8_t *line = last_at(index->lines, index->n_lines, TB_SYMBOL_LINE_WORDS, at);
-    if (line) {
-        set_file(index, word(line, 1), &out[0]);
-        out[0].line = word(line, 2);
-    }
-    const uint8_t *span = last_at(index->spans, index->n_spans, TB_SYMBOL_SPAN_WORDS, at);
-    uint32_t number = span ? word(span, 1) : 0;
+    uint32_t number = node_at(index, at);
+    const uint8_t *row = last_at(index->lines, index->n_lines, TB_SYMBOL_LINE_WORDS, at);
+    if (row)
+        out[0].line = word(row, 2);
+    row = row_of_file(index, row, number);
+    if (row)
+        set_file(index, word(row, 1), &out[0]);
     while (number > 0 && number < index->n_nodes) {
         const uint8_t *node = index->nodes + (size_t)number * TB_SYMBOL_NODE_WORDS * WORD_BYTES;
         uint32_t parent = word(node, 1);
@@ -172,6 +194,17 @@ const char *tb_symbol_index_symbol(const struct tb_symbol_index *index, uint64_t
         return NULL;
     uint32_t reach = word(symbol, 1) > 0 ? word(symbol, 1) : TB_SYMBOL_UNSIZED_BYTES_MAX;
     return at - word(symbol, 0) < reach ? text_at(index, word(symbol, 2)) : NULL;
+}
+
+uint64_t tb_symbol_index_start(const struct tb_symbol_index *index, const char *name)
+{
+    for (uint32_t i = 0; i < index->n_symbols; i++) {
+        const uint8_t *symbol = index->symbols + (size_t)i * TB_SYMBOL_SYMBOL_WORDS * WORD_BYTES;
+        const char *text = text_at(index, word(symbol, 2));
+        if (text && strcmp(text, name) == 0)
+            return index->base + word(symbol, 0);
+    }
+    return 0;
 }
 
 const char *tb_symbol_index_called(const struct tb_symbol_index *index, uint64_t return_address)

@@ -70,6 +70,8 @@ size_t tb_symbol_index_find(const struct tb_symbol_index *index, uint64_t addres
                             struct tb_symbol_place out[TB_SYMBOL_PLACES_MAX]);
 /* The symbol that covers address, or NULL. */
 const char *tb_symbol_index_symbol(const struct tb_symbol_index *index, uint64_t address);
+/* Where the code of a symbol begins; 0: there is none of that name. Looks at all of them. */
+uint64_t tb_symbol_index_start(const struct tb_symbol_index *index, const char *name);
 /* The function that the call before return_address calls, if its data say so; or NULL. Where it is
  * not the function that is found below, that one was reached by tail calls. */
 const char *tb_symbol_index_called(const struct tb_symbol_index *index, uint64_t return_address);
@@ -84,6 +86,11 @@ struct tb_symbol_hop {
  * leads from it to the function to. Returns how many; 0 when there is no chain, or a second one, or
  * one of them jumps to what only the running program knew. */
 size_t tb_symbol_index_chain(const struct tb_symbol_index *index, const char *from, const char *to,
+                             struct tb_symbol_hop out[TB_SYMBOL_HOPS_MAX]);
+/* The same where there is no such chain, of a function from that was called and is not to, nor on
+ * the stack: it jumped away, and so did the next one if it can jump to that alone, and so on, as
+ * far as that is certain. to: NULL: a function of another module. */
+size_t tb_symbol_index_begun(const struct tb_symbol_index *index, const char *from, const char *to,
                              struct tb_symbol_hop out[TB_SYMBOL_HOPS_MAX]);
 
 #endif

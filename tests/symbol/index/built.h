@@ -58,11 +58,14 @@ static inline int is_same_text(const char *a, const char *b)
     return a == b || (a && b && strcmp(a, b) == 0);
 }
 
+/* Where the data have no line, their file may be that of something else: the index looks for that
+ * of the function. */
 static inline int is_same_place(const struct tb_symbol_place *a, const struct tb_symbol_place *b)
 {
-    return is_same_text(a->function, b->function) && is_same_text(a->file, b->file) &&
-           (!a->file || is_same_text(a->folder, b->folder)) && a->line == b->line &&
-           a->inlined == b->inlined;
+    bool is_same_file =
+        is_same_text(a->file, b->file) && (!a->file || is_same_text(a->folder, b->folder));
+    return is_same_text(a->function, b->function) && (is_same_file || (a->line == 0 && b->file)) &&
+           a->line == b->line && a->inlined == b->inlined;
 }
 
 /* Whether the index says of address what the DWARF data say. */

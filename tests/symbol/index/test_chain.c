@@ -124,6 +124,38 @@ static void search_ends_soon(void **state)
     assert_int_equal(tb_symbol_index_chain(&index, "a", "z", hops), 0);
 }
 
+static void begin_of_a_way_is_told_as_far_as_it_is_certain(void **state)
+{
+    static const uint32_t tails[] = {A,    B, 0x10, B,    C, 0x20,    C,   D,
+                                     0x30, C, E,    0x34, D, UNKNOWN, 0x40};
+    const struct tb_symbol_index index = {.base = 0x1000,
+                                          .tails = (const uint8_t *)tails,
+                                          .n_tails = 5,
+                                          .strings = strings,
+                                          .strings_len = sizeof(strings)};
+    (void)state;
+    assert_int_equal(tb_symbol_index_begun(&index, "a", NULL, hops), 3);
+    assert_int_equal(hops[0].at, 0x1030);
+    assert_false(hops[0].is_only);
+    assert_int_equal(hops[2].at, 0x1010);
+    assert_true(hops[2].is_only);
+    assert_int_equal(tb_symbol_index_begun(&index, "d", "b", hops), 1);
+    assert_int_equal(tb_symbol_index_begun(&index, "a", "b", hops), 1);
+    assert_int_equal(tb_symbol_index_begun(&index, "a", "a", hops), 0);
+    assert_int_equal(tb_symbol_index_begun(&index, "e", "a", hops), 0);
+}
+
+static void begin_of_a_circle_is_told_once(void **state)
+{
+    static const uint32_t tails[] = {A, B, 0x10, B, A, 0x20};
+    const struct tb_symbol_index index = {.tails = (const uint8_t *)tails,
+                                          .n_tails = 2,
+                                          .strings = strings,
+                                          .strings_len = sizeof(strings)};
+    (void)state;
+    assert_int_equal(tb_symbol_index_begun(&index, "a", "c", hops), 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -135,6 +167,8 @@ int main(void)
         cmocka_unit_test(chain_that_is_too_long_is_doubt),
         cmocka_unit_test(offsets_that_lead_nowhere_end_the_search),
         cmocka_unit_test(search_ends_soon),
+        cmocka_unit_test(begin_of_a_way_is_told_as_far_as_it_is_certain),
+        cmocka_unit_test(begin_of_a_circle_is_told_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

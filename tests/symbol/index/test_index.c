@@ -199,8 +199,36 @@ static void every_table_is_read_as_it_is_described(void **state)
     assert_null(tb_symbol_index_symbol(&hand.index, 0x1018));
     assert_string_equal(tb_symbol_index_symbol(&hand.index, 0x1040 + 0xffff), "g");
     assert_null(tb_symbol_index_symbol(&hand.index, 0x1040 + 0x10000));
+    assert_int_equal(tb_symbol_index_start(&hand.index, "g"), 0x1040);
+    assert_int_equal(tb_symbol_index_start(&hand.index, "x"), 0);
     assert_string_equal(tb_symbol_index_called(&hand.index, 0x1014), "g");
     assert_null(tb_symbol_index_called(&hand.index, 0x1015));
+}
+
+/* f with g inlined into it; behind that, code without a line that has the file of g still. */
+static void code_without_a_line_has_the_file_of_its_function(void **state)
+{
+    static const uint32_t counts[] = {4, 4, 5, 3, 0, 0, 0, 15};
+    static const uint32_t spans[] = {0x10, 1, 0x20, 2, 0x30, 1, 0x40, 3};
+    static const uint32_t nodes[] = {0, 0, 0, 0, 1, 0, 0, 0, 3, 1, 1, 9, 3, 0, 0, 0};
+    static const uint32_t lines[] = {0x10, 1, 7, 0x20, 2, 4, 0x30, 2, 0, 0x40, 2, 0, 0x50, 0, 0};
+    static const uint32_t files[] = {0, 0, 0, 5, 0, 9};
+    static const uint32_t *const words[] = {spans, nodes, lines, files, NULL, NULL, NULL};
+    static const char strings[15] = "\0f\0g\0f.c\0g.h\0";
+    struct by_hand hand;
+    struct tb_symbol_place places[TB_SYMBOL_PLACES_MAX];
+    (void)state;
+    assert_int_equal(open_by_hand(&hand, counts, words, strings), 0);
+    assert_int_equal(tb_symbol_index_find(&hand.index, 0x1020, places), 2);
+    assert_string_equal(places[0].file, "g.h");
+    assert_int_equal(tb_symbol_index_find(&hand.index, 0x1030, places), 1);
+    assert_string_equal(places[0].function, "f");
+    assert_string_equal(places[0].file, "f.c");
+    assert_int_equal(places[0].line, 0);
+    /* A function that has no other row. */
+    assert_int_equal(tb_symbol_index_find(&hand.index, 0x1040, places), 1);
+    assert_string_equal(places[0].function, "g");
+    assert_null(places[0].file);
 }
 
 static void offsets_that_lead_nowhere_are_not_followed(void **state)
@@ -261,6 +289,7 @@ int main(void)
         cmocka_unit_test(addresses_outside_have_no_name),
         cmocka_unit_test(damage_anywhere_is_noticed),
         cmocka_unit_test(every_table_is_read_as_it_is_described),
+        cmocka_unit_test(code_without_a_line_has_the_file_of_its_function),
         cmocka_unit_test(offsets_that_lead_nowhere_are_not_followed),
         cmocka_unit_test(deep_inlining_shows_the_innermost),
     };

@@ -63,9 +63,11 @@ static void frames_of_the_system_are_not_in_the_app(void **state)
     s.n_addresses = 2;
     assert_true(n > 2);
     cJSON *answer = ask(&config, &s);
-    assert_int_equal(n_frames_of(answer), 2);
+    /* What work calls may be put in between. */
+    int n_shown = n_frames_of(answer);
+    assert_true(n_shown == 2 || n_shown == 3);
     assert_false(is_set(frame_at(answer, 0), "in_app"));
-    assert_true(is_set(frame_at(answer, 1), "in_app"));
+    assert_true(is_set(frame_at(answer, n_shown - 1), "in_app"));
     cJSON_Delete(answer);
 }
 

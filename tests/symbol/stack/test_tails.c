@@ -131,17 +131,34 @@ static void function_with_several_jumps_has_no_line(void **state)
     close_scene(&s);
 }
 
-static void nothing_is_put_in_where_there_are_two_ways_or_an_unknown_one(void **state)
+/* What main calls was called; what came after it is not known. */
+static void where_there_are_two_ways_or_an_unknown_one_only_their_begin_is_put_in(void **state)
 {
     static const char *const ways[] = {"fork_of", "doubtful"};
     (void)state;
     for (size_t i = 0; i < 2; i++) {
+        char names[64];
         struct scene s;
         open_scene(&s, c_compiler(), ways[i], "-O2", "-gdwarf-5");
         make_frames(&s);
-        expect_names(&s, "last main");
+        (void)snprintf(names, sizeof(names), "last %s main", ways[i]);
+        expect_names(&s, names);
+        assert_int_equal(s.frames.items[1].trust, TB_SYMBOL_TRUST_TAIL);
+        assert_int_equal(s.frames.items[1].line, 0);
         close_scene(&s);
     }
+}
+
+/* The program was sent to an address that is in no module. */
+static void function_that_jumped_to_nowhere_is_put_in(void **state)
+{
+    struct scene s;
+    (void)state;
+    open_scene(&s, c_compiler(), "doubtful", "-O2", "-gdwarf-5");
+    s.raw[0] = (struct tb_symbol_raw){.ip = 0x10, .is_exact = true, .trust = TB_TRUST_CONTEXT};
+    make_frames(&s);
+    expect_names(&s, "? doubtful main");
+    close_scene(&s);
 }
 
 /* The same chain; what is doubtful is how the stack was found. */
@@ -185,7 +202,8 @@ int main(void)
         cmocka_unit_test(chain_of_tail_calls_is_as_without_optimisation),
         cmocka_unit_test(answer_says_that_a_frame_is_not_on_the_stack),
         cmocka_unit_test(function_with_several_jumps_has_no_line),
-        cmocka_unit_test(nothing_is_put_in_where_there_are_two_ways_or_an_unknown_one),
+        cmocka_unit_test(where_there_are_two_ways_or_an_unknown_one_only_their_begin_is_put_in),
+        cmocka_unit_test(function_that_jumped_to_nowhere_is_put_in),
         cmocka_unit_test(nothing_is_put_in_where_the_stack_is_in_doubt),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
