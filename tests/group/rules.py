@@ -26,6 +26,14 @@ LAMBDA = re.compile(r"\{lambda|<lambda|'lambda|\$_|\{unnamed type")
 RECURSIVE, NEAR_STACK = 3, 64 << 10
 
 
+def is_of_lambda(name):
+    """An instance that the C++ library makes for a lambda."""
+    mark, start = LAMBDA.search(name), name.find("<")
+    if not mark or not 0 <= start < mark.start():
+        return False
+    return name.startswith(("std::", "__gnu_cxx::")) or start < name.find("::")
+
+
 def clean(name):
     if LAMBDA.search(name) or name == "operator()":
         return "{lambda}"
@@ -51,20 +59,24 @@ def class_of(o):
     return o.data["body"]["trace"]["exception"]["class"]
 
 
-def counted(o, inlined, offset):
+def counted(o, inlined=True, offset=True, lambdas=True):
     """The names that count, the innermost first."""
-    names = []
+    names, lambda_in = [], ""
     for frame in newest_first(o):
         module, method = frame.get("module", ""), frame["method"]
-        if module.startswith(NOISE_MODULES) or not frame["in_app"]:
+        is_noise = method.startswith(NOISE_STARTS) or method.lstrip("_") in NOISE
+        if module.startswith(NOISE_MODULES) or not frame["in_app"] or is_noise:
+            lambda_in = module if is_of_lambda(method) and lambdas else lambda_in
             continue
         if frame.get("inlined") and not inlined:
             continue
-        if method == "<unknown>":
-            if module:
-                names.append(module + "+" + frame.get("module_offset", "") if offset else module)
-        elif not method.startswith(NOISE_STARTS) and method.lstrip("_") not in NOISE:
+        if lambda_in and lambda_in == module:
+            names.append("{lambda}")
+        lambda_in = ""
+        if method != "<unknown>":
             names.append(clean(method))
+        elif module:
+            names.append(module + "+" + frame.get("module_offset", "") if offset else module)
     return names
 
 
@@ -82,8 +94,8 @@ def assertion(o):
     return (expression, re.sub(r"\(.*", "", function).split(" ")[-1].lstrip("*&")) if found else ()
 
 
-def functions(o, n=2, inlined=True, offset=True, recursion=True):
-    names = counted(o, inlined, offset)
+def functions(o, n=2, recursion=True, **knobs):
+    names = counted(o, **knobs)
     if "stack smashing detected" in native(o).get("abort_message", ""):
         n = 1
     elif recursion and is_overflow(o):
@@ -127,6 +139,7 @@ TRIED = {
     "five functions": lambda o: key(o, n=5),
     "two, without inlined calls": lambda o: key(o, inlined=False),
     "three, without inlined calls (as before)": lambda o: key(o, n=3, inlined=False),
+    "two, what the C++ library made for a lambda as any library": lambda o: key(o, lambdas=False),
     "two, a recursion as any function": lambda o: key(o, recursion=False),
     "two, with the kind of access and near NULL or not": lambda o: key(o, access=True),
     "two, a place without a name by its module alone": lambda o: key(o, offset=False),

@@ -18,6 +18,7 @@ enum {
 struct counted {
     char (*names)[TB_GROUP_NAME_BYTES];
     size_t n;
+    char lambda_in[TB_GROUP_NAME_BYTES]; /* the module of one that waits for its caller, or "" */
 };
 
 static const char *base_name(const char *path)
@@ -55,6 +56,15 @@ static void add_unnamed(const struct tb_doc *item, int frame, const char *module
         snprintf(name + strlen(name), OFFSET_BYTES + 1, "%c%s", TB_GROUP_UNNAMED, offset);
 }
 
+/* A lambda that was inlined into what the C++ library made for it is there by that name alone. It
+ * is the program's if its caller is, the next frame that counts. */
+static void add_lambda(struct counted *list, const char *module)
+{
+    if (list->lambda_in[0] != '\0' && strcmp(list->lambda_in, module) == 0)
+        snprintf(list->names[list->n++], TB_GROUP_NAME_BYTES, "{lambda}");
+    list->lambda_in[0] = '\0';
+}
+
 /* Adds a frame if it counts. through gets the name of the innermost that does not. */
 static void add_frame(const struct tb_doc *item, int frame, int need_in_app, struct counted *list,
                       char *through)
@@ -71,8 +81,11 @@ static void add_frame(const struct tb_doc *item, int frame, int need_in_app, str
     if (is_library || is_noise) {
         if (list->n == 0 && through[0] == '\0' && !is_noise)
             snprintf(through, TB_GROUP_NAME_BYTES, "%s", is_named ? method : name);
+        if (is_named && tb_group_is_of_lambda(method))
+            snprintf(list->lambda_in, TB_GROUP_NAME_BYTES, "%s", module);
         return;
     }
+    add_lambda(list, module);
     if (!is_named)
         add_unnamed(item, frame, name, list);
     else
@@ -126,7 +139,7 @@ static int is_jump_target(const struct tb_doc *item, int frame)
 static int count_frames(const struct tb_doc *item, struct counted *list, char *through)
 {
     int *frames = calloc(TB_GROUP_FRAMES, sizeof(*frames));
-    list->names = calloc(TB_GROUP_FRAMES, sizeof(*list->names));
+    list->names = calloc(2 * TB_GROUP_FRAMES, sizeof(*list->names)); /* some with a lambda */
     if (frames == NULL || list->names == NULL) {
         free(frames);
         return -ENOMEM;
@@ -135,6 +148,7 @@ static int count_frames(const struct tb_doc *item, struct counted *list, char *t
     size_t first = n > 1 && is_jump_target(item, frames[0]);
     for (int need_in_app = 1; need_in_app >= 0 && list->n == 0; need_in_app--) {
         through[0] = '\0';
+        list->lambda_in[0] = '\0';
         for (size_t i = first; i < n; i++)
             add_frame(item, frames[i], need_in_app, list, through);
     }

@@ -126,13 +126,32 @@ static int cut_closure(char *name, size_t cap)
     return 1;
 }
 
-static int is_lambda(const char *name)
+static const char *find_lambda(const char *name)
 {
     static const char *const marks[] = {"{lambda", "<lambda", "'lambda", "$_", "{unnamed type"};
-    for (size_t i = 0; i < N(marks); i++)
-        if (strstr(name, marks[i]) != NULL)
-            return 1;
-    return strcmp(name, "operator()") == 0;
+    const char *first = NULL;
+    for (size_t i = 0; i < N(marks); i++) {
+        const char *at = strstr(name, marks[i]);
+        if (at != NULL && (first == NULL || at < first))
+            first = at;
+    }
+    return first;
+}
+
+static int is_lambda(const char *name)
+{
+    return find_lambda(name) != NULL || strcmp(name, "operator()") == 0;
+}
+
+int tb_group_is_of_lambda(const char *method)
+{
+    const char *lambda = find_lambda(method);
+    const char *open = strchr(method, '<');
+    const char *scope = strstr(method, "::");
+    if (lambda == NULL || open == NULL || open >= lambda)
+        return 0;
+    return starts_with(method, "std::") || starts_with(method, "__gnu_cxx::") ||
+           (scope != NULL && open < scope);
 }
 
 /* The end of what open begins at at, which is closed by shut: behind it, or the end of the text. */

@@ -17,6 +17,9 @@ enum { TB_GROUP_NAME_BYTES = 256 };
 void tb_group_clean(const char *method, char *out, size_t cap);
 /* Is it a function that says nothing about the bug: abort, raise, malloc, start_thread, std::? */
 int tb_group_is_noise(const char *method);
+/* Is it an instance that the C++ library's headers make for a lambda, as "std::for_each<I,
+ * f()::$_0>"? What gcc inlines has no "std::". */
+int tb_group_is_of_lambda(const char *method);
 /* Is it a module whose functions are never the bug's own? name: its last part. */
 int tb_group_is_noise_module(const char *name);
 /* The function in the text of a failed assertion, "int ring::push(int)" or "push", as it counts.

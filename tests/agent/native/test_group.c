@@ -83,6 +83,25 @@ static void what_differs_between_builds_and_runs_does_not_count(void **state)
             fail_msg("another fingerprint because of %s", same[i].what);
 }
 
+#define OF_LAMBDA(module)                                                                          \
+    F("std::sort<int*, serve()::$_0>", ",\"in_app\":false,\"module\":\"" module "\"")
+
+static void a_lambda_that_was_inlined_into_the_cxx_library_counts(void **state)
+{
+    (void)state;
+    const char *whole =
+        APP("main") "," APP("serve") "," OF_LAMBDA("feedd") "," APP("serve()::$_0::operator()");
+    const char *inlined = APP("main") "," APP("serve") "," OF_LAMBDA("feedd");
+    const char *of_others = APP("main") "," APP("serve") "," OF_LAMBDA("libx.so");
+    const char *none = APP("main") "," APP("serve");
+    assert_string_equal(fingerprint(item("SIGSEGV", whole, ""), 1),
+                        fingerprint(item("SIGSEGV", inlined, ""), 1));
+    assert_string_not_equal(fingerprint(item("SIGSEGV", none, ""), 1),
+                            fingerprint(item("SIGSEGV", inlined, ""), 1));
+    assert_string_equal(fingerprint(item("SIGSEGV", none, ""), 1),
+                        fingerprint(item("SIGSEGV", of_others, ""), 1));
+}
+
 static void what_makes_another_bug_counts(void **state)
 {
     char base[TB_FINGERPRINT_TEXT];
@@ -435,6 +454,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_differs_between_builds_and_runs_does_not_count),
+        cmocka_unit_test(a_lambda_that_was_inlined_into_the_cxx_library_counts),
         cmocka_unit_test(what_makes_another_bug_counts),
         cmocka_unit_test(a_frame_without_a_name_counts_by_its_module_and_where_it_is),
         cmocka_unit_test(data_that_was_called_is_no_function),

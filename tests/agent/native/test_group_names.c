@@ -102,6 +102,21 @@ static void what_says_nothing_about_a_bug_is_noise(void **state)
     assert_false(tb_group_is_noise_module("libcurl.so.4"));
 }
 
+static void instances_of_the_cxx_library_may_be_of_a_lambda(void **state)
+{
+    static const char *const those[] = {"std::for_each<int*, run()::$_0>",
+                                        "std::function<int (run()::{lambda(int)#1})>::call",
+                                        "__gnu_cxx::__ops::_Iter<run()::'lambda'()>::operator()",
+                                        "__invoke_impl<int, run()::<lambda(int)>&, int>"};
+    static const char *const others[] = {"std::for_each<int*, compare>", "run()::$_0::operator()",
+                                         "boost::each<int*, run()::$_0>", "operator()"};
+    (void)state;
+    for (size_t i = 0; i < 4; i++)
+        assert_true(tb_group_is_of_lambda(those[i]));
+    for (size_t i = 0; i < 4; i++)
+        assert_false(tb_group_is_of_lambda(others[i]));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -109,6 +124,7 @@ int main(void)
         cmocka_unit_test(a_long_name_is_cut),
         cmocka_unit_test(a_signature_is_the_name_in_it),
         cmocka_unit_test(what_says_nothing_about_a_bug_is_noise),
+        cmocka_unit_test(instances_of_the_cxx_library_may_be_of_a_lambda),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
