@@ -184,6 +184,39 @@ static void nothing_is_put_in_where_the_stack_is_in_doubt(void **state)
     close_scene(&s);
 }
 
+static uint64_t address_in(const struct tb_process *process, const char *name)
+{
+    for (size_t i = 0; i < process->n_modules; i++)
+        if (strstr(process->modules[i].path, name))
+            return process->modules[i].lo + (process->modules[i].hi - process->modules[i].lo) / 2;
+    fail_msg("no %s", name);
+    return 0;
+}
+
+/* The data say nothing of a jump in last, but it was called and libc's code is not in it. The
+ * loader's may have been looking for it. */
+static void function_that_led_into_a_library_is_put_in(void **state)
+{
+    struct scene s;
+    struct tb_symbol_hop hops[TB_SYMBOL_HOPS_MAX];
+    (void)state;
+    open_scene(&s, c_compiler(), "last", "-O2", "-gdwarf-5");
+    s.raw[0] = (struct tb_symbol_raw){.ip = address_in(&s.subject.process, "libc.so"),
+                                      .is_exact = true,
+                                      .trust = TB_TRUST_CONTEXT};
+    assert_int_equal(tb_symbol_tails_find(&s.modules, &s.raw[0], &s.raw[1], hops), 1);
+    assert_false(hops[0].is_only);
+    make_frames(&s);
+    assert_true(s.frames.n >= 3);
+    const struct tb_symbol_frame *frame = &s.frames.items[s.frames.n - 2];
+    assert_string_equal(frame->method, "last");
+    assert_int_equal(frame->line, 0);
+    assert_int_equal(frame->trust, TB_SYMBOL_TRUST_TAIL);
+    s.raw[0].ip = address_in(&s.subject.process, "ld-linux");
+    assert_int_equal(tb_symbol_tails_find(&s.modules, &s.raw[0], &s.raw[1], hops), 0);
+    close_scene(&s);
+}
+
 static int set_up(void **state)
 {
     default_config(&config);
@@ -204,6 +237,7 @@ int main(void)
         cmocka_unit_test(function_with_several_jumps_has_no_line),
         cmocka_unit_test(where_there_are_two_ways_or_an_unknown_one_only_their_begin_is_put_in),
         cmocka_unit_test(function_that_jumped_to_nowhere_is_put_in),
+        cmocka_unit_test(function_that_led_into_a_library_is_put_in),
         cmocka_unit_test(nothing_is_put_in_where_the_stack_is_in_doubt),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
