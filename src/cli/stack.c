@@ -156,11 +156,24 @@ static void print_source(const cJSON *frame, int is_blamed, const char *indent)
         print_context(tb_json_at(frame, "context.post"), line + 1, indent);
 }
 
-/* Where no frame has its source line: that it can be had, and how. */
+/* Where no frame has its source line: that it can be had, and how; or that those which are there
+ * are too new, said of the innermost alone. */
 static void print_hint(const cJSON *frames, const char *indent)
 {
     const cJSON *frame;
     int n_lines = 0;
+    const char *note = "";
+    cJSON_ArrayForEach(frame, frames)
+    {
+        if (*tb_json_text(frame, "code_note") != '\0')
+            note = tb_json_text(frame, "code_note");
+    }
+    if (*note != '\0') {
+        printf("%s%s", indent, tb_ink(TB_INK_DIM));
+        tb_print_text(note);
+        printf("%s\n", tb_ink(TB_INK_NONE));
+        return;
+    }
     cJSON_ArrayForEach(frame, frames)
     {
         if (*tb_json_text(frame, "code") != '\0')

@@ -56,6 +56,9 @@ static void put_source(struct tb_buf *out, struct tb_event *event, const struct 
 {
     int pre = tb_event_node(event, frame->node, "context.pre");
     int n_pre = tb_event_count(event, pre);
+    const char *note = tb_event_at(event, frame->node, "code_note");
+    if (*note != '\0')
+        tb_emit(out, "<p class=\"mute facts\">%.300h</p>", note);
     if (*frame->code == '\0')
         return;
     tb_emit(out, "<pre tabindex=\"0\" aria-label=\"Source around line %l\">", frame->line);

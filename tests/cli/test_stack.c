@@ -159,6 +159,9 @@ static void missing_source_is_explained(void **state)
     print(run, FRAME("parse", "7", ",\"code\":\"x = 1;\""));
     run_has_not(run->out, "TOWBAR_ROOT");
     run_has(run->out, "x = 1;");
+    print(run, FRAME("parse", "7", ",\"code_note\":\"a.c is newer than x\"") "," PARSE);
+    run_has(run->out, "a.c is newer than x\n");
+    run_has_not(run->out, "TOWBAR_ROOT");
 }
 
 static void the_root_of_the_server_is_cut_off(void **state)

@@ -125,6 +125,22 @@ static void worker_answers_until_the_socket_ends(void **state)
     assert_int_equal(stop_worker(&peer), 0);
 }
 
+static void lines_of_a_file_newer_than_the_program_are_not_shown(void **state)
+{
+    const struct timespec old[2] = {{1000000000, 0}, {1000000000, 0}};
+    const struct timespec now[2] = {{0, UTIME_NOW}, {0, UTIME_NOW}};
+    struct peer peer = start_worker();
+    (void)state;
+    assert_int_equal(configure(&peer, "source_root=" DATA "\n"), 0);
+    assert_int_equal(utimensat(AT_FDCWD, subject.path, old, 0), 0);
+    expect_names(&peer, false);
+    assert_non_null(strstr(reply, "\"code_note\":\"chain.c is newer than chain: its lines"));
+    assert_int_equal(utimensat(AT_FDCWD, subject.path, now, 0), 0);
+    expect_names(&peer, true);
+    assert_null(strstr(reply, "code_note"));
+    assert_int_equal(stop_worker(&peer), 0);
+}
+
 static size_t put_chunk(uint8_t *at, uint16_t tag, const void *data, size_t len)
 {
     tb_chunk_header(tag, len, at);
@@ -314,6 +330,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(worker_answers_until_the_socket_ends),
+        cmocka_unit_test(lines_of_a_file_newer_than_the_program_are_not_shown),
         cmocka_unit_test(a_worker_in_its_sandbox_names_a_thousand_threads),
         cmocka_unit_test(bad_questions_get_an_error_and_the_next_one_its_answer),
         cmocka_unit_test(what_is_no_question_ends_the_worker),

@@ -2,6 +2,7 @@
 #include "symbol/answer/answer.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,7 +19,8 @@
 
 enum {
     MODULES_BYTES = 16 << 10, /* kept for modules that only threads are in */
-    NUMBERS_BYTES = 256       /* for what is said of threads beside their list */
+    CODE_NOTE_BYTES = 256,
+    NUMBERS_BYTES = 256 /* for what is said of threads beside their list */
 };
 
 struct answer {
@@ -47,17 +49,34 @@ static void write_lines(struct tb_json *j, const char *key, const struct tb_symb
     tb_json_end(j);
 }
 
+static int find_lines(struct answer *a, const struct tb_symbol_frame *frame,
+                      struct tb_symbol_lines *out)
+{
+    struct tb_symbol_source_place place = {frame->file, frame->line, {0}};
+    if (frame->module)
+        place.built = tb_symbol_module_built(&a->modules, frame->module);
+    int err = tb_symbol_source_lines(&a->sources, &place, a->n_context, out);
+    /* Where a package was built its sources are no longer; of the program itself they may be below
+     * a root. Others' short names could be those of other files. */
+    place.path = tb_symbol_path_shown(frame->file);
+    if (err && err != -ESTALE && frame->in_app)
+        err = tb_symbol_source_lines(&a->sources, &place, a->n_context, out);
+    return err;
+}
+
 static void write_source(struct tb_json *j, struct answer *a, const struct tb_symbol_frame *frame)
 {
     struct tb_symbol_lines lines;
+    char note[CODE_NOTE_BYTES];
     if (!a->has_code || !frame->file_is_whole || frame->line == 0)
         return;
-    int err = tb_symbol_source_lines(&a->sources, frame->file, frame->line, a->n_context, &lines);
-    /* Where a package was built its sources are no longer; of the program itself they may be below
-     * a root. Others' short names could be those of other files. */
-    if (err && frame->in_app)
-        err = tb_symbol_source_lines(&a->sources, tb_symbol_path_shown(frame->file), frame->line,
-                                     a->n_context, &lines);
+    int err = find_lines(a, frame, &lines);
+    if (err == -ESTALE) {
+        const char *slash = strrchr(frame->file, '/');
+        (void)snprintf(note, sizeof(note), "%.100s is newer than %.100s: its lines are not shown",
+                       slash ? slash + 1 : frame->file, tb_symbol_module_name(frame->module));
+        tb_json_kstr(j, "code_note", note);
+    }
     if (err)
         return;
     tb_json_key(j, "code");

@@ -16,6 +16,8 @@
 #include "symbol/files/file.h"
 #include "symbol/answer/path.h"
 
+enum { NO_TIME_S = 1 /* systems built to be equal bit by bit have 0 or 1 at every file */ };
+
 /* name below dirfd as an O_PATH descriptor, never outside of it. */
 static int open_beneath(int dirfd, const char *name, uint64_t more_resolve)
 {
@@ -105,6 +107,7 @@ static void load(const struct tb_symbol_sources *sources, struct tb_symbol_sourc
     if (len > 0) {
         out->text = text;
         out->len = (size_t)len;
+        out->changed = st.st_mtim;
     } else {
         free(text);
     }
@@ -171,14 +174,28 @@ static int skip_lines(const struct tb_symbol_source *source, size_t *at, uint32_
     return 0;
 }
 
-int tb_symbol_source_lines(struct tb_symbol_sources *sources, const char *path, uint32_t number,
-                           size_t n_context, struct tb_symbol_lines *out)
+/* Archives and some file systems keep whole seconds. */
+static bool is_newer(const struct timespec *source, const struct timespec *built)
 {
-    const struct tb_symbol_source *source = find(sources, path);
+    if (built->tv_sec <= NO_TIME_S)
+        return false;
+    if (source->tv_sec != built->tv_sec)
+        return source->tv_sec > built->tv_sec;
+    return built->tv_nsec != 0 && source->tv_nsec > built->tv_nsec;
+}
+
+int tb_symbol_source_lines(struct tb_symbol_sources *sources,
+                           const struct tb_symbol_source_place *place, size_t n_context,
+                           struct tb_symbol_lines *out)
+{
+    const struct tb_symbol_source *source = find(sources, place->path);
     struct tb_symbol_lines lines = {0};
+    uint32_t number = place->line;
     size_t at = 0;
     if (!source->text)
         return -EACCES;
+    if (is_newer(&source->changed, &place->built))
+        return -ESTALE;
     if (number == 0)
         return -ENOENT;
     if (n_context > TB_SYMBOL_CONTEXT_MAX)

@@ -4,12 +4,14 @@
  *   - below a folder that the configuration names as a source root, or
  *   - below the root of the process, when the owner of that folder and of the file is the reporter
  *     or root, everyone may read the file, and the reporter could get at it; no link is followed
- *     on the way from the root to it. */
+ *     on the way from the root to it;
+ * and that was not changed after the program was built: its lines would be others. */
 #ifndef TB_SYMBOL_SOURCE_H
 #define TB_SYMBOL_SOURCE_H
 
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
 #include "record/process.h"
 #include "symbol/worker.h"
@@ -35,15 +37,24 @@ struct tb_symbol_sources {
         char *path; /* NULL: free */
         char *text; /* NULL: may not be shown */
         size_t len;
+        struct timespec changed;
     } kept[TB_SYMBOL_SOURCES_KEPT];
     size_t next; /* the one to be replaced */
 };
 
-/* Line number of the file at path (normalised), counted from 1, with n_context lines on each side.
- * 0; -EACCES when it may not be shown, -ENOENT when there is no such line or it is no text.
- * Borrowed until the next call. */
-int tb_symbol_source_lines(struct tb_symbol_sources *sources, const char *path, uint32_t number,
-                           size_t n_context, struct tb_symbol_lines *out);
+/* A place in a file of sources. */
+struct tb_symbol_source_place {
+    const char *path;      /* normalised */
+    uint32_t line;         /* counted from 1 */
+    struct timespec built; /* what was made of it: its time; {0}: not known */
+};
+
+/* The line with n_context lines on each side. 0; -EACCES when it may not be shown, -ESTALE when the
+ * file is newer than what was built, -ENOENT when there is no such line or it is no text. Borrowed
+ * until the next call. */
+int tb_symbol_source_lines(struct tb_symbol_sources *sources,
+                           const struct tb_symbol_source_place *place, size_t n_context,
+                           struct tb_symbol_lines *out);
 void tb_symbol_sources_done(struct tb_symbol_sources *sources);
 
 #endif

@@ -188,6 +188,20 @@ void tb_symbol_module_load_dwarf(const struct tb_symbol_modules *modules,
     tb_symbol_module_found_debug(module);
 }
 
+struct timespec tb_symbol_module_built(const struct tb_symbol_modules *modules,
+                                       const struct tb_symbol_module *module)
+{
+    if (module->image)
+        return module->image->stat.st_mtim;
+    if (module->debug)
+        return module->debug->stat.st_mtim;
+    uint64_t ns = module->index ? module->index->origin.debug_mtime_ns : 0;
+    if (ns == 0)
+        ns = modules->process->start_wall_ns;
+    return (struct timespec){.tv_sec = (time_t)(ns / TB_NS_PER_S),
+                             .tv_nsec = (long)(ns % TB_NS_PER_S)};
+}
+
 const char *tb_symbol_status_word(enum tb_symbol_status status)
 {
     static const char *const words[] = {

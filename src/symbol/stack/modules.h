@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
 #include "record/process.h"
 #include "symbol/files/cache.h"
@@ -83,6 +84,10 @@ void tb_symbol_module_load_table(const struct tb_symbol_modules *modules,
                                  struct tb_symbol_module *module);
 void tb_symbol_module_load_dwarf(const struct tb_symbol_modules *modules,
                                  struct tb_symbol_module *module);
+/* When the file was made: of one that is gone its debug file, else no later than the process. {0}:
+ * not known. */
+struct timespec tb_symbol_module_built(const struct tb_symbol_modules *modules,
+                                       const struct tb_symbol_module *module);
 /* The word for the status that answers have. */
 const char *tb_symbol_status_word(enum tb_symbol_status status);
 /* The last part of the path of a module. */

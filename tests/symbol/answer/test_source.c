@@ -20,11 +20,17 @@ static void write_file(const char *name, const char *text, size_t len, mode_t mo
     close(fd);
 }
 
+static int lines_at(const char *path, uint32_t line, size_t n_context, struct tb_symbol_lines *out)
+{
+    const struct tb_symbol_source_place place = {.path = path, .line = line};
+    return tb_symbol_source_lines(&sources, &place, n_context, out);
+}
+
 /* Line 2 of a file below the folder, by a fresh reader. */
 static int ask_line(const char *path, struct tb_symbol_lines *out)
 {
     tb_symbol_sources_done(&sources);
-    return tb_symbol_source_lines(&sources, path, 2, 2, out);
+    return lines_at(path, 2, 2, out);
 }
 
 static void expect_shown(const char *name)
@@ -49,21 +55,21 @@ static void lines_around_a_place_are_shown(void **state)
     char path[512];
     (void)state;
     write_file("five.c", "one\r\ntwo\nthree  \nfour\nfive", 26, 0644);
-    assert_int_equal(tb_symbol_source_lines(&sources, in_folder(path, "five.c"), 3, 2, &lines), 0);
+    assert_int_equal(lines_at(in_folder(path, "five.c"), 3, 2, &lines), 0);
     assert_int_equal(lines.n_before, 2);
     assert_int_equal(lines.n_after, 2);
     assert_int_equal(lines.before[0].len, 3); /* without the carriage return */
     assert_memory_equal(lines.line.text, "three", 5);
     assert_int_equal(lines.line.len, 5);
     assert_memory_equal(lines.after[1].text, "five", 4);
-    assert_int_equal(tb_symbol_source_lines(&sources, path, 1, 2, &lines), 0);
+    assert_int_equal(lines_at(path, 1, 2, &lines), 0);
     assert_int_equal(lines.n_before, 0);
-    assert_int_equal(tb_symbol_source_lines(&sources, path, 5, 2, &lines), 0);
+    assert_int_equal(lines_at(path, 5, 2, &lines), 0);
     assert_int_equal(lines.n_after, 0);
     assert_int_equal(lines.n_before, 2);
-    assert_int_equal(tb_symbol_source_lines(&sources, path, 6, 2, &lines), -ENOENT);
-    assert_int_equal(tb_symbol_source_lines(&sources, path, 0, 2, &lines), -ENOENT);
-    assert_int_equal(tb_symbol_source_lines(&sources, path, UINT32_MAX, 2, &lines), -ENOENT);
+    assert_int_equal(lines_at(path, 6, 2, &lines), -ENOENT);
+    assert_int_equal(lines_at(path, 0, 2, &lines), -ENOENT);
+    assert_int_equal(lines_at(path, UINT32_MAX, 2, &lines), -ENOENT);
 }
 
 static void long_lines_are_cut_between_characters(void **state)
@@ -75,7 +81,7 @@ static void long_lines_are_cut_between_characters(void **state)
     for (size_t i = 1; i + 2 < sizeof(text); i += 2)
         (void)snprintf(text + i, 3, "\xc3\xa4");
     write_file("long.c", text, strlen(text), 0644);
-    assert_int_equal(tb_symbol_source_lines(&sources, in_folder(path, "long.c"), 1, 0, &lines), 0);
+    assert_int_equal(lines_at(in_folder(path, "long.c"), 1, 0, &lines), 0);
     assert_int_equal(lines.line.len, 199);
 }
 
@@ -85,9 +91,8 @@ static void line_that_is_no_text_is_not_shown(void **state)
     char path[512];
     (void)state;
     write_file("nul.c", "one\nt\0o\nthree\n", 14, 0644);
-    assert_int_equal(tb_symbol_source_lines(&sources, in_folder(path, "nul.c"), 2, 1, &lines),
-                     -ENOENT);
-    assert_int_equal(tb_symbol_source_lines(&sources, path, 1, 1, &lines), 0);
+    assert_int_equal(lines_at(in_folder(path, "nul.c"), 2, 1, &lines), -ENOENT);
+    assert_int_equal(lines_at(path, 1, 1, &lines), 0);
     assert_int_equal(lines.after[0].len, 0);
 }
 
@@ -111,6 +116,35 @@ static void relative_names_are_looked_up_below_the_root(void **state)
     write_file("open.c", "one\ntwo\n", 8, 0644);
     assert_int_equal(ask_line("open.c", &lines), 0);
     assert_int_equal(ask_line("../etc/passwd", &lines), -EACCES);
+    process.root = "";
+}
+
+/* Asks for line 2 of a file that was changed at changed, of a program built at built. */
+static int ask_aged(struct timespec changed, struct timespec built)
+{
+    struct tb_symbol_lines lines;
+    char path[512];
+    const struct timespec times[2] = {changed, changed};
+    assert_int_equal(utimensat(AT_FDCWD, in_folder(path, "open.c"), times, 0), 0);
+    tb_symbol_sources_done(&sources);
+    const struct tb_symbol_source_place place = {.path = path, .line = 2, .built = built};
+    return tb_symbol_source_lines(&sources, &place, 0, &lines);
+}
+
+static void file_newer_than_the_program_is_not_shown(void **state)
+{
+    const struct timespec at = {1700000000, 500};
+    (void)state;
+    write_file("open.c", "one\ntwo\n", 8, 0644);
+    process.root = folder;
+    assert_int_equal(ask_aged(at, at), 0);
+    assert_int_equal(ask_aged(at, (struct timespec){1700000000, 600}), 0);
+    assert_int_equal(ask_aged(at, (struct timespec){1700000000, 400}), -ESTALE);
+    assert_int_equal(ask_aged(at, (struct timespec){1699999999, 999}), -ESTALE);
+    assert_int_equal(ask_aged(at, (struct timespec){1700000001, 0}), 0);
+    assert_int_equal(ask_aged(at, (struct timespec){1700000000, 0}), 0); /* whole seconds */
+    assert_int_equal(ask_aged(at, (struct timespec){1, 0}), 0);          /* no time at all */
+    assert_int_equal(ask_aged(at, (struct timespec){0}), 0);
     process.root = "";
 }
 
@@ -306,6 +340,7 @@ int main(void)
         cmocka_unit_test_setup(line_that_is_no_text_is_not_shown, set_up_root),
         cmocka_unit_test(file_of_the_process_is_shown_when_everyone_may_read_it),
         cmocka_unit_test(relative_names_are_looked_up_below_the_root),
+        cmocka_unit_test(file_newer_than_the_program_is_not_shown),
         cmocka_unit_test(tricks_with_the_root_show_nothing),
         cmocka_unit_test(folder_of_another_user_is_no_root),
         cmocka_unit_test(folder_that_the_reporter_cannot_search_hides_its_files),
