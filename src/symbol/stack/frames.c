@@ -146,6 +146,27 @@ static size_t find_in_file(const struct tb_symbol_modules *modules, struct tb_sy
     return module->dwarf ? tb_symbol_dwarf_find(module->dwarf, address, places) : 0;
 }
 
+/* mov $__NR_rt_sigreturn, %rax or %eax; syscall */
+static bool is_sigreturn(struct tb_symbol_modules *modules, uint64_t address)
+{
+    static const uint8_t long_form[] = {0x48, 0xc7, 0xc0, 0x0f, 0, 0, 0, 0x0f, 0x05};
+    static const uint8_t short_form[] = {0xb8, 0x0f, 0, 0, 0, 0x0f, 0x05};
+    uint8_t bytes[sizeof(long_form)];
+    const struct tb_symbol_module *module = tb_symbol_modules_find(modules, address);
+    return module && module->image &&
+           tb_symbol_elf_read(&module->image->elf, address - module->info->bias, bytes,
+                              sizeof(bytes)) == 0 &&
+           (memcmp(bytes, long_form, sizeof(long_form)) == 0 ||
+            memcmp(bytes, short_form, sizeof(short_form)) == 0);
+}
+
+void tb_symbol_frames_mark(struct tb_symbol_modules *modules, const struct tb_symbol_raw *inner,
+                           struct tb_symbol_raw *raw)
+{
+    raw->is_return = is_sigreturn(modules, raw->ip);
+    raw->is_exact |= raw->is_return || (inner && inner->is_return);
+}
+
 int tb_symbol_frames_add(struct tb_symbol_modules *modules, const struct tb_symbol_raw *raw,
                          struct tb_symbol_frames *frames)
 {
@@ -161,6 +182,8 @@ int tb_symbol_frames_add(struct tb_symbol_modules *modules, const struct tb_symb
         n = module->index ? find_indexed(module, address, places, &symbol)
                           : find_in_file(modules, module, address, places, &symbol);
     }
+    if (raw->is_return && !symbol) /* the C library exports no name for it */
+        symbol = "__restore_rt";
     return add_places(modules, frames, &model, places, n > 0 ? n : 1, symbol);
 }
 
@@ -295,6 +318,7 @@ int tb_symbol_frames_make_far(struct tb_symbol_modules *modules, const struct tb
 {
     struct tb_symbol_frames frames = {.cut = n_raw > TB_SYMBOL_RAW_MAX,
                                       .n_left_out = gap ? gap->n_left_out : 0};
+    struct tb_symbol_raw inner = {0};
     int err = 0;
     for (size_t i = 0; err == 0 && i < n_raw; i++) {
         bool is_next = i > 0;
@@ -306,10 +330,13 @@ int tb_symbol_frames_make_far(struct tb_symbol_modules *modules, const struct tb
             frames.gap = frames.n;
             is_next = false;
         }
+        struct tb_symbol_raw at = raw[i];
+        tb_symbol_frames_mark(modules, is_next ? &inner : NULL, &at);
         if (is_next)
-            err = add_tails(modules, &raw[i - 1], &raw[i], &frames);
+            err = add_tails(modules, &inner, &at, &frames);
         if (err == 0)
-            err = tb_symbol_frames_add(modules, &raw[i], &frames);
+            err = tb_symbol_frames_add(modules, &at, &frames);
+        inner = at;
     }
     if (err) {
         tb_symbol_frames_done(&frames);

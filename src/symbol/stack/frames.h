@@ -18,8 +18,9 @@ enum {
 /* One address of a stack. */
 struct tb_symbol_raw {
     uint64_t ip;
-    int trust;     /* enum tb_unwind_trust, or one of the above */
-    bool is_exact; /* ip is the instruction itself, not the one after a call */
+    int trust;      /* enum tb_unwind_trust, or one of the above */
+    bool is_exact;  /* ip is the instruction itself, not the one after a call */
+    bool is_return; /* from a signal handler, see tb_symbol_frames_mark */
 };
 
 struct tb_symbol_frame {
@@ -54,6 +55,11 @@ struct tb_symbol_gap {
     uint64_t n_left_out;
 };
 
+/* What a handler returns to is no call: it was never called, the instruction itself counts, and
+ * that of the frame outside of it, which the signal interrupted. inner is the next frame inside,
+ * marked before, or NULL. */
+void tb_symbol_frames_mark(struct tb_symbol_modules *modules, const struct tb_symbol_raw *inner,
+                           struct tb_symbol_raw *raw);
 /* Adds the frames of one address, those inlined there first. 0 or -ENOMEM. */
 int tb_symbol_frames_add(struct tb_symbol_modules *modules, const struct tb_symbol_raw *raw,
                          struct tb_symbol_frames *frames);

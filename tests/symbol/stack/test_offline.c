@@ -195,6 +195,27 @@ static void crash_is_named_down_to_the_faulting_line(void **state)
     tb_crash_done(&crash);
 }
 
+static void signal_handler_returns_through_a_frame_of_the_library(void **state)
+{
+    struct tb_crash crash;
+    int i = 0;
+    (void)state;
+    die(fault_in_handler, &crash);
+    for (size_t k = 0; k < 2; k++) {
+        cJSON *answer = ask_crash(&crash);
+        for (i = 0; i < n_frames_of(answer); i++) {
+            if (strcmp(text_of(frame_at(answer, i), "method"), "__restore_rt") == 0)
+                break;
+        }
+        assert_int_equal(i, 2); /* behind write_null and the handler */
+        assert_true(cJSON_IsFalse(cJSON_GetObjectItem(frame_at(answer, i), "in_app")));
+        assert_string_equal(text_of(answer, "unwound_by"), k == 0 ? "agent" : "process");
+        cJSON_Delete(answer);
+        crash.stack_len = 0; /* and by the list that the process made */
+    }
+    tb_crash_done(&crash);
+}
+
 static void call_of_null_has_a_frame_of_its_own_and_its_caller(void **state)
 {
     struct tb_crash crash;
@@ -357,6 +378,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(offline_frames_equal_those_found_in_the_process),
         cmocka_unit_test(crash_is_named_down_to_the_faulting_line),
+        cmocka_unit_test(signal_handler_returns_through_a_frame_of_the_library),
         cmocka_unit_test(call_of_null_has_a_frame_of_its_own_and_its_caller),
         cmocka_unit_test(list_of_the_process_is_taken_when_there_is_no_stack),
         cmocka_unit_test(list_of_the_process_is_taken_when_the_program_was_replaced),
