@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "agent/meaning/why.h"
-#include "agent/native/group.h"
 
 static const char OVERFLOW[] = "stack overflow";
 
@@ -17,7 +16,7 @@ const char *tb_why_class(const struct tb_why *why, char buf[TB_CLASS_BYTES])
     tb_say_init(&say, buf, TB_CLASS_BYTES);
     if (tb_why_has_exception(why->crash))
         tb_say_text(&say, tb_why_exception_type(why), strlen(tb_why_exception_type(why)));
-    else if (tb_why_is_assert(why->crash))
+    else if (tb_why_is_assert(why))
         tb_say(&say, "assert");
     else if (tb_why_is_overflow(why->crash))
         tb_say(&say, "%s", OVERFLOW);
@@ -30,7 +29,7 @@ int tb_why_assertion(const struct tb_why *why, char out[TB_TITLE_BYTES])
 {
     struct tb_say say;
     tb_say_init(&say, out, TB_TITLE_BYTES);
-    if (!tb_why_is_assert(why->crash) || tb_why_has_exception(why->crash))
+    if (!tb_why_is_assert(why) || tb_why_has_exception(why->crash))
         return 0;
     tb_why_say_assert(why, 0, &say);
     return 1;
@@ -79,7 +78,7 @@ static void say_abort(const struct tb_why *why, struct tb_say *say)
 {
     if (tb_why_has_exception(why->crash)) {
         tb_why_say_exception(why, say);
-    } else if (tb_why_is_assert(why->crash)) {
+    } else if (tb_why_is_assert(why)) {
         tb_why_say_assert(why, 1, say);
     } else {
         tb_why_say_text(why->crash, say);
@@ -100,7 +99,7 @@ void tb_why_meaning(const struct tb_why *why, char out[TB_MEANING_BYTES])
     char name[16];
     struct tb_say say;
     tb_say_init(&say, out, TB_MEANING_BYTES);
-    if (tb_why_has_exception(why->crash) || tb_why_has_text(why->crash)) {
+    if (tb_why_has_exception(why->crash) || tb_why_has_text(why)) {
         say_abort(why, &say);
         return;
     }
@@ -128,15 +127,17 @@ static int say_what(const struct tb_why *why, struct tb_say *say)
     const char *signal = tb_signal_name(crash->fixed.signo, name);
     if (tb_why_has_exception(crash)) {
         tb_say(say, "uncaught %s", tb_why_exception_type(why));
-    } else if (tb_why_is_assert(crash)) {
+    } else if (tb_why_is_assert(why)) {
         tb_why_say_assert(why, 0, say);
         return 0;
-    } else if (tb_why_has_text(crash)) {
+    } else if (tb_why_has_text(why)) {
         tb_why_say_text(crash, say);
     } else if (tb_why_is_watchdog(crash)) {
         tb_say(say, "watchdog abort");
     } else if (tb_why_is_from_other(why)) {
         tb_say(say, "%s from another process", signal);
+    } else if (tb_why_is_from_thread(why)) {
+        tb_say(say, "%s from another thread", signal);
     } else if (crash->fixed.signo == SIGABRT && caller != NULL) {
         tb_say(say, "%s", caller->title);
     } else if (tb_why_syscall(crash, &call)) {
@@ -149,6 +150,10 @@ static int say_what(const struct tb_why *why, struct tb_say *say)
         tb_say(say, "%s in unloaded ", signal);
         tb_why_say_file(gone->path, gone->len, say);
         return 0;
+    } else if (tb_why_is_raised(why)) {
+        tb_say(say, "%s raised", signal);
+    } else if (tb_why_is_privileged(why)) {
+        tb_say(say, "privileged instruction");
     } else {
         tb_say(say, "%s", signal);
     }
@@ -170,7 +175,7 @@ static const char *function_of(const struct tb_why *why)
     if (!is_data || stack == NULL || stack->n == 0 || strcmp(stack->names[0], why->culprit) != 0)
         return why->culprit;
     for (size_t i = 1; i < stack->n; i++)
-        if (stack->names[i][0] != '\0' && !tb_group_is_noise(stack->names[i]))
+        if (stack->names[i][0] != '\0' && stack->owners[i] == TB_STACK_OWN)
             return stack->names[i];
     return why->culprit;
 }

@@ -15,7 +15,7 @@
 #include "record/crash.h"
 #include "record/process.h"
 
-enum { TB_MEANING_BYTES = 768, TB_TITLE_BYTES = 256, TB_CLASS_BYTES = 200 };
+enum { TB_MEANING_BYTES = 768, TB_TITLE_BYTES = 256, TB_CLASS_BYTES = 200, TB_CAUSE_BYTES = 64 };
 
 /* What is known of a crash. Borrowed. */
 struct tb_why {
@@ -40,6 +40,11 @@ int tb_why_syscall(const struct tb_crash *crash, struct tb_why_syscall *out);
 const char *tb_why_class(const struct tb_why *why, char buf[TB_CLASS_BYTES]);
 void tb_why_meaning(const struct tb_why *why, char out[TB_MEANING_BYTES]);
 void tb_why_title(const struct tb_why *why, char out[TB_TITLE_BYTES]);
+/* What else than signal and function tells deaths apart, in few words that are the same at each
+ * occurrence of a bug, whoever compiled it: "sent", "double free"; "" for a plain fault. */
+void tb_why_cause(const struct tb_why *why, char out[TB_CAUSE_BYTES]);
+/* Does what the C library said last belong to this death? */
+int tb_why_is_text_of(const struct tb_why *why);
 /* Two assertions in one function are two bugs: the text that tells them apart. False where it is
  * no assertion. */
 int tb_why_assertion(const struct tb_why *why, char out[TB_TITLE_BYTES]);

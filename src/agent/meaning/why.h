@@ -46,6 +46,8 @@ const char *tb_why_verb(enum tb_access access); /* "read", "write", "access" */
 /* ---- why_processor.c: faults without an address ---- */
 
 void tb_why_say_general(const struct tb_why *why, struct tb_say *say);
+/* But the one that abort() ends in. */
+int tb_why_is_privileged(const struct tb_why *why);
 void tb_why_say_stack_segment(const struct tb_why *why, struct tb_say *say);
 void tb_why_say_illegal(const struct tb_why *why, struct tb_say *say);
 void tb_why_say_trap(const struct tb_why *why, struct tb_say *say);
@@ -57,14 +59,19 @@ void tb_why_say_sent(const struct tb_why *why, struct tb_say *say);
 /* SIGABRT from the init system. */
 int tb_why_is_watchdog(const struct tb_crash *crash);
 int tb_why_is_from_other(const struct tb_why *why);
+/* By another thread, as this one was elsewhere when it came. */
+int tb_why_is_from_thread(const struct tb_why *why);
+/* By the process itself, and not SIGABRT, which abort() does. */
+int tb_why_is_raised(const struct tb_why *why);
 void tb_why_say_syscall(const struct tb_why *why, struct tb_say *say);
 
 /* ---- why_abort.c: what the program, the C library and the C++ runtime say ---- */
 
-int tb_why_is_assert(const struct tb_crash *crash);
+int tb_why_is_assert(const struct tb_why *why);
 /* Without place: what is the same at each occurrence. */
 void tb_why_say_assert(const struct tb_why *why, int with_place, struct tb_say *say);
-int tb_why_has_text(const struct tb_crash *crash);
+/* A text that belongs to this death (tb_why_is_text_of). */
+int tb_why_has_text(const struct tb_why *why);
 /* The first line of what the C library said before it aborted, without its asterisks. */
 void tb_why_say_text(const struct tb_crash *crash, struct tb_say *say);
 /* Nothing, or what else is known of such a text: ": a block was freed twice". */

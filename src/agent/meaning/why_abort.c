@@ -8,7 +8,7 @@
 #include "agent/meaning/function_name.h"
 #include "agent/meaning/why.h"
 
-enum { INNERMOST = 12, TEXT_BYTES = 640 };
+enum { INNERMOST = 12, RUST_INNERMOST = 24, TEXT_BYTES = 640 };
 
 static const char ASSERTION[] = ": Assertion `";
 static const char FAILED[] = "' failed";
@@ -38,20 +38,20 @@ static const char *first_line(const struct tb_crash *crash, size_t *out)
     return text;
 }
 
-int tb_why_has_text(const struct tb_crash *crash)
+int tb_why_has_text(const struct tb_why *why)
 {
     size_t len = 0;
-    if (crash->fixed.signo != SIGABRT || crash->abort_text == NULL)
+    if (why->crash->fixed.signo != SIGABRT || !tb_why_is_text_of(why))
         return 0;
-    (void)first_line(crash, &len);
+    (void)first_line(why->crash, &len);
     return len > 0;
 }
 
-int tb_why_is_assert(const struct tb_crash *crash)
+int tb_why_is_assert(const struct tb_why *why)
 {
-    const char *text = crash->abort_text;
-    size_t len = crash->abort_len;
-    return tb_why_has_text(crash) &&
+    const char *text = why->crash->abort_text;
+    size_t len = why->crash->abort_len;
+    return tb_why_has_text(why) &&
            ((contains(text, len, ASSERTION) && contains(text, len, FAILED)) ||
             contains(text, len, UNEXPECTED));
 }
@@ -212,6 +212,19 @@ void tb_why_say_exception(const struct tb_why *why, struct tb_say *say)
         tb_say(say, ", which met a function that lets none out (noexcept, a destructor)");
 }
 
+static int is_rust_panic(const struct tb_stack_names *stack)
+{
+    static const char *const beginnings[] = {
+        "__rustc::rust_panic",         "__rustc::rust_begin_unwind",
+        "core::panicking::",           "core::result::unwrap_failed",
+        "core::option::unwrap_failed", "core::option::expect_failed"};
+    for (size_t i = 0; i < sizeof(beginnings) / sizeof(beginnings[0]); i++)
+        if (tb_stack_names_begins(stack, RUST_INNERMOST, beginnings[i]))
+            return 1;
+    return tb_stack_names_has(stack, RUST_INNERMOST, "rust_panic") ||
+           tb_stack_names_has(stack, RUST_INNERMOST, "rust_begin_unwind");
+}
+
 /* Plain names. */
 const struct tb_why_caller *tb_why_caller(const struct tb_why *why)
 {
@@ -231,8 +244,11 @@ const struct tb_why_caller *tb_why_caller(const struct tb_why *why)
         {"std::terminate", "std::terminate", "std::terminate was called, no exception is known"},
         {"assert_fail", "assertion failed", "an assertion failed, its text is not known"},
     };
+    static const struct tb_why_caller rust = {
+        "rust_panic", "Rust panic",
+        "a Rust panic ended the process; its text went to standard error"};
     for (size_t i = 0; i < sizeof(callers) / sizeof(callers[0]); i++)
         if (tb_stack_names_has(why->stack, INNERMOST, callers[i].function))
             return &callers[i];
-    return NULL;
+    return is_rust_panic(why->stack) ? &rust : NULL;
 }

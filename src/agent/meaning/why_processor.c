@@ -117,6 +117,15 @@ void tb_why_say_general(const struct tb_why *why, struct tb_say *say)
         tb_say(say, ", which abort() comes to when its signal did not end the process");
 }
 
+int tb_why_is_privileged(const struct tb_why *why)
+{
+    struct tb_insn insn;
+    const struct tb_crash_fixed *fixed = &why->crash->fixed;
+    return fixed->signo == SIGSEGV && fixed->code == SI_KERNEL &&
+           tb_why_decode(why->crash, &insn) == 0 && insn.kind == TB_INSN_PRIVILEGED &&
+           !tb_stack_names_has(why->stack, 3, "abort");
+}
+
 void tb_why_say_stack_segment(const struct tb_why *why, struct tb_say *say)
 {
     static const enum tb_greg pointers[] = {TB_RSP, TB_RBP};

@@ -61,6 +61,21 @@ static int is_own_tgkill(const struct tb_crash *crash)
            fixed->regs[TB_RSI] == fixed->tid && fixed->regs[TB_RDX] == (uint64_t)fixed->signo;
 }
 
+int tb_why_is_from_thread(const struct tb_why *why)
+{
+    size_t len = 0;
+    const struct tb_crash_fixed *fixed = &why->crash->fixed;
+    return fixed->code == SI_TKILL && fixed->sender_pid == fixed->pid && sender_of(why) == NULL &&
+           why->stack != NULL && why->stack->n > 0 && why->stack->names[0][0] != '\0' &&
+           tb_why_code(why->crash, -2, &len) != NULL && !is_own_tgkill(why->crash);
+}
+
+int tb_why_is_raised(const struct tb_why *why)
+{
+    const struct tb_crash_fixed *fixed = &why->crash->fixed;
+    return tb_crash_has_sender(fixed) && fixed->signo != SIGABRT && !tb_why_is_from_other(why);
+}
+
 static void say_own(const struct tb_why *why, const char *name, struct tb_say *say)
 {
     const struct tb_crash_fixed *fixed = &why->crash->fixed;

@@ -85,10 +85,12 @@ static int group_native(const struct tb_doc *item, struct tb_group *out)
     char class_[TB_GROUP_NAME_BYTES];
     char service[TB_GROUP_NAME_BYTES];
     char more[TEXT_BYTES];
+    char cause[TB_GROUP_NAME_BYTES];
     struct tb_group_functions found;
     struct tb_buf text;
     class_of(item, class_, sizeof(class_));
     (void)copy_at(item, "custom.service", service, sizeof(service));
+    (void)copy_at(item, "custom.native.cause", cause, sizeof(cause));
     const char *more_is = text_of(item, more, sizeof(more));
     int err = tb_group_functions_find(item, &found);
     if (err)
@@ -100,6 +102,8 @@ static int group_native(const struct tb_doc *item, struct tb_group *out)
     for (size_t i = 0; i < found.n; i++)
         tb_buf_addf(&text, "%s\n", found.names[i]);
     tb_buf_addf(&text, "%s", more);
+    if (cause[0] != '\0')
+        tb_buf_addf(&text, "\ncause %s", cause);
     err = sha1(&text, out->fingerprint);
     tb_buf_done(&text);
     if (err)
@@ -108,6 +112,7 @@ static int group_native(const struct tb_doc *item, struct tb_group *out)
                                                            .service = service,
                                                            .class_ = class_,
                                                            .functions = &found,
+                                                           .cause = cause,
                                                            .text = more,
                                                            .text_is = more_is},
                                  &out->inputs);

@@ -2,10 +2,10 @@
  * docs/grouping.md is normative. Pure.
  *
  * Native items: SHA-1 of the service, the class, the functions of group_functions.h, and of what
- * else tells bugs apart: a report's format, a failed assertion's expression and function, a
- * forbidden system call's name. Of processes that vanished: of service, signal and executable.
- * Never an address, a line number or a path. Forwarded items: of the fingerprint that they came
- * with, else of the text of group_forwarded.h, and never the same as a native one. */
+ * else tells bugs apart: the cause (meaning.h), a report's format, a failed assertion's expression
+ * and function, a forbidden system call's name. Of processes that vanished: of service, signal and
+ * executable. Never an address, a line number or a path. Forwarded items: of the fingerprint that
+ * they came with, else of the text of group_forwarded.h, and never the same as a native one. */
 #ifndef TB_AGENT_GROUP_H
 #define TB_AGENT_GROUP_H
 

@@ -9,7 +9,8 @@
 
 enum {
     NEAR_STACK_BYTES = 64 << 10, /* a fault so near the stack pointer is the stack's end */
-    RECURSIVE = 3,               /* times that a function must be on the stack */
+    TERMINATE_FRAMES = 24,
+    RECURSIVE = 3, /* times that a function must be on the stack */
     OFFSET_BYTES = 24,
     TEXT_BYTES = 512,
 };
@@ -31,6 +32,17 @@ static int is_bool(const struct tb_doc *item, int node, const char *word)
 {
     const struct tb_doc_node *n = node >= 0 ? tb_doc_at(item, node) : NULL;
     return n != NULL && n->type == TB_DOC_BOOL && n->len == strlen(word);
+}
+
+int tb_group_is_false(const struct tb_doc *item, int node)
+{
+    return is_bool(item, node, "false");
+}
+
+int tb_group_has_own_line(const struct tb_doc *item, int frame)
+{
+    return is_bool(item, tb_doc_member(item, frame, "in_app"), "true") &&
+           tb_doc_int(item, tb_doc_member(item, frame, "lineno"), 0) > 0;
 }
 
 static void copy_member(const struct tb_doc *item, int object, const char *key, char *out,
@@ -77,7 +89,7 @@ static void add_frame(const struct tb_doc *item, int frame, int need_in_app, str
     int is_library = tb_group_is_noise_module(name) ||
                      (need_in_app && is_bool(item, tb_doc_member(item, frame, "in_app"), "false"));
     int is_named = method[0] != '\0' && strcmp(method, "<unknown>") != 0;
-    int is_noise = is_named && tb_group_is_noise(method);
+    int is_noise = is_named && tb_group_is_noise(method, tb_group_has_own_line(item, frame));
     if (is_library || is_noise) {
         if (list->n == 0 && through[0] == '\0' && !is_noise)
             snprintf(through, TB_GROUP_NAME_BYTES, "%s", is_named ? method : name);
@@ -136,6 +148,23 @@ static int is_jump_target(const struct tb_doc *item, int frame)
     return text[0] == '\0' || strcmp(text, "<unknown>") == 0;
 }
 
+/* Of an abort that came from std::terminate: the frame behind that, as what is inside of it is a
+ * handler that says how the program ends, and not why. Else 0. */
+static size_t behind_terminate(const struct tb_doc *item, const int *frames, size_t n)
+{
+    char text[TEXT_BYTES];
+    (void)tb_doc_copy(item, tb_doc_find(item, 0, "custom.native.signal"), text, sizeof(text));
+    if (strcmp(text, "SIGABRT") != 0)
+        return 0;
+    for (size_t i = 0; i < n && i < TERMINATE_FRAMES; i++) {
+        copy_member(item, frames[i], "method", text, sizeof(text));
+        if (strcmp(text, "std::terminate") == 0 || strcmp(text, "std::terminate()") == 0 ||
+            strncmp(text, "__cxxabiv1::__terminate", 23) == 0)
+            return i + 1 < n ? i + 1 : 0;
+    }
+    return 0;
+}
+
 static int count_frames(const struct tb_doc *item, struct counted *list, char *through)
 {
     int *frames = calloc(TB_GROUP_FRAMES, sizeof(*frames));
@@ -146,6 +175,8 @@ static int count_frames(const struct tb_doc *item, struct counted *list, char *t
     }
     size_t n = newest_first(item, frames);
     size_t first = n > 1 && is_jump_target(item, frames[0]);
+    size_t behind = behind_terminate(item, frames, n);
+    first = behind > 0 ? behind : first;
     for (int need_in_app = 1; need_in_app >= 0 && list->n == 0; need_in_app--) {
         through[0] = '\0';
         list->lambda_in[0] = '\0';

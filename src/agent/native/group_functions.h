@@ -28,6 +28,9 @@ struct tb_group_functions {
 
 /* Of a name: the length of the module, where it is that of a function without one; else all. */
 size_t tb_group_module_len(const char *name);
+int tb_group_is_false(const struct tb_doc *item, int node);
+/* Is the frame the program's own, with a source line? */
+int tb_group_has_own_line(const struct tb_doc *item, int frame);
 /* 0 or -ENOMEM. */
 int tb_group_functions_find(const struct tb_doc *item, struct tb_group_functions *out);
 

@@ -91,6 +91,8 @@ static void say(const struct tb_group_inputs *in, struct tb_buf *why)
     } else if (strcmp(in->by, "end") == 0) {
         say_end(in, why);
     }
+    if (is_there(in->cause))
+        tb_buf_addf(why, "; %s", in->cause);
     if (is_there(in->text))
         tb_buf_addf(why, "; %s%s", in->text_is, in->text);
 }
@@ -128,6 +130,7 @@ int tb_group_inputs_write(const struct tb_group_inputs *in, struct tb_buf *out)
     tb_json_kopt(&j, "class", in->class_);
     if (in->functions != NULL)
         write_functions(&j, in->functions);
+    tb_json_kopt(&j, "cause", in->cause);
     tb_json_kopt(&j, "text", in->text);
     tb_json_kopt(&j, "executable", in->executable);
     tb_json_end(&j);

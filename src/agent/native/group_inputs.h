@@ -13,6 +13,7 @@ struct tb_group_inputs {
     const char *by; /* "functions", "end", "fingerprint", "trace", "trace_chain", "message" */
     const char *service, *class_;
     const struct tb_group_functions *functions;
+    const char *cause;
     const char *text;
     const char *text_is; /* what the sentence has before it: "format: ", "system call: ", "" */
     const char *executable;

@@ -73,11 +73,19 @@ static int starts_with(const char *text, const char *prefix)
     return strncmp(text, prefix, strlen(prefix)) == 0;
 }
 
-int tb_group_is_noise(const char *method)
+/* An own abort() is one still. */
+static int is_for_runtime_only(const char *method)
+{
+    return method[0] == '_' || starts_with(method, "rust_") || strcmp(method, "abort") == 0;
+}
+
+int tb_group_is_noise(const char *method, int has_line)
 {
     for (size_t i = 0; i < N(noise_starts); i++)
         if (starts_with(method, noise_starts[i]))
             return 1;
+    if (has_line && !is_for_runtime_only(method))
+        return 0;
     while (*method == '_')
         method++;
     for (size_t i = 0; i < N(noise_names); i++)

@@ -15,8 +15,10 @@ enum { TB_GROUP_NAME_BYTES = 256 };
  *     differently or not at all; "f::{closure}" for one of Rust;
  *   - what comes before a name in an unnamed namespace, which gcc does not tell of inlined ones. */
 void tb_group_clean(const char *method, char *out, size_t cap);
-/* Is it a function that says nothing about the bug: abort, raise, malloc, start_thread, std::? */
-int tb_group_is_noise(const char *method);
+/* Is it a function that says nothing about the bug: abort, raise, malloc, start_thread, std::?
+ * has_line: it is one of the program with a source line; programs have functions of their own that
+ * are called "start", "kill" or "free", and of those only names that no program has are noise. */
+int tb_group_is_noise(const char *method, int has_line);
 /* Is it an instance that the C++ library's headers make for a lambda, as "std::for_each<I,
  * f()::$_0>"? What gcc inlines has no "std::". */
 int tb_group_is_of_lambda(const char *method);

@@ -285,24 +285,25 @@ static int finish(const char *item, size_t len, struct tb_why *about, struct tb_
                   char why[TB_DOC_WHY])
 {
     struct tb_doc *doc = NULL;
-    struct tb_stack_names stack;
     char culprit[TB_TITLE_BYTES];
     char title[TB_TITLE_BYTES];
     char meaning[TB_MEANING_BYTES];
+    char cause[TB_CAUSE_BYTES];
     int err = tb_doc_new(item, len, &doc, why);
     if (err)
         return err;
     tb_group_culprit(doc, culprit, sizeof(culprit));
-    tb_stack_names_read(doc, &stack);
     about->culprit = culprit;
-    about->stack = &stack;
     tb_why_title(about, title);
     tb_why_meaning(about, meaning);
+    tb_why_cause(about, cause);
     err = add_string(doc, 0, "title", title);
     if (!err)
         err = add_string(doc, 0, "language", tb_native_language(about->process, doc));
     if (!err)
         err = add_string(doc, tb_doc_find(doc, 0, "custom.native"), "meaning", meaning);
+    if (!err && cause[0] != '\0') /* group.c asks for it */
+        err = add_string(doc, tb_doc_find(doc, 0, "custom.native"), "cause", cause);
     if (!err)
         err = add_string(doc, tb_doc_find(doc, 0, "body.trace.exception"), "message", meaning);
     if (!err)
@@ -349,6 +350,20 @@ static int own_frames(const struct tb_crash *crash, const struct tb_native_conte
     return err;
 }
 
+/* 0 or -ENOMEM; of what is no list, no names. */
+static int read_names(const struct tb_buf *frames, struct tb_stack_names *out)
+{
+    char why[TB_DOC_WHY];
+    struct tb_doc *doc = NULL;
+    out->n = 0;
+    int err = tb_doc_new(tb_buf_str(frames), frames->len, &doc, why);
+    if (err)
+        return err == -ENOMEM ? err : 0;
+    tb_stack_names_read_list(doc, 0, out);
+    tb_doc_free(doc);
+    return 0;
+}
+
 int tb_native_crash(const struct tb_crash *crash, const struct tb_native_context *context,
                     struct tb_buf *out, char why[TB_DOC_WHY])
 {
@@ -367,10 +382,15 @@ int tb_native_crash(const struct tb_crash *crash, const struct tb_native_context
     }
     if (!err && frames.threads.len == 0)
         err = tb_native_threads_make(crash, &c, &frames);
+    struct tb_stack_names stack;
+    if (!err)
+        err = read_names(&frames.json, &stack);
     if (!err) {
         struct tb_json j;
-        struct tb_why about = {
-            .crash = crash, .process = c.process, .exception_type = frames.exception_type};
+        struct tb_why about = {.crash = crash,
+                               .process = c.process,
+                               .exception_type = frames.exception_type,
+                               .stack = &stack};
         tb_json_init(&j, mem, TB_NATIVE_ITEM_BYTES);
         (void)write_item(&about, &c, &frames, &j); /* cut short it lacks only its newest notes */
         err = finish(mem, j.len, &about, out, why);

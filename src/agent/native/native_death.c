@@ -113,7 +113,7 @@ void tb_native_death_write(struct tb_json *j, const struct tb_why *why)
         tb_json_khex(j, "address", fixed->fault_address);
     tb_json_kopt(j, "access", tb_access_name(tb_crash_access(fixed)));
     write_registers(j, fixed);
-    if (crash->abort_text != NULL && crash->abort_len > 0) {
+    if (tb_why_is_text_of(why)) {
         tb_json_key(j, "abort_message");
         tb_json_strn(j, crash->abort_text, crash->abort_len);
     }

@@ -195,9 +195,7 @@ struct timespec tb_symbol_module_built(const struct tb_symbol_modules *modules,
         return module->image->stat.st_mtim;
     if (module->debug)
         return module->debug->stat.st_mtim;
-    uint64_t ns = module->index ? module->index->origin.debug_mtime_ns : 0;
-    if (ns == 0)
-        ns = modules->process->start_wall_ns;
+    uint64_t ns = modules->process->start_wall_ns;
     return (struct timespec){.tv_sec = (time_t)(ns / TB_NS_PER_S),
                              .tv_nsec = (long)(ns % TB_NS_PER_S)};
 }

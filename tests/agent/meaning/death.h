@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "agent/meaning/meaning.h"
+#include "agent/native/group_names.h"
 
 enum { GENERAL = 13, PAGE = 14, READ = 4, WRITE = 6, FETCH = 0x14 };
 enum { TEST_PID = 55, TEST_TID = 56, CODE_AT = 0x401000 };
@@ -45,7 +46,17 @@ static inline void take_names(const char *functions, struct tb_stack_names *out)
     out->n = 0;
     while (functions != NULL && *functions != '\0' && out->n < TB_STACK_NAMES_MAX) {
         size_t len = strcspn(functions, " ");
-        snprintf(out->names[out->n++], TB_STACK_NAME_BYTES, "%.*s", (int)len, functions);
+        int is_library = functions[0] == '!'; /* not the program's own */
+        snprintf(out->names[out->n], TB_STACK_NAME_BYTES, "%.*s", (int)len - is_library,
+                 functions + is_library);
+        if (strcmp(out->names[out->n], "-") == 0) /* one of the C library's without a name */
+            out->names[out->n][0] = '\0';
+        out->owners[out->n] =
+            is_library ? TB_STACK_LIBRARY
+            : out->names[out->n][0] == '\0' || tb_group_is_noise(out->names[out->n], 0)
+                ? TB_STACK_C_LIBRARY
+                : TB_STACK_OWN;
+        out->n++;
         functions += len + (functions[len] == ' ');
     }
 }

@@ -71,6 +71,9 @@ static void recursion_is_found(void **state)
         {"c b a c b a c b a", "a", "b"},
         {"a b c d e f g h i", NULL, NULL},
         {"walk walk walk", NULL, NULL},
+        {"!sort !sort by !qsort f !sort !sort by !qsort f !sort !sort by !qsort f", "by", "f"},
+        {"!sort !sort !sort !sort !sort !sort !sort by f", "sort", NULL},
+        {"b c d e f a x y a", NULL, NULL},
         {"", NULL, NULL},
     };
     (void)state;

@@ -73,7 +73,8 @@ static const struct said aborts[] = {
                    "queue_push"}},
     {"SIGABRT",
      {"buffer overflow detected in queue_push", "buffer overflow detected", ABORT,
-      .text = "*** buffer overflow detected ***: terminated\n", .functions = "raise my_chk"}},
+      .text = "*** buffer overflow detected ***: terminated\n",
+      .functions = "raise abort __chk_fail my_chk"}},
     {"SIGABRT",
      {"two lines in queue_push", "two lines", ABORT, .text = "two lines\nand the second one"}},
     {"SIGABRT",
@@ -172,12 +173,80 @@ static void a_text_without_an_end_is_read_to_its_length(void **state)
     assert_string_equal(meaning, "free()");
 }
 
+/* An assertion failed, the program went on by a jump out of its handler; what it dies of is else.
+ */
+static void a_text_counts_only_where_who_says_it_is_on_the_stack(void **state)
+{
+    static const struct {
+        const char *functions;
+        int code;
+        uint32_t sender;
+        int counts;
+    } cases[] = {
+        {"raise abort __assert_fail push main", SI_TKILL, TEST_PID, 1},
+        {"__GI_raise __GI_abort __assert_fail_base push", SI_TKILL, TEST_PID, 1},
+        {"raise abort malloc_printerr _int_free free push", SI_TKILL, TEST_PID, 1},
+        {"raise abort __libc_message_impl __fortify_fail __stack_chk_fail push", SI_TKILL, TEST_PID,
+         1},
+        {"raise handler raise abort __assert_fail push", SI_TKILL, TEST_PID, 1}, /* sent on */
+        {"raise abort - free push", SI_TKILL, TEST_PID, 1},
+        {"- - - -", SI_TKILL, TEST_PID, 1},
+        {"", SI_TKILL, TEST_PID, 1},
+        {"raise abort __assert_fail push", SI_USER, 0, 1}, /* no room for who sent it */
+        {"raise abort push main", SI_TKILL, TEST_PID, 0},
+        {"raise abort !std::terminate push main", SI_TKILL, TEST_PID, 0},
+        {"raise push main", SI_TKILL, TEST_PID, 0},
+        {"push main", SI_TKILL, TEST_PID, 0},
+        {"pause push main", SI_USER, 99, 0},
+        {"__assert_fail push main", SI_TKILL, 99, 0},
+        {"__assert_fail push main", SI_USER, TEST_PID, 0},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct death death = {.signo = SIGABRT,
+                              .code = cases[i].code,
+                              .sender = cases[i].sender,
+                              .text = "p: f.c:1: g: Assertion `x' failed.",
+                              .functions = cases[i].functions};
+        char text[TB_TITLE_BYTES];
+        char class_[TB_CLASS_BYTES];
+        struct scene scene;
+        make_scene(&death, &scene);
+        if (tb_why_assertion(&scene.why, text) != cases[i].counts ||
+            tb_why_is_text_of(&scene.why) != cases[i].counts)
+            fail_msg("the text of %s (%d)", cases[i].functions, cases[i].code);
+        tb_why_class(&scene.why, class_);
+        assert_string_equal(class_, cases[i].counts ? "assert" : "SIGABRT");
+    }
+}
+
+static void a_panic_of_rust_is_called_one(void **state)
+{
+    static const char *const stacks[] = {
+        "raise abort !std::process::abort !__rustc::rust_panic !core::panicking::panic_fmt rs::get",
+        "raise abort !core::result::unwrap_failed rs::get", "raise abort rust_panic rs::get"};
+    (void)state;
+    for (size_t i = 0; i < sizeof(stacks) / sizeof(stacks[0]); i++) {
+        struct death death = {ABORT, .functions = stacks[i], .culprit = "rs::get"};
+        struct scene scene;
+        char text[TB_MEANING_BYTES];
+        make_scene(&death, &scene);
+        tb_why_title(&scene.why, text);
+        assert_string_equal(text, "Rust panic in rs::get");
+        tb_why_meaning(&scene.why, text);
+        assert_string_equal(text,
+                            "a Rust panic ended the process; its text went to standard error");
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_text_has_its_class_sentence_and_title),
         cmocka_unit_test(what_groups_assertions_is_the_text_without_the_place),
         cmocka_unit_test(texts_of_any_length_fit),
+        cmocka_unit_test(a_text_counts_only_where_who_says_it_is_on_the_stack),
+        cmocka_unit_test(a_panic_of_rust_is_called_one),
         cmocka_unit_test(a_text_without_an_end_is_read_to_its_length),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

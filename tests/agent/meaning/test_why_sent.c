@@ -35,7 +35,7 @@ static const struct death deaths[] = {
      .functions = "raise abort queue_push"},
     {"SIGABRT in queue_push", "SIGABRT raised by the process itself, with raise()",
      SENT(SIGABRT, SI_TKILL, TEST_PID), .functions = "raise queue_push"},
-    {"SIGSEGV in queue_push", "SIGSEGV raised by the process itself, with kill()",
+    {"SIGSEGV raised in queue_push", "SIGSEGV raised by the process itself, with kill()",
      SENT(SIGSEGV, SI_USER, TEST_PID), .functions = "__kill queue_push"},
     {NULL, "SIGSEGV sent by the process itself (kill)", SENT(SIGSEGV, SI_USER, TEST_PID)},
     {NULL,
@@ -73,7 +73,7 @@ static const struct death deaths[] = {
     {"forbidden system call 9999 in queue_push",
      "forbidden system call without a name (9999) at 0x401000: its seccomp filter says SIGSYS",
      SYSCALL(9999)},
-    {"SIGSYS in queue_push", "SIGSYS raised by the process itself, with raise()",
+    {"SIGSYS raised in queue_push", "SIGSYS raised by the process itself, with raise()",
      SENT(SIGSYS, SI_TKILL, TEST_PID), .functions = "raise queue_push"},
 };
 

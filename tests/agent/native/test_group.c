@@ -118,6 +118,61 @@ static void what_makes_another_bug_counts(void **state)
         fingerprint(item("SIGSEGV", APP("main") "," APP("serve") "," APP("push"), ""), 1), base);
 }
 
+/* An item whose custom.native has these members. */
+static const char *dead(const char *frames, const char *native)
+{
+    static char text[ITEM_BYTES];
+    snprintf(text, sizeof(text),
+             "{\"body\":{\"trace\":{\"frames\":[%s],\"exception\":{\"class\":\"SIGABRT\"}}},"
+             "\"custom\":{\"service\":\"feedd\",\"native\":{\"signal\":\"%s}}}",
+             frames, native);
+    return text;
+}
+
+static void another_cause_is_another_bug(void **state)
+{
+    char base[TB_FINGERPRINT_TEXT];
+    char freed[TB_FINGERPRINT_TEXT];
+    struct tb_group out;
+    (void)state;
+    memcpy(base, fingerprint(dead(BASE, "SIGABRT\""), 1), sizeof(base));
+    memcpy(freed, fingerprint(dead(BASE, "SIGABRT\",\"cause\":\"double free\""), 1), sizeof(freed));
+    assert_string_not_equal(freed, base);
+    assert_string_not_equal(fingerprint(dead(BASE, "SIGABRT\",\"cause\":\"sent\""), 1), base);
+    assert_string_not_equal(fingerprint(dead(BASE, "SIGABRT\",\"cause\":\"sent\""), 1), freed);
+    group(dead(BASE, "SIGABRT\",\"cause\":\"double free\""), 1, &out);
+    assert_non_null(strstr(tb_buf_str(&out.inputs), "\"cause\":\"double free\""));
+    assert_non_null(strstr(tb_buf_str(&out.inputs), "; double free"));
+    tb_group_done(&out);
+}
+
+static void a_terminate_handler_takes_no_blame(void **state)
+{
+    static const char frames[] = APP("main") "," APP("load") "," LIB("__cxa_throw") "," LIB(
+        "std::terminate") "," LIB("<unknown>") "," APP("my_handler") "," LIB("abort");
+    char base[TB_FINGERPRINT_TEXT];
+    struct tb_group out;
+    (void)state;
+    memcpy(base, fingerprint(dead(APP("main") "," APP("load"), "SIGABRT\""), 1), sizeof(base));
+    assert_string_equal(fingerprint(dead(frames, "SIGABRT\""), 1), base);
+    group(dead(frames, "SIGSEGV\""), 1, &out); /* that is the handler's own */
+    assert_non_null(strstr(tb_buf_str(&out.inputs), "in my_handler"));
+    tb_group_done(&out);
+}
+
+static void a_function_with_a_line_counts_whatever_it_is_called(void **state)
+{
+    struct tb_group out;
+    (void)state;
+    group(item("SIGSEGV", APP("main") "," F("start", ",\"in_app\":true,\"lineno\":7"), ""), 1,
+          &out);
+    assert_non_null(strstr(tb_buf_str(&out.inputs), "in start, called by main"));
+    tb_group_done(&out);
+    group(item("SIGSEGV", APP("main") "," APP("start"), ""), 1, &out);
+    assert_null(strstr(tb_buf_str(&out.inputs), "start"));
+    tb_group_done(&out);
+}
+
 /* A frame without a name at that offset of a module in that folder. */
 #define BARE(folder, module, offset)                                                               \
     F("<unknown>", ",\"in_app\":true,\"module\":\"" folder module "\",\"address\":\"0x7f" offset   \
@@ -456,6 +511,9 @@ int main(void)
         cmocka_unit_test(what_differs_between_builds_and_runs_does_not_count),
         cmocka_unit_test(a_lambda_that_was_inlined_into_the_cxx_library_counts),
         cmocka_unit_test(what_makes_another_bug_counts),
+        cmocka_unit_test(another_cause_is_another_bug),
+        cmocka_unit_test(a_terminate_handler_takes_no_blame),
+        cmocka_unit_test(a_function_with_a_line_counts_whatever_it_is_called),
         cmocka_unit_test(a_frame_without_a_name_counts_by_its_module_and_where_it_is),
         cmocka_unit_test(data_that_was_called_is_no_function),
         cmocka_unit_test(a_recursion_that_used_up_the_stack_is_one_wherever_it_ended),

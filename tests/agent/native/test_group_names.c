@@ -95,9 +95,9 @@ static void what_says_nothing_about_a_bug_is_noise(void **state)
     static const char *const none[] = {"push", "main", "standard", "abort_all", "free_list"};
     (void)state;
     for (size_t i = 0; i < sizeof(noise) / sizeof(noise[0]); i++)
-        assert_true(tb_group_is_noise(noise[i]));
+        assert_true(tb_group_is_noise(noise[i], 0));
     for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++)
-        assert_false(tb_group_is_noise(none[i]));
+        assert_false(tb_group_is_noise(none[i], 0));
     assert_true(tb_group_is_noise_module("libc.so.6"));
     assert_false(tb_group_is_noise_module("libcurl.so.4"));
 }
@@ -117,6 +117,22 @@ static void instances_of_the_cxx_library_may_be_of_a_lambda(void **state)
         assert_false(tb_group_is_of_lambda(others[i]));
 }
 
+static void a_function_of_the_program_may_be_called_as_one_of_the_c_library(void **state)
+{
+    static const char *const own[] = {"start",      "kill", "clone", "throw", "terminate",
+                                      "unexpected", "free", "raise", "assert"};
+    static const char *const nobodys[] = {"abort",           "_start",         "__assert_fail",
+                                          "__cxa_throw",     "std::terminate", "rust_panic",
+                                          "towbar_report_at"};
+    (void)state;
+    for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++) {
+        assert_true(tb_group_is_noise(own[i], 0));
+        assert_false(tb_group_is_noise(own[i], 1));
+    }
+    for (size_t i = 0; i < sizeof(nobodys) / sizeof(nobodys[0]); i++)
+        assert_true(tb_group_is_noise(nobodys[i], 1));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -125,6 +141,7 @@ int main(void)
         cmocka_unit_test(a_signature_is_the_name_in_it),
         cmocka_unit_test(what_says_nothing_about_a_bug_is_noise),
         cmocka_unit_test(instances_of_the_cxx_library_may_be_of_a_lambda),
+        cmocka_unit_test(a_function_of_the_program_may_be_called_as_one_of_the_c_library),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

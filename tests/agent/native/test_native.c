@@ -312,13 +312,17 @@ static void an_exception_has_the_name_that_the_symbolizer_gives_it(void **state)
 
 static void an_abort_is_told_by_its_text(void **state)
 {
+    static const char said[] =
+        "{\"frames\":[{\"filename\":\"queue.c\",\"method\":\"queue_push\",\"in_app\":true},"
+        "{\"filename\":\"libc.so.6\",\"method\":\"<unknown>\",\"module\":\"/lib/libc.so.6\"},"
+        "{\"filename\":\"libc.so.6\",\"method\":\"abort\",\"module\":\"/lib/libc.so.6\"}]}";
     static const struct {
-        const char *text, *class_, *title;
+        const char *text, *class_, *title, *cause;
     } cases[] = {{"feedd: queue.c:41: ring_write: Assertion `n <= cap' failed.", "assert",
-                  "assertion failed: n <= cap in ring_write"},
+                  "assertion failed: n <= cap in ring_write", "-"},
                  {"free(): double free detected in tcache 2", "SIGABRT",
-                  "free(): double free detected in tcache 2 in queue_push"},
-                 {NULL, "SIGABRT", "SIGABRT in queue_push"}};
+                  "free(): double free detected in tcache 2 in queue_push", "double free"},
+                 {NULL, "SIGABRT", "SIGABRT in queue_push", "-"}};
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct result result;
@@ -328,10 +332,11 @@ static void an_abort_is_told_by_its_text(void **state)
         crash.fixed.sender_pid = 77;
         crash.abort_text = cases[i].text;
         crash.abort_len = cases[i].text != NULL ? strlen(cases[i].text) : 0;
-        struct tb_native_context context = context_of(answer);
+        struct tb_native_context context = context_of(said);
         make_crash(&crash, &context, &result);
         const char *const pairs[][2] = {
             {"body.trace.exception.class", cases[i].class_},
+            {"custom.native.cause", cases[i].cause},
             {"title", cases[i].title},
             {"custom.native.assertion", i == 0 ? cases[i].title : "-"},
             {"custom.native.abort_message", cases[i].text != NULL ? cases[i].text : "-"},
@@ -340,6 +345,26 @@ static void an_abort_is_told_by_its_text(void **state)
         EXPECT(&result, pairs);
         done(&result);
     }
+}
+
+static void a_text_of_an_earlier_abort_is_not_told(void **state)
+{
+    static const char *const pairs[][2] = {{"title", "SIGABRT in queue_push"},
+                                           {"body.trace.exception.class", "SIGABRT"},
+                                           {"custom.native.assertion", "-"},
+                                           {"custom.native.abort_message", "-"}};
+    struct result result;
+    struct tb_crash crash = crash_of();
+    (void)state;
+    crash.fixed.signo = SIGABRT;
+    crash.fixed.code = SI_TKILL;
+    crash.fixed.sender_pid = 77;
+    crash.abort_text = "feedd: queue.c:41: ring_write: Assertion `n <= cap' failed.";
+    crash.abort_len = strlen(crash.abort_text);
+    struct tb_native_context context = context_of(answer);
+    make_crash(&crash, &context, &result);
+    EXPECT(&result, pairs);
+    done(&result);
 }
 
 static void cpp_is_known_by_library_and_source(void **state)
@@ -584,6 +609,7 @@ int main(void)
         cmocka_unit_test(without_process_and_frames_there_is_still_an_item),
         cmocka_unit_test(an_exception_has_the_name_that_the_symbolizer_gives_it),
         cmocka_unit_test(an_abort_is_told_by_its_text),
+        cmocka_unit_test(a_text_of_an_earlier_abort_is_not_told),
         cmocka_unit_test(cpp_is_known_by_library_and_source),
         cmocka_unit_test(very_deep_stacks_keep_their_ends),
         cmocka_unit_test(frames_go_where_the_symbolizer_left_some_out),
