@@ -91,3 +91,22 @@ void tb_function_name_short(const char *pretty, char out[TB_FUNCTION_NAME_BYTES]
         }
     }
 }
+
+void tb_type_name_short(char *type)
+{
+    static const char *const longer[] = {
+        "std::__cxx11::basic_string<char, std::char_traits<char>, std::allocator<char> >",
+        "std::__cxx11::basic_string<char, std::char_traits<char>, std::allocator<char>>",
+        "std::__1::basic_string<char, std::__1::char_traits<char>, std::__1::allocator<char> >",
+        "std::__1::basic_string<char, std::__1::char_traits<char>, std::__1::allocator<char>>",
+        "std::basic_string<char, std::char_traits<char>, std::allocator<char> >"};
+    static const char shorter[] = "std::string";
+    size_t len = strlen(shorter);
+    for (size_t i = 0; i < sizeof(longer) / sizeof(longer[0]); i++) {
+        for (char *at = strstr(type, longer[i]); at != NULL; at = strstr(at, longer[i])) {
+            const char *rest = at + strlen(longer[i]);
+            memcpy(at, shorter, len);
+            memmove(at + len, rest, strlen(rest) + 1);
+        }
+    }
+}

@@ -10,4 +10,7 @@ enum { TB_FUNCTION_NAME_BYTES = 128 };
  * only cut to fit. */
 void tb_function_name_short(const char *pretty, char out[TB_FUNCTION_NAME_BYTES]);
 
+/* Writes std::string for what its type is called by compilers, in place. */
+void tb_type_name_short(char *type);
+
 #endif

@@ -19,7 +19,8 @@ enum {
 struct counted {
     char (*names)[TB_GROUP_NAME_BYTES];
     size_t n;
-    char lambda_in[TB_GROUP_NAME_BYTES]; /* the module of one that waits for its caller, or "" */
+    char lambda_in[TB_GROUP_NAME_BYTES];    /* the module of one that waits for its caller, or "" */
+    char lambda_scope[TB_GROUP_NAME_BYTES]; /* whose it is, or empty */
 };
 
 static const char *base_name(const char *path)
@@ -73,13 +74,16 @@ static void add_unnamed(const struct tb_doc *item, int frame, const char *module
 static void add_lambda(struct counted *list, const char *module)
 {
     if (list->lambda_in[0] != '\0' && strcmp(list->lambda_in, module) == 0)
-        snprintf(list->names[list->n++], TB_GROUP_NAME_BYTES, "{lambda}");
+        snprintf(list->names[list->n++], TB_GROUP_NAME_BYTES, "%.*s%s{lambda}",
+                 TB_GROUP_NAME_BYTES - 16, list->lambda_scope,
+                 list->lambda_scope[0] != '\0' ? "::" : "");
     list->lambda_in[0] = '\0';
+    list->lambda_scope[0] = '\0';
 }
 
 /* Adds a frame if it counts. through gets the name of the innermost that does not. */
-static void add_frame(const struct tb_doc *item, int frame, int need_in_app, struct counted *list,
-                      char *through)
+static int add_frame(const struct tb_doc *item, int frame, int need_in_app, struct counted *list,
+                     char *through)
 {
     char method[TB_GROUP_NAME_BYTES];
     char module[TB_GROUP_NAME_BYTES];
@@ -93,15 +97,18 @@ static void add_frame(const struct tb_doc *item, int frame, int need_in_app, str
     if (is_library || is_noise) {
         if (list->n == 0 && through[0] == '\0' && !is_noise)
             snprintf(through, TB_GROUP_NAME_BYTES, "%s", is_named ? method : name);
-        if (is_named && tb_group_is_of_lambda(method))
+        if (is_named && tb_group_is_of_lambda(method)) {
             snprintf(list->lambda_in, TB_GROUP_NAME_BYTES, "%s", module);
-        return;
+            (void)tb_group_lambda_scope(method, list->lambda_scope, TB_GROUP_NAME_BYTES);
+        }
+        return 0;
     }
     add_lambda(list, module);
     if (!is_named)
         add_unnamed(item, frame, name, list);
     else
         tb_group_clean(method, list->names[list->n++], TB_GROUP_NAME_BYTES);
+    return is_named;
 }
 
 /* The frames from the newest on, at most TB_GROUP_FRAMES: they are a list that is linked forwards
@@ -165,6 +172,27 @@ static size_t behind_terminate(const struct tb_doc *item, const int *frames, siz
     return 0;
 }
 
+/* gcc's debug data do not say whose a lambda is; the library's functions that call it do, as it is
+ * an argument of their templates. */
+static void name_lambda(const struct tb_doc *item, const int *callers, size_t n, char *name)
+{
+    char method[TEXT_BYTES];
+    char scope[TB_GROUP_NAME_BYTES];
+    static const char lambda[] = "{lambda}";
+    if (strcmp(name, lambda) != 0)
+        return;
+    for (size_t i = 0; i < n; i++) {
+        copy_member(item, callers[i], "method", method, sizeof(method));
+        if (tb_group_lambda_scope(method, scope, sizeof(scope))) {
+            int room = TB_GROUP_NAME_BYTES - (int)sizeof(lambda) - 2;
+            snprintf(name, TB_GROUP_NAME_BYTES, "%.*s::%s", room, scope, lambda);
+            return;
+        }
+        if (is_bool(item, tb_doc_member(item, callers[i], "in_app"), "true"))
+            return;
+    }
+}
+
 static int count_frames(const struct tb_doc *item, struct counted *list, char *through)
 {
     int *frames = calloc(TB_GROUP_FRAMES, sizeof(*frames));
@@ -181,7 +209,8 @@ static int count_frames(const struct tb_doc *item, struct counted *list, char *t
         through[0] = '\0';
         list->lambda_in[0] = '\0';
         for (size_t i = first; i < n; i++)
-            add_frame(item, frames[i], need_in_app, list, through);
+            if (add_frame(item, frames[i], need_in_app, list, through))
+                name_lambda(item, frames + i + 1, n - i - 1, list->names[list->n - 1]);
     }
     for (size_t i = 0; i < n && list->n == 0; i++)
         add_module(item, frames[i], list);

@@ -134,7 +134,8 @@ static int cut_closure(char *name, size_t cap)
     return 1;
 }
 
-static const char *find_lambda(const char *name)
+/* Where the part of a name that stands for a lambda begins, or NULL. */
+static const char *lambda_in(const char *name)
 {
     static const char *const marks[] = {"{lambda", "<lambda", "'lambda", "$_", "{unnamed type"};
     const char *first = NULL;
@@ -146,14 +147,19 @@ static const char *find_lambda(const char *name)
     return first;
 }
 
+/* And no argument of a template: that is a function which was given one. */
 static int is_lambda(const char *name)
 {
-    return find_lambda(name) != NULL || strcmp(name, "operator()") == 0;
+    const char *at = lambda_in(name);
+    int depth = 0;
+    for (const char *c = name; at != NULL && c < at; c++)
+        depth += (*c == '<') - (*c == '>' && (c == name || c[-1] != '-'));
+    return (at != NULL && depth <= 0) || strcmp(name, "operator()") == 0;
 }
 
 int tb_group_is_of_lambda(const char *method)
 {
-    const char *lambda = find_lambda(method);
+    const char *lambda = lambda_in(method);
     const char *open = strchr(method, '<');
     const char *scope = strstr(method, "::");
     if (lambda == NULL || open == NULL || open >= lambda)
@@ -228,6 +234,41 @@ static void cut_namespace(char *name)
     memmove(name, last, strlen(last) + 1);
 }
 
+/* Where the name that ends at end begins: it may be an argument of a template. */
+static const char *scope_start(const char *name, const char *end)
+{
+    int depth = 0;
+    const char *at = end;
+    while (at > name) {
+        char c = at[-1];
+        int is_arrow = c == '>' && at - 1 > name && at[-2] == '-';
+        if ((c == ')' || c == '>' || c == '}') && !is_arrow)
+            depth++;
+        else if ((c == '(' || c == '<' || c == '{') && depth-- == 0)
+            break;
+        else if (depth == 0 && (c == ' ' || c == ','))
+            break;
+        at--;
+    }
+    return at;
+}
+
+int tb_group_lambda_scope(const char *method, char *out, size_t cap)
+{
+    static const char between[] = "::";
+    size_t len = strlen(between);
+    const char *end = lambda_in(method);
+    if (end == NULL || end < method + len + 1 || strncmp(end - len, between, len) != 0)
+        return 0;
+    end -= len;
+    const char *start = scope_start(method, end);
+    snprintf(out, cap, "%.*s", (int)(end - start), start);
+    cut_suffixes(out);
+    cut_arguments(out);
+    cut_namespace(out);
+    return out[0] != '\0' && !starts_with(out, "std::");
+}
+
 void tb_group_clean(const char *method, char *out, size_t cap)
 {
     snprintf(out, cap, "%s", method);
@@ -236,7 +277,9 @@ void tb_group_clean(const char *method, char *out, size_t cap)
     if (cut_closure(out, cap))
         return;
     if (is_lambda(out)) {
-        snprintf(out, cap, "{lambda}");
+        char scope[TB_GROUP_NAME_BYTES];
+        int has_scope = tb_group_lambda_scope(method, scope, sizeof(scope));
+        snprintf(out, cap, "%s%s{lambda}", has_scope ? scope : "", has_scope ? "::" : "");
         return;
     }
     cut_arguments(out);

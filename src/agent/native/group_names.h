@@ -11,10 +11,13 @@ enum { TB_GROUP_NAME_BYTES = 256 };
  *   - what a compiler appends: .part.0, .isra.0, .constprop.1, .cold, .llvm.123, .lto_priv.0;
  *   - the arguments of templates, [abi:cxx11], and parameters;
  *   - the hash of a Rust name;
- *   - numbers of closures and lambdas: "{lambda}" for one of C++, whose function compilers name
- *     differently or not at all; "f::{closure}" for one of Rust;
+ *   - numbers of closures and lambdas: "f::{lambda}" for one of C++, "{lambda}" where the compiler
+ *     did not say whose; "f::{closure}" for one of Rust;
  *   - what comes before a name in an unnamed namespace, which gcc does not tell of inlined ones. */
 void tb_group_clean(const char *method, char *out, size_t cap);
+/* The function whose lambda a name tells of, as in "invoke<run(int)::<lambda()> >", as it counts.
+ * False for none. */
+int tb_group_lambda_scope(const char *method, char *out, size_t cap);
 /* Is it a function that says nothing about the bug: abort, raise, malloc, start_thread, std::?
  * has_line: it is one of the program with a source line; programs have functions of their own that
  * are called "start", "kill" or "free", and of those only names that no program has are noise. */

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/meaning/function_name.h"
 #include "agent/native/native.h"
 #include "agent/native/native_common.h"
 #include "base/id.h"
@@ -134,6 +135,7 @@ int tb_native_frames_read(const char *symbols, size_t len, struct tb_native_fram
                       sizeof(out->unwound_by));
     (void)tb_doc_copy(doc, tb_doc_member(doc, 0, "exception_type"), out->exception_type,
                       sizeof(out->exception_type));
+    tb_type_name_short(out->exception_type);
     int cut = tb_doc_member(doc, 0, "cut");
     out->is_cut = cut >= 0 && tb_doc_at(doc, cut)->type == TB_DOC_BOOL &&
                   tb_doc_at(doc, cut)->len == strlen("true");

@@ -58,11 +58,26 @@ static void anything_fits(void **state)
     }
 }
 
+static void a_string_is_called_one(void **state)
+{
+    char type[] =
+        "std::map<std::__cxx11::basic_string<char, std::char_traits<char>, "
+        "std::allocator<char> >, std::__cxx11::basic_string<char, std::char_traits<char>, "
+        "std::allocator<char> >, int>";
+    char other[] = "std::basic_string_view<char>";
+    (void)state;
+    tb_type_name_short(type);
+    assert_string_equal(type, "std::map<std::string, std::string, int>");
+    tb_type_name_short(other);
+    assert_string_equal(other, "std::basic_string_view<char>");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_are_cut_out),
         cmocka_unit_test(anything_fits),
+        cmocka_unit_test(a_string_is_called_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -173,6 +173,27 @@ static void a_function_with_a_line_counts_whatever_it_is_called(void **state)
     tb_group_done(&out);
 }
 
+#define TEMPLATE(method) F(method, ",\"in_app\":false,\"module\":\"feedd\"")
+
+static void a_lambda_is_named_by_its_function(void **state)
+{
+    struct tb_group out;
+    (void)state;
+    group(item("SIGSEGV",
+               APP("main") "," TEMPLATE("call<load(int)::<lambda()> >") "," APP("operator()"), ""),
+          1, &out);
+    assert_non_null(strstr(tb_buf_str(&out.inputs), "in load::{lambda}, called by main"));
+    tb_group_done(&out);
+    /* Behind a function of the program's own it is that one's business. */
+    group(item("SIGSEGV",
+               APP("main") "," TEMPLATE("call<load(int)::<lambda()> >") "," APP("run") "," APP(
+                   "operator()"),
+               ""),
+          1, &out);
+    assert_non_null(strstr(tb_buf_str(&out.inputs), "in {lambda}, called by run"));
+    tb_group_done(&out);
+}
+
 /* A frame without a name at that offset of a module in that folder. */
 #define BARE(folder, module, offset)                                                               \
     F("<unknown>", ",\"in_app\":true,\"module\":\"" folder module "\",\"address\":\"0x7f" offset   \
@@ -511,6 +532,7 @@ int main(void)
         cmocka_unit_test(what_differs_between_builds_and_runs_does_not_count),
         cmocka_unit_test(a_lambda_that_was_inlined_into_the_cxx_library_counts),
         cmocka_unit_test(what_makes_another_bug_counts),
+        cmocka_unit_test(a_lambda_is_named_by_its_function),
         cmocka_unit_test(another_cause_is_another_bug),
         cmocka_unit_test(a_terminate_handler_takes_no_blame),
         cmocka_unit_test(a_function_with_a_line_counts_whatever_it_is_called),

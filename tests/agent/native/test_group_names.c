@@ -35,9 +35,14 @@ static void names_are_cleaned(void **state)
         {"my_operator<int>", "my_operator"},
         {"run(int, char)", "run"},
         /* lambdas, as gcc, clang and the debug data of gcc have them */
-        {"run()::{lambda(int)#2}::operator()(int) const", "{lambda}"},
-        {"run()::$_0::operator()", "{lambda}"},
-        {"run()::'lambda'(int)::operator()", "{lambda}"},
+        {"run()::{lambda(int)#2}::operator()(int) const", "run::{lambda}"},
+        {"ns::Ring<int>::run(char const*)::{lambda()#1}::operator()() const",
+         "ns::Ring::run::{lambda}"},
+        {"(anonymous namespace)::run()::{lambda()#1}::operator()()", "run::{lambda}"},
+        {"std::sort(int*)::{lambda()#1}::operator()()", "{lambda}"},
+        {"apply<run(int)::<lambda()> >", "apply"},
+        {"run()::$_0::operator()", "run::{lambda}"},
+        {"run()::'lambda'(int)::operator()", "run::{lambda}"},
         {"<lambda(int)>::operator()", "{lambda}"},
         {"operator()", "{lambda}"},
         /* Rust */
@@ -133,11 +138,31 @@ static void a_function_of_the_program_may_be_called_as_one_of_the_c_library(void
         assert_true(tb_group_is_noise(nobodys[i], 1));
 }
 
+static void the_function_of_a_lambda_is_found_in_arguments_of_templates(void **state)
+{
+    static const char *const cases[][2] = {
+        {"__invoke_impl<void, handle(char const*)::<lambda()> >", "handle"},
+        {"__invoke_r<int, ns::Ring<int, long>::run()::<lambda(int)>&, int>", "ns::Ring::run"},
+        {"std::tuple<handle(char const*, int)::{lambda()#4}> >::_M_run", "handle"},
+        {"for_each<int**, main::$_0>", "main"}};
+    static const char *const none[] = {"push",          "",          "<lambda()>", "::{lambda()#1}",
+                                       "std::f()::$_1", "operator()"};
+    char out[64];
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        assert_true(tb_group_lambda_scope(cases[i][0], out, sizeof(out)));
+        assert_string_equal(out, cases[i][1]);
+    }
+    for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++)
+        assert_false(tb_group_lambda_scope(none[i], out, sizeof(out)));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_are_cleaned),
         cmocka_unit_test(a_long_name_is_cut),
+        cmocka_unit_test(the_function_of_a_lambda_is_found_in_arguments_of_templates),
         cmocka_unit_test(a_signature_is_the_name_in_it),
         cmocka_unit_test(what_says_nothing_about_a_bug_is_noise),
         cmocka_unit_test(instances_of_the_cxx_library_may_be_of_a_lambda),
