@@ -55,12 +55,14 @@ static int number_of(const cJSON *object, const char *key)
     return cJSON_IsNumber(number) && number->valueint > 0 ? number->valueint : 0;
 }
 
-/* "waits in futex (pthread_cond_wait)" between the two, or nothing. */
+/* "waits in futex (pthread_cond_wait)" or "crashed too" between the two, or nothing. */
 static void print_waits(const cJSON *group, const char *before, const char *behind)
 {
     char clean[100];
     const char *waits_in = tb_json_text(group, "waits_in");
-    if (*waits_in != '\0')
+    if (cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(group, "crashed")))
+        printf("%scrashed too%s", before, behind);
+    else if (*waits_in != '\0')
         printf("%swaits in %s%s", before, tb_print_clean(waits_in, clean, sizeof(clean)), behind);
 }
 
@@ -94,8 +96,12 @@ static size_t print_whole(const cJSON *group, const char *root, const char *inde
     size_t n_folded = tb_print_others(frames_of(group), root, indent, is_whole);
     if (omitted > 0)
         printf("%s%d frames are left out\n", indent, omitted);
-    if (cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(group, "cut")))
-        printf("%sonly a part of the stack was captured\n", indent);
+    if (cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(group, "cut"))) {
+        const char *why = tb_json_text(group, "cut_note");
+        printf("%s", indent);
+        tb_print_text(*why != '\0' ? why : "only a part of the stack was captured");
+        printf("\n");
+    }
     return n_folded;
 }
 

@@ -8,7 +8,8 @@
  *    "modules":[{"name","path","build_id",
  *                "symbols":"debug"|"symtab"|"exported"|"none"|"unreadable"|"changed",
  *                "note","missing"}],
- *    "threads":[{"tids":[..],"names":[..],"frames":[...],"frames_omitted":N,"cut":false}],
+ *    "threads":[{"tids":[..],"names":[..],"waits_in":TEXT,"crashed":true,"frames":[...],
+ *                "frames_omitted":N,"cut":false,"cut_note":TEXT}],
  *    "threads_omitted":N,"frames_omitted":N,"frames_oldest":N,"exception_type":NAME}
  * exception_type is the type of an uncaught C++ exception, demangled.
  * frames are Rollbar frames, oldest first, with the private keys of docs/design.md ("Items"):

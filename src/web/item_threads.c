@@ -36,6 +36,8 @@ static void put_group(struct tb_item_view *item, const struct tb_thread_group *g
                 tb_frame_place(&item->event, &stack->frames[stack->blamed]));
     if (*group->waits_in != '\0')
         tb_emit(out, "<span>waits in <span class=\"mono\">%.100h</span></span> ", group->waits_in);
+    if (group->crashed)
+        tb_emit(out, "<span class=\"chip reg\">crashed too</span> ");
     tb_emit(out, "<span class=\"chip\">%d %h</span> <span class=\"mute\">%.200h</span></summary>\n",
             group->n_threads, tb_threads_word(group->n_threads), group->who_briefly);
     if (group->n_threads > TB_THREADS_BRIEF)
@@ -43,7 +45,9 @@ static void put_group(struct tb_item_view *item, const struct tb_thread_group *g
     tb_item_put_frames(item, stack, 0, group->n_omitted);
     if (stack->n == 0)
         tb_emit(out, "<p class=\"mute facts\">It came without frames.</p>\n");
-    if (group->is_cut)
+    if (group->is_cut && *group->cut_note != '\0')
+        tb_emit(out, "<p class=\"mute facts\">%.200h</p>\n", group->cut_note);
+    else if (group->is_cut)
         tb_emit(out, "<p class=\"mute facts\">The stack goes on: only a part of it was "
                      "captured.</p>\n");
     tb_emit(out, "</details>\n");
@@ -80,11 +84,15 @@ static void put_group_text(struct tb_item_view *item, const struct tb_thread_gro
         tb_emit(out, " from %.200t", group->stack.frames[group->stack.blamed].method);
     if (*group->waits_in != '\0')
         tb_emit(out, "\n");
+    if (group->crashed)
+        tb_emit(out, "  crashed too\n");
     tb_item_put_stack_text(item, &group->stack, out);
     if (group->n_omitted > 0)
         tb_emit(out, "... %n frames are left out\n", group->n_omitted);
     if (group->is_cut)
-        tb_emit(out, "... only a part of the stack was captured\n");
+        tb_emit(out, "... %.200t\n",
+                *group->cut_note != '\0' ? group->cut_note
+                                         : "only a part of the stack was captured");
 }
 
 void tb_item_put_threads_text(struct tb_item_view *item, struct tb_buf *out)

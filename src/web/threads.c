@@ -86,6 +86,8 @@ int tb_threads_next(struct tb_event *event, int *node, struct tb_thread_group *o
     out->waits_in = tb_event_at(event, group, "waits_in");
     out->n_omitted = tb_event_int(event, group, "frames_omitted");
     out->is_cut = tb_event_bool(event, group, "cut") == 1;
+    out->cut_note = tb_event_at(event, group, "cut_note");
+    out->crashed = tb_event_bool(event, group, "crashed") == 1;
     int err = tb_stack_frames(event, tb_event_node(event, group, "frames"), &out->stack);
     return err < 0 ? err : 1;
 }

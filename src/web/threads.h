@@ -26,8 +26,10 @@ struct tb_thread_group {
     const char *who_briefly;
     const char *waits_in; /* "futex (pthread_cond_wait)"; "" not known */
     struct tb_stack stack;
-    int64_t n_omitted; /* outer frames for which there was no room */
-    int is_cut;        /* more of the stack was not captured */
+    int64_t n_omitted;    /* outer frames for which there was no room */
+    int is_cut;           /* more of the stack was not captured */
+    const char *cut_note; /* why not, or "" */
+    int crashed;          /* at the same instant */
 };
 
 /* 0 when nothing is known of other threads, else 1. */

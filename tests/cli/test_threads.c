@@ -98,6 +98,19 @@ static void a_thread_that_waits_says_in_what(void **state)
     run_has(run->out, "\n  w (7)  waits in futex (?x)\n  #0  pop ");
 }
 
+static void a_thread_that_crashed_too_and_one_that_is_cut_say_so(void **state)
+{
+    struct run *run = *state;
+    fill(run, ",\"threads\":[{\"tids\":[7],\"names\":[\"w\"],\"crashed\":true,\"cut\":true,"
+              "\"cut_note\":\"the stack goes on: why\",\"frames\":[{\"method\":\"pop\","
+              "\"filename\":\"w.c\",\"lineno\":3,\"in_app\":true}]}],\"threads_there\":1");
+    assert_int_equal(run_here(run, "item", "1"), 0);
+    run_has(run->out, "crashed too  w (7)\n");
+    assert_int_equal(run_here(run, "item", "1", "--all"), 0);
+    run_has(run->out, "\n  w (7)  crashed too\n  #0  pop ");
+    run_has(run->out, "\n  the stack goes on: why\n");
+}
+
 static void their_stacks_are_folded_until_all_frames_are_asked_for(void **state)
 {
     struct run *run = *state;
@@ -171,6 +184,7 @@ int main(void)
         TEST(an_item_lists_other_threads_briefly),
         TEST(all_shows_their_stacks),
         TEST(a_thread_that_waits_says_in_what),
+        TEST(a_thread_that_crashed_too_and_one_that_is_cut_say_so),
         TEST(their_stacks_are_folded_until_all_frames_are_asked_for),
         TEST(hostile_names_cannot_steer_the_terminal),
         TEST(a_crash_without_other_threads_says_nothing_of_them),

@@ -95,6 +95,23 @@ static void why_none_were_captured_is_said(void **state)
     site_has(site_visit(site, "/items/1.txt"), "5 other threads\n  0 of 5 other threads");
 }
 
+static void a_thread_that_crashed_too_and_one_that_is_cut_say_so(void **state)
+{
+    struct site *site = *state;
+    struct tb_occurrence one = site_occurrence(
+        "u1",
+        "{\"custom\":{\"native\":{\"signal\":\"SIGSEGV\",\"threads\":[{\"tids\":[7],\"names\":"
+        "[\"w\"],\"crashed\":true,\"cut\":true,\"cut_note\":\"the stack goes on: <why>\","
+        "\"frames\":[{\"method\":\"pop\",\"filename\":\"w.c\",\"lineno\":3}]}]}}," BODY "}");
+    site_add(site, &one);
+    const char *page = site_page(site, "/items/1");
+    site_has(page, "crashed too</span>");
+    site_has(page, "the stack goes on: &lt;why&gt;");
+    const char *text = site_visit(site, "/items/1.txt");
+    site_has(text, "1 thread: w (7)\n  crashed too\n#0  pop");
+    site_has(text, "... the stack goes on: <why>\n");
+}
+
 static void odd_shapes_are_passed_over(void **state)
 {
     static const char *const SHAPES[] = {
@@ -163,6 +180,7 @@ int main(void)
         TEST(the_markdown_twin_has_them_in_a_block),
         TEST(a_crash_without_other_threads_has_no_panel),
         TEST(why_none_were_captured_is_said),
+        TEST(a_thread_that_crashed_too_and_one_that_is_cut_say_so),
         TEST(odd_shapes_are_passed_over),
         TEST(of_many_groups_and_threads_the_rest_is_counted),
     };

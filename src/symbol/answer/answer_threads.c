@@ -35,6 +35,16 @@ static void write_members(const struct group_writer *w, const struct tb_symbol_g
     tb_json_end(j);
 }
 
+/* Why the walk has ended where the stack may go on: "" for no reason in the files. */
+static const char *why_cut(const struct tb_symbol_module *module)
+{
+    if (!module || module->image)
+        return "";
+    return module->status == TB_SYMBOLS_CHANGED
+               ? "the stack goes on: the file of its last frame is not the one that ran"
+               : "the stack goes on: the file of its last frame is not there, or may not be read";
+}
+
 /* With at most n_shown frames, those that are innermost. Nothing is written where it does not fit
  * below end: then false. */
 static bool write_group(const struct group_writer *w, const struct tb_symbol_group *group,
@@ -50,7 +60,9 @@ static bool write_group(const struct group_writer *w, const struct tb_symbol_gro
     j->cap = end;
     tb_json_object(j);
     write_members(w, group);
-    if (tb_symbol_waits_in(frames->items, frames->n, waits))
+    if (frames->crashed)
+        tb_json_kbool(j, "crashed", true);
+    else if (tb_symbol_waits_in(frames->items, frames->n, waits))
         tb_json_kstr(j, "waits_in", waits);
     tb_json_key(j, "frames");
     tb_json_array(j);
@@ -64,6 +76,7 @@ static bool write_group(const struct group_writer *w, const struct tb_symbol_gro
     if (n_shown < frames->n)
         tb_json_kint(j, "frames_omitted", (int64_t)(frames->n - n_shown));
     tb_json_kbool(j, "cut", frames->cut || group->cut);
+    tb_json_kopt(j, "cut_note", group->cut ? why_cut(group->lost_in) : "");
     tb_json_end(j);
     j->cap = before.cap;
     if (!j->err)

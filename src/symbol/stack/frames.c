@@ -14,6 +14,7 @@
 
 enum {
     PATH_BYTES_MAX = 4096,
+    HANDLER_FRAMES = 32,
     START_BYTES = 64, /* of _start, from the entry point of a program */
 };
 
@@ -234,15 +235,37 @@ static bool is_trampoline(const struct tb_symbol_frame *frame)
     return is_named(frame, names, sizeof(names) / sizeof(names[0]));
 }
 
+/* How many of the innermost are the crash handler's, and what it returns to; 0: none. It may be in
+ * a call of the C library; of one linked statically not all names tell that they are its own. */
+static size_t count_handler(const struct tb_symbol_frames *frames)
+{
+    static const char *const call[] = {"syscall"};
+    static const char *const waits[] = {"wait_for_claim"};
+    bool is_waiting = false;
+    bool is_ours = true;
+    size_t n_ours = 0;
+    for (size_t i = 0; i < frames->n && i < HANDLER_FRAMES; i++) {
+        const struct tb_symbol_frame *frame = &frames->items[i];
+        if (is_trampoline(frame))
+            return n_ours > 0 && (is_ours || is_waiting) ? i + 1 : 0;
+        is_waiting |= is_named(frame, waits, 1);
+        n_ours += is_own(frame);
+        is_ours &= is_own(frame) || (i == 0 && !frame->in_app && is_named(frame, call, 1));
+    }
+    return 0;
+}
+
 static void drop_own(struct tb_symbol_frames *frames, enum tb_symbol_stack stack)
 {
     size_t n = 0;
-    while (n < frames->n && is_own(&frames->items[n]))
-        n++;
     if (stack == TB_SYMBOL_STACK_CRASH) {
-        if (n == 0 || n == frames->n || !is_trampoline(&frames->items[n]))
+        n = count_handler(frames);
+        frames->crashed = n > 0;
+        if (n == frames->n)
             return;
-        n++;
+    } else {
+        while (n < frames->n && is_own(&frames->items[n]))
+            n++;
     }
     drop_frames(frames, 0, n);
 }

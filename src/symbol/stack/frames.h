@@ -41,12 +41,14 @@ struct tb_symbol_frames {
     size_t gap;          /* n_left_out are missing before this one; 0: there is no gap */
     uint64_t n_left_out; /* addresses, and frames of what is inlined */
     bool cut;
+    bool crashed; /* the innermost, which are dropped, were those of the crash handler */
 };
 
 /* What the stack is of. */
 enum tb_symbol_stack {
     TB_SYMBOL_STACK_REPORT, /* its innermost frames are those of the library that made the report */
-    TB_SYMBOL_STACK_CRASH   /* the same only when they end with a signal frame */
+    TB_SYMBOL_STACK_CRASH   /* the same only when they end with a signal frame, as where a thread
+                             * waits in the crash handler while another crash is written */
 };
 
 /* Before the address number at n_left_out others are missing. */

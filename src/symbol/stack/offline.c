@@ -217,6 +217,18 @@ static bool is_in_syscall(struct memory *m, uint64_t ip)
            memcmp(bytes, instruction, sizeof(bytes)) == 0;
 }
 
+/* Nothing tells whether the last frame, in a module without a file, is the outermost. */
+static const struct tb_symbol_module *lost_in(struct tb_symbol_modules *modules,
+                                              const struct tb_symbol_stack_found *found)
+{
+    if (found->n == 0 || found->n == TB_SYMBOL_THREAD_FRAMES)
+        return NULL;
+    const struct tb_symbol_raw *last = &found->frames[found->n - 1];
+    const struct tb_symbol_module *module =
+        tb_symbol_modules_find(modules, last->ip - (last->is_exact ? 0 : 1));
+    return module && !module->image ? module : NULL;
+}
+
 void tb_symbol_offline_thread(struct tb_symbol_modules *modules, const struct tb_crash *crash,
                               const struct tb_crash_thread *thread, struct tb_symbol_rows *rows,
                               struct tb_symbol_stack_found *out)
@@ -231,6 +243,8 @@ void tb_symbol_offline_thread(struct tb_symbol_modules *modules, const struct tb
     out->by_process = false;
     (void)walk(&m, thread->regs, TB_SYMBOL_THREAD_FRAMES, out);
     out->cut |= !m.stack || m.stack_len == 0;
+    out->lost_in = m.stack ? lost_in(modules, out) : NULL;
+    out->cut |= out->lost_in != NULL;
     if (out->n > 0 && is_in_syscall(&m, out->frames[0].ip))
         out->frames[0].is_exact = false;
 }

@@ -17,8 +17,9 @@ struct tb_symbol_stack_found {
     struct tb_symbol_raw frames[TB_SYMBOL_RAW_MAX]; /* innermost first */
     size_t n;
     bool cut;
-    struct tb_symbol_gap gap; /* at 0: none */
-    bool by_process;          /* the list that the crash handler made, not our own */
+    const struct tb_symbol_module *lost_in; /* of a thread: the walk ended for want of its file */
+    struct tb_symbol_gap gap;               /* at 0: none */
+    bool by_process;                        /* the list that the crash handler made, not our own */
 };
 
 /* Rows that were made before: the threads of a process stand in the same functions. Zeroed memory
@@ -37,7 +38,8 @@ struct tb_symbol_rows {
 void tb_symbol_offline_unwind(struct tb_symbol_modules *modules, const struct tb_crash *crash,
                               struct tb_symbol_stack_found *out);
 /* Walks the stack of another thread, at most TB_SYMBOL_THREAD_FRAMES. Where only a part of the
- * stack was copied it ends with that part, and is cut. */
+ * stack was copied it ends with that part, and is cut; so it is where it ends in a module whose
+ * file cannot be used. */
 void tb_symbol_offline_thread(struct tb_symbol_modules *modules, const struct tb_crash *crash,
                               const struct tb_crash_thread *thread, struct tb_symbol_rows *rows,
                               struct tb_symbol_stack_found *out);

@@ -54,8 +54,12 @@ static int add_thread(struct tb_symbol_threads *threads, size_t i,
         if (!frames)
             return -ENOMEM;
         memcpy(frames, found->frames, found->n * sizeof(*frames));
-        threads->groups[threads->n++] = (struct tb_symbol_group){
-            .frames = frames, .n = found->n, .cut = found->cut, .number = g, .hash = hash};
+        threads->groups[threads->n++] = (struct tb_symbol_group){.frames = frames,
+                                                                 .n = found->n,
+                                                                 .cut = found->cut,
+                                                                 .lost_in = found->lost_in,
+                                                                 .number = g,
+                                                                 .hash = hash};
     }
     threads->groups[g].n_threads++;
     threads->of[i] = g;

@@ -14,7 +14,8 @@
 struct tb_symbol_group {
     struct tb_symbol_raw *frames; /* innermost first; owned */
     size_t n;
-    bool cut; /* there was more of the stack */
+    bool cut;                               /* there was more of the stack */
+    const struct tb_symbol_module *lost_in; /* whose file is missed for that; or NULL */
     size_t n_threads;
     size_t number; /* as of[] has it */
     uint64_t hash;

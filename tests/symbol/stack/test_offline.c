@@ -114,6 +114,27 @@ static void fault_in_handler(void)
     sink = 3;
 }
 
+__attribute__((noinline)) static void wait_for_claim(void)
+{
+    FAULT;
+    sink = 5;
+}
+
+static void tb_crash_handle(int signo)
+{
+    (void)signo;
+    wait_for_claim();
+    sink = 6;
+}
+
+static void fault_in_crash_handler(void)
+{
+    struct sigaction action = {.sa_handler = tb_crash_handle};
+    sigaction(SIGUSR1, &action, NULL);
+    raise(SIGUSR1);
+    sink = 7;
+}
+
 static void ruin_bp(void)
 {
     __asm__ volatile("movq $0x41414141, %%rbp\n\tmovl $1, 0" ::: "memory");
@@ -213,6 +234,35 @@ static void signal_handler_returns_through_a_frame_of_the_library(void **state)
         cJSON_Delete(answer);
         crash.stack_len = 0; /* and by the list that the process made */
     }
+    tb_crash_done(&crash);
+}
+
+static void thread_in_the_crash_handler_crashed_too(void **state)
+{
+    struct tb_crash crash;
+    (void)state;
+    die(fault_in_crash_handler, &crash);
+    struct tb_crash_thread thread = {.tid = 7,
+                                     .stack_address = crash.stack_address,
+                                     .stack = crash.stack,
+                                     .stack_len = crash.stack_len};
+    memcpy(thread.regs, crash.fixed.regs, sizeof(thread.regs));
+    crash.threads = &thread;
+    crash.n_threads = 1;
+    cJSON *answer = ask_crash(&crash);
+    const cJSON *group = cJSON_GetArrayItem(cJSON_GetObjectItem(answer, "threads"), 0);
+    assert_true(cJSON_IsTrue(cJSON_GetObjectItem(group, "crashed")));
+    assert_null(cJSON_GetObjectItem(group, "waits_in"));
+    assert_true(n_frames_of(group) > 2);
+    for (int i = 0; i < n_frames_of(group); i++) {
+        const char *method = text_of(frame_at(group, i), "method");
+        assert_string_not_equal(method, "wait_for_claim");
+        assert_string_not_equal(method, "tb_crash_handle");
+        assert_string_not_equal(method, "__restore_rt");
+    }
+    cJSON_Delete(answer);
+    crash.threads = NULL;
+    crash.n_threads = 0;
     tb_crash_done(&crash);
 }
 
@@ -379,6 +429,7 @@ int main(void)
         cmocka_unit_test(offline_frames_equal_those_found_in_the_process),
         cmocka_unit_test(crash_is_named_down_to_the_faulting_line),
         cmocka_unit_test(signal_handler_returns_through_a_frame_of_the_library),
+        cmocka_unit_test(thread_in_the_crash_handler_crashed_too),
         cmocka_unit_test(call_of_null_has_a_frame_of_its_own_and_its_caller),
         cmocka_unit_test(list_of_the_process_is_taken_when_there_is_no_stack),
         cmocka_unit_test(list_of_the_process_is_taken_when_the_program_was_replaced),

@@ -118,6 +118,31 @@ static void a_thread_without_a_stack_still_has_its_place(void **state)
     cJSON_Delete(answer);
 }
 
+static void a_stack_that_ends_where_the_program_was_replaced_is_cut_and_says_why(void **state)
+{
+    (void)state;
+    struct tb_crash_thread thread = captured[SPINNER];
+    struct tb_crash crash = crash_with(&thread, 1);
+    struct tb_module *program = process.modules;
+    while (!(program->flags & TB_MODULE_MAIN))
+        program++;
+    thread.stack_len = 8; /* nothing is found by scan */
+    for (int is_replaced = 0; is_replaced < 2; is_replaced++) {
+        cJSON *answer = ask_crash(&crash);
+        const cJSON *group = group_with(answer, thread.tid);
+        assert_int_equal(n_frames_of(group), 1);
+        assert_int_equal(is_set(group, "cut"), is_replaced);
+        if (is_replaced)
+            assert_non_null(strstr(text_of(group, "cut_note"), "is not the one that ran"));
+        else
+            assert_null(cJSON_GetObjectItem(group, "cut_note"));
+        cJSON_Delete(answer);
+        if (program->build_id_len == 0)
+            program->build_id_len = 20; /* a linker that gives none */
+        program->build_id[0] ^= 1;
+    }
+}
+
 static void without_time_threads_are_counted_and_nothing_else(void **state)
 {
     (void)state;
@@ -143,6 +168,7 @@ int main(void)
         cmocka_unit_test(a_thread_that_runs_is_named_where_it_is),
         cmocka_unit_test(a_stack_that_was_cut_ends_there_and_says_so),
         cmocka_unit_test(a_thread_without_a_stack_still_has_its_place),
+        cmocka_unit_test(a_stack_that_ends_where_the_program_was_replaced_is_cut_and_says_why),
         cmocka_unit_test(without_time_threads_are_counted_and_nothing_else),
     };
     return cmocka_run_group_tests(tests, capture_all, tear_down);
