@@ -381,7 +381,7 @@ static const struct mode modes[] = {
          SAYS("single step, the trap flag is set", "SIGTRAP in single_step"), AT(single_step),
          .signal = SIGTRAP),
     MODE("hlt", "privileged instruction",
-         SAYS("^privileged instruction: hlt$", "SIGSEGV in run_hlt"), AT(run_hlt),
+         SAYS("^privileged instruction: hlt$", "privileged instruction in run_hlt"), AT(run_hlt),
          .signal = SIGSEGV),
     MODE("int-n", "software interrupt that is not allowed",
          SAYS("software interrupt that programs may not raise: int 0x", "SIGSEGV in run_int_n"),

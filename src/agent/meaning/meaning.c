@@ -138,6 +138,8 @@ static int say_what(const struct tb_why *why, struct tb_say *say)
         tb_say(say, "%s from another process", signal);
     } else if (tb_why_is_from_thread(why)) {
         tb_say(say, "%s from another thread", signal);
+    } else if (crash->fixed.code == SI_TIMER) {
+        tb_say(say, "%s from a timer", signal);
     } else if (crash->fixed.signo == SIGABRT && caller != NULL) {
         tb_say(say, "%s", caller->title);
     } else if (tb_why_syscall(crash, &call)) {

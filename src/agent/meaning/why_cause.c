@@ -125,10 +125,10 @@ void tb_why_cause(const struct tb_why *why, char out[TB_CAUSE_BYTES])
         tb_say(&say, "sent");
     else if (tb_why_is_from_thread(why))
         tb_say(&say, "sent by a thread");
-    else if (crash->fixed.signo == SIGABRT && caller != NULL)
-        tb_say(&say, "%s", caller->title);
     else if (crash->fixed.code == SI_TIMER)
         tb_say(&say, "timer");
+    else if (crash->fixed.signo == SIGABRT && caller != NULL)
+        tb_say(&say, "%s", caller->title);
     else if (gone != NULL && !tb_crash_is_sent(&crash->fixed))
         say_unloaded(gone, &say);
     else if (tb_why_is_raised(why))

@@ -124,6 +124,22 @@ static void say_through(const struct tb_insn *insn, const uint64_t *regs, struct
     tb_why_say_registers(insn, regs, say);
 }
 
+/* The one register of the operand is 0: the address is a field of a NULL pointer, however far. */
+static int say_far_field(const struct tb_why *why, const char *verb, struct tb_say *say)
+{
+    enum { FARTHEST = 1 << 30 };
+    const uint64_t *regs = why->crash->fixed.regs;
+    struct tb_insn insn;
+    if (!find_operand(why->crash, &insn) || insn.index != TB_INSN_NO_REG || regs[insn.base] != 0 ||
+        insn.offset > FARTHEST || insn.offset < -FARTHEST)
+        return 0;
+    tb_say(say, "%s at 0x%llx: like a field at offset %s0x%llx of the NULL pointer in %s", verb,
+           (unsigned long long)why->crash->fixed.fault_address, insn.offset < 0 ? "-" : "",
+           insn.offset < 0 ? -(unsigned long long)insn.offset : (unsigned long long)insn.offset,
+           tb_register_name((size_t)insn.base));
+    return 1;
+}
+
 static void say_near_null(const struct tb_why *why, const char *verb, struct tb_say *say)
 {
     const uint64_t *regs = why->crash->fixed.regs;
@@ -200,6 +216,8 @@ static void say_unmapped(const struct tb_why *why, const char *verb, struct tb_s
     unsigned long long address = crash->fixed.fault_address;
     const struct tb_crash_unloaded *gone = tb_why_unloaded(why, address);
     struct tb_insn insn;
+    if (say_far_field(why, verb, say))
+        return;
     if (is_of_kernel(address))
         tb_say(say, "%s of an address of the kernel, 0x%llx", verb, address);
     else

@@ -84,6 +84,27 @@ static int say_operand(const struct tb_crash *crash, const struct tb_insn *insn,
     return 1;
 }
 
+/* The pointer itself is read well, or that were the fault. */
+static int say_pointer(const struct tb_insn *insn, const uint64_t *regs, struct tb_say *say)
+{
+    if (!insn->has_memory)
+        return 0;
+    tb_say(say, "indirect %s through ", insn->kind == TB_INSN_CALL ? "call" : "jump");
+    if (insn->is_relative) {
+        tb_say(say, "a pointer at a fixed place");
+    } else {
+        tb_say(say, "the pointer at [");
+        tb_why_say_operand(insn, say);
+        tb_say(say, "]");
+    }
+    if (!insn->is_relative && insn->base != TB_INSN_NO_REG) {
+        tb_say(say, " with ");
+        tb_why_say_registers(insn, regs, say);
+    }
+    tb_say(say, ": it looks like a non-canonical address");
+    return 1;
+}
+
 static int say_instruction(const struct tb_insn *insn, struct tb_say *say)
 {
     if (insn->kind == TB_INSN_PRIVILEGED)
@@ -107,7 +128,8 @@ void tb_why_say_general(const struct tb_why *why, struct tb_say *say)
         if (insn.kind == TB_INSN_RETURN)
             is_said = say_return(crash, say);
         else if (insn.kind == TB_INSN_CALL || insn.kind == TB_INSN_JUMP)
-            is_said = say_branch(crash, &insn, say) || say_operand(crash, &insn, say);
+            is_said = say_branch(crash, &insn, say) || say_operand(crash, &insn, say) ||
+                      say_pointer(&insn, crash->fixed.regs, say);
         else
             is_said = say_instruction(&insn, say) || say_operand(crash, &insn, say);
     }

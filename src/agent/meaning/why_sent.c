@@ -61,13 +61,25 @@ static int is_own_tgkill(const struct tb_crash *crash)
            fixed->regs[TB_RSI] == fixed->tid && fixed->regs[TB_RDX] == (uint64_t)fixed->signo;
 }
 
+/* Does the thread come back from rt_sigprocmask, or a call like it? Then the signal had waited. */
+static int is_unblocking(const struct tb_crash *crash)
+{
+    enum { HOW_MOST = 2, MASK_BYTES = 8 };
+    size_t len = 0;
+    const uint64_t *regs = crash->fixed.regs;
+    const uint8_t *code = tb_why_code(crash, -2, &len);
+    return len >= 2 && code[0] == 0x0f && code[1] == 0x05 && regs[TB_RDI] <= HOW_MOST &&
+           regs[TB_R10] == MASK_BYTES;
+}
+
 int tb_why_is_from_thread(const struct tb_why *why)
 {
     size_t len = 0;
     const struct tb_crash_fixed *fixed = &why->crash->fixed;
     return fixed->code == SI_TKILL && fixed->sender_pid == fixed->pid && sender_of(why) == NULL &&
            why->stack != NULL && why->stack->n > 0 && why->stack->names[0][0] != '\0' &&
-           tb_why_code(why->crash, -2, &len) != NULL && !is_own_tgkill(why->crash);
+           tb_why_code(why->crash, -2, &len) != NULL && !is_own_tgkill(why->crash) &&
+           !is_unblocking(why->crash);
 }
 
 int tb_why_is_raised(const struct tb_why *why)

@@ -49,6 +49,13 @@ static const struct {
       .sender = TEST_PID,
       .functions = "pause wait",
       .code_bytes = {0x0f, 0x05, 0x90}}},
+    {"raised", /* it was blocked */
+     {.signo = SIGSEGV,
+      .code = SI_TKILL,
+      .sender = TEST_PID,
+      .functions = "pthread_sigmask wait",
+      .regs = {[TB_RDI] = 2, [TB_R10] = 8},
+      .code_bytes = {0x0f, 0x05, 0x90}}},
     {"timer", {.signo = SIGSEGV, .code = SI_TIMER}},
     /* who called abort() */
     {"std::terminate", {ABORT, .functions = "raise abort !std::terminate f"}},

@@ -45,7 +45,7 @@ static const struct death deaths[] = {
     {NULL, "SIGSEGV raised by the thread itself (tgkill)", SENT(SIGSEGV, SI_TKILL, TEST_PID),
      .regs = {[TB_RDI] = TEST_PID, [TB_RSI] = TEST_TID, [TB_RDX] = SIGSEGV},
      .code_bytes = {0x0f, 0x05, 0x90}},
-    {"SIGSEGV in queue_push", "SIGSEGV sent by a timer of the process (timer_create)",
+    {"SIGSEGV from a timer in queue_push", "SIGSEGV sent by a timer of the process (timer_create)",
      SENT(SIGSEGV, SI_TIMER, 3)},
     {NULL, "SIGSEGV sent by the process itself or the kernel (code -7)", SENT(SIGSEGV, -7, 0)},
     {"pure virtual call in queue_push", "a pure virtual function was called",
