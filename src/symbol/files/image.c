@@ -30,20 +30,10 @@ fail:
     return err;
 }
 
-static void close_dwarf(struct tb_symbol_image *image)
-{
-    tb_symbol_dwarf_done(&image->dwarf);
-    if (image->alternate)
-        image->alternate->n_users--;
-    image->alternate = NULL;
-    image->has_dwarf_read = false;
-}
-
 void tb_symbol_image_close(struct tb_symbol_image *image)
 {
     if (!image)
         return;
-    close_dwarf(image);
     for (size_t i = 0; i < TB_SYMBOL_N_TABLES; i++)
         tb_symbol_table_done(&image->tables[i].table);
     tb_symbol_mini_done(&image->mini);
@@ -89,22 +79,6 @@ const struct tb_symbol_table *tb_symbol_image_table(struct tb_symbol_image *imag
         read_table(image, kind, table);
     }
     return table->n > 0 ? table : NULL;
-}
-
-struct tb_symbol_dwarf *tb_symbol_image_dwarf(struct tb_symbol_image *image,
-                                              struct tb_symbol_image *alternate)
-{
-    if (image->has_dwarf_read && image->alternate != alternate)
-        close_dwarf(image);
-    if (!image->has_dwarf_read) {
-        image->has_dwarf_read = true;
-        image->alternate = alternate;
-        if (alternate)
-            alternate->n_users++;
-        (void)tb_symbol_dwarf_open(image->elf.elf, alternate ? alternate->elf.elf : NULL,
-                                   &image->dwarf);
-    }
-    return image->dwarf.dwarf ? &image->dwarf : NULL;
 }
 
 /* CRC-32 of IEEE 802.3, which .gnu_debuglink uses (GDB manual, "Separate Debug Files"). */

@@ -11,10 +11,10 @@
 #include <stdint.h>
 #include <sys/stat.h>
 
-#include "symbol/dwarf/dwarf.h"
 #include "symbol/files/elf.h"
 #include "symbol/files/mini.h"
 #include "symbol/files/table.h"
+#include "symbol/index/index.h"
 
 enum tb_symbol_table_kind {
     TB_SYMBOL_SYMTAB,
@@ -45,9 +45,6 @@ struct tb_symbol_image {
         struct tb_symbol_table table;
     } tables[TB_SYMBOL_N_TABLES];
     struct tb_symbol_mini mini; /* inflated when its table is first asked for */
-    bool has_dwarf_read;
-    struct tb_symbol_dwarf dwarf;
-    struct tb_symbol_image *alternate; /* that dwarf was read with; counts as one of its users */
     bool has_crc;
     uint32_t crc;
 };
@@ -63,11 +60,6 @@ bool tb_symbol_image_is(const struct tb_symbol_image *image, const char *path,
 /* The names of a table, or NULL when the file has none. */
 const struct tb_symbol_table *tb_symbol_image_table(struct tb_symbol_image *image,
                                                     enum tb_symbol_table_kind kind);
-/* The DWARF data, or NULL when the file has none that can be used. alternate is the file that dwz
- * made where image needs one (alternate.h) and it is there, else NULL: when that has changed since
- * the last time the data are read anew. */
-struct tb_symbol_dwarf *tb_symbol_image_dwarf(struct tb_symbol_image *image,
-                                              struct tb_symbol_image *alternate);
 /* CRC-32 of the whole file, as .gnu_debuglink has it. */
 uint32_t tb_symbol_image_crc(struct tb_symbol_image *image);
 

@@ -132,19 +132,15 @@ static size_t find_indexed(const struct tb_symbol_module *module, uint64_t addre
     return tb_symbol_index_find(module->index, address, places);
 }
 
-static size_t find_in_file(const struct tb_symbol_modules *modules, struct tb_symbol_module *module,
-                           uint64_t address, struct tb_symbol_place *places, const char **symbol)
+static void find_in_file(const struct tb_symbol_modules *modules, struct tb_symbol_module *module,
+                         uint64_t address, const char **symbol)
 {
     if (!module->uses_table)
-        return 0;
+        return;
     tb_symbol_module_load_table(modules, module);
     const struct tb_symbol_entry *entry =
         module->table ? tb_symbol_table_find(module->table, address) : NULL;
     *symbol = entry ? entry->name : NULL;
-    if (!module->uses_dwarf)
-        return 0;
-    tb_symbol_module_load_dwarf(modules, module);
-    return module->dwarf ? tb_symbol_dwarf_find(module->dwarf, address, places) : 0;
 }
 
 /* mov $__NR_rt_sigreturn, %rax or %eax; syscall */
@@ -180,8 +176,10 @@ int tb_symbol_frames_add(struct tb_symbol_modules *modules, const struct tb_symb
     if (module) {
         uint64_t address = pc - module->info->bias;
         tb_symbol_module_load_index(modules, module);
-        n = module->index ? find_indexed(module, address, places, &symbol)
-                          : find_in_file(modules, module, address, places, &symbol);
+        if (module->index)
+            n = find_indexed(module, address, places, &symbol);
+        else
+            find_in_file(modules, module, address, &symbol);
     }
     if (raw->is_return && !symbol) /* the C library exports no name for it */
         symbol = "__restore_rt";

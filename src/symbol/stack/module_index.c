@@ -249,6 +249,7 @@ static void go_without(struct tb_symbol_module *module, int err)
         {-ECHILD, false, "the debug data are damaged"},
         {-ETIMEDOUT, true, "debug data took longer than 5 s"},
         {-EAGAIN, true, "there was no time left for its debug data"},
+        {-EFBIG, true, "debug data over 1 GiB are not read"},
         {-ENOSPC, true, "the index of its debug data would be larger than 256 MiB"},
     };
     if (err == -ENOENT) {
@@ -307,7 +308,7 @@ static void build_and_use(struct tb_symbol_modules *modules, struct tb_symbol_mo
 {
     struct tb_symbol_indexed made;
     if (is_too_large(parts)) {
-        module->uses_table = module->uses_dwarf = true;
+        go_without(module, -EFBIG);
         return;
     }
     int err = build(modules, parts, &made);
@@ -400,7 +401,7 @@ static void load_of_gone(struct tb_symbol_modules *modules, struct tb_symbol_mod
                                 .module = module->debug,
                                 .alternate = alternate_of(modules, module, module->debug, NULL)};
     build_and_use(modules, module, &parts);
-    module->uses_table = module->uses_dwarf = false; /* which are the file's */
+    module->uses_table = false; /* which is the file's */
 }
 
 void tb_symbol_module_load_index(struct tb_symbol_modules *modules, struct tb_symbol_module *module)

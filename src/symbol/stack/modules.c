@@ -158,36 +158,6 @@ bool tb_symbol_module_is_partial(const struct tb_symbol_module *module)
     return is_wounded(used) || is_wounded(module->alternate);
 }
 
-void tb_symbol_module_found_debug(struct tb_symbol_module *module)
-{
-    module->note = NULL;
-    module->missing_len = 0;
-}
-
-static struct tb_symbol_dwarf *dwarf_of(const struct tb_symbol_modules *modules,
-                                        struct tb_symbol_module *module,
-                                        struct tb_symbol_image *image)
-{
-    return tb_symbol_image_dwarf(image, tb_symbol_module_alternate(modules, module, image));
-}
-
-void tb_symbol_module_load_dwarf(const struct tb_symbol_modules *modules,
-                                 struct tb_symbol_module *module)
-{
-    if (module->has_dwarf || !module->image)
-        return;
-    module->has_dwarf = true;
-    module->dwarf = dwarf_of(modules, module, module->image);
-    if (!module->dwarf && tb_symbol_module_debug(modules, module))
-        module->dwarf = dwarf_of(modules, module, module->debug);
-    if (!module->dwarf) {
-        tb_symbol_module_note_no_debug(module);
-        return;
-    }
-    module->status = TB_SYMBOLS_DEBUG;
-    tb_symbol_module_found_debug(module);
-}
-
 struct timespec tb_symbol_module_built(const struct tb_symbol_modules *modules,
                                        const struct tb_symbol_module *module)
 {

@@ -36,14 +36,11 @@ struct tb_symbol_module {
     const char *note;                    /* what stood in the way, a sentence; or NULL */
     bool has_index;                      /* looked for, as below */
     bool uses_table;                     /* without an index: names from the file's table */
-    bool uses_dwarf; /* without an index: and from its debug data, which are too large */
     bool has_table;
-    bool has_dwarf;
     bool has_debug;
     struct tb_symbol_image *debug;       /* the separate debug file, where one was needed */
     struct tb_symbol_image *alternate;   /* the file that dwz made beside it, if it is there */
     const struct tb_symbol_table *table; /* NULL: none */
-    struct tb_symbol_dwarf *dwarf;       /* NULL: none */
     uint8_t missing[TB_BUILD_ID_BYTES];  /* build id of the file dwz made, which is not there */
     uint32_t missing_len;                /* 0: none is missing */
 };
@@ -77,12 +74,8 @@ struct tb_symbol_image *tb_symbol_module_alternate(const struct tb_symbol_module
 void tb_symbol_module_note_no_debug(struct tb_symbol_module *module);
 /* Of one that gave debug data: is the file that has them damaged? */
 bool tb_symbol_module_is_partial(const struct tb_symbol_module *module);
-/* There are debug data: what stood in the way of some file's does not matter. */
-void tb_symbol_module_found_debug(struct tb_symbol_module *module);
 /* Makes the names of a module ready that module_index.h has no index of. */
 void tb_symbol_module_load_table(const struct tb_symbol_modules *modules,
-                                 struct tb_symbol_module *module);
-void tb_symbol_module_load_dwarf(const struct tb_symbol_modules *modules,
                                  struct tb_symbol_module *module);
 /* When the file was made: of one that is gone its debug file, else no later than the process. {0}:
  * not known. */

@@ -25,15 +25,12 @@ static void all_is_there_and_stays_where_it_is(void **state)
     (void)state;
     const struct tb_symbol_table *symtab = tb_symbol_image_table(image, TB_SYMBOL_SYMTAB);
     const struct tb_symbol_table *dynsym = tb_symbol_image_table(image, TB_SYMBOL_DYNSYM);
-    struct tb_symbol_dwarf *dwarf = tb_symbol_image_dwarf(image, NULL);
     assert_non_null(symtab);
     assert_non_null(dynsym);
     assert_true(symtab->n > dynsym->n);
-    assert_non_null(dwarf);
     size_t n = symtab->n;
     assert_ptr_equal(tb_symbol_image_table(image, TB_SYMBOL_SYMTAB), symtab);
     assert_int_equal(symtab->n, n); /* not read twice */
-    assert_ptr_equal(tb_symbol_image_dwarf(image, NULL), dwarf);
     tb_symbol_image_close(image);
 }
 
@@ -45,7 +42,6 @@ static void stripped_file_has_exported_names_alone(void **state)
     struct tb_symbol_image *image = open_image(stripped);
     assert_null(tb_symbol_image_table(image, TB_SYMBOL_SYMTAB));
     assert_non_null(tb_symbol_image_table(image, TB_SYMBOL_DYNSYM));
-    assert_null(tb_symbol_image_dwarf(image, NULL));
     tb_symbol_image_close(image);
 }
 

@@ -3,7 +3,7 @@
 #ifndef TB_TESTS_SYMBOL_BUILT_H
 #define TB_TESTS_SYMBOL_BUILT_H
 
-#include "symbol/dwarf/dwarf.h"
+#include "lookup/dwarf.h"
 #include "symbol/files/elf.h"
 #include "symbol/index/build.h"
 

@@ -313,7 +313,7 @@ static void child_that_crashes_costs_the_names_of_one_module(void **state)
     tb_symbol_module_load_index(&modules, module);
     shared->crashes = false;
     assert_null(module->index);
-    assert_false(module->uses_table || module->uses_dwarf);
+    assert_false(module->uses_table);
     assert_string_equal(module->note, "the debug data are damaged");
     for (size_t i = 0; i < s.process.n_modules; i++) {
         struct tb_symbol_module *other = tb_symbol_modules_find(&modules, s.modules[i].lo);
@@ -329,6 +329,50 @@ static void child_that_crashes_costs_the_names_of_one_module(void **state)
     assert_string_equal(text_of(first, "note"), "the debug data are damaged");
     cJSON_Delete(answer);
     assert_int_equal(shared->n_builds, n);
+}
+
+/* As compressed sections may say: .debug_info has bytes when it is inflated. */
+static void claim_debug_bytes(const char *path, uint64_t bytes)
+{
+    struct tb_symbol_elf elf;
+    size_t len;
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    assert_true(fd >= 0);
+    assert_int_equal(tb_symbol_elf_open(dup(fd), &elf), 0);
+    const uint8_t *section = tb_symbol_elf_section(elf.elf, ".debug_info", &len);
+    assert_non_null(section);
+    const Elf64_Chdr *how = (const void *)section;
+    assert_int_equal(how->ch_type, ELFCOMPRESS_ZLIB);
+    off_t at = section - elf.bytes + (off_t)offsetof(Elf64_Chdr, ch_size);
+    assert_int_equal(pwrite(fd, &bytes, sizeof(bytes), at), sizeof(bytes));
+    tb_symbol_elf_done(&elf);
+    close(fd);
+}
+
+static void debug_data_over_1_gib_are_not_read(void **state)
+{
+    struct subject s;
+    struct tb_symbol_modules modules;
+    char path[512];
+    char probe[512];
+    (void)state;
+    RUN(c_compiler(), "-c", PROBE_C, "-o", in_folder(probe, "probe.o"));
+    RUN(c_compiler(), "-g", "-gz=zlib", "-O2", CHAIN_C, probe, "-o", in_folder(path, "large"));
+    claim_debug_bytes(path, (UINT64_C(1) << 30) + 1);
+    run_subject(path, &s);
+    assert_int_equal(tb_symbol_modules_init(&cache, &config, &s.process, &modules), 0);
+    struct tb_symbol_module *module = tb_symbol_modules_find(&modules, s.addresses[0]);
+    tb_symbol_module_load_index(&modules, module);
+    assert_int_equal(shared->n_builds, 0); /* no child either */
+    assert_null(module->index);
+    tb_symbol_modules_done(&modules);
+    cJSON *answer = ask_kept(&s);
+    assert_string_equal(text_of(frame_at(answer, 0), "method"), "exported_function");
+    assert_null(cJSON_GetObjectItem(frame_at(answer, 0), "lineno"));
+    assert_string_equal(symbols_of(answer, "large"), "symtab");
+    const cJSON *first = cJSON_GetArrayItem(cJSON_GetObjectItem(answer, "modules"), 0);
+    assert_string_equal(text_of(first, "note"), "debug data over 1 GiB are not read");
+    cJSON_Delete(answer);
 }
 
 static void without_time_names_come_from_the_table(void **state)
@@ -365,6 +409,7 @@ int main(void)
         INDEX_TEST(file_that_became_public_is_built_anew_and_for_all),
         INDEX_TEST(file_of_root_that_others_may_write_is_not_kept),
         INDEX_TEST(child_that_crashes_costs_the_names_of_one_module),
+        INDEX_TEST(debug_data_over_1_gib_are_not_read),
         INDEX_TEST(without_time_names_come_from_the_table),
     };
     return cmocka_run_group_tests(tests, share_counts, NULL);

@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "symbol/dwarf/scopes.h"
+#include "lookup/scopes.h"
 #include "symbol/index/index.h"
 
 struct tb_symbol_unit {

@@ -1,5 +1,5 @@
 /* dwarf.c - see dwarf.h. */
-#include "symbol/dwarf/dwarf.h"
+#include "lookup/dwarf.h"
 
 #include <dwarf.h>
 #include <elfutils/libdwelf.h>

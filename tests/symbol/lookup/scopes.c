@@ -1,5 +1,5 @@
 /* scopes.c - see scopes.h. */
-#include "symbol/dwarf/scopes.h"
+#include "lookup/scopes.h"
 
 #include <dwarf.h>
 #include <errno.h>

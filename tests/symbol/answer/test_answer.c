@@ -1,4 +1,4 @@
-/* test_dwarf.c - names, files, lines and inlined frames of programs that are compiled here. */
+/* test_answer.c - names, files, lines and inlined frames of programs that are compiled here. */
 #include "support.h"
 
 #include "base/buf.h"
