@@ -6,6 +6,8 @@
 
 #include "base/library.h"
 
+enum { TERMINATE_FRAMES = 24 };
+
 bool tb_fold_is_package(const char *file, const char *root)
 {
     size_t len = strlen(root);
@@ -71,9 +73,30 @@ static bool is_of_runtime(const struct tb_fold_frame *frame)
                                     : strcmp(frame->method, "<unknown>") == 0;
 }
 
+static bool is_abort(const char *method)
+{
+    static const char internal[] = "__GI_";
+    if (strncmp(method, internal, strlen(internal)) == 0)
+        method += strlen(internal);
+    return strcmp(method, "abort") == 0 || strcmp(method, "raise") == 0;
+}
+
+/* The frame that std::terminate returns to, if the process was aborted inside of it: its handlers
+ * say how a program ends, and not why. Else 0. */
+static size_t behind_terminate(const struct tb_fold_frame *frames, size_t n)
+{
+    bool has_abort = false;
+    for (size_t i = 0; i + 1 < n && i < TERMINATE_FRAMES; i++) {
+        has_abort = has_abort || (frames[i].is_library && is_abort(frames[i].method));
+        if (has_abort && frames[i].is_library && strcmp(frames[i].method, "std::terminate") == 0)
+            return i + 1;
+    }
+    return 0;
+}
+
 size_t tb_fold_blamed(const struct tb_fold_frame *frames, size_t n)
 {
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = behind_terminate(frames, n); i < n; i++) {
         if (!frames[i].is_library)
             return i;
     }

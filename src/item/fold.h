@@ -40,8 +40,8 @@ bool tb_fold_is_package(const char *file, const char *root);
 struct tb_fold tb_fold_at(const struct tb_fold_frame *frames, size_t n, size_t i, size_t blamed);
 /* The same, recursion alone: for frames inside of a run. */
 struct tb_fold tb_fold_cycle(const struct tb_fold_frame *frames, size_t n, size_t i);
-/* The innermost frame of the program's own; else the innermost that is not of the run-time system;
- * else 0. */
+/* The innermost frame of the program's own, but for a handler of std::terminate that aborts; else
+ * the innermost that is not of the run-time system; else 0. */
 size_t tb_fold_blamed(const struct tb_fold_frame *frames, size_t n);
 /* "libc, libevent": the libraries of n frames, each once, in order. Returns out. */
 const char *tb_fold_names(const struct tb_fold_frame *frames, size_t n,

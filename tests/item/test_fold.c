@@ -140,6 +140,22 @@ the_innermost_own_frame_is_blamed_then_one_that_is_not_the_run_time_system_s(voi
     assert_int_equal(tb_fold_blamed(frames, n), 1);
 }
 
+static void a_handler_of_terminate_that_aborts_is_not_blamed(void **state)
+{
+    size_t n = make("ccaLCbm");
+    (void)state;
+    assert_int_equal(tb_fold_blamed(frames, n), 2);
+    frames[1].method = "__GI_abort";
+    frames[4].method = "std::terminate";
+    assert_int_equal(tb_fold_blamed(frames, n), 5);
+    frames[1].method = "strlen"; /* the fault is its own */
+    assert_int_equal(tb_fold_blamed(frames, n), 2);
+    n = make("caC");
+    frames[0].method = "abort";
+    frames[2].method = "std::terminate"; /* nothing is known of who called it */
+    assert_int_equal(tb_fold_blamed(frames, n), 1);
+}
+
 static void each_library_of_a_run_is_named_once(void **state)
 {
     static const char *const modules[] = {"libc.so.6",   "libevent-2.1.so.7", "libc.so.6", "",
@@ -192,6 +208,7 @@ int main(void)
         cmocka_unit_test(a_cycle_that_is_too_long_is_shown_whole),
         cmocka_unit_test(
             the_innermost_own_frame_is_blamed_then_one_that_is_not_the_run_time_system_s),
+        cmocka_unit_test(a_handler_of_terminate_that_aborts_is_not_blamed),
         cmocka_unit_test(each_library_of_a_run_is_named_once),
         cmocka_unit_test(long_names_are_cut_not_run_over),
         cmocka_unit_test(packages_below_the_root_count_by_what_follows_it),

@@ -23,7 +23,6 @@ static const char *const noise_names[] = {"abort",
                                           "assert_fail",
                                           "assert_fail_base",
                                           "assert_perror_fail",
-                                          "assert",
                                           "malloc",
                                           "calloc",
                                           "realloc",
@@ -47,16 +46,15 @@ static const char *const noise_names[] = {"abort",
                                           "start_thread",
                                           "clone",
                                           "clone3",
-                                          "start",
                                           "restore_rt",
                                           "kernel_rt_sigreturn",
-                                          "terminate",
-                                          "rethrow",
-                                          "throw",
-                                          "unexpected",
                                           "rust_start_panic",
                                           "rust_begin_unwind",
                                           "rust_panic"};
+
+/* The same, of names that begin with an underscore: "_start". */
+static const char *const noise_reserved[] = {"assert",  "start",     "throw",
+                                             "rethrow", "terminate", "unexpected"};
 
 /* Beginnings of names, as they are. */
 static const char *const noise_starts[] = {
@@ -86,8 +84,12 @@ int tb_group_is_noise(const char *method, int has_line)
             return 1;
     if (has_line && !is_for_runtime_only(method))
         return 0;
+    int is_reserved = method[0] == '_';
     while (*method == '_')
         method++;
+    for (size_t i = 0; is_reserved && i < N(noise_reserved); i++)
+        if (strcmp(method, noise_reserved[i]) == 0)
+            return 1;
     for (size_t i = 0; i < N(noise_names); i++)
         if (strcmp(method, noise_names[i]) == 0)
             return 1;
