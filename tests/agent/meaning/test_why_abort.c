@@ -190,6 +190,8 @@ static void a_text_counts_only_where_who_says_it_is_on_the_stack(void **state)
          1},
         {"raise handler raise abort __assert_fail push", SI_TKILL, TEST_PID, 1}, /* sent on */
         {"raise abort - free push", SI_TKILL, TEST_PID, 1},
+        {"- raise abort - push", SI_TKILL, TEST_PID, 1}, /* a C library without debug data */
+        {"- raise abort push main", SI_TKILL, TEST_PID, 0},
         {"- - - -", SI_TKILL, TEST_PID, 1},
         {"", SI_TKILL, TEST_PID, 1},
         {"raise abort __assert_fail push", SI_USER, 0, 1}, /* no room for who sent it */
