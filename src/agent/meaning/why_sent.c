@@ -72,14 +72,27 @@ static int is_unblocking(const struct tb_crash *crash)
            regs[TB_R10] == MASK_BYTES;
 }
 
+/* Or from a call that sends a signal to its process: kill, rt_sigqueueinfo, rt_tgsigqueueinfo. */
+static int is_own_kill(const struct tb_crash *crash)
+{
+    size_t len = 0;
+    const struct tb_crash_fixed *fixed = &crash->fixed;
+    const uint8_t *code = tb_why_code(crash, -2, &len);
+    uint64_t signo = (uint64_t)fixed->signo;
+    return fixed->code != SI_TKILL && len >= 2 && code[0] == 0x0f && code[1] == 0x05 &&
+           (fixed->regs[TB_RSI] == signo || fixed->regs[TB_RDX] == signo);
+}
+
 int tb_why_is_from_thread(const struct tb_why *why)
 {
     size_t len = 0;
-    const struct tb_crash_fixed *fixed = &why->crash->fixed;
-    return fixed->code == SI_TKILL && fixed->sender_pid == fixed->pid && sender_of(why) == NULL &&
-           why->stack != NULL && why->stack->n > 0 && why->stack->names[0][0] != '\0' &&
-           tb_why_code(why->crash, -2, &len) != NULL && !is_own_tgkill(why->crash) &&
-           !is_unblocking(why->crash);
+    const struct tb_crash *crash = why->crash;
+    const struct tb_crash_fixed *fixed = &crash->fixed;
+    if (!tb_crash_has_sender(fixed) || fixed->sender_pid != fixed->pid || sender_of(why) != NULL)
+        return 0;
+    return why->stack != NULL && why->stack->n > 0 && why->stack->names[0][0] != '\0' &&
+           tb_why_code(crash, -2, &len) != NULL && !is_own_tgkill(crash) && !is_own_kill(crash) &&
+           !is_unblocking(crash);
 }
 
 int tb_why_is_raised(const struct tb_why *why)

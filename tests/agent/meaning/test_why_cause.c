@@ -49,6 +49,21 @@ static const struct {
       .sender = TEST_PID,
       .functions = "pause wait",
       .code_bytes = {0x0f, 0x05, 0x90}}},
+    {"sent by a thread", /* kill() of the process goes to the first thread */
+     {.signo = SIGSEGV,
+      .code = SI_USER,
+      .sender = TEST_PID,
+      .functions = "pause wait",
+      .code_bytes = {0x0f, 0x05, 0x90}}},
+    {"raised", /* without a name */
+     {.signo = SIGSEGV,
+      .code = SI_USER,
+      .sender = TEST_PID,
+      .functions = "die main",
+      .regs = {[TB_RDI] = TEST_PID, [TB_RSI] = SIGSEGV},
+      .code_bytes = {0x0f, 0x05, 0x90}}},
+    {"raised", /* nothing tells */
+     {.signo = SIGSEGV, .code = SI_USER, .sender = TEST_PID, .functions = "pause wait"}},
     {"raised", /* it was blocked */
      {.signo = SIGSEGV,
       .code = SI_TKILL,
