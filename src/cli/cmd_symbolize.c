@@ -19,7 +19,8 @@ const char tb_symbolize_help[] =
     "  FILE                a file of the spool: the crashes and reports in it, with their stacks;\n"
     "                      --all: also those of all threads\n"
     "  FILE                any other: text, in which MODULE+0xOFFSET, MODULE(+0xOFFSET) and\n"
-    "                      MODULE(FUNCTION+0xOFFSET) are replaced; - is the standard input\n"
+    "                      MODULE(FUNCTION+0xOFFSET) are replaced, and MODULE +0xOFFSET, as\n"
+    "                      towbar itself prints it; - is the standard input\n"
     "\n"
     "  Offsets in a text are return addresses, as backtrace_symbols writes them.\n"
     "  Exit codes: 0 something was named, 1 nothing was, 2 wrong use.\n";
@@ -227,10 +228,20 @@ static int symbolize_exe(struct tb_symbolize *s)
 
 /* ---- which of them ---- */
 
+static bool is_address_alone(const char *word)
+{
+    const char *digits = "0123456789abcdefABCDEF";
+    return (strncmp(word, "0x", 2) == 0 || strncmp(word, "0X", 2) == 0) && word[2] != '\0' &&
+           word[2 + strspn(word + 2, digits)] == '\0' && access(word, F_OK) != 0;
+}
+
 static int check_use(const struct tb_cli *cli)
 {
     uint64_t address;
-    if (cli->exe == NULL && cli->n_words > 1)
+    if (cli->exe == NULL && cli->n_words == 1 && is_address_alone(cli->words[0]))
+        fprintf(stderr, "towbar: %s is an address: say of which file with --exe FILE\n",
+                cli->words[0]);
+    else if (cli->exe == NULL && cli->n_words > 1)
         fprintf(stderr, "towbar: one FILE at a time; addresses want --exe FILE\n");
     else if (cli->exe != NULL && cli->all)
         fprintf(stderr, "towbar: --all is for a file of the spool\n");

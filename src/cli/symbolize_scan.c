@@ -27,17 +27,17 @@ static size_t read_digits(const char *text, uint64_t *out)
     return n <= DIGITS_MAX ? n : 0;
 }
 
-/* What stands before the plus sign: a module, or one with an open bracket and perhaps a function.
- */
+/* What stands before the plus sign: a module, perhaps with a blank behind it, or one with an open
+ * bracket and perhaps a function. */
 static bool read_before(const char *text, size_t start, size_t plus, struct tb_symbolize_spot *spot)
 {
-    size_t from = plus;
-    size_t end = plus;
+    size_t end = plus > start && text[plus - 1] == ' ' ? plus - 1 : plus;
+    size_t from = end;
     while (from > start && !is_border(text[from - 1]))
         from--;
     spot->function = from;
     spot->function_len = 0;
-    if (from > start && text[from - 1] == '(') {
+    if (end == plus && from > start && text[from - 1] == '(') {
         spot->function_len = plus - from;
         end = from - 1;
         for (from = end; from > start && !is_border(text[from - 1]);)

@@ -1,5 +1,5 @@
 /* symbolize_scan.h - finds what may be an address of a module in a text: MODULE+0xOFFSET,
- * MODULE(+0xOFFSET), MODULE(FUNCTION+0xOFFSET). Pure. */
+ * MODULE +0xOFFSET, MODULE(+0xOFFSET), MODULE(FUNCTION+0xOFFSET). Pure. */
 #ifndef TB_CLI_SYMBOLIZE_SCAN_H
 #define TB_CLI_SYMBOLIZE_SCAN_H
 

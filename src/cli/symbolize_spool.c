@@ -201,6 +201,12 @@ static int one(struct tb_look *look, struct tb_peek_file *file, void *arg)
 {
     char name[TB_SPOOL_TEXT];
     struct walk *w = arg;
+    char beside[TB_SPOOL_NAME];
+    if (file->is_more && tb_spool_name_beside(file->name, "slot", beside) == 0) {
+        fprintf(stderr, "towbar: %s has the other threads of a crash, which is in %s\n",
+                tb_spool_escape(file->name, name), beside);
+        return TB_EXIT_WRONG;
+    }
     int err = tb_peek_walk(look->peek, file, each_part, w);
     forget_process(w);
     if (err < 0)

@@ -127,29 +127,53 @@ static int do_line(struct tb_symbolize *s, const char *text, unsigned long numbe
     return n_named;
 }
 
+/* A line, or a part of one: as much as there is room for, and up to a NUL, which ends it without
+ * being in it. Returns how it ended: '\n', '\0', 1 for want of room, or EOF. */
+static int read_piece(FILE *stream, char text[LINE_BYTES])
+{
+    size_t len = 0;
+    int c = 1;
+    while (len + 1 < LINE_BYTES && (c = getc(stream)) != EOF && c != '\0') {
+        text[len++] = (char)c;
+        if (c == '\n')
+            break;
+    }
+    text[len] = '\0';
+    return c == '\n' || c == '\0' || c == EOF ? c : 1;
+}
+
+/* Returns how many places were named, or -1. */
+static int do_stream(struct tb_symbolize *s, FILE *stream, char text[LINE_BYTES])
+{
+    unsigned long number = 1;
+    int n_named = 0;
+    for (int end = 0; end != EOF;) {
+        end = read_piece(stream, text);
+        int n = do_line(s, text, number);
+        if (n < 0)
+            return -1;
+        n_named += n;
+        number += end == '\n';
+        if (end == '\0' && !s->cli->json)
+            putchar('\0');
+        if (stream == stdin)
+            fflush(stdout);
+    }
+    return n_named;
+}
+
 int tb_symbolize_text(struct tb_symbolize *s, const char *path)
 {
     char *text = malloc(LINE_BYTES);
     bool is_stdin = strcmp(path, "-") == 0;
     FILE *stream = is_stdin ? stdin : fopen(path, "re");
-    unsigned long number = 0;
-    int n_named = 0;
-    int code = TB_EXIT_WELL;
     if (stream == NULL || text == NULL) {
         fprintf(stderr, "towbar: %s: %s\n", path, strerror(errno));
         free(text);
         return TB_EXIT_WRONG;
     }
-    /* A longer line is taken in pieces. */
-    while (code == TB_EXIT_WELL && fgets(text, LINE_BYTES, stream) != NULL) {
-        int n = do_line(s, text, ++number);
-        if (n < 0)
-            code = TB_EXIT_WRONG;
-        else
-            n_named += n;
-        if (is_stdin)
-            fflush(stdout);
-    }
+    int n_named = do_stream(s, stream, text);
+    int code = n_named > 0 ? TB_EXIT_WELL : TB_EXIT_WRONG;
     if (ferror(stream)) {
         fprintf(stderr, "towbar: %s: %s\n", path, strerror(errno));
         code = TB_EXIT_WRONG;
@@ -157,5 +181,5 @@ int tb_symbolize_text(struct tb_symbolize *s, const char *path)
     if (!is_stdin)
         fclose(stream);
     free(text);
-    return code == TB_EXIT_WELL && n_named == 0 ? TB_EXIT_WRONG : code;
+    return code;
 }

@@ -63,6 +63,19 @@ static void make_crash(const struct run *run, uint32_t n, char name[TB_SPOOL_NAM
     tb_fd_close(&dirfd);
 }
 
+static void symbolize_of_the_file_beside_a_slot_points_to_it(void **state)
+{
+    struct run *run = *state;
+    char name[TB_SPOOL_NAME];
+    char more[TB_SPOOL_NAME];
+    make_crash(run, 3, name);
+    assert_int_equal(tb_spool_name_beside(name, "more", more), 0);
+    assert_int_equal(run_here(run, "symbolize", more), 1);
+    run_has(run->err, more);
+    run_has(run->err, "has the other threads of a crash, which is in ");
+    run_has(run->err, name);
+}
+
 static void an_exception_is_shown_with_its_crash(void **state)
 {
     struct run *run = *state;
@@ -224,6 +237,7 @@ int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, run_setup, run_teardown)
     const struct CMUnitTest tests[] = {
+        CASE(symbolize_of_the_file_beside_a_slot_points_to_it),
         CASE(an_exception_is_shown_with_its_crash),
         CASE(threads_are_shown_with_their_crash_and_counted),
         CASE(damaged_threads_are_said_and_their_crash_is_fine),

@@ -39,6 +39,8 @@ static void forms_of_backtraces_are_found(void **state)
         {"in(x+0xAb)", "in|x|ab|in(x+0xAb);"},
         {"libstdc++.so.6(_Z3foov+0x10)", "libstdc++.so.6|_Z3foov|10|libstdc++.so.6(_Z3foov+0x10);"},
         {"[x+0x1]", "x||1|x+0x1;"},
+        {"#1  f  prog +0x14a0", "prog||14a0|prog +0x14a0;"}, /* as towbar item has it */
+        {"a+0x1 +0x2 b +0x3", "a||1|a+0x1;b||3|b +0x3;"},
     };
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
@@ -47,12 +49,22 @@ static void forms_of_backtraces_are_found(void **state)
 
 static void all_else_is_left_alone(void **state)
 {
-    static const char *const texts[] = {
-        "",          "+0x",      "+0x10",
-        "(+0x10)",   "a+0x",     "a+0xg",
-        "a+10",      "a(+0x10",  "in (x+0x10)",
-        "a(b+0x10]", "a+0x10zz", "a+0x1234567890abc", /* more than 48 bits */
-        "1+0x10+0x", "+0x+0x+0x"};
+    static const char *const texts[] = {"",
+                                        "+0x",
+                                        "+0x10",
+                                        "(+0x10)",
+                                        "a  +0x1",
+                                        "(a) +0x1",
+                                        "a+0x",
+                                        "a+0xg",
+                                        "a+10",
+                                        "a(+0x10",
+                                        "in (x+0x10)",
+                                        "a(b+0x10]",
+                                        "a+0x10zz",
+                                        "a+0x1234567890abc", /* more than 48 bits */
+                                        "1+0x10+0x",
+                                        "+0x+0x+0x"};
     (void)state;
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
         assert_string_equal(scan_all(texts[i]), "");

@@ -78,6 +78,15 @@ class SymbolizeTest(towbar.Case):
         self.assertEqual([place["line"] for place in places], [1, 2, 2])
         self.assertEqual([place["frames"][0]["method"] for place in places], ["push"] * 3)
 
+    def test_text_with_blanks_and_with_a_nul(self):
+        push = hex(self.address_of("push") + 1)
+        text = f"a\0b job +{push}\0\n\0c"
+        done = self.symbolize("-", input=text, cwd=self.folder)
+        self.assertRegex(done.stdout, r"\Aa\0b job: push at \S+job\.c:\d+\0\n\0c\Z")
+        self.assertEqual(json.loads(
+            self.symbolize("--json", "-", input=f"\0\njob +{push}", cwd=self.folder).stdout
+        )["line"], 2)  # fmt: skip
+
     def test_files_of_the_spool(self):
         self.run_program(self.job, "both", check=-signal.SIGSEGV)
         texts = []
@@ -110,6 +119,7 @@ class SymbolizeTest(towbar.Case):
         self.assertIn("No such file", self.symbolize("--exe", "/nothing", "1", check=1).stderr)
         self.assertIn("no ELF file", self.symbolize("--exe", "/etc/passwd", "1", check=1).stderr)
         self.symbolize("-", input="nothing here\n", check=1)
+        self.assertIn("--exe FILE", self.symbolize("0x1500", check=2).stderr)
         self.run_program(self.job, "crash", check=-signal.SIGSEGV)
         self.assertIn("there is no 'nothere'", self.symbolize("nothere", check=1).stderr)
 
