@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/json.h"
@@ -11,7 +13,14 @@
 #include "cli/show.h"
 #include "cli/verb.h"
 
-enum { ITEMS_MAX = 100, LINE_BYTES = 16 << 10 };
+enum {
+    ITEMS_MAX = 100,
+    LINE_BYTES = 64 << 10,
+    TITLE_BYTES = 1024,
+    TITLE_LEAST = 30,
+    ITEM_COLUMNS = 54,        /* of a line, beside the title */
+    OCCURRENCE_COLUMNS = 102, /* the same */
+};
 
 static int64_t now_ms(void)
 {
@@ -44,7 +53,34 @@ static int done(struct tb_store *store, int err)
     return err < 0 ? TB_EXIT_WRONG : TB_EXIT_WELL;
 }
 
+/* Room for a title: what a terminal has left in a line; in a pipe all of it. */
+static size_t title_cap(int other_columns)
+{
+    struct winsize size;
+    if (!isatty(STDOUT_FILENO) || ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0)
+        return TITLE_BYTES;
+    int left = size.ws_col - other_columns;
+    return (size_t)(left < TITLE_LEAST    ? TITLE_LEAST
+                    : left >= TITLE_BYTES ? TITLE_BYTES - 1
+                                          : left) +
+           1;
+}
+
 /* ---- items ---- */
+
+static void write_item(struct tb_json *j, const struct tb_item_row *item)
+{
+    tb_json_kint(j, "number", item->number);
+    tb_json_kstr(j, "title", item->title);
+    tb_json_kstr(j, "level", item->level);
+    tb_json_kstr(j, "environment", item->environment);
+    tb_json_kstr(j, "service", item->service);
+    tb_json_kstr(j, "status", item->status);
+    tb_json_kint(j, "first", item->first_ms / 1000);
+    tb_json_kint(j, "last", item->last_ms / 1000);
+    tb_json_kint(j, "total", item->total);
+    tb_json_kstr(j, "fingerprint", item->fingerprint);
+}
 
 static int item_json(void *arg, const struct tb_item_row *item)
 {
@@ -53,16 +89,7 @@ static int item_json(void *arg, const struct tb_item_row *item)
     (void)arg;
     tb_json_init(&j, line, sizeof(line));
     tb_json_object(&j);
-    tb_json_kint(&j, "number", item->number);
-    tb_json_kstr(&j, "title", item->title);
-    tb_json_kstr(&j, "level", item->level);
-    tb_json_kstr(&j, "environment", item->environment);
-    tb_json_kstr(&j, "service", item->service);
-    tb_json_kstr(&j, "status", item->status);
-    tb_json_kint(&j, "first", item->first_ms / 1000);
-    tb_json_kint(&j, "last", item->last_ms / 1000);
-    tb_json_kint(&j, "total", item->total);
-    tb_json_kstr(&j, "fingerprint", item->fingerprint);
+    write_item(&j, item);
     tb_json_end(&j);
     if (tb_json_finish(&j) < 0)
         return -EMSGSIZE;
@@ -73,22 +100,83 @@ static int item_json(void *arg, const struct tb_item_row *item)
 struct list {
     int64_t now_ms;
     int64_t n;
+    size_t title_cap;
+    uint64_t *titles; /* hashes, in order; owned */
+    size_t n_titles, cap_titles;
 };
+
+/* FNV-1a */
+static uint64_t hash_of(const char *text)
+{
+    uint64_t hash = 0xcbf29ce484222325;
+    for (; *text != '\0'; text++)
+        hash = (hash ^ (unsigned char)*text) * 0x100000001b3;
+    return hash;
+}
+
+/* Without memory titles are only not told apart. */
+static int item_title(void *arg, const struct tb_item_row *item)
+{
+    struct list *list = arg;
+    if (list->n_titles == list->cap_titles) {
+        size_t cap = list->cap_titles > 0 ? list->cap_titles * 2 : ITEMS_MAX;
+        uint64_t *more = realloc(list->titles, cap * sizeof(*more));
+        if (more == NULL)
+            return 0;
+        list->titles = more;
+        list->cap_titles = cap;
+    }
+    list->titles[list->n_titles++] = hash_of(item->title);
+    return 0;
+}
+
+static int by_value(const void *a, const void *b)
+{
+    uint64_t left = *(const uint64_t *)a;
+    uint64_t right = *(const uint64_t *)b;
+    return left < right ? -1 : left > right;
+}
+
+static int has_twin(const struct list *list, const char *title)
+{
+    uint64_t hash = hash_of(title);
+    const uint64_t *found = list->n_titles > 1 ? bsearch(&hash, list->titles, list->n_titles,
+                                                         sizeof(*list->titles), by_value)
+                                               : NULL;
+    return found != NULL && ((found > list->titles && found[-1] == hash) ||
+                             (found + 1 < list->titles + list->n_titles && found[1] == hash));
+}
+
+/* The title, and the caller of its function where another in the list has the same: "SIGSEGV in
+ * pop < users". */
+static const char *title_of(const struct list *list, const struct tb_item_row *item,
+                            char out[TITLE_BYTES])
+{
+    char clean[TITLE_BYTES];
+    char text[TITLE_BYTES * 2];
+    cJSON *inputs = has_twin(list, item->title) ? cJSON_Parse(item->group_inputs) : NULL;
+    const char *caller = cJSON_GetStringValue(
+        cJSON_GetArrayItem(cJSON_GetObjectItemCaseSensitive(inputs, "functions"), 1));
+    snprintf(text, sizeof(text), "%s%s%s", tb_print_clean(item->title, clean, sizeof(clean)),
+             caller != NULL ? " < " : "", caller != NULL ? caller : "");
+    cJSON_Delete(inputs);
+    return tb_print_clean(text, out, list->title_cap);
+}
 
 static int item_line(void *arg, const struct tb_item_row *item)
 {
     struct list *list = arg;
-    char title[53];
+    char title[TITLE_BYTES];
     char level[9];
     char service[15];
     char age[TB_AGE_TEXT];
+    int width = list->title_cap < TITLE_BYTES ? (int)list->title_cap - 1 : 52;
     if (list->n++ == 0)
-        printf("%s%6s  %-8s  %-52s  %-14s %7s  %s%s\n", tb_ink(TB_INK_DIM), "item", "level",
+        printf("%s%6s  %-8s  %-*s  %-14s %7s  %s%s\n", tb_ink(TB_INK_DIM), "item", "level", width,
                "title", "service", "count", "last", tb_ink(TB_INK_NONE));
     tb_print_clean(item->level, level, sizeof(level));
-    printf("%6" PRId64 "  %s%-8s%s  %-52s  %-14s %7" PRId64 "  %s\n", item->number,
-           tb_ink(tb_ink_of(level)), level, tb_ink(TB_INK_NONE),
-           tb_print_clean(item->title, title, sizeof(title)),
+    printf("%6" PRId64 "  %s%-8s%s  %-*s  %-14s %7" PRId64 "  %s\n", item->number,
+           tb_ink(tb_ink_of(level)), level, tb_ink(TB_INK_NONE), width, title_of(list, item, title),
            tb_print_clean(item->service, service, sizeof(service)), item->total,
            tb_print_age(list->now_ms, item->last_ms, age));
     return 0;
@@ -97,16 +185,23 @@ static int item_line(void *arg, const struct tb_item_row *item)
 int tb_cmd_items(struct tb_cli *cli)
 {
     struct tb_store *store = NULL;
-    struct list list = {.now_ms = now_ms()};
+    struct list list = {.now_ms = now_ms(), .title_cap = title_cap(ITEM_COLUMNS)};
     int code;
+    int err = 0;
     if (open_store(cli, &store, &code))
         return code;
     size_t max = cli->max > 0 ? (size_t)cli->max : ITEMS_MAX;
-    int err = tb_store_items(store, max, cli->json ? item_json : item_line, &list);
+    if (!cli->json)
+        err = tb_store_items(store, max, item_title, &list);
+    if (list.n_titles > 1)
+        qsort(list.titles, list.n_titles, sizeof(*list.titles), by_value);
+    if (err >= 0)
+        err = tb_store_items(store, max, cli->json ? item_json : item_line, &list);
     if (err >= 0 && !cli->json && list.n == 0)
         tb_show_empty(cli, NULL);
     else if (err >= 0 && !cli->json && list.n == (int64_t)max)
         printf("The latest %zu; --max N shows more.\n", max);
+    free(list.titles);
     return done(store, err);
 }
 
@@ -127,6 +222,47 @@ static int item_newest(void *arg, const struct tb_occurrence_row *occurrence)
     return 0;
 }
 
+/* The latest occurrence, as the member of the item's object. */
+static int latest_json(void *arg, const struct tb_occurrence_row *occurrence)
+{
+    struct tb_json *j = arg;
+    cJSON *data = cJSON_ParseWithLength(occurrence->data, occurrence->data_len);
+    tb_json_key(j, "latest");
+    tb_json_object(j);
+    tb_json_kstr(j, "uuid", occurrence->uuid);
+    tb_json_kopt(j, "meaning", tb_print_meaning(data));
+    tb_json_kint(j, "occurred_at", (int64_t)(occurrence->occurred_ns / TB_NS_PER_S));
+    tb_json_end(j);
+    cJSON_Delete(data);
+    return 0;
+}
+
+static int item_full_json(struct one *one, const struct tb_item_row *item)
+{
+    char line[LINE_BYTES];
+    struct tb_json j;
+    struct tb_occurrence_filter newest = {.item = item->number, .newest_first = 1, .max = 1};
+    cJSON *inputs = cJSON_Parse(item->group_inputs);
+    char *group = cJSON_IsObject(inputs) ? cJSON_PrintUnformatted(inputs) : NULL;
+    tb_json_init(&j, line, sizeof(line));
+    tb_json_object(&j);
+    write_item(&j, item);
+    if (group != NULL) {
+        tb_json_key(&j, "group");
+        tb_json_raw(&j, group, strlen(group));
+    }
+    int err = tb_store_occurrences(one->store, &newest, latest_json, &j);
+    tb_json_end(&j);
+    cJSON_free(group);
+    cJSON_Delete(inputs);
+    if (err < 0)
+        return err;
+    if (tb_json_finish(&j) < 0)
+        return -EMSGSIZE;
+    puts(line);
+    return 0;
+}
+
 static int item_full(void *arg, const struct tb_item_row *item)
 {
     struct one *one = arg;
@@ -135,7 +271,7 @@ static int item_full(void *arg, const struct tb_item_row *item)
     struct tb_occurrence_filter newest = {.item = item->number, .newest_first = 1, .max = 1};
     one->n++;
     if (one->cli->json)
-        return one->err = item_json(NULL, item);
+        return one->err = item_full_json(one, item);
     tb_show_item(item, now_ms());
     one->err = tb_store_occurrences(one->store, &newest, item_newest, one);
     snprintf(verb, sizeof(verb), "item %" PRId64 " --all", item->number);
@@ -199,7 +335,7 @@ static int occurrence_line(void *arg, const struct tb_occurrence_row *occurrence
     struct list *list = arg;
     char stamp[TB_STAMP_TEXT];
     char level[16];
-    char title[72];
+    char title[TITLE_BYTES];
     char trace[TB_SHORT_ID_TEXT + 4];
     if (list->n++ == 0)
         printf("%s%-23s  %6s  %-8s  %-18s  %-36s  %s%s\n", tb_ink(TB_INK_DIM), "time", "item",
@@ -209,14 +345,14 @@ static int occurrence_line(void *arg, const struct tb_occurrence_row *occurrence
            tb_print_stamp((int64_t)(occurrence->occurred_ns / TB_NS_PER_MS), stamp),
            occurrence->item, tb_ink(tb_ink_of(level)), level, tb_ink(TB_INK_NONE),
            tb_print_short_id(occurrence->trace_id, trace), occurrence->uuid,
-           tb_print_clean(occurrence->title, title, sizeof(title)));
+           tb_print_clean(occurrence->title, title, list->title_cap));
     return 0;
 }
 
 int tb_cmd_occurrences(struct tb_cli *cli)
 {
     struct tb_store *store = NULL;
-    struct list list = {.now_ms = now_ms()};
+    struct list list = {.now_ms = now_ms(), .title_cap = title_cap(OCCURRENCE_COLUMNS)};
     char id[TB_SHOW_ID_TEXT];
     struct tb_occurrence_filter filter = {.item = cli->item, .newest_first = 1};
     int code;

@@ -112,6 +112,69 @@ static void items_as_json_have_every_field(void **state)
     cJSON_Delete(error);
 }
 
+static void an_item_as_json_says_why_it_is_one_and_what_came_last(void **state)
+{
+    struct run *run = *state;
+    run_fill(run);
+    assert_int_equal(run_here(run, "item", "1", "--json"), 0);
+    cJSON *item = json_line(run->out, 0);
+    assert_non_null(item);
+    assert_int_equal(number_of(item, "number"), 1);
+    const cJSON *group = cJSON_GetObjectItem(item, "group");
+    assert_string_equal(text_of(group, "by"), "functions");
+    assert_int_equal(cJSON_GetArraySize(cJSON_GetObjectItem(group, "functions")), 2);
+    const cJSON *latest = cJSON_GetObjectItem(item, "latest");
+    assert_string_equal(text_of(latest, "uuid"), CRASH_UUID);
+    assert_string_equal(text_of(latest, "meaning"), "near-NULL read at 0x18");
+    assert_int_equal(number_of(latest, "occurred_at"), 1790000001);
+    cJSON_Delete(item);
+}
+
+static void add_titled(const struct run *run, const char *uuid, const char *fingerprint,
+                       const char *title, const char *inputs)
+{
+    char why[TB_STORE_WHY] = "";
+    struct tb_store *store = NULL;
+    const struct tb_occurrence one = {.uuid = uuid,
+                                      .fingerprint = fingerprint,
+                                      .environment = "demo",
+                                      .service = "feedd",
+                                      .title = title,
+                                      .level = "error",
+                                      .framework = "",
+                                      .trace_id = "",
+                                      .xray_trace_id = "",
+                                      .span_id = "",
+                                      .group_inputs = inputs,
+                                      .occurred_ns = 1790000001000000000,
+                                      .received_ns = 1790000002000000000,
+                                      .data = "{}",
+                                      .data_len = 2,
+                                      .token = ""};
+    assert_int_equal(tb_store_open(run->state, TB_STORE_WRITE, &store, why), 0);
+    assert_int_equal(tb_store_add(store, &one, NULL, 0), 0);
+    tb_store_close(store);
+}
+
+static void titles_are_whole_in_a_pipe_and_equal_ones_have_a_caller(void **state)
+{
+    struct run *run = *state;
+    char title[200];
+    memset(title, 'x', sizeof(title) - 1);
+    title[sizeof(title) - 1] = '\0';
+    add_titled(run, CRASH_UUID, "a1", "SIGSEGV in pop", "{\"functions\":[\"pop\",\"users\"]}");
+    add_titled(run, ERROR_UUID_1, "a2", "SIGSEGV in pop",
+               "{\"functions\":[\"pop\",\"\\u001bposts\"]}");
+    add_titled(run, ERROR_UUID_2, "a3", title, "{\"functions\":[\"pop\",\"other\"]}");
+    assert_int_equal(run_here(run, "items"), 0);
+    run_has(run->out, "SIGSEGV in pop < users ");
+    run_has(run->out, "SIGSEGV in pop < ?posts ");
+    run_has(run->out, title);
+    run_has_not(run->out, "other");
+    assert_int_equal(run_here(run, "occurrences"), 0);
+    run_has(run->out, title);
+}
+
 static void an_item_shows_what_where_and_why(void **state)
 {
     struct run *run = *state;
@@ -247,6 +310,8 @@ int main(void)
         TEST(a_database_without_items_says_what_to_do),
         TEST(items_are_listed_the_latest_first),
         TEST(items_as_json_have_every_field),
+        TEST(an_item_as_json_says_why_it_is_one_and_what_came_last),
+        TEST(titles_are_whole_in_a_pipe_and_equal_ones_have_a_caller),
         TEST(an_item_shows_what_where_and_why),
         TEST(hostile_text_cannot_steer_the_terminal),
         TEST(an_item_that_is_not_there_is_said),
