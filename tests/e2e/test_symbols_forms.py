@@ -235,11 +235,11 @@ class FormsTest(symbols.Case):
     # ---- known limits ----
 
     def test_split_dwarf(self):
-        """Beside its .dwo file: functions and lines."""
+        """Beside its .dwo file: functions alone, as lines could be those of what is inlined."""
         program = self.queue("split", "-O2", "-gsplit-dwarf")
         data = self.read_one(program)
         self.assertIn(".dwo", self.module(data, "split")["note"])
-        self.assertTrue(data["body"]["trace"]["frames"][-1]["lineno"])
+        self.assertNotIn("lineno", data["body"]["trace"]["frames"][-1])
         own = ("compare", "sort_all", "run", "main")
         names = [f.function for f in debugger.of_item(data) if f.function in own]
         self.assertEqual(names, list(own))

@@ -42,7 +42,7 @@ int tb_symbol_walk_file(struct tb_symbol_walk *walk, uint64_t number, uint32_t *
     return 0;
 }
 
-static int add_unit(struct tb_symbol_walk *walk, Dwarf_Die *unit, bool has_entries)
+static int add_unit(struct tb_symbol_walk *walk, Dwarf_Die *unit)
 {
     Dwarf_Attribute attribute;
     int err = tb_symbol_walk_text(
@@ -56,8 +56,7 @@ static int add_unit(struct tb_symbol_walk *walk, Dwarf_Die *unit, bool has_entri
     if (!walk->file_numbers)
         return -ENOMEM;
     walk->dropped_end = 0;
-    if (has_entries)
-        err = tb_symbol_walk_entries(walk, unit);
+    err = tb_symbol_walk_entries(walk, unit);
     if (err == 0)
         err = tb_symbol_walk_rows(walk, unit);
     free(walk->file_numbers);
@@ -77,11 +76,13 @@ int tb_symbol_walk_all(struct tb_symbol_tables *tables, Dwarf *dwarf)
         more = dwarf_get_units(dwarf, unit, &unit, NULL, &type, &die, NULL);
         if (more != 0)
             break;
-        /* The entries of a split unit are in a file that is not looked for. */
+        /* The entries of a split unit are in a file that is not looked for. Without them its lines
+         * would be those of inlined functions under the name of another. clang may leave entries of
+         * functions here that have inlined ones. */
         if (type == DW_UT_skeleton)
             walk.partial = true;
-        if (type == DW_UT_compile || type == DW_UT_skeleton)
-            err = add_unit(&walk, &die, type == DW_UT_compile);
+        if (type == DW_UT_compile || (type == DW_UT_skeleton && dwarf_haschildren(&die) == 1))
+            err = add_unit(&walk, &die);
     }
     if (walk.partial || more <= 0)
         tables->flags |= TB_SYMBOL_INDEX_PARTIAL;

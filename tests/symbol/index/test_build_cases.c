@@ -240,7 +240,7 @@ static void calls_tell_which_function_they_call(void **state)
 }
 
 /* Their entries are in a file that nobody looks for. */
-static void split_units_have_their_lines_and_say_what_is_missing(void **state)
+static void split_units_have_no_lines_and_say_what_is_missing(void **state)
 {
     struct tb_symbol_place places[TB_SYMBOL_PLACES_MAX];
     struct built built;
@@ -252,11 +252,38 @@ static void split_units_have_their_lines_and_say_what_is_missing(void **state)
     RUN(c_compiler(), object, "-o", in_folder(path, "split"));
     assert_int_equal(build_index(path, NULL, NULL, &built), 0);
     assert_true(built.index.flags & TB_SYMBOL_INDEX_PARTIAL);
-    uint64_t address = address_of(&built.index, "last");
-    assert_int_equal(tb_symbol_index_find(&built.index, address, places), 1);
-    assert_null(places[0].function);
-    assert_non_null(strstr(places[0].file, "flat.c"));
-    assert_string_equal(tb_symbol_index_symbol(&built.index, address), "last");
+    assert_false(built.index.flags & TB_SYMBOL_INDEX_LINES);
+    uint64_t address = address_of(&built.index, "split");
+    for (uint64_t at = address; at < address + 16; at++) {
+        assert_int_equal(tb_symbol_index_find(&built.index, at, places), 0);
+        assert_string_equal(tb_symbol_index_symbol(&built.index, at), "split");
+    }
+    drop_index(&built);
+}
+
+/* clang can leave the entries that inlined calls need where they are looked for. */
+static void split_units_with_entries_of_their_own_are_paired_by_them(void **state)
+{
+    struct tb_symbol_place places[TB_SYMBOL_PLACES_MAX];
+    struct built built;
+    char path[512];
+    char object[512];
+    size_t n_chains = 0;
+    (void)state;
+    if (!is_installed("clang"))
+        skip();
+    RUN("clang", "-g", "-O2", "-gsplit-dwarf", "-fsplit-dwarf-inlining", "-c", FLAT_C, "-o",
+        in_folder(object, "inlining.o"));
+    RUN("clang", object, "-o", in_folder(path, "inlining"));
+    assert_int_equal(build_index(path, NULL, NULL, &built), 0);
+    assert_true(built.index.flags & TB_SYMBOL_INDEX_PARTIAL);
+    uint64_t address = address_of(&built.index, "split");
+    for (uint64_t at = address; at < address + 64; at++) {
+        size_t n = tb_symbol_index_find(&built.index, at, places);
+        n_chains += n == 3 && strcmp(places[0].function, "leaf") == 0 &&
+                    strcmp(places[2].function, "split") == 0;
+    }
+    assert_true(n_chains > 0);
     drop_index(&built);
 }
 
@@ -282,7 +309,8 @@ int main(void)
         cmocka_unit_test(data_that_dwz_moved_are_found_in_the_alternate_file),
         cmocka_unit_test(data_that_dwz_made_smaller_are_the_same),
         cmocka_unit_test(calls_tell_which_function_they_call),
-        cmocka_unit_test(split_units_have_their_lines_and_say_what_is_missing),
+        cmocka_unit_test(split_units_have_no_lines_and_say_what_is_missing),
+        cmocka_unit_test(split_units_with_entries_of_their_own_are_paired_by_them),
         cmocka_unit_test(file_without_a_name_gives_no_index),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
