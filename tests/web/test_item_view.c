@@ -80,6 +80,19 @@ static void frame_that_is_not_on_the_stack_says_why_it_is_shown(void **state)
     site_has(page, "0x20 in feedd \xc2\xb7 left by a tail call</p>");
 }
 
+static void frame_without_its_source_says_why(void **state)
+{
+    struct site *site = *state;
+    struct tb_occurrence one = site_occurrence(
+        "55555555-5555-4555-8555-555555555555",
+        "{\"body\":{\"trace\":{\"frames\":[{\"method\":\"f\",\"filename\":\"a.c\",\"lineno\":1,"
+        "\"code_note\":\"a.c is newer than <d>\",\"address\":\"0x10\",\"module\":\"d\"}],"
+        "\"exception\":{\"class\":\"SIGSEGV\"}}}}");
+    site_add(site, &one);
+    site_has(site_visit(site, "/items/1"),
+             "<p class=\"mute facts\">a.c is newer than &lt;d&gt;</p>");
+}
+
 static void what_stood_in_the_way_of_a_modules_symbols_is_said(void **state)
 {
     struct site *site = *state;
@@ -102,6 +115,7 @@ int main(void)
         CASE(notes_keep_their_level),
         CASE(frame_that_is_not_on_the_stack_says_why_it_is_shown),
         CASE(a_trace_without_frames_that_a_handler_saw_is_no_vanished_one),
+        CASE(frame_without_its_source_says_why),
         CASE(what_stood_in_the_way_of_a_modules_symbols_is_said),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
