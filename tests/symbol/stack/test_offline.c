@@ -247,6 +247,7 @@ static void thread_in_the_crash_handler_crashed_too(void **state)
                                      .stack = crash.stack,
                                      .stack_len = crash.stack_len};
     memcpy(thread.regs, crash.fixed.regs, sizeof(thread.regs));
+    struct tb_crash_thread *none = crash.threads;
     crash.threads = &thread;
     crash.n_threads = 1;
     cJSON *answer = ask_crash(&crash);
@@ -261,7 +262,7 @@ static void thread_in_the_crash_handler_crashed_too(void **state)
         assert_string_not_equal(method, "__restore_rt");
     }
     cJSON_Delete(answer);
-    crash.threads = NULL;
+    crash.threads = none;
     crash.n_threads = 0;
     tb_crash_done(&crash);
 }
