@@ -227,6 +227,7 @@ class SwappedTest(Pretending):
                         file.write("mine\n" * 10)
                     os.chmod(next_one, 0o644)
                     os.chown(next_one, NOBODY, NOBODY)
+                    os.utime(next_one, (1, 1))  # older than the program
                 else:
                     os.symlink(hidden, next_one)
                 os.rename(next_one, os.path.join(self.theirs, name))

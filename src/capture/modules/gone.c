@@ -79,14 +79,16 @@ static void note(const struct tb_gone *library)
 
 /* ---- what is gone ---- */
 
-/* Is it not in memory any more? What takes its place all the time is not known, and not told. */
-static int is_gone(const struct tb_gone *library)
+/* Is it not in memory any more? What takes its place all the time is not known, and not told. Of
+ * one whose end was seen (was_closed) the name is asked too: another build of it, or a stripped
+ * one, has its place, its size and often its link_map. */
+static int is_gone(const struct tb_gone *library, int was_closed)
 {
     struct tb_loaded loaded;
     struct tb_loaded_name name;
     if (tb_loader_find(library->module.lo, &loaded) != 0)
         return 1;
-    if (loaded.map == library->code.map && loaded.lo == library->module.lo &&
+    if (!was_closed && loaded.map == library->code.map && loaded.lo == library->module.lo &&
         loaded.eh_frame_hdr == library->module.eh_frame_hdr)
         return 0;
     int err = tb_loader_read(library->module.lo, &loaded, &name);
@@ -178,20 +180,20 @@ void tb_gone_note_module(const struct tb_module *module, const struct tb_code *c
         return;
     memcpy(library.path, module->path, len);
     library.path[len] = '\0';
-    if (is_gone(&library))
+    if (is_gone(&library, 0))
         note(&library);
 }
 
 int tb_gone_get(unsigned back, struct tb_gone *out)
 {
-    return get(back, out) == 0 && is_gone(out) ? 0 : -ENOENT;
+    return get(back, out) == 0 && is_gone(out, 1) ? 0 : -ENOENT;
 }
 
 int tb_gone_find(uint64_t address, struct tb_gone *out)
 {
     for (unsigned back = 0; back < TB_GONE_MAX; back++) {
         if (get(back, out) == 0 && address >= out->module.lo && address < out->module.hi &&
-            is_gone(out))
+            is_gone(out, 1))
             return 0;
     }
     return -ENOENT;
