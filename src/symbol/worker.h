@@ -14,7 +14,8 @@
  * exception_type is the type of an uncaught C++ exception, demangled.
  * frames are Rollbar frames, oldest first, with the private keys of docs/design.md ("Items"):
  * filename, lineno, method, code, context{pre,post}, code_note (why there is no code), address,
- * module, module_offset, build_id, inlined, trust, in_app. What is not known is left out, but filename and method are always there
+ * module, module_offset, build_id, inlined, trust, in_app. What is not known is left out, but
+ * filename and method are always there
  * ("<unknown>"); inlined is there when true, trust in the frames of a crash. modules are those that
  * a frame is in; where frames_omitted are left out of a deep stack they come after the first
  * frames_oldest; "unreadable" means that there is no file or that the reporter may not read it,
