@@ -101,12 +101,12 @@ void tb_type_name_short(char *type)
         "std::__1::basic_string<char, std::__1::char_traits<char>, std::__1::allocator<char>>",
         "std::basic_string<char, std::char_traits<char>, std::allocator<char> >"};
     static const char shorter[] = "std::string";
-    size_t len = strlen(shorter);
+    enum { LEN = sizeof(shorter) - 1 };
     for (size_t i = 0; i < sizeof(longer) / sizeof(longer[0]); i++) {
         for (char *at = strstr(type, longer[i]); at != NULL; at = strstr(at, longer[i])) {
             const char *rest = at + strlen(longer[i]);
-            memcpy(at, shorter, len);
-            memmove(at + len, rest, strlen(rest) + 1);
+            memcpy(at, shorter, LEN);
+            memmove(at + LEN, rest, strlen(rest) + 1);
         }
     }
 }

@@ -196,7 +196,8 @@ static void name_lambda(const struct tb_doc *item, const int *callers, size_t n,
 static int count_frames(const struct tb_doc *item, struct counted *list, char *through)
 {
     int *frames = calloc(TB_GROUP_FRAMES, sizeof(*frames));
-    list->names = calloc(2 * TB_GROUP_FRAMES, sizeof(*list->names)); /* some with a lambda */
+    list->names =
+        calloc((size_t)2 * TB_GROUP_FRAMES, sizeof(*list->names)); /* some with a lambda */
     if (frames == NULL || list->names == NULL) {
         free(frames);
         return -ENOMEM;

@@ -246,10 +246,10 @@ static const char *scope_start(const char *name, const char *end)
         int is_arrow = c == '>' && at - 1 > name && at[-2] == '-';
         if ((c == ')' || c == '>' || c == '}') && !is_arrow)
             depth++;
-        else if ((c == '(' || c == '<' || c == '{') && depth-- == 0)
+        else if (depth == 0 && strchr(" ,(<{", c) != NULL)
             break;
-        else if (depth == 0 && (c == ' ' || c == ','))
-            break;
+        else if (c == '(' || c == '<' || c == '{')
+            depth--;
         at--;
     }
     return at;

@@ -297,6 +297,7 @@ static int finish(const char *item, size_t len, struct tb_why *about, struct tb_
     tb_why_title(about, title);
     tb_why_meaning(about, meaning);
     tb_why_cause(about, cause);
+    about->culprit = NULL;
     err = add_string(doc, 0, "title", title);
     if (!err)
         err = add_string(doc, 0, "language", tb_native_language(about->process, doc));

@@ -123,7 +123,7 @@ static bool is_among(const char *const *names, size_t n, const char *name)
 size_t tb_symbol_index_begun(const struct tb_symbol_index *index, const char *from, const char *to,
                              struct tb_symbol_hop out[TB_SYMBOL_HOPS_MAX])
 {
-    const char *names[TB_SYMBOL_HOPS_MAX];
+    const char *names[TB_SYMBOL_HOPS_MAX] = {NULL};
     struct tb_symbol_hop hops[TB_SYMBOL_HOPS_MAX];
     size_t n = 0;
     while (n < TB_SYMBOL_HOPS_MAX && !is_among(names, n, from) && (!to || strcmp(from, to) != 0)) {

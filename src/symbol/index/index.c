@@ -146,7 +146,7 @@ static const uint8_t *row_of_file(const struct tb_symbol_index *index, const uin
     if (!row || node == 0 || word(row, 1) == 0 || word(row, 2) > 0)
         return row;
     for (size_t i = 0; i < ROWS_BACK_MAX && row > index->lines; i++) {
-        row -= TB_SYMBOL_LINE_WORDS * WORD_BYTES;
+        row -= (size_t)TB_SYMBOL_LINE_WORDS * WORD_BYTES;
         if (word(row, 2) > 0 && node_at(index, word(row, 0)) == node)
             return row;
     }
