@@ -53,7 +53,7 @@ class StacksTest(towbar.Case):
             r"#\d+ +parse_value .*\n.*\n  #\d+ +parse_list .*\n.*\n"
             rf"  >  × {DEPTH}: the 2 frames above, up to #\d+\n  #\d+ +parse_value .*\n.*\n  #\d+ +main ",
         )
-        self.assertRegex(text, r"With the frames that are folded: \S*towbar item 1 --all-frames")
+        self.assertRegex(text, r"With the frames that are folded: .*towbar'? item 1 --all-frames")
         whole = self.item("--all-frames")
         self.assertEqual(whole.count(" parse_list "), DEPTH)
         self.assertIn("qsort", whole)

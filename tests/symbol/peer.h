@@ -13,7 +13,8 @@ static inline void expect_peer_frame(FILE *said, const cJSON *frame)
     assert_non_null(fgets(function, sizeof(function), said));
     assert_non_null(fgets(place, sizeof(place), said));
     function[strcspn(function, "\n")] = '\0';
-    place[strcspn(place, " \n")] = '\0'; /* "(discriminator 2)" comes after it */
+    char *more = strstr(place, " (discriminator");
+    place[more ? (size_t)(more - place) : strcspn(place, "\n")] = '\0';
     char *colon = strrchr(place, ':');
     assert_non_null(colon);
     *colon = '\0';

@@ -87,7 +87,7 @@ static void program_binds_to_the_library_and_the_library_to_libc(void **state)
     if (TEST_SANITIZE[0]) /* its runtime may stand before us, and between */
         skip();
     snprintf(command, sizeof(command),
-             "TOWBAR_SPOOL=%s LD_DEBUG=bindings %s/tests/programs/goodbye _exit 2>&1 | "
+             "TOWBAR_SPOOL=%s LD_DEBUG=bindings '%s/tests/programs/goodbye' _exit 2>&1 | "
              "grep \"symbol \\`_exit'\"",
              rig->spool, TEST_BIN);
     assert_int_equal(rig_tool(rig, argv), 0);

@@ -306,7 +306,7 @@ static void libraries_may_go_and_come_in_all_threads_at_once(void **state)
     assert_non_null(mkdtemp(storm_folder));
     for (long i = 0; i < STORMERS; i++) {
         path_of_copy(i, path, sizeof(path));
-        snprintf(command, sizeof(command), "cp %s/tests/programs/plugin.so %s", TEST_BIN, path);
+        snprintf(command, sizeof(command), "cp '%s/tests/programs/plugin.so' %s", TEST_BIN, path);
         assert_int_equal(system(command), 0);
     }
     lookup_hook = give_way;
