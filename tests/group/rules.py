@@ -34,9 +34,48 @@ def is_of_lambda(name):
     return name.startswith(("std::", "__gnu_cxx::")) or start < name.find("::")
 
 
+def scope_of_lambda(name):
+    """The function whose lambda a name tells of, or "": it may be an argument of a template."""
+    mark = LAMBDA.search(name)
+    if not mark or not name[: mark.start()].endswith("::"):
+        return ""
+    end = start = mark.start() - 2
+    depth = 0
+    while start > 0:
+        c = name[start - 1]
+        if c in ")>}" and name[max(0, start - 2) : start] != "->":
+            depth += 1
+        elif depth == 0 and c in " ,(<{":
+            break
+        else:
+            depth -= c in "(<{"
+        start -= 1
+    scope = clean(re.sub(r"\(.*", "", name[start:end]))
+    return "" if scope.startswith("std::") else scope
+
+
+def is_lambda(name):
+    mark = LAMBDA.search(name)
+    before = name[: mark.start()].replace("->", "") if mark else ""
+    return name == "operator()" or (bool(mark) and before.count("<") <= before.count(">"))
+
+
+def lambda_of(scope):
+    return f"{scope}::{{lambda}}" if scope else "{lambda}"
+
+
+def scope_by_callers(frames):
+    """gcc's names do not say whose a lambda is; what the C++ library made for it does."""
+    for frame in frames:
+        scope = scope_of_lambda(frame["method"])
+        if scope or frame["in_app"]:
+            return scope
+    return ""
+
+
 def clean(name):
-    if LAMBDA.search(name) or name == "operator()":
-        return "{lambda}"
+    if is_lambda(name):
+        return lambda_of(scope_of_lambda(name))
     if "operator" not in name:
         depth, out = 0, ""
         for c in name:
@@ -61,20 +100,23 @@ def class_of(o):
 
 def counted(o, inlined=True, offset=True, lambdas=True):
     """The names that count, the innermost first."""
-    names, lambda_in = [], ""
-    for frame in newest_first(o):
+    names, lambda_in, scope = [], "", ""
+    frames = newest_first(o)
+    for i, frame in enumerate(frames):
         module, method = frame.get("module", ""), frame["method"]
         is_noise = method.startswith(NOISE_STARTS) or method.lstrip("_") in NOISE
         if module.startswith(NOISE_MODULES) or not frame["in_app"] or is_noise:
-            lambda_in = module if is_of_lambda(method) and lambdas else lambda_in
+            if is_of_lambda(method) and lambdas:
+                lambda_in, scope = module, scope_of_lambda(method) or scope
             continue
         if frame.get("inlined") and not inlined:
             continue
         if lambda_in and lambda_in == module:
-            names.append("{lambda}")
-        lambda_in = ""
+            names.append(lambda_of(scope))
+        lambda_in, scope = "", ""
         if method != "<unknown>":
-            names.append(clean(method))
+            name = clean(method)
+            names.append(name if name != "{lambda}" else lambda_of(scope_by_callers(frames[i + 1 :])))
         elif module:
             names.append(module + "+" + frame.get("module_offset", "") if offset else module)
     return names
@@ -111,7 +153,7 @@ def key(o, access=False, **knobs):
     facts = native(o)
     found = functions(o, **knobs) or tuple(frame.get("module") for frame in newest_first(o)[:1])
     more = (facts.get("access"), int(facts.get("address", "0"), 16) < 65536) if access else ()
-    return (class_of(o), found, facts.get("format"), assertion(o), more)
+    return (class_of(o), facts.get("cause"), found, facts.get("format"), assertion(o), more)
 
 
 def all_frames(o):
