@@ -5,18 +5,14 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/path.h"
+
 #define N(table) (sizeof(table) / sizeof((table)[0]))
 
 /* with is not empty: most differ in their first letter. */
 static bool begins(const char *text, const char *with)
 {
     return text[0] == with[0] && strncmp(text, with, strlen(with)) == 0;
-}
-
-static const char *base_name(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return slash ? slash + 1 : path;
 }
 
 /* ---- modules ---- */
@@ -48,7 +44,7 @@ bool tb_library_is_runtime(const char *module)
 {
     static const char *const beginnings[] = {"ld-linux", "ld-musl-",   "ld.so",      "ld-2",
                                              "[vdso]",   "[vsyscall]", "linux-vdso", "linux-gate"};
-    const char *name = base_name(module);
+    const char *name = tb_path_base(module);
     if (begins(name, "lib"))
         return is_runtime_stem(name + strlen("lib"));
     for (size_t i = 0; i < N(beginnings); i++) {
@@ -193,7 +189,7 @@ static const char *header_name(const char *file)
         return "libstdc++";
     return begins(file, "/usr/include/") || begins(file, "/usr/local/include/") ||
                    begins(file, "/usr/lib/gcc/")
-               ? base_name(file)
+               ? tb_path_base(file)
                : NULL;
 }
 
@@ -206,7 +202,7 @@ const char *tb_library_name(const char *module, const char *file, char out[TB_LI
     } else if ((name = header_name(file)) != NULL) {
         len = strlen(name);
     } else {
-        name = base_name(*module != '\0' ? module : file);
+        name = tb_path_base(*module != '\0' ? module : file);
         const char *so = strstr(name, ".so");
         len = so && so > name ? (size_t)(so - name) : strlen(name);
     }

@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/library.h"
 #include "base/utf8.h"
 
 enum { MESSAGE_LEAST = 8 }; /* a shorter piece of a message says nothing */
@@ -186,9 +185,4 @@ void tb_item_read(const struct tb_doc *doc, int data, struct tb_item *out)
     }
     settle_level(out);
     settle_title(out);
-}
-
-int tb_item_is_package(const char *filename)
-{
-    return tb_library_is_package(filename, 0);
 }

@@ -51,8 +51,6 @@ struct tb_item {
 int tb_item_data(const struct tb_doc *doc);
 /* The facts of the data object at node data, as tb_item_data gave it; -1 reads as an empty item. */
 void tb_item_read(const struct tb_doc *doc, int data, struct tb_item *out);
-/* Is a frame's file in a folder where packages are installed? For frames that do not say in_app. */
-int tb_item_is_package(const char *filename);
 /* What Rollbar would refuse, in its words, without the leading "Invalid format. ". Writes the first
  * max problems and returns how many there are. */
 size_t tb_item_problems(const struct tb_doc *doc, int data, char (*out)[TB_ITEM_PROBLEM],

@@ -1,3 +1,4 @@
+#include "base/library.h"
 #include "item/read.h"
 
 #include <setjmp.h>
@@ -131,9 +132,9 @@ static void files_of_installed_packages_are_known_by_their_folders(void **state)
     static const char *const own[] = {"/srv/app.py", "services/feedd.py", "queue.c", ""};
     (void)state;
     for (size_t i = 0; i < sizeof(packages) / sizeof(packages[0]); i++)
-        assert_true(tb_item_is_package(packages[i]));
+        assert_true(tb_library_is_package(packages[i], 0));
     for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
-        assert_false(tb_item_is_package(own[i]));
+        assert_false(tb_library_is_package(own[i], 0));
 }
 
 int main(void)

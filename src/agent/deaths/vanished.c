@@ -12,6 +12,7 @@
 #include "agent/native/native_common.h"
 #include "base/clock.h"
 #include "base/id.h"
+#include "base/path.h"
 #include "item/write.h"
 
 enum { WARNING = 2, ERROR, CRITICAL /* enum towbar_level */, TITLE_BYTES = 256, AGE_BYTES = 32 };
@@ -113,15 +114,9 @@ static void say_age(uint64_t ns, char out[AGE_BYTES])
                  s % units[u].s / units[u + 1].s, units[u + 1].name);
 }
 
-static const char *base_name(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return slash != NULL ? slash + 1 : path;
-}
-
 static const char *executable_of(const struct tb_native_context *context)
 {
-    return context->process != NULL ? base_name(context->process->exe) : "";
+    return context->process != NULL ? tb_path_base(context->process->exe) : "";
 }
 
 static const char *class_of(const struct tb_death *death, char name[16])

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/path.h"
+
 enum {
     NEAR_STACK_BYTES = 64 << 10, /* a fault so near the stack pointer is the stack's end */
     TERMINATE_FRAMES = 24,
@@ -22,12 +24,6 @@ struct counted {
     char lambda_in[TB_GROUP_NAME_BYTES];    /* the module of one that waits for its caller, or "" */
     char lambda_scope[TB_GROUP_NAME_BYTES]; /* whose it is, or empty */
 };
-
-static const char *base_name(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return slash != NULL ? slash + 1 : path;
-}
 
 static int is_bool(const struct tb_doc *item, int node, const char *word)
 {
@@ -89,7 +85,7 @@ static int add_frame(const struct tb_doc *item, int frame, int need_in_app, stru
     char module[TB_GROUP_NAME_BYTES];
     copy_member(item, frame, "module", module, sizeof(module));
     copy_member(item, frame, "method", method, sizeof(method));
-    const char *name = base_name(module);
+    const char *name = tb_path_base(module);
     int is_library = tb_group_is_noise_module(name) ||
                      (need_in_app && is_bool(item, tb_doc_member(item, frame, "in_app"), "false"));
     int is_named = method[0] != '\0' && strcmp(method, "<unknown>") != 0;
@@ -141,7 +137,7 @@ static void add_module(const struct tb_doc *item, int frame, struct counted *lis
     char module[TB_GROUP_NAME_BYTES];
     copy_member(item, frame, "module", module, sizeof(module));
     if (module[0] != '\0')
-        snprintf(list->names[list->n++], TB_GROUP_NAME_BYTES, "%s", base_name(module));
+        snprintf(list->names[list->n++], TB_GROUP_NAME_BYTES, "%s", tb_path_base(module));
 }
 
 /* Where a call of data led is no function. */

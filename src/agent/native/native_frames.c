@@ -10,6 +10,7 @@
 #include "agent/native/native.h"
 #include "agent/native/native_common.h"
 #include "base/id.h"
+#include "base/path.h"
 #include "unwind/walk.h"
 
 enum { FRAME_BYTES = 8192, MODULES_SHOWN = 64, LISTS_MAX = 1 << 20 };
@@ -145,12 +146,6 @@ int tb_native_frames_read(const char *symbols, size_t len, struct tb_native_fram
 
 /* ---- by the process record alone ---- */
 
-static const char *base_name(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return slash != NULL ? slash + 1 : path;
-}
-
 static const char *trust_name(uint64_t trust)
 {
     static const char *const names[] = {"context", "cfi", "fp", "scan"};
@@ -164,13 +159,13 @@ void tb_native_bare_frame(struct tb_json *j, const struct tb_native_context *con
     const struct tb_module *module = process != NULL ? tb_process_module(process, inside) : NULL;
     bool is_own = false;
     tb_json_object(j);
-    tb_json_kstr(j, "filename", module != NULL ? base_name(module->path) : "<unknown>");
+    tb_json_kstr(j, "filename", module != NULL ? tb_path_base(module->path) : "<unknown>");
     tb_json_kstr(j, "method", "<unknown>");
     tb_json_khex(j, "address", address);
     if (module != NULL) {
         const struct tb_inapp_program program = tb_inapp_program_of(process, context->rules);
         is_own = tb_inapp_is_own(&program, &(struct tb_inapp_frame){.module = module});
-        tb_json_kstr(j, "module", base_name(module->path));
+        tb_json_kstr(j, "module", tb_path_base(module->path));
         tb_json_khex(j, "module_offset", address - module->bias);
         if (module->build_id_len > 0) {
             tb_json_key(j, "build_id");
@@ -201,7 +196,7 @@ static void add_module(struct tb_buf *list, const struct tb_module *module)
     struct tb_json j;
     tb_json_init(&j, mem, sizeof(mem));
     tb_json_object(&j);
-    tb_json_kstr(&j, "name", base_name(module->path));
+    tb_json_kstr(&j, "name", tb_path_base(module->path));
     if (module->build_id_len > 0) {
         tb_json_key(&j, "build_id");
         tb_json_hexstr(&j, module->build_id, module->build_id_len);

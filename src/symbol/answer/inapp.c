@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/library.h"
+#include "base/path.h"
 #include "symbol/answer/path.h"
 
 #define N(table) (sizeof(table) / sizeof((table)[0]))
@@ -13,12 +14,6 @@
 static bool begins(const char *text, const char *with)
 {
     return text[0] == with[0] && strncmp(text, with, strlen(with)) == 0;
-}
-
-static const char *base_name(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return slash ? slash + 1 : path;
 }
 
 static bool is_one_of(const char *text, const char *const *names, size_t n)
@@ -128,7 +123,7 @@ static size_t folder_len(const char *path)
  * the system's folder. */
 static bool is_of_package(const struct tb_inapp_program *program, const char *rest)
 {
-    const char *name = base_name(program->path);
+    const char *name = tb_path_base(program->path);
     const char *home = below_system(program->path);
     size_t len = folder_len(rest);
     if (len == 0)
