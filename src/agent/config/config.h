@@ -7,9 +7,19 @@
  *   socket: /run/towbar/towbard.sock
  *   listen: 127.0.0.1:7070           # loopback only; port 0 takes a free one; "off"
  *   vanished: report                 # or "count": processes that SIGKILL and the like ended
+ *   log_format: text                 # or "json"
+ *   tls: { cert_file: ..., key_file: ... }   # for a listen that is not loopback
+ *   ingest: { token_file: ... }              # what senders from elsewhere must show
  *   rollbar: { access_token: ..., token_file: ..., endpoint: ..., timeout_ms: 15000,
- *              retry_min_ms: 1000, retry_max_ms: 300000, connections: 8 }
- *   scrub: { keys: [more, keys] }
+ *              retry_min_ms: 1000, retry_max_ms: 300000, connections: 8, force_token: false,
+ *              proxy: ..., ca_file: ... }
+ *   projects: [ { service: "feedd*", environment: ..., access_token: ..., token_file: ... } ]
+ *   rollbar_files: { paths: [..], remove: false }
+ *   log_files: [ { path: ..., pattern: ..., level: warning, service: ..., environment: ...,
+ *                  framework: ... } ]
+ *   limits: { item_per_minute: 1000, service_per_minute: 6000, burst_minutes: 10,
+ *             token_per_minute: 0, sender_per_minute: 600000 }   # 0: none
+ *   scrub: { keys: [more, keys], patterns: [..] }
  *   symbols: { source_roots: [..], debug_dirs: [..], context_lines: 3, debuginfod: [..],
  *              debuginfod_timeout_ms: 5000, cache_bytes: 536870912, user_budget_ms: 10000,
  *              in_app: [..], library: [..] }
@@ -22,6 +32,7 @@
 #ifndef TB_AGENT_CONFIG_H
 #define TB_AGENT_CONFIG_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -32,6 +43,21 @@ enum { TB_CONFIG_WHY = 512, TB_CONFIG_TOKEN_MAX = 127 };
 #define TB_CONFIG_DEBUGINFOD_DIR "/symbols/debuginfod" /* below the state folder */
 #define TB_CONFIG_SYSTEM_SPOOL "/var/spool/towbar"
 
+/* Whose items go to a project of their own. */
+struct tb_config_project {
+    char *service;     /* a pattern with "*" and "?"; "" for any */
+    char *environment; /* the same */
+    char *token, *token_from;
+};
+
+/* Files of a program's log, of which lines become items. */
+struct tb_config_log {
+    char *path;    /* may hold "*" and "?" */
+    char *pattern; /* PCRE2, with the groups level, message, time; "" for none */
+    char *level;   /* the least that counts; "" for warning */
+    char *service, *environment, *framework;
+};
+
 struct tb_config {
     char *environment;
     char *spool, *state_dir, *socket, *listen;
@@ -40,6 +66,22 @@ struct tb_config {
     char *endpoint;
     int endpoint_is_blank; /* ROLLBAR_ENDPOINT is there without a value: a default was meant? */
     unsigned timeout_ms, retry_min_ms, retry_max_ms, connections;
+    char *log_format;                   /* "text" or "json" */
+    char *tls_cert_file, *tls_key_file; /* "" for none */
+    char *ingest_token;                 /* "" for none */
+    char *proxy, *ca_file;              /* "" for the environment's, for the system's */
+    bool force_token;                   /* the agent's token wins over the item's own */
+    struct tb_config_project *projects; /* the first that fits counts */
+    size_t n_projects;
+    char **rollbar_files; /* patterns of paths, or folders */
+    size_t n_rollbar_files;
+    bool removes_rollbar_files;
+    struct tb_config_log *logs;
+    size_t n_logs;
+    char **scrub_patterns; /* PCRE2 */
+    size_t n_scrub_patterns;
+    unsigned item_per_minute, service_per_minute, token_per_minute, sender_per_minute;
+    unsigned burst_minutes;
     char *vanished; /* "report" or "count": processes that died unseen */
     int counts_vanished;
     char **scrub_keys;

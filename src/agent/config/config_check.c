@@ -59,7 +59,7 @@ static int check_number(const char *key, unsigned value, unsigned low, unsigned 
 
 #define CACHE_BYTES_HIGH (UINT64_C(1) << 40)
 
-enum { MAX_BYTES_LOW = 1 << 20, HOURS_HIGH = 87600 };
+enum { MAX_BYTES_LOW = 1 << 20, HOURS_HIGH = 87600, PER_MINUTE_HIGH = 100000000 };
 
 static int check_cache(const struct tb_config *c, char why[TB_CONFIG_WHY])
 {
@@ -183,6 +183,30 @@ static int check_servers(const struct tb_config *c, char why[TB_CONFIG_WHY])
     return check_number("symbols.debuginfod_timeout_ms", c->debuginfod_timeout_ms, 100, 60000, why);
 }
 
+static int check_log_format(const struct tb_config *c, char why[TB_CONFIG_WHY])
+{
+    if (strcmp(c->log_format, "text") == 0 || strcmp(c->log_format, "json") == 0)
+        return 0;
+    snprintf(why, TB_CONFIG_WHY, "log_format \"%.100s\" is neither \"text\" nor \"json\"",
+             c->log_format);
+    return -EINVAL;
+}
+
+static int check_rates(const struct tb_config *c, char why[TB_CONFIG_WHY])
+{
+    int err;
+    if ((err =
+             check_number("limits.item_per_minute", c->item_per_minute, 0, PER_MINUTE_HIGH, why)) ||
+        (err = check_number("limits.service_per_minute", c->service_per_minute, 0, PER_MINUTE_HIGH,
+                            why)) ||
+        (err = check_number("limits.token_per_minute", c->token_per_minute, 0, PER_MINUTE_HIGH,
+                            why)) ||
+        (err = check_number("limits.sender_per_minute", c->sender_per_minute, 0, PER_MINUTE_HIGH,
+                            why)))
+        return err;
+    return check_number("limits.burst_minutes", c->burst_minutes, 1, 1440, why);
+}
+
 int tb_config_check(const struct tb_config *c, char why[TB_CONFIG_WHY])
 {
     int err;
@@ -191,7 +215,8 @@ int tb_config_check(const struct tb_config *c, char why[TB_CONFIG_WHY])
         return -EINVAL;
     }
     if ((err = check_endpoint(c, why)) || (err = check_listen(c, why)) ||
-        (err = check_vanished(c, why)) ||
+        (err = check_vanished(c, why)) || (err = check_log_format(c, why)) ||
+        (err = check_rates(c, why)) ||
         (err = check_folders("symbols.source_roots", c->source_roots, c->n_source_roots, why)) ||
         (err = check_folders("symbols.debug_dirs", c->debug_dirs, c->n_debug_dirs, why)) ||
         (err = check_patterns("symbols.in_app", c->rules.in_app, c->rules.n_in_app, why)) ||

@@ -30,6 +30,9 @@ enum {
 #define NUMBER(key, type, member) CYAML_FIELD_UINT_PTR(key, OPTIONAL, struct type, member)
 #define LIST(key, type, member)                                                                    \
     CYAML_FIELD_SEQUENCE(key, OPTIONAL, struct type, member, &list_entry, 0, LIST_MAX)
+#define SWITCH(key, type, member) CYAML_FIELD_BOOL_PTR(key, OPTIONAL, struct type, member)
+#define ENTRIES(key, type, member, entry)                                                          \
+    CYAML_FIELD_SEQUENCE(key, OPTIONAL, struct type, member, &(entry), 0, LIST_MAX)
 #define SECTION(key, type, member, fields)                                                         \
     CYAML_FIELD_MAPPING_PTR(key, OPTIONAL, struct type, member, fields)
 
@@ -43,12 +46,48 @@ static const cyaml_schema_field_t rollbar_fields[] = {
     TEXT("access_token", tb_config_rollbar, access_token),
     TEXT("token_file", tb_config_rollbar, token_file),
     TEXT("endpoint", tb_config_rollbar, endpoint),
+    TEXT("proxy", tb_config_rollbar, proxy),
+    TEXT("ca_file", tb_config_rollbar, ca_file),
+    SWITCH("force_token", tb_config_rollbar, force_token),
     NUMBER("timeout_ms", tb_config_rollbar, timeout_ms),
     NUMBER("retry_min_ms", tb_config_rollbar, retry_min_ms),
     NUMBER("retry_max_ms", tb_config_rollbar, retry_max_ms),
     NUMBER("connections", tb_config_rollbar, connections),
     CYAML_FIELD_END};
+static const cyaml_schema_field_t project_fields[] = {
+    TEXT("service", tb_config_project_file, service),
+    TEXT("environment", tb_config_project_file, environment),
+    TEXT("access_token", tb_config_project_file, access_token),
+    TEXT("token_file", tb_config_project_file, token_file), CYAML_FIELD_END};
+static const cyaml_schema_value_t project = {
+    CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct tb_config_project_file, project_fields)};
+static const cyaml_schema_field_t log_fields[] = {
+    TEXT("path", tb_config_log_file, path),
+    TEXT("pattern", tb_config_log_file, pattern),
+    TEXT("level", tb_config_log_file, level),
+    TEXT("service", tb_config_log_file, service),
+    TEXT("environment", tb_config_log_file, environment),
+    TEXT("framework", tb_config_log_file, framework),
+    CYAML_FIELD_END};
+static const cyaml_schema_value_t log_file = {
+    CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct tb_config_log_file, log_fields)};
+static const cyaml_schema_field_t rollbar_files_fields[] = {
+    LIST("paths", tb_config_rollbar_files, paths),
+    SWITCH("remove", tb_config_rollbar_files, remove), CYAML_FIELD_END};
+static const cyaml_schema_field_t tls_fields[] = {TEXT("cert_file", tb_config_tls, cert_file),
+                                                  TEXT("key_file", tb_config_tls, key_file),
+                                                  CYAML_FIELD_END};
+static const cyaml_schema_field_t ingest_fields[] = {
+    TEXT("token_file", tb_config_ingest, token_file), CYAML_FIELD_END};
+static const cyaml_schema_field_t limits_fields[] = {
+    NUMBER("item_per_minute", tb_config_limits, item_per_minute),
+    NUMBER("service_per_minute", tb_config_limits, service_per_minute),
+    NUMBER("burst_minutes", tb_config_limits, burst_minutes),
+    NUMBER("token_per_minute", tb_config_limits, token_per_minute),
+    NUMBER("sender_per_minute", tb_config_limits, sender_per_minute),
+    CYAML_FIELD_END};
 static const cyaml_schema_field_t scrub_fields[] = {LIST("keys", tb_config_scrub, keys),
+                                                    LIST("patterns", tb_config_scrub, patterns),
                                                     CYAML_FIELD_END};
 static const cyaml_schema_field_t symbols_fields[] = {
     LIST("source_roots", tb_config_symbols, source_roots),
@@ -79,7 +118,14 @@ static const cyaml_schema_field_t top_fields[] = {
     TEXT("socket", tb_config_file, socket),
     TEXT("listen", tb_config_file, listen),
     TEXT("vanished", tb_config_file, vanished),
+    TEXT("log_format", tb_config_file, log_format),
+    SECTION("tls", tb_config_file, tls, tls_fields),
+    SECTION("ingest", tb_config_file, ingest, ingest_fields),
     SECTION("rollbar", tb_config_file, rollbar, rollbar_fields),
+    ENTRIES("projects", tb_config_file, projects, project),
+    SECTION("rollbar_files", tb_config_file, rollbar_files, rollbar_files_fields),
+    ENTRIES("log_files", tb_config_file, log_files, log_file),
+    SECTION("limits", tb_config_file, limits, limits_fields),
     SECTION("scrub", tb_config_file, scrub, scrub_fields),
     SECTION("symbols", tb_config_file, symbols, symbols_fields),
     SECTION("spool_limits", tb_config_file, spool_limits, limit_fields),
@@ -93,6 +139,12 @@ static const struct {
     const cyaml_schema_field_t *fields;
 } sections[] = {{"", top_fields},
                 {"rollbar", rollbar_fields},
+                {"projects", project_fields},
+                {"rollbar_files", rollbar_files_fields},
+                {"log_files", log_fields},
+                {"tls", tls_fields},
+                {"ingest", ingest_fields},
+                {"limits", limits_fields},
                 {"scrub", scrub_fields},
                 {"symbols", symbols_fields},
                 {"spool_limits", limit_fields},
@@ -340,6 +392,10 @@ static int check_paths(const char *path, const char *text, const struct tb_confi
         {"", "spool", file->spool},
         {"", "state_dir", file->state_dir},
         {"", "socket", file->socket},
+        {"tls.", "cert_file", file->tls != NULL ? file->tls->cert_file : NULL},
+        {"tls.", "key_file", file->tls != NULL ? file->tls->key_file : NULL},
+        {"ingest.", "token_file", file->ingest != NULL ? file->ingest->token_file : NULL},
+        {"rollbar.", "ca_file", file->rollbar != NULL ? file->rollbar->ca_file : NULL},
         {"rollbar.", "token_file", file->rollbar != NULL ? file->rollbar->token_file : NULL}};
     for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
         const char *value = paths[i].value;

@@ -2,17 +2,42 @@
 #ifndef TB_AGENT_CONFIG_FILE_H
 #define TB_AGENT_CONFIG_FILE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "agent/config/config.h"
 
 struct tb_config_rollbar {
-    char *access_token, *token_file, *endpoint;
+    char *access_token, *token_file, *endpoint, *proxy, *ca_file;
+    bool *force_token;
     unsigned *timeout_ms, *retry_min_ms, *retry_max_ms, *connections;
+};
+struct tb_config_project_file {
+    char *service, *environment, *access_token, *token_file;
+};
+struct tb_config_log_file {
+    char *path, *pattern, *level, *service, *environment, *framework;
+};
+struct tb_config_rollbar_files {
+    char **paths;
+    unsigned paths_count;
+    bool *remove;
+};
+struct tb_config_tls {
+    char *cert_file, *key_file;
+};
+struct tb_config_ingest {
+    char *token_file;
+};
+struct tb_config_limits {
+    unsigned *item_per_minute, *service_per_minute, *burst_minutes, *token_per_minute,
+        *sender_per_minute;
 };
 struct tb_config_scrub {
     char **keys;
     unsigned keys_count;
+    char **patterns;
+    unsigned patterns_count;
 };
 struct tb_config_symbols {
     char **source_roots;
@@ -39,8 +64,16 @@ struct tb_config_spool_limits {
     struct tb_config_ages *max_age_hours;
 };
 struct tb_config_file {
-    char *environment, *spool, *state_dir, *socket, *listen, *vanished;
+    char *environment, *spool, *state_dir, *socket, *listen, *vanished, *log_format;
+    struct tb_config_tls *tls;
+    struct tb_config_ingest *ingest;
     struct tb_config_rollbar *rollbar;
+    struct tb_config_project_file *projects;
+    unsigned projects_count;
+    struct tb_config_rollbar_files *rollbar_files;
+    struct tb_config_log_file *log_files;
+    unsigned log_files_count;
+    struct tb_config_limits *limits;
     struct tb_config_scrub *scrub;
     struct tb_config_symbols *symbols;
     struct tb_config_spool_limits *spool_limits;

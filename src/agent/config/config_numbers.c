@@ -54,6 +54,8 @@ int tb_config_numbers(const char *path, const char *text, const struct tb_config
     static const struct tb_config_symbols no_symbols;
     static const struct tb_config_spool_limits no_limits;
     static const struct tb_config_ages no_ages;
+    static const struct tb_config_limits no_rates;
+    const struct tb_config_limits *rates = file->limits ? file->limits : &no_rates;
     const struct tb_config_rollbar *rollbar = file->rollbar ? file->rollbar : &no_rollbar;
     const struct tb_config_symbols *symbols = file->symbols ? file->symbols : &no_symbols;
     const struct tb_config_spool_limits *limits =
@@ -66,6 +68,11 @@ int tb_config_numbers(const char *path, const char *text, const struct tb_config
                    {"rollbar", "retry_min_ms", rollbar->retry_min_ms},
                    {"rollbar", "retry_max_ms", rollbar->retry_max_ms},
                    {"rollbar", "connections", rollbar->connections},
+                   {"limits", "item_per_minute", rates->item_per_minute},
+                   {"limits", "service_per_minute", rates->service_per_minute},
+                   {"limits", "burst_minutes", rates->burst_minutes},
+                   {"limits", "token_per_minute", rates->token_per_minute},
+                   {"limits", "sender_per_minute", rates->sender_per_minute},
                    {"symbols", "context_lines", symbols->context_lines},
                    {"symbols", "cache_bytes", symbols->cache_bytes},
                    {"symbols", "user_budget_ms", symbols->user_budget_ms},

@@ -121,6 +121,49 @@ static void every_key_of_the_file_arrives(void **state)
         assert_int_equal(c->max_age_hours[i], 4 - i);
 }
 
+static void the_sections_of_the_whole_agent_arrive(void **state)
+{
+    char why[TB_CONFIG_WHY];
+    (void)state;
+    const struct tb_config *c = load(
+        "log_format: json\ntls: {cert_file: /c.pem, key_file: /k.pem}\n"
+        "rollbar: {access_token: own, force_token: true, proxy: 'http://p:3128', ca_file: /ca}\n"
+        "projects:\n  - {service: 'feed*', access_token: t1}\n"
+        "  - {environment: staging, access_token: t2}\n"
+        "rollbar_files: {paths: [/var/tmp/*.rollbar, /srv/app], remove: true}\n"
+        "log_files:\n  - {path: /var/log/a.log, pattern: '(?<message>.*)', level: error,"
+        " service: a}\n"
+        "limits: {item_per_minute: 1, service_per_minute: 2, burst_minutes: 3,"
+        " token_per_minute: 4, sender_per_minute: 5}\n"
+        "scrub: {patterns: ['AKIA[0-9A-Z]{16}']}\n",
+        why);
+    assert_non_null(c);
+    assert_string_equal(c->log_format, "json");
+    assert_string_equal(c->tls_cert_file, "/c.pem");
+    assert_string_equal(c->tls_key_file, "/k.pem");
+    assert_int_equal(c->force_token, 1);
+    assert_string_equal(c->proxy, "http://p:3128");
+    assert_string_equal(c->ca_file, "/ca");
+    assert_int_equal(c->n_projects, 2);
+    assert_string_equal(c->projects[0].service, "feed*");
+    assert_string_equal(c->projects[0].token, "t1");
+    assert_string_equal(c->projects[1].environment, "staging");
+    assert_string_equal(c->projects[1].token_from, c->file);
+    assert_int_equal(c->n_rollbar_files, 2);
+    assert_string_equal(c->rollbar_files[1], "/srv/app");
+    assert_int_equal(c->removes_rollbar_files, 1);
+    assert_int_equal(c->n_logs, 1);
+    assert_string_equal(c->logs[0].pattern, "(?<message>.*)");
+    assert_string_equal(c->logs[0].level, "error");
+    assert_string_equal(c->logs[0].framework, "");
+    assert_int_equal(c->item_per_minute, 1);
+    assert_int_equal(c->service_per_minute, 2);
+    assert_int_equal(c->burst_minutes, 3);
+    assert_int_equal(c->token_per_minute, 4);
+    assert_int_equal(c->sender_per_minute, 5);
+    assert_int_equal(c->n_scrub_patterns, 1);
+}
+
 static void sections_and_keys_without_a_value_mean_the_default(void **state)
 {
     char why[TB_CONFIG_WHY];
@@ -386,6 +429,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(without_a_word_the_defaults_count),
         TEST(every_key_of_the_file_arrives),
+        TEST(the_sections_of_the_whole_agent_arrive),
         TEST(sections_and_keys_without_a_value_mean_the_default),
         TEST(environment_overrides_file_and_flag_overrides_environment),
         TEST(an_empty_endpoint_in_the_environment_is_the_default_and_known),
