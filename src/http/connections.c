@@ -106,14 +106,15 @@ static void rest(struct evconnlistener *listener, void *arg)
 }
 
 int tb_connections_guard(struct tb_connections *all, struct evhttp *server,
-                         struct evhttp_bound_socket *socket)
+                         struct evhttp_bound_socket *socket, int is_tcp)
 {
     if (all->n_listeners == TB_LISTENERS)
         return -ENOMEM;
     struct tb_listener *listener = &all->listeners[all->n_listeners++];
     *listener = (struct tb_listener){.all = all,
                                      .listener = evhttp_bound_socket_get_listener(socket),
-                                     .cap = tb_connections_cap()};
+                                     .cap = tb_connections_cap(),
+                                     .is_tcp = is_tcp};
     evhttp_set_bevcb(server, tb_watch_new, listener);
     evconnlistener_set_error_cb(listener->listener, rest);
     return 0;

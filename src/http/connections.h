@@ -29,7 +29,9 @@ struct tb_connections_options {
     size_t request_max; /* bytes of one request */
     size_t held_max;    /* bytes of all requests */
     int request_ms;
-    int idle_s; /* what evhttp_set_timeout was told */
+    int idle_s;                             /* what evhttp_set_timeout was told */
+    void (*refused)(void *arg, int status); /* hears of each refusal; NULL for nobody */
+    void *arg;
 };
 
 /* For the whole process: raises the soft limit of descriptors to what is allowed and useful, and
@@ -47,10 +49,12 @@ void tb_connections_stop(struct tb_connections *all);
 void tb_connections_free(struct tb_connections *all);
 /* Guards a socket that server has begun to accept from; at most two. 0 or -ENOMEM. */
 int tb_connections_guard(struct tb_connections *all, struct evhttp *server,
-                         struct evhttp_bound_socket *socket);
+                         struct evhttp_bound_socket *socket, int is_tcp);
 /* To be called for every request that evhttp hands out, first of all: 0, or the status that it has
  * to be refused with, and why. */
 int tb_connections_asked(struct tb_connections *all, struct evhttp_request *request,
                          const char **why);
+/* Did the request, which was asked, come over TCP? */
+int tb_connections_is_tcp(const struct evhttp_request *request);
 
 #endif

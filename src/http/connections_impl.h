@@ -15,6 +15,7 @@ struct tb_listener {
     struct tb_connections *all;
     struct evconnlistener *listener; /* evhttp's; NULL once it may be gone */
     int n, cap;                      /* connections, and how many they may be */
+    int is_tcp;
 };
 
 enum tb_connection_state {

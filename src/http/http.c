@@ -69,6 +69,11 @@ void tb_http_error(struct evhttp_request *request, int status, const char *messa
     tb_http_reply(request, status, "application/json", mem, j.len);
 }
 
+int tb_http_is_tcp(const struct evhttp_request *request)
+{
+    return tb_connections_is_tcp(request);
+}
+
 /* ---- who may ask ---- */
 
 int tb_http_is_local_host(const char *host)
@@ -114,28 +119,37 @@ static const char *malformed(struct evhttp_request *request)
     return NULL;
 }
 
+static void refuse(const struct side *side, struct evhttp_request *request, int status,
+                   const char *message)
+{
+    const struct tb_http_options *options = &side->http->options;
+    if (options->refused != NULL)
+        options->refused(options->arg, status);
+    tb_http_error(request, status, message);
+}
+
 static int is_refused(const struct side *side, struct evhttp_request *request)
 {
     const struct evkeyvalq *headers = evhttp_request_get_input_headers(request);
     const char *fault = malformed(request);
     if (fault != NULL) {
         (void)evhttp_add_header(evhttp_request_get_output_headers(request), "Connection", "close");
-        tb_http_error(request, 400, fault);
+        refuse(side, request, 400, fault);
         return 1;
     }
     const char *host = evhttp_find_header(headers, "Host");
     const char *origin = evhttp_find_header(headers, "Origin");
     if (side->is_tcp && host != NULL && !tb_http_is_local_host(host)) {
-        tb_http_error(request, 403,
-                      "towbard answers to localhost and 127.0.0.1 only; the Host "
-                      "header names another host");
+        refuse(side, request, 403,
+               "towbard answers to localhost and 127.0.0.1 only; the Host header names another "
+               "host");
         return 1;
     }
     if (origin != NULL && evhttp_request_get_command(request) == EVHTTP_REQ_POST &&
         is_foreign_origin(origin, host)) {
-        tb_http_error(request, 403,
-                      "the Origin header names another site; towbard takes items from "
-                      "programs, not from pages of other sites");
+        refuse(side, request, 403,
+               "the Origin header names another site; towbard takes items from programs, not from "
+               "pages of other sites");
         return 1;
     }
     return 0;
@@ -166,7 +180,7 @@ static void dispatch(struct evhttp_request *request, void *arg)
     const char *why;
     int status = tb_connections_asked(side->http->connections, request, &why);
     if (status != 0) {
-        tb_http_error(request, status, why);
+        refuse(side, request, status, why);
         return;
     }
     if (is_refused(side, request))
@@ -214,7 +228,9 @@ int tb_http_new(const struct tb_http_options *options, struct tb_http **out)
         .request_max = REQUEST_MAX_BYTES,
         .held_max = options->held_max > 0 ? options->held_max : TB_HTTP_HELD_MAX,
         .request_ms = options->request_ms > 0 ? options->request_ms : TB_HTTP_REQUEST_MS,
-        .idle_s = TB_HTTP_TIMEOUT_S};
+        .idle_s = TB_HTTP_TIMEOUT_S,
+        .refused = options->refused,
+        .arg = options->arg};
     if (http == NULL)
         return -ENOMEM;
     http->options = *options;
@@ -249,5 +265,5 @@ int tb_http_serve(struct tb_http *http, int fd, int is_tcp)
         close(fd);
         return -ENOMEM;
     }
-    return tb_connections_guard(http->connections, side->server, socket);
+    return tb_connections_guard(http->connections, side->server, socket, is_tcp);
 }

@@ -37,6 +37,8 @@ struct tb_http_options {
     size_t n_routes;
     /* What no route names: 1 when it was answered, or will be; 0 for a 404. NULL for nothing. */
     int (*other)(void *arg, struct evhttp_request *request);
+    /* A request was refused with that status before a route or other saw it. NULL for nobody. */
+    void (*refused)(void *arg, int status);
     void *arg;
     int request_ms;                 /* for a whole request; 0: TB_HTTP_REQUEST_MS */
     size_t held_max;                /* 0: TB_HTTP_HELD_MAX */
@@ -54,6 +56,9 @@ int tb_http_serve(struct tb_http *http, int fd, int is_tcp);
 void tb_http_reply(struct evhttp_request *request, int status, const char *type, const char *text,
                    size_t len);
 void tb_http_error(struct evhttp_request *request, int status, const char *message);
+
+/* Did it come over TCP, and not over the Unix socket? */
+int tb_http_is_tcp(const struct evhttp_request *request);
 
 /* Does the value of a Host header name this host by a loopback address? */
 int tb_http_is_local_host(const char *host);

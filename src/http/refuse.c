@@ -98,6 +98,9 @@ void tb_refuse(struct tb_connection *c, int status)
 {
     int was_answering = c->state == TB_CONNECTION_ANSWERING;
     int fd = bufferevent_getfd(c->bev);
+    const struct tb_connections_options *options = &c->listener->all->options;
+    if (options->refused != NULL)
+        options->refused(options->arg, status);
     c->refusal = 0;
     c->state = TB_CONNECTION_LINGERING;
     (void)event_del(c->late);

@@ -8,6 +8,8 @@
  * object of a connection is the argument of its bufferevent's callbacks. It has that only after
  * tb_watch_new, and may be gone again before the loop turns: hence the state NEW. */
 #include <event2/buffer.h>
+#include <event2/http.h>
+#include <event2/http_struct.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -218,6 +220,12 @@ int tb_connections_asked(struct tb_connections *all, struct evhttp_request *requ
     evhttp_request_set_on_complete_cb(request, answered, c);
     *why = tb_refuse_why(status);
     return status;
+}
+
+int tb_connections_is_tcp(const struct evhttp_request *request)
+{
+    const struct tb_connection *c = request->on_complete_cb_arg;
+    return c == NULL || c->listener->is_tcp;
 }
 
 /* ---- a new connection ---- */

@@ -12,14 +12,29 @@
 
 enum { REPLY_BYTES = 256 };
 
-static void answer(struct evhttp_request *request, const struct tb_ingest_reply *reply)
+void tb_post_refused(struct tb_post *post, int status)
+{
+    enum tb_ingest_refusal why = tb_refusal_of(status);
+    if (why < TB_N_REFUSALS)
+        post->counts.refused[why]++;
+}
+
+static void refuse(struct tb_post *post, struct evhttp_request *request, int status,
+                   const char *message)
+{
+    tb_post_refused(post, status);
+    tb_http_error(request, status, message);
+}
+
+static enum tb_ingest_input input_of(struct evhttp_request *request)
+{
+    return tb_http_is_tcp(request) ? TB_INPUT_HTTP : TB_INPUT_UNIX;
+}
+
+static void answer_200(struct evhttp_request *request, const struct tb_ingest_reply *reply)
 {
     char mem[REPLY_BYTES];
     struct tb_json j;
-    if (reply->status != 200) {
-        tb_http_error(request, reply->status, reply->message);
-        return;
-    }
     tb_json_init(&j, mem, sizeof(mem));
     tb_json_object(&j);
     tb_json_kint(&j, "err", 0);
@@ -34,11 +49,29 @@ static void answer(struct evhttp_request *request, const struct tb_ingest_reply 
     tb_http_reply(request, 200, "application/json", mem, j.len);
 }
 
+/* Spools what was not refused, and says what came of it. */
+static void settle(struct tb_post *post, struct evhttp_request *request,
+                   struct tb_ingest_item *item)
+{
+    if (item->reply.status != 0) {
+        refuse(post, request, item->reply.status, item->reply.message);
+        return;
+    }
+    tb_ingest_append(&post->ingest, item);
+    if (item->reply.status == 200) {
+        post->counts.received[input_of(request)]++;
+        answer_200(request, &item->reply);
+    } else {
+        post->counts.refused[TB_REFUSED_SPOOL]++;
+        tb_http_error(request, item->reply.status, item->reply.message);
+    }
+}
+
 /* ---- beside the loop ---- */
 
 struct large {
     struct tb_job job; /* first */
-    struct tb_ingest *ingest;
+    struct tb_post *post;
     struct evhttp_request *request; /* libevent keeps it until it is answered */
     struct evbuffer *body;
     char *token; /* NULL: none */
@@ -71,34 +104,32 @@ static void prepare(struct tb_job *job)
 static void take(struct tb_job *job)
 {
     struct large *large = (struct large *)job;
-    if (large->item.reply.status == 0)
-        tb_ingest_append(large->ingest, &large->item);
-    answer(large->request, &large->item.reply);
+    settle(large->post, large->request, &large->item);
     large_free(large);
 }
 
-static void take_later(struct tb_ingest *ingest, struct tb_jobs *jobs,
-                       struct evhttp_request *request, struct evbuffer *body, const char *token)
+static void take_later(struct tb_post *post, struct evhttp_request *request, struct evbuffer *body,
+                       const char *token)
 {
     struct large *large = calloc(1, sizeof(*large));
     if (large != NULL) {
         large->job = (struct tb_job){.run = prepare, .done = take};
-        large->ingest = ingest;
+        large->post = post;
         large->request = request;
         large->token = token != NULL ? strdup(token) : NULL;
         large->body = evbuffer_new();
     }
     if (large != NULL && (token == NULL || large->token != NULL) && large->body != NULL &&
-        evbuffer_add_buffer(large->body, body) == 0 && tb_jobs_add(jobs, &large->job) == 0)
+        evbuffer_add_buffer(large->body, body) == 0 && tb_jobs_add(post->jobs, &large->job) == 0)
         return;
     if (large != NULL)
         large_free(large);
-    tb_http_error(request, 503, "too many large items are here at once: send it again in a second");
+    refuse(post, request, 503, "too many large items are here at once: send it again in a second");
 }
 
 /* ---- the route ---- */
 
-void tb_post_item(struct tb_ingest *ingest, struct tb_jobs *jobs, struct evhttp_request *request)
+void tb_post_item(struct tb_post *post, struct evhttp_request *request)
 {
     const struct evkeyvalq *headers = evhttp_request_get_input_headers(request);
     const char *token = evhttp_find_header(headers, "X-Rollbar-Access-Token");
@@ -108,23 +139,20 @@ void tb_post_item(struct tb_ingest *ingest, struct tb_jobs *jobs, struct evhttp_
     const char *body = len > 0 ? (const char *)evbuffer_pullup(input, -1) : "";
     struct tb_ingest_item item;
     if (encoding != NULL && strcasecmp(encoding, "identity") != 0) {
-        tb_http_error(request, 415,
-                      "towbard takes no compressed bodies yet: send the item without "
-                      "Content-Encoding");
+        refuse(post, request, 415,
+               "towbard takes no compressed bodies yet: send the item without Content-Encoding");
         return;
     }
     if (body == NULL) {
-        tb_http_error(request, 503, "out of memory: send it again in a second");
+        refuse(post, request, 503, "out of memory: send it again in a second");
         return;
     }
     int err = tb_ingest_prepare(body, len, token, 0, &item);
     if (err == -E2BIG) {
-        take_later(ingest, jobs, request, input, token);
+        take_later(post, request, input, token);
     } else {
-        if (item.reply.status == 0)
-            tb_ingest_append(ingest, &item);
         (void)evbuffer_drain(input, len); /* the answer may be read late */
-        answer(request, &item.reply);
+        settle(post, request, &item);
     }
     tb_ingest_done(&item);
 }

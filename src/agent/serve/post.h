@@ -6,10 +6,20 @@
 
 #include <event2/http.h>
 
+#include "agent/serve/counts.h"
 #include "agent/serve/ingest.h"
 #include "http/jobs.h"
 
-/* Answers now or later. ingest and jobs are borrowed until the job is done. */
-void tb_post_item(struct tb_ingest *ingest, struct tb_jobs *jobs, struct evhttp_request *request);
+/* What items need; the caller's, and borrowed until the last job is done. */
+struct tb_post {
+    struct tb_ingest ingest;
+    struct tb_jobs *jobs;
+    struct tb_ingest_counts counts;
+};
+
+/* Answers now or later, and counts. */
+void tb_post_item(struct tb_post *post, struct evhttp_request *request);
+/* Counts what was refused with that status before it came here. */
+void tb_post_refused(struct tb_post *post, int status);
 
 #endif

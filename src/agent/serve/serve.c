@@ -28,8 +28,7 @@ struct tb_serve {
     int tcp_fd, unix_fd;             /* -1 once they are libevent's, and when there is none */
     struct tb_listen_file unix_file; /* ours as long as is_bound says so */
     char address[TB_LISTEN_ADDRESS];
-    struct tb_jobs *jobs; /* while tb_serve_run runs */
-    struct tb_ingest ingest;
+    struct tb_post post; /* its jobs while tb_serve_run runs */
     int has_ingest;
     int64_t started_ms;
 };
@@ -86,13 +85,24 @@ static void get_status(void *arg, struct evhttp_request *request)
 static void post_item(void *arg, struct evhttp_request *request)
 {
     struct tb_serve *serve = arg;
-    tb_post_item(&serve->ingest, serve->jobs, request);
+    tb_post_item(&serve->post, request);
 }
 
 static int get_page(void *arg, struct evhttp_request *request)
 {
     struct tb_serve *serve = arg;
-    return tb_pages_ask(serve->options.pages, serve->jobs, request);
+    return tb_pages_ask(serve->options.pages, serve->post.jobs, request);
+}
+
+static void count_refusal(void *arg, int status)
+{
+    struct tb_serve *serve = arg;
+    tb_post_refused(&serve->post, status);
+}
+
+void tb_serve_counts(const struct tb_serve *serve, struct tb_ingest_counts *out)
+{
+    *out = serve->post.counts;
 }
 
 static const struct tb_http_route routes[] = {
@@ -132,7 +142,7 @@ int tb_serve_open(const struct tb_config *config, struct tb_serve **out, char wh
         err = fd < 0 ? fd : 0;
     }
     if (!err) {
-        err = tb_ingest_open(&serve->ingest, config->spool, why);
+        err = tb_ingest_open(&serve->post.ingest, config->spool, why);
         serve->has_ingest = err == 0;
     }
     if (err) {
@@ -176,19 +186,20 @@ int tb_serve_run(struct tb_serve *serve, const struct tb_serve_options *options)
                                            .routes = routes,
                                            .n_routes = sizeof(routes) / sizeof(routes[0]),
                                            .other = get_page,
+                                           .refused = count_refusal,
                                            .arg = serve,
                                            .warn = warn};
     int err = -ENOMEM;
     serve->options = *options;
     if (term == NULL || intr == NULL || event_add(term, NULL) < 0 || event_add(intr, NULL) < 0)
         goto out;
-    if ((err = tb_jobs_new(base, &serve->jobs)) || (err = tb_http_new(&http_options, &http)) ||
+    if ((err = tb_jobs_new(base, &serve->post.jobs)) || (err = tb_http_new(&http_options, &http)) ||
         (err = take_sockets(serve, http)))
         goto out;
     err = event_base_dispatch(base) < 0 ? -EIO : 0;
 out:
-    tb_jobs_free(serve->jobs); /* its requests are answered before their connections go */
-    serve->jobs = NULL;
+    tb_jobs_free(serve->post.jobs); /* its requests are answered before their connections go */
+    serve->post.jobs = NULL;
     tb_http_free(http);
     if (term != NULL)
         event_free(term);
@@ -207,6 +218,6 @@ void tb_serve_close(struct tb_serve *serve)
     tb_fd_close(&serve->unix_fd);
     tb_fd_close(&serve->tcp_fd);
     if (serve->has_ingest)
-        tb_ingest_close(&serve->ingest);
+        tb_ingest_close(&serve->post.ingest);
     free(serve);
 }

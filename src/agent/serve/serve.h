@@ -5,6 +5,7 @@
 #include "agent/config/config.h"
 #include "agent/deliver/deliver.h"
 #include "agent/pipeline/pipeline.h"
+#include "agent/serve/counts.h"
 #include "http/listen.h"
 #include "http/page.h"
 
@@ -24,6 +25,8 @@ int tb_serve_open(const struct tb_config *config, struct tb_serve **out, char wh
 const char *tb_serve_address(const struct tb_serve *serve);
 /* Answers until SIGTERM or SIGINT. 0, or a negative errno. */
 int tb_serve_run(struct tb_serve *serve, const struct tb_serve_options *options);
+/* What came in over HTTP so far. In the loop's thread. */
+void tb_serve_counts(const struct tb_serve *serve, struct tb_ingest_counts *out);
 /* Closes the sockets and removes the Unix socket's file, if it is still the one that was bound. */
 void tb_serve_close(struct tb_serve *serve);
 
