@@ -369,6 +369,48 @@ int tb_doc_new_large(const char *text, size_t len, struct tb_doc **out, char why
     return new_with(text, len, TB_DOC_NODES_LARGE, out, why);
 }
 
+/* What is in a value comes right behind it, up to the first node that begins beyond its end. */
+static int n_in_part(const struct tb_doc *doc, int node)
+{
+    uint32_t end = doc->nodes[node].at + doc->nodes[node].len;
+    int last = node + 1;
+    while (last < doc->n_nodes && doc->nodes[last].at < end)
+        last++;
+    return last - node;
+}
+
+int tb_doc_part(const struct tb_doc *doc, int node, const char *text, struct tb_doc **out)
+{
+    if (!tb_doc_at(doc, node))
+        return -EINVAL;
+    const struct tb_doc_node *from = &doc->nodes[node];
+    struct tb_doc *part = calloc(1, sizeof(*part));
+    int n = n_in_part(doc, node);
+    if (part)
+        part->nodes = malloc((size_t)n * sizeof(*part->nodes));
+    if (!part || !part->nodes) {
+        free(part);
+        return -ENOMEM;
+    }
+    part->text = text;
+    part->len = from->len;
+    part->n_nodes = part->nodes_cap = n;
+    part->nodes_max = doc->nodes_max;
+    for (int i = 0; i < n; i++) {
+        struct tb_doc_node *to = &part->nodes[i];
+        *to = from[i];
+        to->at -= from->at;
+        to->key_at -= to->key_at > 0 ? from->at : 0;
+        to->parent -= node;
+        to->next -= to->next >= 0 ? node : 0;
+        to->first -= to->first >= 0 ? node : 0;
+    }
+    part->nodes[0].key_at = part->nodes[0].key_len = 0;
+    part->nodes[0].parent = part->nodes[0].next = -1;
+    *out = part;
+    return 0;
+}
+
 void tb_doc_free(struct tb_doc *doc)
 {
     if (!doc)
@@ -386,4 +428,9 @@ const struct tb_doc_node *tb_doc_at(const struct tb_doc *doc, int node)
 int tb_doc_n_nodes(const struct tb_doc *doc)
 {
     return doc->n_nodes;
+}
+
+bool tb_doc_is_edited(const struct tb_doc *doc)
+{
+    return doc->n_edits > 0;
 }

@@ -44,10 +44,15 @@ struct tb_doc; /* borrows the text it was made from */
 int tb_doc_new(const char *text, size_t len, struct tb_doc **out, char why[TB_DOC_WHY]);
 /* The same with up to TB_DOC_NODES_LARGE values. */
 int tb_doc_new_large(const char *text, size_t len, struct tb_doc **out, char why[TB_DOC_WHY]);
+/* The value at a node as a document of its own, without its edits. text is a copy of the bytes of
+ * that value, which the new document borrows; they are not read again. 0, -EINVAL or -ENOMEM. */
+int tb_doc_part(const struct tb_doc *doc, int node, const char *text, struct tb_doc **out);
 void tb_doc_free(struct tb_doc *doc);
 /* Node 0 is the root. */
 const struct tb_doc_node *tb_doc_at(const struct tb_doc *doc, int node);
 int tb_doc_n_nodes(const struct tb_doc *doc);
+/* Is there an edit? */
+bool tb_doc_is_edited(const struct tb_doc *doc);
 /* The member of an object; its last one when repeated; -1 when there is none. */
 int tb_doc_member(const struct tb_doc *doc, int object, const char *key);
 /* "body.trace.frames" from a node: dots separate keys, digits index arrays. -1 when not there.

@@ -362,6 +362,44 @@ static void random_edits_give_the_tree_that_was_asked_for(void **state)
     free(w);
 }
 
+/* ---- a part ---- */
+
+static void compare_part(const struct tb_doc *doc, int node, const char *text)
+{
+    size_t len = tb_doc_at(doc, node)->len;
+    struct tb_doc *part = NULL;
+    struct tb_doc *read = parse(text, len);
+    struct tb_buf rendered;
+    tb_buf_init(&rendered, 1 << 20);
+    assert_int_equal(tb_doc_part(doc, node, text, &part), 0);
+    assert_int_equal(tb_doc_n_nodes(part), tb_doc_n_nodes(read));
+    assert_memory_equal(tb_doc_at(part, 0), tb_doc_at(read, 0),
+                        (size_t)tb_doc_n_nodes(read) * sizeof(struct tb_doc_node));
+    assert_int_equal(tb_doc_render(part, &rendered), 0);
+    assert_int_equal(rendered.len, len);
+    assert_memory_equal(tb_buf_str(&rendered), text, len);
+    tb_buf_done(&rendered);
+    tb_doc_free(part);
+    tb_doc_free(read);
+}
+
+static void a_part_is_the_document_that_its_text_makes(void **state)
+{
+    struct tb_buf text;
+    (void)state;
+    tb_buf_init(&text, 1 << 20);
+    for (uint64_t seed = 1; seed <= 200; seed++) {
+        struct dice dice = {.state = seed * 0x9e3779b97f4a7c15u + 1};
+        tb_buf_reset(&text);
+        write_value(&dice, &text, TREE_DEPTH);
+        struct tb_doc *doc = parse(text.data, text.len);
+        for (int node = 0; node < tb_doc_n_nodes(doc); node++)
+            compare_part(doc, node, text.data + tb_doc_at(doc, node)->at);
+        tb_doc_free(doc);
+    }
+    tb_buf_done(&text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -371,6 +409,7 @@ int main(void)
         cmocka_unit_test(a_text_that_outgrows_its_buffer_says_so),
         cmocka_unit_test(removing_every_member_of_a_large_object_is_quick),
         cmocka_unit_test(random_edits_give_the_tree_that_was_asked_for),
+        cmocka_unit_test(a_part_is_the_document_that_its_text_makes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

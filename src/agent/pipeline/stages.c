@@ -16,22 +16,25 @@ enum {
     SENT_MAX_BYTES = (512 << 10) - 16, /* the envelope of src/sink/rollbar.c comes around it */
 };
 
-static int find_trace(const struct tb_stage_tools *tools, struct tb_work *work);
-static int scrub(const struct tb_stage_tools *tools, struct tb_work *work);
-static int group(const struct tb_stage_tools *tools, struct tb_work *work);
-static int cut_to_size(const struct tb_stage_tools *tools, struct tb_work *work);
-static int take_facts(const struct tb_stage_tools *tools, struct tb_work *work);
+typedef int stage_run(const struct tb_stage_tools *tools, struct tb_work *work);
 
-/* In this order. Scrubbing comes after everything that adds text; grouping after it, because what
- * made a group is shown; limits of storms will stand before the facts are taken. A group is made of
- * all frames, so what is too large is cut after it. */
+static stage_run find_trace, scrub, group, cut_to_size, take_facts;
+
+/* In this order. A stage that names a counter in work->drop_counter is the last one: the record is
+ * counted, not stored. */
 static const struct {
     const char *name;
-    int (*run)(const struct tb_stage_tools *tools, struct tb_work *work);
+    stage_run *run;
 } stages[] = {
-    {"read", tb_stage_read}, /* by kind; unwinds and symbolizes what is native */
-    {"trace", find_trace},   {"scrub", scrub},      {"group", group},
-    {"size", cut_to_size},   {"facts", take_facts}, /* for the database's columns */
+    /* By kind. What is native is unwound and symbolized in it, by one question to the symbolizer's
+     * process, as an item can only be written with the answer. */
+    {"read, unwind, symbolize", tb_stage_read},
+    {"trace", find_trace},
+    {"scrub", scrub}, /* after everything that adds text */
+    {"group", group}, /* of all frames; what made a group is shown, so after scrub */
+    /* limit stands here: it asks for the group, and spares what follows. */
+    {"size", cut_to_size},
+    {"facts", take_facts}, /* for the database's columns */
 };
 
 int tb_stage_refuse(struct tb_work *work, const char *why)
@@ -40,12 +43,7 @@ int tb_stage_refuse(struct tb_work *work, const char *why)
     return -EBADMSG;
 }
 
-/* ---- the stages that edit ---- */
-
-static int open_item(struct tb_work *work, struct tb_doc **out)
-{
-    return tb_doc_new(tb_buf_str(&work->item), work->item.len, out, work->why);
-}
+/* ---- the item between the stages ---- */
 
 /* Takes text over as the item, or drops it where err says so. Consumes text. */
 static int replace_item(struct tb_work *work, struct tb_buf *text, int err)
@@ -54,57 +52,70 @@ static int replace_item(struct tb_work *work, struct tb_buf *text, int err)
         tb_buf_done(text);
         return err;
     }
+    tb_doc_free(work->doc); /* it borrows from the item */
+    work->doc = NULL;
     tb_buf_done(&work->item);
     work->item = *text;
     return 0;
 }
 
-/* Takes the edits over into work->item. Consumes doc. */
-static int close_item(struct tb_work *work, struct tb_doc *doc, int err)
+int tb_work_text(struct tb_work *work)
 {
     struct tb_buf text;
+    if (work->doc == NULL || !tb_doc_is_edited(work->doc))
+        return 0;
     tb_buf_init(&text, ITEM_MAX_BYTES);
-    if (!err)
-        err = tb_doc_render(doc, &text);
-    tb_doc_free(doc); /* it borrows from work->item */
-    return replace_item(work, &text, err);
+    return replace_item(work, &text, tb_doc_render(work->doc, &text));
 }
+
+int tb_work_edit(struct tb_work *work, struct tb_doc **out)
+{
+    int err = 0;
+    if (work->doc == NULL)
+        err = tb_doc_new(tb_buf_str(&work->item), work->item.len, &work->doc, work->why);
+    *out = work->doc;
+    return err;
+}
+
+int tb_work_doc(struct tb_work *work, struct tb_doc **out)
+{
+    int err = tb_work_text(work);
+    return err ? err : tb_work_edit(work, out);
+}
+
+/* ---- the stages that edit ---- */
 
 static int find_trace(const struct tb_stage_tools *tools, struct tb_work *work)
 {
-    struct tb_doc *doc = NULL;
+    struct tb_doc *doc;
     (void)tools;
-    int err = open_item(work, &doc);
-    if (err)
-        return err;
-    return close_item(work, doc, tb_trace_ids_complete(doc, &work->ids));
+    int err = tb_work_edit(work, &doc);
+    return err ? err : tb_trace_ids_complete(doc, &work->ids);
 }
 
+/* What was edited so far are IDs, and words of the agent's own settings. */
 static int scrub(const struct tb_stage_tools *tools, struct tb_work *work)
 {
-    struct tb_doc *doc = NULL;
+    struct tb_doc *doc;
     size_t n_scrubbed = 0;
-    int err = open_item(work, &doc);
-    if (err)
-        return err;
-    return close_item(work, doc, tb_scrub_item(tools->scrub, doc, &n_scrubbed));
+    int err = tb_work_edit(work, &doc);
+    return err ? err : tb_scrub_item(tools->scrub, doc, &n_scrubbed);
 }
 
 static int group(const struct tb_stage_tools *tools, struct tb_work *work)
 {
-    struct tb_doc *doc = NULL;
+    struct tb_doc *doc;
     char json[TB_FINGERPRINT_TEXT + 2];
     int is_native = work->record->kind != TB_KIND_ITEM;
     (void)tools;
-    int err = open_item(work, &doc);
-    if (err)
-        return err;
-    err = tb_group_item(doc, is_native, &work->group);
+    int err = tb_work_doc(work, &doc);
+    if (!err)
+        err = tb_group_item(doc, is_native, &work->group);
     if (!err && is_native) {
         int len = snprintf(json, sizeof(json), "\"%s\"", work->group.fingerprint);
         err = tb_doc_set(doc, 0, "fingerprint", json, (size_t)len);
     }
-    return close_item(work, doc, err);
+    return err;
 }
 
 /* What Rollbar would refuse for its size; a smaller one is not looked at. */
@@ -112,10 +123,11 @@ static int cut_to_size(const struct tb_stage_tools *tools, struct tb_work *work)
 {
     struct tb_buf text;
     (void)tools;
-    if (work->item.len <= SENT_MAX_BYTES)
-        return 0;
+    int err = tb_work_text(work);
+    if (err || work->item.len <= SENT_MAX_BYTES)
+        return err;
     tb_buf_init(&text, SENT_MAX_BYTES);
-    int err =
+    err =
         tb_item_truncate(tb_buf_str(&work->item), work->item.len, SENT_MAX_BYTES, &text, work->why);
     return replace_item(work, &text, err);
 }
@@ -132,9 +144,9 @@ static uint64_t within_second(uint64_t second_ns, uint64_t record_ns)
 
 static int take_facts(const struct tb_stage_tools *tools, struct tb_work *work)
 {
-    struct tb_doc *doc = NULL;
+    struct tb_doc *doc;
     (void)tools;
-    int err = open_item(work, &doc);
+    int err = tb_work_doc(work, &doc);
     if (err)
         return err;
     tb_item_read(doc, 0, &work->facts);
@@ -150,7 +162,6 @@ static int take_facts(const struct tb_stage_tools *tools, struct tb_work *work)
         work->facts.timestamp < INT64_MAX / TB_NS_PER_S)
         work->occurred_ns =
             within_second((uint64_t)work->facts.timestamp * TB_NS_PER_S, work->record->time_ns);
-    tb_doc_free(doc);
     return err;
 }
 
@@ -170,6 +181,10 @@ int tb_stages_run(const struct tb_stage_tools *tools, const struct tb_spool_reco
         if (err && work->why[0] == '\0')
             snprintf(work->why, sizeof(work->why), "stage %s: %s", stages[s].name, strerror(-err));
     }
+    if (!err)
+        err = tb_work_text(work);
+    tb_doc_free(work->doc);
+    work->doc = NULL;
     work->record = NULL;
     return err;
 }
@@ -178,6 +193,7 @@ void tb_work_done(struct tb_work *work)
 {
     if (work == NULL)
         return;
+    tb_doc_free(work->doc);
     tb_buf_done(&work->item);
     tb_group_done(&work->group);
 }

@@ -1,4 +1,5 @@
-/* stages.h - what happens to one record between the spool and the database: a row of stages. */
+/* stages.h - what happens to one record between the spool and the database: a row of stages, in the
+ * order of the table in stages.c. */
 #ifndef TB_AGENT_STAGES_H
 #define TB_AGENT_STAGES_H
 
@@ -33,7 +34,8 @@ struct tb_stage_tools {
 /* One record on its way. */
 struct tb_work {
     const struct tb_spool_record *record; /* borrowed while the stages run */
-    struct tb_buf item;                   /* the data object of the envelope */
+    struct tb_buf item; /* the data object of the envelope, whole when all stages have run */
+    struct tb_doc *doc; /* of item, with the edits since; or NULL: ask tb_work_doc */
     char uuid[TB_UUID_TEXT];
     char token[TB_CONFIG_TOKEN_MAX + 1]; /* the item's own, or "" */
     struct tb_trace_ids ids;
@@ -55,5 +57,16 @@ struct tb_work {
 int tb_stages_run(const struct tb_stage_tools *tools, const struct tb_spool_record *record,
                   struct tb_work *work);
 void tb_work_done(struct tb_work *work);
+
+/* ---- for the stages: one index of the item for all of them ---- */
+
+/* The index of the item as the stages so far have left it; owned by work, until the next call of
+ * one of these. Edits made to it are shown by the next call. 0 or a negative errno. */
+int tb_work_doc(struct tb_work *work, struct tb_doc **out);
+/* The same for a stage that only edits what no stage before it has edited: it is spared reading the
+ * item again, and does not see their edits. */
+int tb_work_edit(struct tb_work *work, struct tb_doc **out);
+/* Takes the edits over into work->item. */
+int tb_work_text(struct tb_work *work);
 
 #endif

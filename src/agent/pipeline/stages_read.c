@@ -287,7 +287,7 @@ static int read_report(const struct tb_stage_tools *tools, struct tb_work *work)
 /* ---- complete items and counts ---- */
 
 /* What Rollbar requires or the database needs, and the sender left out. */
-static int add_missing(const struct tb_stage_tools *tools, struct tb_work *work,
+static int add_missing(const struct tb_stage_tools *tools, const struct tb_work *work,
                        struct tb_doc *data)
 {
     char json[2048];
@@ -304,29 +304,38 @@ static int add_missing(const struct tb_stage_tools *tools, struct tb_work *work,
         int len = snprintf(json, sizeof(json), "%" PRIu64, work->record->time_ns / TB_NS_PER_S);
         err = tb_doc_add(data, 0, "timestamp", json, (size_t)len);
     }
-    return err ? err : tb_doc_render(data, &work->item);
+    return err;
+}
+
+/* The data object becomes the item; the record is lent for a moment only, so it is copied. */
+static int take_data(const struct tb_stage_tools *tools, struct tb_work *work, const char *text,
+                     const struct tb_doc *envelope, int node)
+{
+    const struct tb_doc_node *at = tb_doc_at(envelope, node);
+    tb_buf_add(&work->item, text + at->at, at->len);
+    int err = work->item.err;
+    if (!err)
+        err = tb_doc_part(envelope, node, tb_buf_str(&work->item), &work->doc);
+    return err ? err : add_missing(tools, work, work->doc);
 }
 
 static int read_item(const struct tb_stage_tools *tools, struct tb_work *work)
 {
     const char *text = (const char *)work->record->data;
     struct tb_doc *envelope = NULL;
-    struct tb_doc *data = NULL;
     int err = tb_doc_new(text, work->record->len, &envelope, work->why);
     if (err)
         return err;
     int node = tb_item_data(envelope);
-    const struct tb_doc_node *at = node >= 0 ? tb_doc_at(envelope, node) : NULL;
-    if (at == NULL || at->type != TB_DOC_OBJECT)
+    if (node < 0 || tb_doc_at(envelope, node)->type != TB_DOC_OBJECT)
         err = tb_stage_refuse(work, "the item has no data object with a body");
-    else if (!(err = tb_doc_new(text + at->at, at->len, &data, work->why)))
-        err = add_missing(tools, work, data);
+    else
+        err = take_data(tools, work, text, envelope, node);
     if (!err)
         (void)tb_doc_copy(envelope, tb_doc_member(envelope, 0, "access_token"), work->token,
                           sizeof(work->token));
     if (strcmp(work->token, AGENTS_TOKEN) == 0)
         work->token[0] = '\0';
-    tb_doc_free(data);
     tb_doc_free(envelope);
     return err;
 }

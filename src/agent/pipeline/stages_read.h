@@ -5,8 +5,8 @@
 
 #include "agent/pipeline/stages.h"
 
-/* work->item becomes the data object of an item, or the counter of a dropcount is set. Returns as
- * tb_stages_run does. */
+/* work->item, and work->doc where there are edits, become the data object of an item, or the
+ * counter of a dropcount is set. Returns as tb_stages_run does. */
 int tb_stage_read(const struct tb_stage_tools *tools, struct tb_work *work);
 /* Notes why no item can be made of the record; returns -EBADMSG. */
 int tb_stage_refuse(struct tb_work *work, const char *why);
