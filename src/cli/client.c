@@ -82,3 +82,31 @@ out:
         snprintf(why, TB_CLIENT_WHY, "no memory");
     return err;
 }
+
+int tb_client_connect(const struct tb_client_peer *peer, char why[TB_CLIENT_WHY])
+{
+    char message[CURL_ERROR_SIZE] = "";
+    CURL *curl = curl_easy_init();
+    if (curl == NULL) {
+        snprintf(why, TB_CLIENT_WHY, "no memory");
+        return -ENOMEM;
+    }
+    curl_easy_setopt(curl, CURLOPT_URL, peer->url);
+    curl_easy_setopt(curl, CURLOPT_CONNECT_ONLY, 1L);
+    curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, peer->timeout_ms);
+    curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, peer->timeout_ms);
+    curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
+    curl_easy_setopt(curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, message);
+    if (peer->proxy != NULL && peer->proxy[0] != '\0')
+        curl_easy_setopt(curl, CURLOPT_PROXY, peer->proxy);
+    if (peer->ca_file != NULL && peer->ca_file[0] != '\0')
+        curl_easy_setopt(curl, CURLOPT_CAINFO, peer->ca_file);
+    CURLcode code = curl_easy_perform(curl);
+    curl_easy_cleanup(curl);
+    if (code == CURLE_OK)
+        return 0;
+    snprintf(why, TB_CLIENT_WHY, "%s", *message != '\0' ? message : curl_easy_strerror(code));
+    return code == CURLE_OPERATION_TIMEDOUT ? -ETIMEDOUT : -EIO;
+}

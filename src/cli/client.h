@@ -1,4 +1,5 @@
-/* client.h - asks a running agent over its Unix socket, or another server over loopback.
+/* client.h - asks a running agent over its Unix socket, or another server over loopback; and tries
+ * whether a server can be reached.
  *
  * The only file of the tool that calls libcurl. */
 #ifndef TB_CLI_CLIENT_H
@@ -15,6 +16,18 @@ struct tb_client_request {
     const char *json;   /* POSTed; NULL: GET */
     long timeout_ms;
 };
+
+/* A server that is only connected to. */
+struct tb_client_peer {
+    const char *url;     /* http or https */
+    const char *proxy;   /* "": what the environment says */
+    const char *ca_file; /* "": the system's */
+    long timeout_ms;
+};
+
+/* Name, connection, proxy and TLS, and then hangs up: nothing is asked. 0, or a negative errno with
+ * a sentence in why. */
+int tb_client_connect(const struct tb_client_peer *peer, char why[TB_CLIENT_WHY]);
 
 /* Returns the HTTP status, body appended; or a negative errno with a sentence in why:
  * -ECONNREFUSED when nobody listens there, -ECONNRESET when the server went away in the middle,

@@ -258,6 +258,10 @@ static int show(struct tb_cli *cli, int is_home)
     if (collect(cli, &status) < 0)
         return TB_EXIT_WRONG;
     int code = is_well(&status) ? TB_EXIT_WELL : TB_EXIT_WRONG;
+    if (cli->quiet) {
+        status_done(&status);
+        return code;
+    }
     if (cli->json) {
         print_json(&status);
         status_done(&status);

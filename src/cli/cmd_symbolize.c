@@ -22,8 +22,7 @@ const char tb_symbolize_help[] =
     "                      MODULE(FUNCTION+0xOFFSET) are replaced, and MODULE +0xOFFSET, as\n"
     "                      towbar itself prints it; - is the standard input\n"
     "\n"
-    "  Offsets in a text are return addresses, as backtrace_symbols writes them.\n"
-    "  Exit codes: 0 something was named, 1 nothing was, 2 wrong use.\n";
+    "  Offsets in a text are return addresses, as backtrace_symbols writes them.\n";
 
 /* ---- asking ---- */
 

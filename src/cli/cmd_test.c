@@ -13,6 +13,7 @@
 #include "base/json.h"
 #include "cli/agent.h"
 #include "cli/print.h"
+#include "cli/suggest.h"
 #include "cli/verb.h"
 #include "sink/sink.h"
 #include "spool/dir.h"
@@ -35,6 +36,20 @@ static int class_of(const char *level)
         if (strcmp(levels[i].name, level) == 0)
             return levels[i].class_;
     return -EINVAL;
+}
+
+static int wrong_level(const char *level)
+{
+    const char *names[sizeof(levels) / sizeof(levels[0])];
+    for (size_t i = 0; i < sizeof(levels) / sizeof(levels[0]); i++)
+        names[i] = levels[i].name;
+    const char *near = tb_suggest(level, names, sizeof(names) / sizeof(names[0]));
+    fprintf(stderr, "towbar: there is no level '%.64s': debug, info, warning, error, critical",
+            level);
+    if (near != NULL)
+        fprintf(stderr, "; did you mean '%s'?", near);
+    fprintf(stderr, "\n");
+    return TB_EXIT_USAGE;
 }
 
 /* A complete Rollbar item, as an SDK would send it. */
@@ -191,11 +206,8 @@ int tb_cmd_test(struct tb_cli *cli)
     char text[TB_UUID_TEXT];
     const char *level = cli->level != NULL ? cli->level : "info";
     int code = TB_EXIT_WRONG;
-    if (class_of(level) < 0) {
-        fprintf(stderr, "towbar: there is no level '%s': debug, info, warning, error, critical\n",
-                level);
-        return TB_EXIT_USAGE;
-    }
+    if (class_of(level) < 0)
+        return wrong_level(level);
     if (tb_cli_config(cli, &config) < 0)
         return TB_EXIT_WRONG;
     tb_id_uuid(uuid);

@@ -1,0 +1,43 @@
+/* check.h - what the parts of `towbar check` share: the list, and one function for each thing.
+ *
+ * Nothing on the host is changed, and no item is sent. */
+#ifndef TB_CLI_CHECK_H
+#define TB_CLI_CHECK_H
+
+#include "agent/config/config.h"
+#include "cli/agent.h"
+
+struct tb_check {
+    const struct tb_config *config;
+    const struct tb_agent_answer *agent;
+    int is_json, is_offline;
+    int n_failed;
+};
+
+enum tb_check_outcome { TB_CHECK_WELL, TB_CHECK_FAILED, TB_CHECK_NONE, TB_CHECK_WARNING };
+
+/* One line of the list. */
+void tb_check_line(struct tb_check *check, enum tb_check_outcome outcome, const char *what,
+                   const char *format, ...) __attribute__((format(printf, 4, 5)));
+
+/* check_places.c */
+void tb_check_spool(struct tb_check *check);
+void tb_check_disk(struct tb_check *check);
+void tb_check_state(struct tb_check *check);
+void tb_check_socket(struct tb_check *check);
+void tb_check_port(struct tb_check *check);
+/* check_files.c: what the settings name. */
+void tb_check_tls(struct tb_check *check);
+void tb_check_files(struct tb_check *check);
+void tb_check_unit(struct tb_check *check, const char *unit);
+/* check_rollbar.c: what the agent sends to and asks. */
+void tb_check_tokens(struct tb_check *check);
+void tb_check_rollbar(struct tb_check *check);
+void tb_check_debuginfod(struct tb_check *check);
+/* check_host.c */
+void tb_check_unwind(struct tb_check *check);
+void tb_check_symbols(struct tb_check *check);
+void tb_check_clock(struct tb_check *check);
+void tb_check_core(struct tb_check *check);
+
+#endif
