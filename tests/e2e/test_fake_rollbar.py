@@ -9,6 +9,7 @@ import sys
 import tempfile
 import threading
 import unittest
+import urllib.parse
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 SUPPORT = os.path.join(HERE, "..", "support")
@@ -235,6 +236,68 @@ class FakeRollbarTest(unittest.TestCase):
             self.assertLessEqual(int(headers["X-Rate-Limit-Remaining-Seconds"]), 60)
         self.assertEqual(seen, [(200, "1"), (200, "0"), (429, "0")])
         self.assertEqual(len(self.fake.occurrences), 2)
+
+    def test_each_token_has_a_limit_of_its_own(self):
+        self.fake.limit = 1
+        self.fake.tokens.add("other")
+        self.assertEqual(self.post(numbered(1))[0], 200)
+        self.assertEqual(self.post(numbered(2))[0], 429)
+        self.assertEqual(self.post(numbered(2), {}, access_token="other")[0], 200)
+        status, _, headers = self.post_raw(json.dumps({"data": item(), "access_token": "other"}), {})
+        self.assertEqual((status, headers["X-Rate-Limit-Remaining"]), (429, "0"))
+
+    # ---- deploys ----
+
+    def deploy(self, body, headers=HEADER, path="/api/1/deploy/", method="POST"):
+        self.client.request(method, path, body, headers)
+        reply = self.client.getresponse()
+        answer = json.loads(reply.read())
+        return reply.status, answer.get("data") or answer["message"]
+
+    def test_deploys_are_taken_as_json_and_as_a_form(self):
+        fields = {"environment": "test", "revision": "a1b2", "comment": "ž & =", "status": "started"}
+        form = {**HEADER, "Content-Type": "application/x-www-form-urlencoded"}
+        self.assertEqual(self.deploy(json.dumps(fields)), (200, {"deploy_id": 1}))
+        self.assertEqual(self.deploy(urllib.parse.urlencode(fields), form), (200, {"deploy_id": 2}))
+        in_body = {**fields, "access_token": TOKEN}
+        self.assertEqual(
+            self.deploy(json.dumps(in_body), {}, "/api/1/deploy"), (200, {"deploy_id": 3})
+        )
+        for deploy in self.fake.deploys:
+            self.assertEqual((deploy.token, deploy.fields), (TOKEN, fields))
+        self.assertEqual(self.fake.deploys[0].revision, "a1b2")
+        self.assertIsNone(self.fake.deploys[0].rollbar_username)
+        self.assertEqual([request.status for request in self.fake.requests], [200] * 3)
+
+    def test_deploys_are_refused_with_the_text(self):
+        good = {"environment": "test", "revision": "a1b2"}
+        for change, status, text in (
+            ({"environment": ""}, 422, "Missing 'environment' key."),
+            ({"revision": None}, 422, "Missing 'revision' or 'head_long' key."),
+            ({"revision": 7}, 422, "revision should be string."),
+            ({"environment": "e" * 256}, 422, "environment should be at most 255 characters."),
+            ({"comment": "c" * 65537}, 422, "comment should be at most 64kb."),
+            ({"status": "done"}, 422, "status should be one of"),
+        ):
+            with self.subTest(change):
+                got, message = self.deploy(json.dumps({**good, **change}))
+                self.assertEqual(got, status)
+                self.assertIn(text, message)
+        self.assertEqual(self.deploy(json.dumps(good), {})[0], 422)
+        self.assertEqual(self.deploy(json.dumps(good), {"X-Rollbar-Access-Token": "x"})[0], 403)
+        self.assertEqual(self.deploy("{", HEADER)[0], 400)
+        self.assertEqual(self.fake.deploys, [])
+
+    def test_the_status_of_a_deploy_can_be_changed(self):
+        old_name = {"environment": "test", "head_long": "a1b2", "status": "started"}
+        self.assertEqual(self.deploy(json.dumps(old_name)), (200, {"deploy_id": 1}))
+        self.assertEqual(self.fake.deploys[0].revision, "a1b2")
+        ended = json.dumps({"status": "succeeded"})
+        self.assertEqual(self.deploy(ended, path="/api/1/deploy/1", method="PATCH")[0], 200)
+        self.assertEqual(self.fake.deploys[0].status, "succeeded")
+        for path in ("/api/1/deploy/2", "/api/1/deploy/", "/api/1/deploy/x"):
+            self.assertEqual(self.deploy(ended, path=path, method="PATCH")[0], 404)
+        self.assertEqual(self.deploy("{}", path="/api/1/deploy/1", method="PATCH")[0], 422)
 
     def test_the_script_is_played_once(self):
         slow = {"X-Rate-Limit-Remaining-Seconds": "7"}

@@ -6,11 +6,12 @@
         fake.wait_for(lambda f: len(f.occurrences) == 2)
 
 1. POST /api/1/item and /api/1/item/; the token from the header X-Rollbar-Access-Token, else from
-   the body. Each token is a project.
+   the body. Each token is a project, and has a limit of requests a minute of its own.
 2. An item that breaks the documented schema is refused with Rollbar's status and text.
 3. A uuid that the project has seen is answered with 200 and discarded.
 4. Occurrences are grouped by environment and fingerprint (rollbar_grouping.py).
 5. Every request is kept as it came, byte for byte, with what was answered: .requests.
+6. POST /api/1/deploy/ and PATCH /api/1/deploy/N, JSON or a form: .deploys (rollbar_deploys.py).
 
 Script. fake.script([step, ...]) queues what happens to the next requests, one step each:
     {"status": 429, "headers": {...}}   refused with that status; the item is not taken
@@ -39,10 +40,13 @@ import time
 import urllib.parse
 import uuid as uuids
 
+import rollbar_deploys
 import rollbar_grouping as grouping
 import rollbar_schema as schema
 
 ITEM_PATHS = ("/api/1/item", "/api/1/item/")
+DEPLOY_PATHS = ("/api/1/deploy", "/api/1/deploy/")
+NO_TOKEN = "Invalid format. access_token is missing and it is required."
 BODY_MAX_BYTES = 512 * 1024
 WINDOW_S = 60
 WAIT_S = 15
@@ -125,7 +129,8 @@ class FakeRollbar:
         self._steps = []
         self._uuids = set()
         self._groups = {}
-        self._window = (0, 0)  # start, requests counted in it
+        self._deploys = rollbar_deploys.Deploys()
+        self._windows = {}  # of a token: start, requests counted in it
         self._server = None
 
     # ---- start and stop ----
@@ -190,6 +195,14 @@ class FakeRollbar:
             f"last refusals {refused[-3:]}"
         )
 
+    @property
+    def deploys(self):
+        return self._deploys.all
+
+    @property
+    def deploy_url(self):
+        return f"http://{self.host}:{self.port}/api/1/deploy/"
+
     def occurrence(self, uuid):
         return next((o for o in self.occurrences if o.uuid == uuid), None)
 
@@ -210,46 +223,77 @@ class FakeRollbar:
     def take(self, request):
         """The reply to a request, as status, object and headers."""
         with self.changed:
-            headers = self._count()
+            headers = {}
             try:
-                if int(headers["X-Rate-Limit-Remaining"]) < 0:
-                    headers["X-Rate-Limit-Remaining"] = "0"
-                    raise Refusal(429, "Rate limit exceeded")
-                result = self._take_item(request)
-                return 200, {"err": 0, "result": result}, headers
+                path = urllib.parse.urlsplit(request.path).path
+                if path in ITEM_PATHS and request.method == "POST":
+                    return 200, {"err": 0, "result": self._take_item(request, headers)}, headers
+                if path.startswith(DEPLOY_PATHS[0]):
+                    number = self._take_deploy(request, path)
+                    return 200, {"err": 0, "data": {"deploy_id": number}}, headers
+                raise Refusal(404, "Not found")
             except Refusal as refusal:
                 return refusal.status, {"err": 1, "message": refusal.message}, headers
 
-    def _count(self):
+    def _count(self, token, headers):
+        """Counts a request of a token; the headers that tell how many are left."""
         now = time.time()
-        start, n = self._window
+        start, n = self._windows.get(token, (0, 0))
         if now - start >= WINDOW_S:
             start, n = now, 0
-        self._window = (start, n + 1)
-        return {
-            "X-Rate-Limit-Limit": str(self.limit),
-            "X-Rate-Limit-Remaining": str(self.limit - n - 1),
-            "X-Rate-Limit-Reset": str(int(start + WINDOW_S)),
-            "X-Rate-Limit-Remaining-Seconds": str(max(0, int(start + WINDOW_S - now))),
-        }
+        self._windows[token] = (start, n + 1)
+        headers["X-Rate-Limit-Limit"] = str(self.limit)
+        headers["X-Rate-Limit-Remaining"] = str(max(0, self.limit - n - 1))
+        headers["X-Rate-Limit-Reset"] = str(int(start + WINDOW_S))
+        headers["X-Rate-Limit-Remaining-Seconds"] = str(max(0, int(start + WINDOW_S - now)))
+        if n >= self.limit:
+            raise Refusal(429, "Rate limit exceeded")
 
-    def _take_item(self, request):
-        if len(request.body) > BODY_MAX_BYTES:
-            raise Refusal(413, "Request entity too large: the maximum payload size is 512kb")
-        envelope = decode(request.body)
+    def _check_token(self, request, fields):
         token = request.headers.get("X-Rollbar-Access-Token")
-        if not token and isinstance(envelope, dict):
-            token = envelope.get("access_token")
+        if not token and isinstance(fields, dict):
+            token = fields.get("access_token")
         if not token:
-            raise Refusal(422, "Invalid format. access_token is missing and it is required.")
+            raise Refusal(422, NO_TOKEN)
         if not isinstance(token, str):
             raise Refusal(422, "Invalid format. access_token should be string.")
         if self.tokens and token not in self.tokens:
             raise Refusal(403, f"access token not found: {token}")
+        return token
+
+    def _take_item(self, request, headers):
+        # A token in the header can be counted before the body is looked at.
+        counted = request.headers.get("X-Rollbar-Access-Token")
+        if counted:
+            self._count(counted, headers)
+        if len(request.body) > BODY_MAX_BYTES:
+            raise Refusal(413, "Request entity too large: the maximum payload size is 512kb")
+        envelope = decode(request.body)
+        token = self._check_token(request, envelope)
+        if not counted:
+            self._count(token, headers)
         complaint = schema.check(envelope)
         if complaint:
             raise Refusal(422, complaint)
         return {"id": None, "uuid": self._keep(token, envelope["data"], request.body)}
+
+    def _take_deploy(self, request, path):
+        """The number of a deploy that was made or changed."""
+        try:
+            fields = rollbar_deploys.decode(request.body)
+        except (ValueError, RecursionError):
+            raise Refusal(400, "Invalid JSON: the payload could not be decoded") from None
+        token = self._check_token(request, fields)
+        try:
+            if request.method == "POST" and path in DEPLOY_PATHS:
+                return self._deploys.add(token, fields)
+            if request.method == "PATCH":
+                return self._deploys.change(token, path[len(DEPLOY_PATHS[0]) :].strip("/"), fields)
+        except ValueError as complaint:
+            raise Refusal(422, str(complaint)) from None
+        except LookupError:
+            pass
+        raise Refusal(404, "Not found")
 
     def _keep(self, token, data, raw):
         data.setdefault("uuid", uuids.uuid4().hex)
@@ -351,12 +395,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
             fake.note(Request(self, b""))
             return
         body = self.read_body()
-        if urllib.parse.urlsplit(self.path).path not in ITEM_PATHS:
-            self.refuse(body, 404, "Not found")
-            return
         if step.get("delay"):
             time.sleep(step["delay"])
         self.play(step, Request(self, body))
+
+    do_PATCH = do_POST
 
     def play(self, step, request):
         fake = self.server.fake
