@@ -30,7 +30,10 @@ MAY_BE_ADDED = re.compile(
     r"data\.(uuid|timestamp|attributes(\.\d+)?|custom(\.(trace_id|span_id|xray_trace_id))?)"
 )
 # What differs from run to run, by the last part of its path.
-OF_THE_RUN = re.compile(r"(uuid|timestamp|timestamp_ms|pid|execution_scope_id|start_time)$")
+OF_THE_RUN = re.compile(
+    r"(uuid|timestamp|timestamp_ms|pid|execution_scope_id|start_time"
+    r"|[cC]reated|process|thread)$"  # those of logging's records
+)
 ADDRESS = re.compile(r"127\.0\.0\.1:\d+|0x[0-9a-f]{6,}|:ffff:127\.0\.0\.1")
 
 
@@ -68,21 +71,22 @@ class SdkCase(towbar.Case):
     def client_env(self):
         return towbar.clean_environment(self.path("home"))
 
-    def run_client(self, *argv):
+    def run_client(self, *argv, **env):
         done = subprocess.run(
-            argv, env=self.client_env(), cwd=CLIENTS, capture_output=True, text=True, timeout=60,
-            check=False,
+            argv, env=dict(self.client_env(), **env), cwd=CLIENTS, capture_output=True, text=True,
+            timeout=60, check=False,
         )  # fmt: skip
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         return done.stdout + done.stderr
 
-    def pyrollbar(self, port, handler, *cases):
+    def pyrollbar(self, port, handler, *cases, token=TOKEN, **env):
         base = f"http://127.0.0.1:{port}/api/1/"
-        return self.run_client(sys.executable, "pyrollbar_script.py", TOKEN, base, handler, *cases)
+        argv = (sys.executable, "pyrollbar_script.py", token, base, handler, *cases)
+        return self.run_client(*argv, **env)
 
-    def rollbar_js(self, port, *cases):
+    def rollbar_js(self, port, *cases, token=TOKEN, **env):
         item = f"http://127.0.0.1:{port}/api/1/item/"
-        return self.run_client("node", "rollbar_script.js", TOKEN, item, *cases)
+        return self.run_client("node", "rollbar_script.js", token, item, *cases, **env)
 
     def app(self, *argv):
         """An app that says its port, and runs until the test ends; returns the port."""
@@ -132,19 +136,34 @@ class SdkCase(towbar.Case):
         order of sending, what was masked (path to what stood there) and what was added."""
         sent = self.tap.exchanges()
         self.assertEqual([status for _, _, _, status in sent], [200] * n)
+        return self.compare_texts([body for _, _, body, _ in sent])
+
+    def compare_texts(self, envelopes):
+        """The same for envelopes that were not sent but written."""
         arrived = {occurrence.uuid: occurrence.raw for occurrence in self.fake.occurrences}
-        items = [data_text(body) for _, _, body, _ in sent]
+        items = [data_text(body) for body in envelopes]
         named = {json.loads(data).get("uuid") for data in items}
         given = [uuid for uuid in arrived if uuid not in named]  # by the agent
         found = []
         for data in items:
-            uuid = json.loads(data).get("uuid") or given.pop()
+            uuid = json.loads(data).get("uuid") or self.pick(data, given, arrived)
             found.append(self.compare_item(data, data_text(arrived.pop(uuid))))
         self.assertEqual(arrived, {})
         for request in self.fake.requests:  # The envelope is made anew; its token is the sender's.
             self.assertEqual(request.headers["X-Rollbar-Access-Token"], TOKEN)
             self.assertEqual(list(json.loads(request.body)), ["data"])
         return found
+
+    def pick(self, data, given, arrived):
+        """Which of those that came without a uuid this one is; the first if it is none."""
+        for uuid in given:
+            try:
+                self.compare_item(data, data_text(arrived[uuid]))
+            except AssertionError:
+                continue
+            given.remove(uuid)
+            return uuid
+        return given.pop(0)
 
     def compare_item(self, sent, arrived):
         changed, added = raw_json.compare(sent, arrived)

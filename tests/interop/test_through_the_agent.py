@@ -84,6 +84,27 @@ class ThroughTheAgent(SdkCase):
     def test_pyrollbar_thread_arrives_unchanged(self):
         self.check_pyrollbar("thread")
 
+    def test_pyrollbar_thread_pool_arrives_unchanged(self):
+        self.check_pyrollbar("thread_pool")
+
+    def test_people_titles_and_logging_of_pyrollbar_arrive_unchanged(self):
+        for port in (self.tap.port, self.straight.port):
+            self.pyrollbar(port, "blocking", "person", "logged")
+        self.compare_values(2)
+        (masked, added), (of_the_log, _) = self.compare_bytes(2)
+        self.assertEqual((masked, added), ({}, {}))
+        self.assertLessEqual({path.rsplit(".", 1)[1] for path in of_the_log}, {"secret"})
+        self.check_person()
+        (logged,) = [o.data for o in self.fake.occurrences if o.data["level"] == "error"]
+        self.assertEqual(logged["body"]["trace"]["exception"]["class"], "ValueError")
+        self.assertEqual(logged["custom"]["record"]["name"], "interop")
+
+    def check_person(self):
+        (said,) = [o.data for o in self.fake.occurrences if o.data["level"] == "info"]
+        person = {"id": "9007199254740993", "username": "žofie", "email": "z@example.org"}
+        self.assertEqual(said["person"], person)
+        self.assertEqual((said["fingerprint"], said["title"]), ("ours", "A title"))
+
     def test_rollbar_js_arrives_unchanged(self):
         for port in (self.tap.port, self.straight.port):
             self.rollbar_js(port, "error", "chain", "message")
@@ -94,6 +115,29 @@ class ThroughTheAgent(SdkCase):
         self.check_chain("RangeError", "TypeError")
         sent = self.check_message(*message, {"data.custom", "data"})
         self.assertIn(b'"half of a pair: \\ud83d"', sent.raw)
+
+    def test_causes_people_and_telemetry_of_rollbar_js_arrive_unchanged(self):
+        for port in (self.tap.port, self.straight.port):
+            self.rollbar_js(port, "cause", "person", "telemetry")
+        self.compare_values(3)
+        self.assertEqual(self.compare_bytes(3), [({}, {})] * 3)
+        self.check_person()
+        chain, _, after = [occurrence.data for occurrence in self.fake.occurrences]
+        classes = [trace["exception"]["class"] for trace in chain["body"]["trace_chain"]]
+        self.assertEqual(classes, ["Error", "RangeError", "TypeError"])
+        events = after["body"]["telemetry"]
+        self.assertEqual([event["type"] for event in events], ["manual", "manual"])
+        self.assertEqual(events[0]["body"]["message"], "a log: 馬")
+        self.assertNotIn(HARD_SECRET.decode(), json.dumps(events))
+
+    def test_what_nobody_catches_in_node_arrives_unchanged(self):
+        for port in (self.tap.port, self.straight.port):
+            self.rollbar_js(port, "uncaught", "rejection")
+        self.compare_values(2)
+        self.assertEqual(self.compare_bytes(2), [({}, {})] * 2)
+        for occurrence in self.fake.occurrences:
+            self.assertEqual(towbar.attributes(occurrence.data), {"is_uncaught": "true"})
+            self.assertEqual(occurrence.data["level"], "debug")  # as node_rollbar 3.1 has it
 
     # ---- requests and people ----
 
@@ -140,6 +184,9 @@ class ThroughTheAgent(SdkCase):
 
     def test_requests_of_flask_with_threads_arrive_unchanged(self):
         self.check_flask("thread")
+
+    def test_requests_of_flask_with_a_pool_of_threads_arrive_unchanged(self):
+        self.check_flask("thread_pool")
 
     def test_requests_of_express_arrive_unchanged(self):
         path = "/feeds/andrew?password=hunter2&page=2"

@@ -1,10 +1,14 @@
-"""A program with pyrollbar: pyrollbar_script.py TOKEN ENDPOINT HANDLER CASE..."""
+"""A program with pyrollbar: pyrollbar_script.py TOKEN ENDPOINT HANDLER CASE...
+
+With the handler "agent" it writes to $AGENT_LOG instead of sending."""
 
 import json
+import logging
 import os
 import sys
 
 import rollbar
+import rollbar.logger
 
 MIB = 1 << 20
 with open(os.path.join(os.path.dirname(__file__), "hard.json"), encoding="utf-8") as file:
@@ -44,6 +48,27 @@ def message():
     rollbar.report_message("a message: 馬 🧨", "warning", extra_data=HARD)
 
 
+def person():
+    """All that a program can say of an item besides what went wrong."""
+    rollbar.report_message(
+        "of a person", "info",
+        payload_data={
+            "person": {"id": "9007199254740993", "username": "žofie", "email": "z@example.org"},
+            "fingerprint": "ours", "title": "A title", "context": "/feeds/<name>",
+        },
+    )  # fmt: skip
+
+
+def logged():
+    """By way of logging, as programs without rollbar in their code do it."""
+    log = logging.getLogger("interop")
+    log.addHandler(rollbar.logger.RollbarHandler())
+    try:
+        inner("hunter2")
+    except ValueError:
+        log.exception("while doing %s", "it", extra={"extra_data": {"n": 1}})
+
+
 def large(mib):
     """An item so large, most of it lines of a log. pyrollbar sends the extra data twice."""
     line = "0123456789 words of a log, again and again: "
@@ -55,14 +80,21 @@ CASES = {
     "error": error,
     "chain": chain,
     "message": message,
+    "person": person,
+    "logged": logged,
+    "large1": lambda: large(1),
     "large2": lambda: large(2),
+    "large5": lambda: large(5),
     "large9": lambda: large(9),
     "large20": lambda: large(20),
 }
 
 if __name__ == "__main__":
     token, endpoint, handler, *cases = sys.argv[1:]
-    rollbar.init(token, "interop", endpoint=endpoint, handler=handler, code_version="1.2.3")
+    rollbar.init(
+        token or None, "interop", endpoint=endpoint, handler=handler, code_version="1.2.3",
+        agent_log_file=os.environ.get("AGENT_LOG"),
+    )  # fmt: skip
     for case in cases:
         CASES[case]()
     rollbar.wait()

@@ -11,8 +11,9 @@ const rollbar = new Rollbar({
   endpoint,
   environment: 'interop',
   codeVersion: '1.2.3',
-  captureUncaught: false,
-  captureUnhandledRejections: false,
+  captureUncaught: cases.includes('uncaught'),
+  captureUnhandledRejections: cases.includes('rejection'),
+  retryInterval: Number(process.env.RETRY_INTERVAL_MS) || undefined,
 });
 const HARD = JSON.parse(fs.readFileSync(path.join(__dirname, 'hard.json'), 'utf8'));
 
@@ -30,6 +31,22 @@ function chained() {
   }
 }
 
+// How the language knows them.
+function caused() {
+  try {
+    inner();
+  } catch (err) {
+    const middle = new RangeError('middle fault', { cause: err });
+    return new Error('outermost fault', { cause: middle });
+  }
+}
+
+// Faults that nobody catches but rollbar.js; it says nothing when they are sent.
+const uncaught = (event, fail) => new Promise((resolve) => {
+  process.once(event, () => resolve());
+  setImmediate(fail);
+});
+
 const sent = (send) => new Promise((resolve) => send(() => resolve()));
 
 const CASES = {
@@ -43,6 +60,20 @@ const CASES = {
   },
   chain: () => sent((done) => rollbar.critical(chained(), done)),
   message: () => sent((done) => rollbar.warning('a message: 馬 🧨', HARD, done)),
+  cause: () => sent((done) => rollbar.error(caused(), done)),
+  person: () => {
+    const person = { id: '9007199254740993', username: 'žofie', email: 'z@example.org' };
+    const own = { fingerprint: 'ours', title: 'A title', context: '/feeds/:name', person };
+    rollbar.configure({ payload: own });
+    return sent((done) => rollbar.info('of a person', done));
+  },
+  telemetry: () => {
+    rollbar.captureEvent({ message: 'a log: 馬', password: 'hunter2' }, 'debug');
+    rollbar.captureEvent({ subtype: 'xhr', url: 'http://a/?token=hunter2', status_code: 200 });
+    return sent((done) => rollbar.error(new TypeError('after two events'), done));
+  },
+  uncaught: () => uncaught('uncaughtException', () => inner()),
+  rejection: () => uncaught('unhandledRejection', () => Promise.reject(new RangeError('no one'))),
   // More than rollbar.js lets through in a minute: a notice takes the place of the first of them.
   many: async () => {
     for (let i = 0; i < 63; i++) {
