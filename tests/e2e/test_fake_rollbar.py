@@ -310,6 +310,18 @@ class FakeRollbarTest(unittest.TestCase):
         self.assertEqual(replies[3][1], b"not json")
         self.assertEqual([o.uuid for o in self.fake.occurrences], ["uuid-3", "uuid-4"])
 
+    def test_a_request_is_held_until_it_is_released(self):
+        self.fake.script([{"hold": True}])
+        replies = []
+        held = threading.Thread(target=lambda: replies.append(self.post(numbered(1))[0]))
+        held.start()
+        self.fake.wait_for(lambda fake: fake.held == 1)
+        self.assertEqual((replies, self.fake.occurrences), ([], []))
+        self.fake.release()
+        held.join()
+        self.assertEqual((replies, self.fake.held), ([200], 0))
+        self.assertEqual(self.post(numbered(2))[0], 200)  # that was the script
+
     def test_cut_connections(self):
         for cut, taken, error in (
             ("before-read", 0, (http.client.RemoteDisconnected, ConnectionError)),

