@@ -24,15 +24,15 @@ def name(occurrence):
 
 
 class Gunicorn:
-    def __init__(self, case, endpoint_port, handler, *flags):
+    def __init__(self, case, endpoint_port, handler, *flags, **env):
         base = f"http://127.0.0.1:{endpoint_port}/api/1/"
         app = f'gunicorn_app:make("{TOKEN}", "{base}", "{handler}")'
         self.log_path = case.path("gunicorn.log")
         with open(self.log_path, "wb") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-B", "-m", "gunicorn", "--bind", "127.0.0.1:0", *flags, app],
-                cwd=CLIENTS, env=case.client_env(), stdout=log, stderr=subprocess.STDOUT,
-                start_new_session=True,
+                cwd=CLIENTS, env=dict(case.client_env(), **env), stdout=log,
+                stderr=subprocess.STDOUT, start_new_session=True,
             )  # fmt: skip
         case.addCleanup(self.kill)
         self.port = int(self.wait_log(r"http://127\.0\.0\.1:(\d+)").group(1))

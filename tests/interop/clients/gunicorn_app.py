@@ -1,4 +1,6 @@
-"""flask_app.py for gunicorn: gunicorn 'gunicorn_app:make("TOKEN", "ENDPOINT", "HANDLER")'."""
+"""flask_app.py for gunicorn: gunicorn 'gunicorn_app:make("TOKEN", "ENDPOINT", "HANDLER")'.
+
+With the handler "agent" it writes to $AGENT_LOG instead of sending."""
 
 import os
 
@@ -12,5 +14,8 @@ def worker():
 
 
 def make(token, endpoint, handler):
-    rollbar.contrib.flask.init(app, token, "interop", endpoint=endpoint, handler=handler)
+    rollbar.contrib.flask.init(
+        app, token, "interop", endpoint=endpoint, handler=handler,
+        agent_log_file=os.environ.get("AGENT_LOG"),
+    )  # fmt: skip
     return app
