@@ -96,10 +96,7 @@ static void end_method(struct tb_framing *f)
     size_t i = 0;
     while (i < sizeof(known) / sizeof(known[0]) && !word_is(f, known[i]))
         i++;
-    if (i == sizeof(known) / sizeof(known[0])) {
-        refuse(f, 501, "towbard does not know this method");
-        return;
-    }
+    f->is_unknown = i == sizeof(known) / sizeof(known[0]);
     f->may_have_body = i >= 3;
     f->state = TARGET;
     f->n_word = 0;
@@ -140,6 +137,8 @@ static void take_version(struct tb_framing *f, unsigned char c)
     f->minor = word_is(f, "HTTP/1.1");
     if (!f->minor && !word_is(f, "HTTP/1.0"))
         refuse(f, 400, "the request is no HTTP/1.1: its first line ends in no version");
+    else if (f->is_unknown)
+        refuse(f, 501, "towbard does not know this method");
 }
 
 /* ---- the other lines of the head ---- */
@@ -165,6 +164,8 @@ static void take_name(struct tb_framing *f, unsigned char c)
         refuse(f, 400, "a header is folded over two lines: send it in one");
     } else if (f->state == NAME_OR_END && c == ':') {
         refuse(f, 400, "a header has no name");
+    } else if (c == ' ' || c == '\t') {
+        refuse(f, 400, "the name of a header has a blank in it");
     } else if (f->state == NAME && c == ':') {
         end_name(f);
     } else if (is_token(c)) {

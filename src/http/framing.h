@@ -35,6 +35,7 @@ struct tb_framing {
     size_t head_len;
     unsigned n_headers, n_hosts;
     unsigned n_lengths, n_encodings;
+    int is_unknown; /* the method */
     int may_have_body, is_chunked;
     int minor;         /* of HTTP/1.x */
     uint64_t length;   /* as declared */

@@ -79,7 +79,7 @@ static const struct {
 } refused[] = {
     /* the first line */
     {S("\r\n" GET "\r\n"), 400, 0},
-    {S("this is no HTTP\r\n\r\n"), 501, 0},
+    {S("this is no HTTP\r\n\r\n"), 400, 0},
     {S("\x16\x03\x01\x02"), 400, 0},
     {S(" GET / HTTP/1.1\r\n"), 400, 0},
     {S("GET  / HTTP/1.1\r\n"), 400, 0},
@@ -98,8 +98,9 @@ static const struct {
     {S("GET /\0 HTTP/1.1\r\n"), 400, 0},
     {S("GET /\x80 HTTP/1.1\r\n"), 400, 0},
     {S("GET * HTTP/1.1\r\n"), 400, 0},
-    {S("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), 501, 0},
-    {S("CONNECT localhost:80 HTTP/1.1\r\n"), 501, 0},
+    {S("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), 400, 0},
+    {S("CONNECT localhost:80 HTTP/1.1\r\n"), 400, 0},
+    {S("OPTIONS / HTTP/1.1\r\n"), 501, 0},
     {S("get / HTTP/1.1\r\n"), 501, 0},
     /* names */
     {S(GET ": x\r\n"), 400, 0},
