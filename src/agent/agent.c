@@ -267,7 +267,7 @@ static int run_once(struct agent *a)
         n = tb_pipeline_batch(a->pipeline);
     while (n > 0);
     /* What was stored is settled and sent also when the rest could not be. */
-    int err = tb_pipeline_settle(a->pipeline);
+    int err = tb_pipeline_finish(a->pipeline);
     deliver_due(a, &delivery);
     print_summary(a, &delivery);
     return n < 0 ? n : err;

@@ -43,6 +43,18 @@ enum tb_statement {
     TB_SQL_HOLDS,
     TB_SQL_TRACE_ERRORS,
     TB_SQL_HOURS,
+    TB_SQL_STORM_COUNT,
+    TB_SQL_STORM_OPEN,
+    TB_SQL_STORM_KIND,
+    TB_SQL_STORM_KINDS,
+    TB_SQL_HOUR_ADD,
+    TB_SQL_COUNTED_ADD,
+    TB_SQL_COUNTED_FORGET,
+    TB_SQL_DELIVERY_STORM,
+    TB_SQL_STORM_DUE,
+    TB_SQL_STORM_DATA,
+    TB_SQL_STORM_CLOSE,
+    TB_SQL_STORM_FORGET_KINDS,
     TB_N_STATEMENTS
 };
 
@@ -77,6 +89,20 @@ int tb_store_do(struct tb_store *store, enum tb_statement which);
  * a savepoint. end returns err, or why the part could not be kept. */
 int tb_store_part(struct tb_store *store, int *own);
 int tb_store_part_end(struct tb_store *store, int own, int err);
+
+/* The parts of storing one: the row of its item seen once more (-ENOENT when there is none), and
+ * all of it. 1 when the uuid is known. */
+int tb_store_item_seen(struct tb_store *store, const struct tb_occurrence *occurrence,
+                       int64_t *number);
+int tb_store_add_all(struct tb_store *store, const struct tb_occurrence *occurrence,
+                     const char *const *sinks, size_t n_sinks, int64_t *item, int64_t *seq);
+int tb_store_is_known(struct tb_store *store, const char *uuid);
+int tb_store_check_occurrence(struct tb_store *store, const struct tb_occurrence *occurrence,
+                              size_t n_sinks);
+/* When it happened, at the latest when it came in. */
+int64_t tb_store_seen_ns(const struct tb_occurrence *occurrence);
+/* Remembers the uuid of what is counted and has no row; forgets the oldest. */
+int tb_store_remember_counted(struct tb_store *store, const char *uuid);
 
 /* Opens the database in folder, all of it; and the reverse. */
 int tb_store_open_database(struct tb_store *store, const char *folder);

@@ -102,7 +102,24 @@ static const char HOURS[] =
     "CREATE INDEX items_total ON items(total);"
     "CREATE INDEX items_first ON items(first_ms);";
 
-static const char *const MIGRATIONS[] = {TABLES, HOURS};
+/* Events that were counted and not kept (docs/storms.md): what was counted of each item, and which
+ * occurrence stands for them; the uuids of what was counted without a row. */
+static const char STORMS[] =
+    "CREATE TABLE storms("
+    "  item INTEGER PRIMARY KEY REFERENCES items(number),"
+    "  occurrence INTEGER REFERENCES occurrences(seq)," /* NULL: nothing waits */
+    "  opened_ms INTEGER NOT NULL, repeated INTEGER NOT NULL, kinds INTEGER NOT NULL,"
+    "  since_ns INTEGER NOT NULL, until_ns INTEGER NOT NULL,"
+    "  collapsed INTEGER NOT NULL DEFAULT 0, last_ms INTEGER NOT NULL DEFAULT 0) STRICT;"
+    "CREATE UNIQUE INDEX storms_open ON storms(occurrence) WHERE occurrence IS NOT NULL;"
+    "CREATE INDEX storms_last ON storms(last_ms);"
+    "CREATE TABLE storm_kinds("
+    "  item INTEGER NOT NULL, kind TEXT NOT NULL, PRIMARY KEY(item, kind)) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE counted(number INTEGER PRIMARY KEY, uuid TEXT NOT NULL UNIQUE) STRICT;"
+    "ALTER TABLE delivery ADD COLUMN storms INTEGER NOT NULL DEFAULT 0"
+    "  CHECK(storms >= 0 AND storms <= dropped);";
+
+static const char *const MIGRATIONS[] = {TABLES, HOURS, STORMS};
 enum { N_MIGRATIONS = sizeof(MIGRATIONS) / sizeof(MIGRATIONS[0]) };
 
 /* The first number of a query's first row. */

@@ -14,7 +14,8 @@ static const char *const SQL[TB_N_STATEMENTS] = {
     [TB_SQL_SAVE] = "SAVEPOINT part",
     [TB_SQL_RELEASE] = "RELEASE part",
     [TB_SQL_BACK] = "ROLLBACK TO part",
-    [TB_SQL_KNOWN] = "SELECT 1 FROM occurrences WHERE uuid = ?1",
+    [TB_SQL_KNOWN] = "SELECT 1 FROM occurrences WHERE uuid = ?1"
+                     " UNION ALL SELECT 1 FROM counted WHERE uuid = ?1",
     /* Not one upsert: that would use up an item number for each occurrence. */
     [TB_SQL_ITEM_SEEN] =
         "UPDATE items SET total = total + 1, first_ms = min(first_ms, ?7),"
@@ -40,6 +41,8 @@ static const char *const SQL[TB_N_STATEMENTS] = {
         " (SELECT occurrence, due_at_ms FROM outbox WHERE state = 0 AND sink = ?1 AND class = ?2"
         "  AND due_at_ms <= ?3 AND token NOT IN"
         "  (SELECT id FROM tokens WHERE sink = ?1 AND until_ms > ?3)"
+        /* What stands for others waits until they are counted: docs/storms.md. */
+        "  AND NOT EXISTS (SELECT 1 FROM storms s WHERE s.occurrence = outbox.occurrence)"
         "  ORDER BY due_at_ms, occurrence LIMIT ?4) q"
         " CROSS JOIN outbox o ON o.occurrence = q.occurrence AND o.sink = ?1"
         " CROSS JOIN tokens t ON t.id = o.token CROSS JOIN occurrences c ON c.seq = o.occurrence"
@@ -92,6 +95,34 @@ static const char *const SQL[TB_N_STATEMENTS] = {
         " LIMIT ?2)",
     [TB_SQL_HOURS] = "SELECT item, hour, total FROM hours WHERE item IN"
                      " (SELECT value FROM json_each(?1)) AND hour BETWEEN ?2 AND ?3",
+    [TB_SQL_STORM_COUNT] =
+        "UPDATE storms SET repeated = repeated + 1, since_ns = min(since_ns, ?3),"
+        " until_ns = max(until_ns, ?3), collapsed = collapsed + 1, last_ms = max(last_ms, ?4)"
+        " WHERE item = (SELECT number FROM items WHERE environment = ?1 AND fingerprint = ?2)"
+        " AND occurrence IS NOT NULL RETURNING item",
+    [TB_SQL_STORM_OPEN] =
+        "INSERT INTO storms(item, occurrence, opened_ms, repeated, kinds, since_ns, until_ns)"
+        " VALUES(?1, ?2, ?3, 0, 0, ?4, ?4) ON CONFLICT(item) DO UPDATE SET occurrence = ?2,"
+        " opened_ms = ?3, repeated = 0, kinds = 0, since_ns = ?4, until_ns = ?4",
+    [TB_SQL_STORM_KIND] = "INSERT OR IGNORE INTO storm_kinds(item, kind)"
+                          " SELECT ?1, ?2 FROM storms WHERE item = ?1 AND kinds < ?3",
+    [TB_SQL_STORM_KINDS] = "UPDATE storms SET kinds = kinds + 1 WHERE item = ?1",
+    [TB_SQL_HOUR_ADD] = "INSERT INTO hours VALUES(?1, ?2 / 3600000000000, 1)"
+                        " ON CONFLICT(item, hour) DO UPDATE SET total = total + 1",
+    [TB_SQL_COUNTED_ADD] = "INSERT INTO counted(uuid) VALUES(?1)",
+    [TB_SQL_COUNTED_FORGET] = "DELETE FROM counted WHERE number <= ?1",
+    [TB_SQL_DELIVERY_STORM] =
+        "INSERT INTO delivery(sink, received, dropped, storms) VALUES(?1, 1, 1, 1)"
+        " ON CONFLICT(sink) DO UPDATE SET received = received + 1, dropped = dropped + 1,"
+        " storms = storms + 1",
+    /* Opened in the future: the clock was set back. */
+    [TB_SQL_STORM_DUE] = "SELECT item, occurrence, repeated, kinds, since_ns, until_ns FROM storms"
+                         " WHERE occurrence IS NOT NULL AND (opened_ms <= ?1 OR opened_ms > ?2)"
+                         " ORDER BY occurrence LIMIT 1",
+    [TB_SQL_STORM_DATA] = "UPDATE occurrences SET data = ?2 WHERE seq = ?1",
+    [TB_SQL_STORM_CLOSE] = "UPDATE storms SET occurrence = NULL, repeated = 0, kinds = 0"
+                           " WHERE item = ?1",
+    [TB_SQL_STORM_FORGET_KINDS] = "DELETE FROM storm_kinds WHERE item = ?1",
 };
 
 /* SQLite's result as an errno. */

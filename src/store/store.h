@@ -70,8 +70,39 @@ int tb_store_add(struct tb_store *store, const struct tb_occurrence *occurrence,
                  const char *const *sinks, size_t n_sinks);
 /* Adds to a named counter ("dropped.rate", "duplicates"). */
 int tb_store_count(struct tb_store *store, const char *name, int64_t add);
+/* The same for what has a uuid and no row: 1, and nothing is counted, when it is known. The last
+ * TB_STORE_COUNTED are. */
+int tb_store_count_once(struct tb_store *store, const char *uuid, const char *name, int64_t add);
 /* Makes all that was committed survive a power failure. */
 int tb_store_sync(struct tb_store *store);
+
+/* ---- storms (the pipeline): docs/storms.md ---- */
+
+enum { TB_STORE_COUNTED = 65536, TB_STORE_KINDS = 1000 };
+
+/* Counts an event that is over its limit, or stores it as the representative of those that come
+ * after it where none is open. instead is what is stored then, under the event's uuid; NULL: the
+ * event itself. 0: it was counted; 1: its uuid is known; 2: it was stored, and is not due before
+ * the representative is closed; or a negative errno as from tb_store_add. */
+int tb_store_collapse(struct tb_store *store, const struct tb_occurrence *event,
+                      const struct tb_occurrence *instead, const char *const *sinks,
+                      size_t n_sinks);
+
+/* An open representative. */
+struct tb_storm {
+    int64_t item, seq, repeated, kinds;
+    int64_t since_ns, until_ns;
+    char *data; /* owned: tb_storm_done */
+    size_t data_len;
+};
+/* The first one that was opened at opened_to_ms or before, or after now_ms. 0; -ENOENT: there is
+ * none. */
+int tb_store_storm_due(struct tb_store *store, int64_t opened_to_ms, int64_t now_ms,
+                       struct tb_storm *out);
+/* Closes it, with other data (NULL: as they are): it is due now. */
+int tb_store_storm_close(struct tb_store *store, const struct tb_storm *storm, const char *data,
+                         size_t data_len);
+void tb_storm_done(struct tb_storm *storm);
 
 /* ---- the outbox (delivery) ---- */
 
@@ -143,6 +174,22 @@ struct tb_store_counts {
 /* The sums over all sinks, or of one: then the fields from received to parked count that sink. */
 int tb_store_counts(struct tb_store *store, struct tb_store_counts *out);
 int tb_store_sink_counts(struct tb_store *store, const char *sink, struct tb_store_counts *out);
+/* What was counted and not kept one by one. */
+struct tb_store_storm_counts {
+    int64_t collapsed; /* over the lifetime; `collapsed` of the counters */
+    int64_t open;      /* representatives that wait for their minute */
+    int64_t items;     /* of which something was collapsed since since_ms */
+};
+int tb_store_storm_counts(struct tb_store *store, int64_t since_ms,
+                          struct tb_store_storm_counts *out);
+struct tb_storm_row {
+    int64_t item, collapsed, last_ms; /* collapsed: over its lifetime */
+    const char *title, *service, *environment;
+};
+/* The items of which something was collapsed since then, the latest first. The callback returns 0
+ * to go on. */
+int tb_store_storms(struct tb_store *store, int64_t since_ms, size_t max,
+                    int (*row)(void *arg, const struct tb_storm_row *storm), void *arg);
 /* The named counters, by name. The callback returns 0 to go on. */
 int tb_store_counters(struct tb_store *store,
                       int (*row)(void *arg, const char *name, int64_t value), void *arg);

@@ -71,7 +71,8 @@ static int64_t signed_ns(uint64_t ns)
     return ns > INT64_MAX ? INT64_MAX : (int64_t)ns;
 }
 
-static int check(struct tb_store *store, const struct tb_occurrence *occurrence, size_t n_sinks)
+int tb_store_check_occurrence(struct tb_store *store, const struct tb_occurrence *occurrence,
+                              size_t n_sinks)
 {
     size_t uuid_len = strlen(occurrence->uuid);
     const char *what = NULL;
@@ -87,8 +88,7 @@ static int check(struct tb_store *store, const struct tb_occurrence *occurrence,
     return -EINVAL;
 }
 
-/* 1 when the uuid is stored already. */
-static int is_known(struct tb_store *store, const char *uuid)
+int tb_store_is_known(struct tb_store *store, const char *uuid)
 {
     sqlite3_stmt *statement = NULL;
     int err = tb_store_statement(store, TB_SQL_KNOWN, &statement);
@@ -102,6 +102,13 @@ static int is_known(struct tb_store *store, const char *uuid)
     return 1;
 }
 
+/* A sender's clock may run ahead; nothing has happened after it came in. */
+int64_t tb_store_seen_ns(const struct tb_occurrence *occurrence)
+{
+    return signed_ns(occurrence->occurred_ns < occurrence->received_ns ? occurrence->occurred_ns
+                                                                       : occurrence->received_ns);
+}
+
 /* Runs one of the two statements for the item. 0, -ENOENT when it gave no number. */
 static int run_item(struct tb_store *store, enum tb_statement which,
                     const struct tb_occurrence *occurrence, int64_t *number)
@@ -110,12 +117,9 @@ static int run_item(struct tb_store *store, enum tb_statement which,
     int err = tb_store_statement(store, which, &statement);
     if (err < 0)
         return err;
-    /* A sender's clock may run ahead; nothing has happened after it came in. */
-    uint64_t seen_ns = occurrence->occurred_ns < occurrence->received_ns ? occurrence->occurred_ns
-                                                                         : occurrence->received_ns;
     bind_text(statement, 1, occurrence->environment);
     bind_text(statement, 2, occurrence->fingerprint);
-    (void)sqlite3_bind_int64(statement, 7, signed_ns(seen_ns) / TB_NS_PER_MS);
+    (void)sqlite3_bind_int64(statement, 7, tb_store_seen_ns(occurrence) / TB_NS_PER_MS);
     if (which == TB_SQL_ITEM_ADD) {
         bind_text(statement, 3, occurrence->service);
         bind_text(statement, 4, occurrence->framework);
@@ -133,10 +137,16 @@ static int run_item(struct tb_store *store, enum tb_statement which,
     return err;
 }
 
+int tb_store_item_seen(struct tb_store *store, const struct tb_occurrence *occurrence,
+                       int64_t *number)
+{
+    return run_item(store, TB_SQL_ITEM_SEEN, occurrence, number);
+}
+
 /* The number of the occurrence's item, which is made when it is its first. */
 static int add_item(struct tb_store *store, const struct tb_occurrence *occurrence, int64_t *number)
 {
-    int err = run_item(store, TB_SQL_ITEM_SEEN, occurrence, number);
+    int err = tb_store_item_seen(store, occurrence, number);
     return err == -ENOENT ? run_item(store, TB_SQL_ITEM_ADD, occurrence, number) : err;
 }
 
@@ -186,17 +196,16 @@ static int add_outbox(struct tb_store *store, const struct tb_occurrence *occurr
     return tb_store_finish(store, statement);
 }
 
-static int add_all(struct tb_store *store, const struct tb_occurrence *occurrence,
-                   const char *const *sinks, size_t n_sinks)
+int tb_store_add_all(struct tb_store *store, const struct tb_occurrence *occurrence,
+                     const char *const *sinks, size_t n_sinks, int64_t *item, int64_t *seq)
 {
-    int64_t item = 0;
     int err;
-    if ((err = add_item(store, occurrence, &item)) ||
-        (err = add_occurrence(store, occurrence, item)))
+    if ((err = add_item(store, occurrence, item)) ||
+        (err = add_occurrence(store, occurrence, *item)))
         return err;
-    int64_t seq = sqlite3_last_insert_rowid(store->db);
+    *seq = sqlite3_last_insert_rowid(store->db);
     for (size_t i = 0; i < n_sinks; i++) {
-        err = add_outbox(store, occurrence, seq, sinks[i]);
+        err = add_outbox(store, occurrence, *seq, sinks[i]);
         if (err < 0)
             return err;
     }
@@ -206,17 +215,20 @@ static int add_all(struct tb_store *store, const struct tb_occurrence *occurrenc
 int tb_store_add(struct tb_store *store, const struct tb_occurrence *occurrence,
                  const char *const *sinks, size_t n_sinks)
 {
+    int64_t item = 0;
+    int64_t seq = 0;
     int own = 0;
     int err;
-    if ((err = check(store, occurrence, n_sinks)) || (err = tb_store_part(store, &own)))
+    if ((err = tb_store_check_occurrence(store, occurrence, n_sinks)) ||
+        (err = tb_store_part(store, &own)))
         return err;
-    int known = is_known(store, occurrence->uuid);
+    int known = tb_store_is_known(store, occurrence->uuid);
     if (known < 0)
         err = known;
     else if (known)
         err = tb_store_count(store, "duplicates", 1);
     else
-        err = add_all(store, occurrence, sinks, n_sinks);
+        err = tb_store_add_all(store, occurrence, sinks, n_sinks, &item, &seq);
     err = tb_store_part_end(store, own, err);
     return err < 0 ? err : known;
 }
@@ -230,4 +242,32 @@ int tb_store_count(struct tb_store *store, const char *name, int64_t add)
     bind_text(statement, 1, name);
     (void)sqlite3_bind_int64(statement, 2, add);
     return tb_store_finish(store, statement);
+}
+
+int tb_store_remember_counted(struct tb_store *store, const char *uuid)
+{
+    sqlite3_stmt *statement = NULL;
+    int err = tb_store_statement(store, TB_SQL_COUNTED_ADD, &statement);
+    if (err < 0)
+        return err;
+    bind_text(statement, 1, uuid);
+    if ((err = tb_store_finish(store, statement)) ||
+        (err = tb_store_statement(store, TB_SQL_COUNTED_FORGET, &statement)))
+        return err;
+    (void)sqlite3_bind_int64(statement, 1, sqlite3_last_insert_rowid(store->db) - TB_STORE_COUNTED);
+    return tb_store_finish(store, statement);
+}
+
+int tb_store_count_once(struct tb_store *store, const char *uuid, const char *name, int64_t add)
+{
+    int own = 0;
+    int err = tb_store_part(store, &own);
+    if (err < 0)
+        return err;
+    int known = tb_store_is_known(store, uuid);
+    err = known < 0 ? known : 0;
+    if (!known && !(err = tb_store_remember_counted(store, uuid)))
+        err = tb_store_count(store, name, add);
+    err = tb_store_part_end(store, own, err);
+    return err < 0 ? err : known;
 }

@@ -14,7 +14,7 @@
 
 enum { SHA1_BYTES = 20, TEXT_BYTES = 1024, PRINTED_BYTES = 8 << 10 };
 
-static int sha1(const struct tb_buf *text, char out[TB_FINGERPRINT_TEXT])
+int tb_group_digest(const struct tb_buf *text, char out[TB_FINGERPRINT_TEXT])
 {
     unsigned char digest[EVP_MAX_MD_SIZE];
     unsigned len = 0;
@@ -104,7 +104,7 @@ static int group_native(const struct tb_doc *item, struct tb_group *out)
     tb_buf_addf(&text, "%s", more);
     if (cause[0] != '\0')
         tb_buf_addf(&text, "\ncause %s", cause);
-    err = sha1(&text, out->fingerprint);
+    err = tb_group_digest(&text, out->fingerprint);
     tb_buf_done(&text);
     if (err)
         return err;
@@ -133,7 +133,7 @@ static int group_vanished(const struct tb_doc *item, struct tb_group *out)
     tb_buf_addf(&text, "towbar vanished 1\n%s\n%s\n%s\n", service, class_, executable);
     if (is_oom)
         tb_buf_adds(&text, "OOM killer\n");
-    int err = sha1(&text, out->fingerprint);
+    int err = tb_group_digest(&text, out->fingerprint);
     tb_buf_done(&text);
     if (err)
         return err;
@@ -171,7 +171,7 @@ static int group_forwarded(const struct tb_doc *item, struct tb_group *out)
         tb_buf_addf(&text, "fingerprint\n%s", own);
     else
         inputs.by = by[tb_group_forwarded_text(item, &text)];
-    int err = sha1(&text, out->fingerprint);
+    int err = tb_group_digest(&text, out->fingerprint);
     tb_buf_done(&text);
     return err ? err : tb_group_inputs_write(&inputs, &out->inputs);
 }

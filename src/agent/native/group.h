@@ -25,6 +25,8 @@ struct tb_group {
  * tb_group_done, whatever came back. */
 int tb_group_item(const struct tb_doc *item, int is_native, struct tb_group *out);
 void tb_group_done(struct tb_group *group);
+/* The SHA-1 of text, 40 hex digits. 0 or -ENOMEM. */
+int tb_group_digest(const struct tb_buf *text, char out[TB_FINGERPRINT_TEXT]);
 
 /* The first function from the fault outwards that counts: for titles. "" when there is none. */
 void tb_group_culprit(const struct tb_doc *item, char *out, size_t cap);

@@ -19,6 +19,7 @@ enum {
     BUSY_FAILING_MS = 20,
     FILES_MANY = 4000,
     SUM_EVERY_MS = 500,
+    HOUR_MS = 3600 * 1000,
 };
 
 int tb_pipeline_new(const struct tb_pipeline_options *options, struct tb_pipeline **out)
@@ -44,11 +45,14 @@ int tb_pipeline_new(const struct tb_pipeline_options *options, struct tb_pipelin
     if (!err)
         err = tb_deaths_new(options->spool, (uint64_t)options->patience_ms * TB_NS_PER_MS,
                             &p->deaths);
+    if (!err)
+        err = tb_limit_new(&p->limit);
     if (err || p->batch == NULL) {
         tb_pipeline_free(p);
         return -ENOMEM;
     }
     p->tools.deaths = p->deaths;
+    p->tools.limit = p->limit;
     /* The last agent died over a record. If that was while it committed a batch, any of the batch
      * may be the one: one at a time, the next death accuses the right one. */
     struct tb_spool_stats spool;
@@ -75,6 +79,7 @@ void tb_pipeline_free(struct tb_pipeline *p)
     free(p->batch);
     tb_aside_clear(&p->aside);
     tb_deaths_free(p->deaths);
+    tb_limit_free(p->limit);
     tb_scrub_done(&p->scrub);
     tb_upkeep_done(&p->upkeep);
     pthread_mutex_destroy(&p->lock);
@@ -97,15 +102,21 @@ void tb_pipeline_publish(struct tb_pipeline *p, int n_stored, int n_refused)
         tb_upkeep_tell(&p->upkeep, &spool, p->n_quarantined);
         p->n_quarantined = 0;
     }
+    struct tb_store_storm_counts storms = {0};
+    int64_t hour_ago_ms = (int64_t)(tb_clock_wall_ns() / TB_NS_PER_MS) - HOUR_MS;
     int err = tb_store_counts(p->options.store, &store);
+    if (!err)
+        err = tb_store_storm_counts(p->options.store, hour_ago_ms, &storms);
     struct tb_symbol_store_counts symbols = {0};
     if (p->options.symbolizer != NULL)
         tb_symbolizer_count(p->options.symbolizer, &symbols);
     pthread_mutex_lock(&p->lock);
     if (is_new)
         p->snapshot.spool = spool;
-    if (!err)
+    if (!err) {
         p->snapshot.store = store;
+        p->snapshot.storms = storms;
+    }
     p->snapshot.symbols = symbols;
     p->snapshot.at_ms = (int64_t)(tb_clock_wall_ns() / TB_NS_PER_MS);
     p->snapshot.n_stored += n_stored;
@@ -202,13 +213,20 @@ static int fill(struct tb_pipeline *p)
     return n_refused;
 }
 
+/* Read twice, after the agent died between the commit and the acknowledgement, it counts once. */
+static int count_drops(struct tb_store *store, const struct tb_work *work)
+{
+    int err = tb_store_count_once(store, work->uuid, work->drop_counter, work->n_dropped);
+    return err < 0 ? err : 0;
+}
+
 static int store_one(struct tb_pipeline *p, struct entry *entry, uint64_t now_ns, int *n_outbox)
 {
     static const char *const sinks[] = {"rollbar"};
     struct tb_work *work = &entry->work;
     struct tb_store *store = p->options.store;
     if (work->drop_counter[0] != '\0')
-        return tb_store_count(store, work->drop_counter, work->n_dropped);
+        return count_drops(store, work);
     struct tb_occurrence occurrence = {.uuid = work->uuid,
                                        .fingerprint = work->group.fingerprint,
                                        .environment = work->facts.environment,
@@ -227,11 +245,15 @@ static int store_one(struct tb_pipeline *p, struct entry *entry, uint64_t now_ns
                                        .data_len = work->item.len,
                                        .token = work->token};
     int can_send = work->token[0] != '\0' || p->options.config->token[0] != '\0';
+    if (work->limit.verdict != TB_LIMIT_KEEP)
+        return tb_pipeline_collapse(p, work, &occurrence, sinks, can_send ? 1 : 0);
     int err = tb_store_add(store, &occurrence, sinks, can_send ? 1 : 0);
     *n_outbox += err == 0 && can_send;
     if (err == 0 && work->counter[0] != '\0')
         err = tb_store_count(store, work->counter, 1);
-    return err < 0 ? err : 0; /* 1: known already, which the store has counted */
+    if (err > 0) /* known already, which the store has counted */
+        tb_limit_give_back(p->limit, &work->limit);
+    return err < 0 ? err : 0;
 }
 
 static int store_batch(struct tb_pipeline *p, int *n_outbox)
@@ -288,7 +310,8 @@ static void tell_crashes(const struct tb_pipeline *p)
         const struct tb_work *work = &p->batch[i].work;
         if (work->told[0] != '\0')
             tb_log(TB_LOG_INFO, "%s", work->told);
-        if (p->batch[i].class_ == TB_CLASS_CRASH && work->drop_counter[0] == '\0')
+        if (p->batch[i].class_ == TB_CLASS_CRASH && work->drop_counter[0] == '\0' &&
+            work->limit.verdict == TB_LIMIT_KEEP)
             tb_log(TB_LOG_INFO, "stored %s: %s (service %s, environment %s)", work->uuid,
                    work->facts.title, work->service[0] != '\0' ? work->service : "unknown",
                    work->facts.environment);
@@ -306,6 +329,8 @@ static int fail(struct tb_pipeline *p, int err)
     p->is_failing = 1;
     p->n_single = TB_PIPELINE_BATCH;
     set_trouble(p, text);
+    for (size_t i = 0; i < p->n; i++)
+        tb_limit_give_back(p->limit, &p->batch[i].work.limit);
     clear_batch(p);
     p->is_held = 0;
     tb_aside_clear(&p->aside); /* they come again with the rest */
@@ -370,6 +395,8 @@ static int holds_crash(const struct tb_pipeline *p)
 int tb_pipeline_batch(struct tb_pipeline *p)
 {
     int n_outbox = 0;
+    if (!p->has_closed)
+        p->has_closed = tb_pipeline_close_storms(p, 1) >= 0;
     int n_refused = fill(p);
     if (n_refused < 0)
         return fail(p, n_refused);
@@ -423,7 +450,8 @@ static void check_place(struct tb_pipeline *p)
 int tb_pipeline_settle(struct tb_pipeline *p)
 {
     int err = sync_and_collect(p);
-    (void)check_store(p); /* when it fails the next batch says so */
+    if (check_store(p) == 0) /* when it fails the next batch says so */
+        (void)tb_pipeline_close_storms(p, 0);
     check_place(p);
     if (!p->is_held) /* its data would be lost; the next look is soon */
         tb_upkeep_evict(&p->upkeep);

@@ -6,7 +6,9 @@
  * 2. When the database fails nothing is acknowledged, the spool is read again from where it was,
  * and the next try waits.
  * 3. A record of which no item can be made goes to quarantine with the reason, and only it.
- * 4. One thread runs it: tb_pipeline_run, or a caller that steps it. Any thread may ask for a
+ * 4. What is over the limits is counted, and one occurrence stands for it (docs/storms.md). Whether
+ *    a record is kept may be judged anew after a failed commit; whether it is counted twice not.
+ * 5. One thread runs it: tb_pipeline_run, or a caller that steps it. Any thread may ask for a
  *    snapshot. */
 #ifndef TB_AGENT_PIPELINE_H
 #define TB_AGENT_PIPELINE_H
@@ -43,12 +45,16 @@ struct tb_pipeline_snapshot {
     int64_t n_refused; /* records quarantined since start */
     int64_t n_watched; /* processes whose end will be known */
     struct tb_debuginfod_counts debuginfod;
-    char trouble[512]; /* what stops it now; "" when nothing does */
+    struct tb_store_storm_counts storms; /* since an hour before at_ms */
+    char trouble[512];                   /* what stops it now; "" when nothing does */
 };
 
 /* 0 or -ENOMEM. */
 int tb_pipeline_new(const struct tb_pipeline_options *options, struct tb_pipeline **out);
 void tb_pipeline_free(struct tb_pipeline *pipeline);
+/* Settles, and closes all representatives of storms: what waits for its minute is due now. Call it
+ * when nothing more will come for a while. */
+int tb_pipeline_finish(struct tb_pipeline *pipeline);
 /* Takes in one batch: how many records it took (quarantined ones included), 0 when there are none
  * now, or a negative errno when the database failed. */
 int tb_pipeline_batch(struct tb_pipeline *pipeline);

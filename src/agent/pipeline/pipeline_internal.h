@@ -26,6 +26,8 @@ struct tb_pipeline {
     struct tb_patience patience;
     struct tb_upkeep upkeep;
     struct tb_deaths *deaths;
+    struct tb_limit *limit;
+    int has_closed;        /* the representatives that the last agent left open are closed */
     struct tb_aside aside; /* records of processes of which more may be known soon */
     char host[TB_PIPELINE_HOST];
     struct entry *batch; /* TB_PIPELINE_BATCH entries, n of them in use */
@@ -42,6 +44,14 @@ struct tb_pipeline {
     pthread_mutex_t lock;
     struct tb_pipeline_snapshot snapshot; /* under lock */
 };
+
+/* Stores one that is over its limit, or counts it; nothing is due yet. 0 or a negative errno. */
+int tb_pipeline_collapse(struct tb_pipeline *p, const struct tb_work *work,
+                         const struct tb_occurrence *event, const char *const *sinks,
+                         size_t n_sinks);
+/* Closes the representatives whose minute is over, or all; what they stand for is due then. Returns
+ * how many, or a negative errno. */
+int tb_pipeline_close_storms(struct tb_pipeline *p, int all);
 
 /* Makes the state known to the other threads, adding what was stored and refused since. */
 void tb_pipeline_publish(struct tb_pipeline *p, int n_stored, int n_refused);

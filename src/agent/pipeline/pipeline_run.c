@@ -79,5 +79,5 @@ void tb_pipeline_run(struct tb_pipeline *p, int stop_fd)
         else
             stop = wait_for_work(p, stop_fd, n > 0 ? 0 : idle_ms(p, is_settled, look_ms)) == 1;
     }
-    (void)tb_pipeline_settle(p);
+    (void)tb_pipeline_finish(p);
 }

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "agent/pipeline/stages_limit.h"
 #include "agent/pipeline/stages_read.h"
 #include "base/clock.h"
 #include "item/truncate.h"
@@ -21,7 +22,8 @@ typedef int stage_run(const struct tb_stage_tools *tools, struct tb_work *work);
 static stage_run find_trace, scrub, group, cut_to_size, take_facts;
 
 /* In this order. A stage that names a counter in work->drop_counter is the last one: the record is
- * counted, not stored. */
+ * counted, not stored. What is only counted by its limit is known last: it may have to stand for
+ * others. */
 static const struct {
     const char *name;
     stage_run *run;
@@ -32,9 +34,9 @@ static const struct {
     {"trace", find_trace},
     {"scrub", scrub}, /* after everything that adds text */
     {"group", group}, /* of all frames; what made a group is shown, so after scrub */
-    /* limit stands here: it asks for the group, and spares what follows. */
     {"size", cut_to_size},
     {"facts", take_facts}, /* for the database's columns */
+    {"limit", tb_stage_limit},
 };
 
 int tb_stage_refuse(struct tb_work *work, const char *why)

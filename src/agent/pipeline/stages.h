@@ -6,6 +6,7 @@
 #include "agent/config/config.h"
 #include "agent/native/debuginfod.h"
 #include "agent/native/group.h"
+#include "agent/pipeline/limit.h"
 #include "agent/pipeline/patience.h"
 #include "agent/pipeline/scrub.h"
 #include "agent/native/symbolizer.h"
@@ -26,6 +27,7 @@ struct tb_stage_tools {
     struct tb_debuginfod *debuginfod; /* NULL: no server is asked */
     struct tb_patience *patience;     /* for whom the symbolizer is not asked */
     const struct tb_scrub *scrub;
+    struct tb_limit *limit; /* NULL: all is kept */
     const char *host;
     struct tb_deaths *deaths; /* how processes ended; NULL: nobody knows */
     int may_wait;             /* there is room for a record that must wait */
@@ -43,6 +45,7 @@ struct tb_work {
     struct tb_item facts;
     char service[TB_ITEM_TEXT];
     uint64_t occurred_ns;
+    struct tb_limit_taken limit; /* kept one by one, or counted */
     /* A dropcount is no item, nor is a process that ended as it should: it is only counted. */
     char drop_counter[TB_ITEM_SHORT]; /* "dropped.rate", "vanished.exec", or "" */
     int64_t n_dropped;
