@@ -10,6 +10,7 @@
 #include "cli/losses.h"
 #include "cli/print.h"
 #include "cli/show.h"
+#include "cli/storms.h"
 #include "cli/verb.h"
 #include "web/login.h"
 
@@ -22,6 +23,7 @@ struct status {
     int store_err;
     struct tb_store_counts counts;
     struct tb_losses losses;
+    struct tb_storms storms;
 };
 
 static int collect(const struct tb_cli *cli, struct status *out)
@@ -40,6 +42,8 @@ static int collect(const struct tb_cli *cli, struct status *out)
             fprintf(stderr, "towbar: cannot read the database: %s\n", tb_store_error(store));
         else
             (void)tb_store_counters(store, tb_losses_counter, &out->losses);
+        if (out->store_err == 0)
+            (void)tb_storms_read(store, (int64_t)(tb_clock_wall_ns() / TB_NS_PER_MS), &out->storms);
         out->has_store = out->store_err == 0;
     }
     tb_store_close(store);
@@ -103,6 +107,7 @@ static void print_json(const struct status *status)
     tb_json_kint(&j, "oldest_queued_ms", c->oldest_queued_ms);
     tb_json_kint(&j, "last_received_ms", c->last_received_ms);
     tb_json_kopt(&j, "last_reason", c->last_reason);
+    tb_storms_put(&status->storms, &j);
     tb_losses_put(&status->losses, &j);
     tb_json_end(&j);
     (void)tb_json_finish(&j); /* what does not fit is a reason or a path of many kilobytes */
@@ -229,6 +234,7 @@ static void print_store(const struct status *status, int64_t now_ms)
     printf("  kept here %" PRId64 " item%s, %" PRId64 " occurrence%s, last %s\n", c->items,
            c->items == 1 ? "" : "s", c->occurrences, c->occurrences == 1 ? "" : "s",
            tb_print_age(now_ms, c->last_received_ms, age));
+    tb_storms_print(&status->storms, now_ms);
     print_delivery(status, now_ms);
 }
 

@@ -201,6 +201,19 @@ static void show_process(const cJSON *data)
         printf("\n");
 }
 
+/* What it stands for: docs/storms.md. */
+static void show_repeated(const cJSON *data)
+{
+    const cJSON *repeated = tb_json_at(data, "custom.towbar.repeated");
+    const char *note = tb_json_text(data, "custom.towbar.note");
+    if (!cJSON_IsNumber(repeated) || repeated->valuedouble < 1 || *note == '\0' ||
+        tb_json_at(data, "custom.towbar.kinds") != NULL) /* the message says it */
+        return;
+    printf("  +");
+    tb_print_text(note);
+    printf("\n");
+}
+
 struct tb_shown tb_show_occurrence(const struct tb_cli *cli,
                                    const struct tb_occurrence_row *occurrence)
 {
@@ -218,6 +231,7 @@ struct tb_shown tb_show_occurrence(const struct tb_cli *cli,
     tb_print_what(data);
     printf("\n");
     show_process(data);
+    show_repeated(data);
     tb_print_evidence(data);
     printf("\nStack\n");
     shown.n_folded = tb_print_stack(data, "  ", cli->all_frames ? TB_STACK_WHOLE : TB_STACK_FOLDED);

@@ -287,8 +287,9 @@ static void put_raw(struct tb_item_view *item)
 
 void tb_item_put_more(struct tb_item_view *item)
 {
-    static const char *const ELSEWHERE[] = {"native",        "scope",       "trace_id", "span_id",
-                                            "xray_trace_id", "occurred_at", "service",  NULL};
+    static const char *const ELSEWHERE[] = {"native",  "scope",         "trace_id",
+                                            "span_id", "xray_trace_id", "occurred_at",
+                                            "service", "towbar",        NULL};
     put_notes(item);
     put_request(item);
     put_object(item, "person", "Person", NULL);

@@ -126,7 +126,8 @@ static const struct line LINES[] = {{"signal", "custom.native.signal"},
                                     {"framework", "framework"},
                                     {"context", "context"},
                                     {"request", "request.url"},
-                                    {"method", "request.method"}};
+                                    {"method", "request.method"},
+                                    {"storm", "custom.towbar.note"}};
 
 /* Up to where the values begin. */
 static const char PAD[] = "            ";

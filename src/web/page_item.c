@@ -58,6 +58,17 @@ static void put_zero_registers(struct tb_item_view *item)
     tb_emit(out, "%r", n > 0 ? "." : "");
 }
 
+/* What it stands for: docs/storms.md. A service's message says it itself. */
+static void put_repeated(struct tb_item_view *item)
+{
+    struct tb_event *event = &item->event;
+    const char *note = tb_event_at(event, 0, "custom.towbar.note");
+    if (tb_event_int(event, 0, "custom.towbar.repeated") < 1 || *note == '\0' ||
+        tb_event_node(event, 0, "custom.towbar.kinds") >= 0)
+        return;
+    tb_emit(item->view->out, "<p class=\"mute facts\">+%.400h</p>\n", note);
+}
+
 static void put_insight(struct tb_item_view *item)
 {
     struct tb_event *event = &item->event;
@@ -110,6 +121,7 @@ void tb_item_put_head(struct tb_item_view *item)
     tb_put_level(out, item->level);
     tb_emit(out, " %h</h1>\n", item->title);
     put_facts(item);
+    put_repeated(item);
     put_insight(item);
     put_actions(item);
 }

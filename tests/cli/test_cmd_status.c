@@ -43,6 +43,46 @@ static void without_an_agent_it_says_how_to_start_one(void **state)
     run_has(run->out, run->spool);
 }
 
+static void what_was_only_counted_is_told_with_its_item(void **state)
+{
+    struct run *run = *state;
+    struct tb_store *store = NULL;
+    char why[TB_STORE_WHY];
+    run_fill(run);
+    assert_int_equal(run_here(run, "status"), 1);
+    run_has_not(run->out, "storms");
+    assert_int_equal(tb_store_open(run->state, TB_STORE_WRITE, &store, why), 0);
+    for (int i = 0; i < 4; i++) {
+        char uuid[8];
+        snprintf(uuid, sizeof(uuid), "storm%d", i);
+        const struct tb_occurrence one = {.uuid = uuid,
+                                          .fingerprint = "stormy",
+                                          .environment = "test",
+                                          .service = "feedd",
+                                          .title = "SIGFPE in mean",
+                                          .level = "error",
+                                          .framework = "",
+                                          .trace_id = "",
+                                          .xray_trace_id = "",
+                                          .span_id = "",
+                                          .group_inputs = "{}",
+                                          .occurred_ns = 1,
+                                          .received_ns = 2,
+                                          .data = "{}",
+                                          .data_len = 2,
+                                          .token = ""};
+        assert_true(tb_store_collapse(store, &one, NULL, NULL, 0) >= 0);
+    }
+    tb_store_close(store);
+    assert_int_equal(run_here(run, "status"), 1);
+    run_has(run->out, "storms    3 events were counted");
+    run_has(run->out, "item 3, SIGFPE in mean: 3, the last ");
+    cJSON *json = status_json(run, 1);
+    assert_int_equal(number_of(json, "collapsed"), 3);
+    assert_int_equal(number_of(json, "collapsing_items"), 1);
+    cJSON_Delete(json);
+}
+
 static void with_an_agent_all_is_well(void **state)
 {
     struct run *run = *state;
@@ -294,6 +334,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(without_an_agent_it_says_how_to_start_one),
+        TEST(what_was_only_counted_is_told_with_its_item),
         TEST(with_an_agent_all_is_well),
         TEST(what_was_lost_is_said_by_class),
         TEST(what_was_lost_is_known_without_an_agent),

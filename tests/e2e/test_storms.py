@@ -119,6 +119,10 @@ class StormTest(towbar.Case):
             self.post(self.same(N_POSTED))
             self.wait_status(lambda status: status["occurrences"] == N_POSTED)
             agent.wait_log("happens faster than limits.item_per_minute")
+            self.wait_status(
+                lambda status: status["collapsed"] > 0 and status["collapsed"]
+                == json.loads(agent.get("/status")[1])["storms"]["collapsed"]
+            )  # fmt: skip
         self.finish()
         self.assert_sum(N_POSTED)
         self.assert_clean(self.fake)
@@ -128,6 +132,8 @@ class StormTest(towbar.Case):
         for towbar_ in self.towbars():
             self.assertIn("more like this between", towbar_["note"])
             self.assertLessEqual(towbar_["since"], towbar_["until"])
+        self.assertIn("events were counted", self.towbar("status", "--state-dir", self.state,
+                                                          check=None).stdout)  # fmt: skip
         for occurrence in self.fake.occurrences:
             self.assertEqual(occurrence.data["custom"]["kept"], 9007199254740993)
 

@@ -238,6 +238,21 @@ static void a_message_needs_no_stack(void **state)
     site_has_not(site_page(site, "/items/1"), "<h2>Stack</h2>");
 }
 
+static void what_stands_for_a_storm_says_how_many(void **state)
+{
+    struct site *site = *state;
+    struct tb_occurrence one =
+        site_occurrence("m", "{\"body\":{\"message\":{\"body\":\"m\"}},\"custom\":{\"towbar\":{"
+                             "\"repeated\":411,\"note\":\"411 more <like> this\"}}}");
+    site_add(site, &one);
+    site_has(site_page(site, "/items/1"), "+411 more &lt;like&gt; this");
+    site_has(site_visit(site, "/items/1.txt"), "411 more <like> this");
+    one = site_occurrence("n", "{\"body\":{\"message\":{\"body\":\"m\"}}}");
+    one.fingerprint = "none";
+    site_add(site, &one);
+    site_has_not(site_page(site, "/items/2"), " more ");
+}
+
 static void causes_come_after_what_they_caused(void **state)
 {
     struct site *site = *state;
@@ -439,6 +454,7 @@ int main(void)
         WITH_SITE(an_item_says_why_it_is_one),
         WITH_SITE(occurrences_are_linked_by_age),
         WITH_SITE(a_message_needs_no_stack),
+        WITH_SITE(what_stands_for_a_storm_says_how_many),
         WITH_SITE(causes_come_after_what_they_caused),
         WITH_SITE(a_body_that_is_no_json_is_said),
         WITH_SITE(a_body_of_half_a_megabyte_fits_a_page),

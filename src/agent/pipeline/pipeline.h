@@ -45,7 +45,7 @@ struct tb_pipeline_snapshot {
     int64_t n_refused; /* records quarantined since start */
     int64_t n_watched; /* processes whose end will be known */
     struct tb_debuginfod_counts debuginfod;
-    struct tb_store_storm_counts storms; /* since an hour before at_ms */
+    struct tb_store_storm_counts storms; /* its items: of the hour before at_ms */
     char trouble[512];                   /* what stops it now; "" when nothing does */
 };
 

@@ -38,6 +38,15 @@ static void write_counts(const struct tb_store_counts *c, struct tb_json *j)
     tb_json_end(j);
 }
 
+static void write_storms(const struct tb_store_storm_counts *c, struct tb_json *j)
+{
+    tb_json_object(j);
+    tb_json_kint(j, "collapsed", c->collapsed);
+    tb_json_kint(j, "open", c->open);
+    tb_json_kint(j, "items", c->items);
+    tb_json_end(j);
+}
+
 static void write_by_class(const char *key, const uint64_t n[TB_N_CLASSES], struct tb_json *j)
 {
     static const char *const names[TB_N_CLASSES] = {"crash", "error", "warning", "info"};
@@ -156,6 +165,8 @@ void tb_status_write(const struct tb_status *status, struct tb_json *j)
     tb_json_kint(j, "as_of_ms", status->pipeline.at_ms);
     tb_json_key(j, "counts");
     write_counts(&status->pipeline.store, j);
+    tb_json_key(j, "storms");
+    write_storms(&status->pipeline.storms, j);
     tb_json_key(j, "pipeline");
     tb_json_object(j);
     tb_json_kint(j, "stored", status->pipeline.n_stored);
