@@ -20,6 +20,7 @@ enum option_code {
     OPT_SOCKET,
     OPT_LISTEN,
     OPT_ONCE,
+    OPT_CHECK_CONFIG,
     OPT_SYMBOL_WORKER,
     OPT_VERBOSE,
     OPT_VERSION,
@@ -32,6 +33,7 @@ static const struct option options[] = {{"config", required_argument, NULL, OPT_
                                         {"socket", required_argument, NULL, OPT_SOCKET},
                                         {"listen", required_argument, NULL, OPT_LISTEN},
                                         {"once", no_argument, NULL, OPT_ONCE},
+                                        {"check-config", no_argument, NULL, OPT_CHECK_CONFIG},
                                         {"symbol-worker", no_argument, NULL, OPT_SYMBOL_WORKER},
                                         {"verbose", no_argument, NULL, OPT_VERBOSE},
                                         {"version", no_argument, NULL, OPT_VERSION},
@@ -48,6 +50,7 @@ static const char usage[] =
     "  --socket PATH     the Unix socket (TOWBAR_SOCKET)\n"
     "  --listen ADDR     loopback address, 127.0.0.1:7070; port 0 takes a free one; off\n"
     "  --once            take in what is in the spool, deliver what can be delivered, end\n"
+    "  --check-config    read the settings, say what is wrong with them, end with 0 or 1\n"
     "  --verbose         say more\n"
     "  --version\n"
     "  -h, --help\n"
@@ -57,7 +60,7 @@ static const char usage[] =
 
 struct command {
     struct tb_config_flags flags;
-    int once;
+    int once, checks_config;
     int is_worker;
 };
 
@@ -82,6 +85,9 @@ static int take_option(int code, struct command *out)
         return -1;
     case OPT_ONCE:
         out->once = 1;
+        return -1;
+    case OPT_CHECK_CONFIG:
+        out->checks_config = 1;
         return -1;
     case OPT_SYMBOL_WORKER:
         out->is_worker = 1;
@@ -131,7 +137,7 @@ static int open_standard_files(void)
 }
 
 /* The agent with its pages. */
-static int run(const struct tb_config *config, int once)
+static int run(const struct tb_config *config, const struct command *command)
 {
     struct tb_web *web = NULL;
     const struct tb_web_options shown = {.state_dir = config->state_dir,
@@ -141,9 +147,18 @@ static int run(const struct tb_config *config, int once)
         tb_log(TB_LOG_ERROR, "out of memory");
         return WRONG;
     }
-    int code = tb_agent_run(config, once, tb_web_pages(web));
+    int code = tb_agent_run(config, &command->flags, command->once, tb_web_pages(web));
     tb_web_free(web);
     return code;
+}
+
+static int say_well(const struct tb_config *config)
+{
+    printf("towbard: the settings are well (%s)\n",
+           config->file[0] != '\0' ? config->file : "defaults");
+    if (config->warning[0] != '\0')
+        printf("towbard: %s\n", config->warning);
+    return WELL;
 }
 
 int main(int argc, char **argv)
@@ -161,11 +176,13 @@ int main(int argc, char **argv)
     (void)sigaction(SIGPIPE, &(const struct sigaction){.sa_handler = SIG_IGN}, NULL);
     /* Over a limit of file sizes a write fails, and that is said: it is no reason to die. */
     (void)sigaction(SIGXFSZ, &(const struct sigaction){.sa_handler = SIG_IGN}, NULL);
+    tb_log_format(TB_LOG_TEXT);
     if (tb_config_load(&command.flags, &config, why) != 0) {
         tb_log(TB_LOG_ERROR, "%s", why);
         return WRONG;
     }
-    int code = run(&config, command.once);
+    tb_log_format(strcmp(config.log_format, "json") == 0 ? TB_LOG_JSON : TB_LOG_TEXT);
+    int code = command.checks_config ? say_well(&config) : run(&config, &command);
     tb_config_done(&config);
     return code;
 }

@@ -1,7 +1,7 @@
 /* agent.c - see agent.h: what the parts need is opened here, in order, and closed in the reverse.
  *
- * Threads: this one runs the loop (serve.h); one runs the pipeline; one is the delivery's own. They
- * meet in tb_pipeline_snapshot, tb_deliver_wake and tb_deliver_status, which are safe for that. */
+ * Threads: this one runs the loop (serve.h); one runs the pipeline; one is the delivery's own; one
+ * comes with a reload and goes with it. They meet in tb_engine_look and tb_engine_wake. */
 #include "agent/agent.h"
 
 #include <errno.h>
@@ -11,40 +11,30 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "agent/deliver/deliver.h"
+#include "agent/engine.h"
 #include "agent/log.h"
+#include "agent/reload.h"
 #include "agent/serve/page_token.h"
-#include "agent/pipeline/pipeline.h"
 #include "agent/serve/serve.h"
 #include "agent/serve/status.h"
-#include "agent/native/debuginfod.h"
-#include "agent/native/symbol_store.h"
-#include "agent/native/symbolizer.h"
-#include "base/clock.h"
 #include "base/fd.h"
 #include "spool/reader.h"
 #include "store/store.h"
 
-enum { WHY_BYTES = 512, STOP_MS = 3000, ONCE_STEP_MS = 200, ONCE_SLACK_MS = 5000, END_MS = 2000 };
+enum { WHY_BYTES = TB_ENGINE_WHY, ONCE_STEP_MS = 200, ONCE_SLACK_MS = 5000, END_MS = 2000 };
 
 struct agent {
-    const struct tb_config *config;
+    const struct tb_config *config; /* as the agent was started with */
     const struct tb_pages *pages;
     int state_fd; /* the state folder; -1 */
     int lock_fd;  /* held: one agent for one state folder */
-    int stop_fd;  /* tells the pipeline's thread to end */
     struct tb_spool *spool;
     struct tb_store *store;
-    struct tb_symbol_store *symbols;
-    struct tb_symbolizer *symbolizer;
-    struct tb_debuginfod *debuginfod; /* NULL: no server is set */
-    char *debuginfod_folder;
-    struct tb_deliver *deliver;
-    struct tb_pipeline *pipeline;
+    struct tb_engine *engine;
+    struct tb_reload *reload;
     struct tb_serve *serve;
 };
 
@@ -117,61 +107,6 @@ static int open_spool(struct agent *a, int once, char why[WHY_BYTES])
     return tb_spool_open(a->config->spool, flags, &a->spool, why);
 }
 
-static void wake_delivery(void *arg)
-{
-    tb_deliver_wake(arg);
-}
-
-/* Without it indexes are built anew by each symbolizer. */
-static void open_symbols(struct agent *a)
-{
-    int err = tb_symbol_store_open(a->config->state_dir, a->config->cache_bytes, &a->symbols);
-    if (err)
-        tb_log(TB_LOG_WARNING, "cannot keep indexes of symbols in %s/symbols: %s",
-               a->config->state_dir, strerror(-err));
-}
-
-static int open_debuginfod(struct agent *a)
-{
-    const struct tb_config *c = a->config;
-    if (c->n_debuginfod == 0)
-        return 0;
-    if (asprintf(&a->debuginfod_folder, "%s" TB_CONFIG_DEBUGINFOD_DIR, c->state_dir) < 0) {
-        a->debuginfod_folder = NULL;
-        return -ENOMEM;
-    }
-    const struct tb_debuginfod_options options = {.urls = c->debuginfod,
-                                                  .n_urls = c->n_debuginfod,
-                                                  .timeout_ms = c->debuginfod_timeout_ms,
-                                                  .folder = a->debuginfod_folder,
-                                                  .cache_bytes = c->cache_bytes,
-                                                  .indexes = a->symbols};
-    return tb_debuginfod_new(&options, &a->debuginfod);
-}
-
-static int open_pipeline(struct agent *a, int once, char why[WHY_BYTES])
-{
-    open_symbols(a);
-    struct tb_symbolizer_options symbolizer = {.config = a->config, .store = a->symbols};
-    int err = tb_symbolizer_new(&symbolizer, &a->symbolizer);
-    if (!err)
-        err = open_debuginfod(a);
-    if (!err) {
-        struct tb_pipeline_options pipeline = {.config = a->config,
-                                               .spool = a->spool,
-                                               .store = a->store,
-                                               .symbolizer = a->symbolizer,
-                                               .debuginfod = a->debuginfod,
-                                               .patience_ms = once ? 0 : END_MS,
-                                               .stored = wake_delivery,
-                                               .arg = a->deliver};
-        err = tb_pipeline_new(&pipeline, &a->pipeline);
-    }
-    if (err)
-        snprintf(why, WHY_BYTES, "cannot start: %s", strerror(-err));
-    return err;
-}
-
 /* Without it nobody can log in, which is no reason to take no errors. */
 static void make_page_token(const struct agent *a)
 {
@@ -189,23 +124,20 @@ static int open_all(struct agent *a, int once, char why[WHY_BYTES])
         return err;
     if (!once && (err = tb_serve_open(a->config, &a->serve, why)))
         return err;
-    if ((err = tb_deliver_start(a->config, &a->deliver, why)))
-        return err;
-    return open_pipeline(a, once, why);
+    const struct tb_engine_options engine = {.config = a->config,
+                                             .spool = a->spool,
+                                             .store = a->store,
+                                             .patience_ms = once ? 0 : END_MS};
+    return tb_engine_open(&engine, &a->engine, why);
 }
 
 static void close_all(struct agent *a)
 {
     tb_serve_close(a->serve);
-    tb_deliver_stop(a->deliver, STOP_MS);
-    tb_pipeline_free(a->pipeline);
-    tb_debuginfod_free(a->debuginfod);
-    free(a->debuginfod_folder);
-    tb_symbolizer_free(a->symbolizer);
-    tb_symbol_store_close(a->symbols);
+    tb_engine_close(a->engine);
+    tb_reload_free(a->reload);
     tb_store_close(a->store);
     tb_spool_close(a->spool);
-    tb_fd_close(&a->stop_fd);
     tb_fd_close(&a->lock_fd);
     tb_fd_close(&a->state_fd);
 }
@@ -221,24 +153,25 @@ static int64_t progress(const struct tb_deliver_status *status)
  */
 static void deliver_due(struct agent *a, struct tb_deliver_status *status)
 {
+    struct tb_deliver *deliver = tb_engine_deliver(a->engine);
     int64_t seen = -1;
     unsigned still_ms = 0;
-    tb_deliver_wake(a->deliver);
-    while (!tb_deliver_wait_idle(a->deliver, ONCE_STEP_MS)) {
-        tb_deliver_status(a->deliver, status);
+    tb_deliver_wake(deliver);
+    while (!tb_deliver_wait_idle(deliver, ONCE_STEP_MS)) {
+        tb_deliver_status(deliver, status);
         still_ms = progress(status) != seen ? 0 : still_ms + ONCE_STEP_MS;
         seen = progress(status);
         if (still_ms > a->config->timeout_ms + ONCE_SLACK_MS)
             break;
     }
-    tb_deliver_status(a->deliver, status);
+    tb_deliver_status(deliver, status);
 }
 
 static void print_summary(struct agent *a, const struct tb_deliver_status *delivery)
 {
     struct tb_pipeline_snapshot s;
     struct tb_store_counts now;
-    tb_pipeline_snapshot(a->pipeline, &s);
+    tb_pipeline_snapshot(tb_engine_pipeline(a->engine), &s);
     if (tb_store_counts(a->store, &now) == 0)
         s.store = now;
     printf("towbard: took in %lld records, %llu to quarantine, %llu damaged; sent %lld, %lld wait",
@@ -261,26 +194,20 @@ static void print_summary(struct agent *a, const struct tb_deliver_status *deliv
 
 static int run_once(struct agent *a)
 {
+    struct tb_pipeline *pipeline = tb_engine_pipeline(a->engine);
     struct tb_deliver_status delivery;
     int n;
     do
-        n = tb_pipeline_batch(a->pipeline);
+        n = tb_pipeline_batch(pipeline);
     while (n > 0);
     /* What was stored is settled and sent also when the rest could not be. */
-    int err = tb_pipeline_finish(a->pipeline);
+    int err = tb_pipeline_finish(pipeline);
     deliver_due(a, &delivery);
     print_summary(a, &delivery);
     return n < 0 ? n : err;
 }
 
 /* ---- until a signal ---- */
-
-static void *pipeline_thread(void *arg)
-{
-    struct agent *a = arg;
-    tb_pipeline_run(a->pipeline, a->stop_fd);
-    return NULL;
-}
 
 /* For the CLI, which must find a port that was free. */
 static void write_address(const struct agent *a)
@@ -311,42 +238,33 @@ static void greet(const struct agent *a)
                             "rollbar.token_file would send them");
 }
 
-static int run_until_signal(struct agent *a)
+static int run_until_signal(struct agent *a, const struct tb_config_flags *flags)
 {
-    struct tb_serve_options options = {
-        .config = a->config, .pipeline = a->pipeline, .deliver = a->deliver, .pages = a->pages};
-    pthread_t thread;
-    sigset_t all;
-    sigset_t before;
-    a->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (a->stop_fd < 0)
-        return -errno;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before); /* signals are for this thread alone */
-    int err = -pthread_create(&thread, NULL, pipeline_thread, a);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (err)
+    int err = tb_reload_new(flags, a->config, a->engine, &a->reload);
+    if (err || (err = tb_engine_start(a->engine)))
         return err;
+    const struct tb_serve_options options = {
+        .engine = a->engine, .reload = a->reload, .pages = a->pages};
     make_page_token(a);
     write_address(a);
     greet(a);
     err = tb_serve_run(a->serve, &options);
-    uint64_t one = 1;
-    (void)!write(a->stop_fd, &one, sizeof(one)); /* an eventfd of zero takes it */
-    pthread_join(thread, NULL);
+    tb_engine_stop(a->engine);
     (void)unlinkat(a->state_fd, "listen", 0);
     tb_log(TB_LOG_INFO, "towbard ends; what is queued will be sent when it runs again");
     return err;
 }
 
-int tb_agent_run(const struct tb_config *config, int once, const struct tb_pages *pages)
+int tb_agent_run(const struct tb_config *config, const struct tb_config_flags *flags, int once,
+                 const struct tb_pages *pages)
 {
-    struct agent a = {
-        .config = config, .pages = pages, .state_fd = -1, .lock_fd = -1, .stop_fd = -1};
+    struct agent a = {.config = config, .pages = pages, .state_fd = -1, .lock_fd = -1};
     char why[WHY_BYTES] = "";
     sigset_t all;
     sigset_t before;
     warn(config);
+    if (!once)
+        tb_reload_hold();
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before); /* inherited by the delivery's thread */
     int err = open_all(&a, once, why);
@@ -356,7 +274,8 @@ int tb_agent_run(const struct tb_config *config, int once, const struct tb_pages
     else if (once)
         err = run_once(&a);
     else
-        err = run_until_signal(&a);
+        err = run_until_signal(&a, flags);
     close_all(&a);
+    tb_log_flush(1);
     return err ? 1 : 0;
 }

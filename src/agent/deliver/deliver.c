@@ -348,13 +348,20 @@ void tb_deliver_status(struct tb_deliver *deliver, struct tb_deliver_status *out
     pthread_mutex_unlock(&deliver->lock);
 }
 
-void tb_deliver_stop(struct tb_deliver *deliver, unsigned deadline_ms)
+void tb_deliver_halt(struct tb_deliver *deliver, unsigned deadline_ms)
 {
-    if (!deliver)
-        return;
     deliver->stop_at_ns = tb_clock_mono_ns() + (uint64_t)deadline_ms * TB_NS_PER_MS;
     atomic_store(&deliver->is_stopping, true);
     tb_transport_wake(deliver->transport);
     pthread_join(deliver->thread, NULL);
+    deliver->is_halted = true;
+}
+
+void tb_deliver_stop(struct tb_deliver *deliver, unsigned deadline_ms)
+{
+    if (!deliver)
+        return;
+    if (!deliver->is_halted)
+        tb_deliver_halt(deliver, deadline_ms);
     deliver_free(deliver);
 }

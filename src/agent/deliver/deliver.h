@@ -52,7 +52,9 @@ bool tb_deliver_idle(struct tb_deliver *deliver);
 bool tb_deliver_wait_idle(struct tb_deliver *deliver, unsigned timeout_ms);
 void tb_deliver_status(struct tb_deliver *deliver, struct tb_deliver_status *out);
 /* Takes nothing new, gives what is under way deadline_ms to end, breaks off the rest (it stays
- * queued), ends the thread and frees deliver. NULL is fine. */
+ * queued) and ends the thread. Its status may still be asked, and a wake does no harm. */
+void tb_deliver_halt(struct tb_deliver *deliver, unsigned deadline_ms);
+/* Halts it, where that was not done, and frees deliver. NULL is fine. */
 void tb_deliver_stop(struct tb_deliver *deliver, unsigned deadline_ms);
 
 #endif

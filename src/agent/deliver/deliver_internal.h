@@ -55,6 +55,7 @@ struct tb_deliver {
 
     atomic_uint_fast64_t asked; /* wakes so far */
     atomic_bool is_stopping;
+    bool is_halted;      /* the thread is gone; of whoever stops it */
     uint64_t stop_at_ns; /* monotonic; written before is_stopping */
 
     pthread_mutex_t lock; /* guards what follows */

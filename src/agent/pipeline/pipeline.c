@@ -64,6 +64,24 @@ int tb_pipeline_new(const struct tb_pipeline_options *options, struct tb_pipelin
     return 0;
 }
 
+int tb_pipeline_take(struct tb_pipeline *p, const struct tb_pipeline_options *options)
+{
+    struct tb_scrub scrub;
+    const struct tb_config *config = options->config;
+    int err = tb_scrub_init(&scrub, config->scrub_keys, config->n_scrub_keys);
+    if (err)
+        return err;
+    tb_scrub_done(&p->scrub);
+    p->scrub = scrub;
+    p->options = *options;
+    p->tools.config = config;
+    p->tools.symbolizer = options->symbolizer;
+    p->tools.debuginfod = options->debuginfod;
+    p->patience.budget_ms = config->user_budget_ms;
+    p->upkeep.config = config;
+    return 0;
+}
+
 static void clear_batch(struct tb_pipeline *p)
 {
     for (size_t i = 0; i < p->n; i++)
@@ -456,5 +474,6 @@ int tb_pipeline_settle(struct tb_pipeline *p)
     if (!p->is_held) /* its data would be lost; the next look is soon */
         tb_upkeep_evict(&p->upkeep);
     tb_pipeline_publish(p, 0, 0);
+    tb_log_flush(0);
     return err;
 }

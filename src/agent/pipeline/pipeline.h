@@ -55,6 +55,9 @@ void tb_pipeline_free(struct tb_pipeline *pipeline);
 /* Settles, and closes all representatives of storms: what waits for its minute is due now. Call it
  * when nothing more will come for a while. */
 int tb_pipeline_finish(struct tb_pipeline *pipeline);
+/* Goes on with other settings and tools, for the same spool and database; what it knows of records
+ * and processes stays. Not while a thread runs it. 0; or a negative errno, and it is as before. */
+int tb_pipeline_take(struct tb_pipeline *pipeline, const struct tb_pipeline_options *options);
 /* Takes in one batch: how many records it took (quarantined ones included), 0 when there are none
  * now, or a negative errno when the database failed. */
 int tb_pipeline_batch(struct tb_pipeline *pipeline);

@@ -12,6 +12,7 @@
 
 #include "agent/serve/ingest.h"
 #include "agent/log.h"
+#include "agent/notify.h"
 #include "agent/serve/pages.h"
 #include "agent/serve/post.h"
 #include "agent/serve/status.h"
@@ -28,6 +29,7 @@ struct tb_serve {
     int tcp_fd, unix_fd;             /* -1 once they are libevent's, and when there is none */
     struct tb_listen_file unix_file; /* ours as long as is_bound says so */
     char address[TB_LISTEN_ADDRESS];
+    struct event_base *base; /* while tb_serve_run runs */
     struct tb_post post; /* its jobs while tb_serve_run runs */
     int has_ingest;
     int64_t started_ms;
@@ -51,7 +53,8 @@ static void get_ready(void *arg, struct evhttp_request *request)
 {
     const struct tb_serve *serve = arg;
     struct tb_pipeline_snapshot snapshot;
-    tb_pipeline_snapshot(serve->options.pipeline, &snapshot);
+    struct tb_deliver_status delivery;
+    tb_engine_look(serve->options.engine, &snapshot, &delivery);
     if (snapshot.trouble[0] != '\0')
         tb_http_error(request, 503, snapshot.trouble);
     else
@@ -71,8 +74,8 @@ static void get_status(void *arg, struct evhttp_request *request)
         tb_http_error(request, 503, "out of memory");
         return;
     }
-    tb_pipeline_snapshot(serve->options.pipeline, &status.pipeline);
-    tb_deliver_status(serve->options.deliver, &status.delivery);
+    tb_engine_look(serve->options.engine, &status.pipeline, &status.delivery);
+    tb_reload_counts(serve->options.reload, &status.reload);
     tb_json_init(&j, mem, STATUS_BYTES);
     tb_status_write(&status, &j);
     if (tb_json_finish(&j) != 0)
@@ -162,7 +165,22 @@ static void stop_loop(evutil_socket_t signo, short events, void *arg)
 {
     (void)signo;
     (void)events;
+    tb_notify("STOPPING=1");
     (void)event_base_loopbreak(arg);
+}
+
+/* Other settings count from now on. */
+static void take_config(void *arg, const struct tb_config *config)
+{
+    struct tb_serve *serve = arg;
+    serve->config = config;
+}
+
+static void hang_up(void *arg)
+{
+    const struct tb_serve *serve = arg;
+    tb_log(TB_LOG_INFO, "the terminal is gone");
+    stop_loop(SIGHUP, 0, serve->base);
 }
 
 static int take_sockets(struct tb_serve *serve, struct tb_http *http)
@@ -174,6 +192,16 @@ static int take_sockets(struct tb_serve *serve, struct tb_http *http)
         serve->tcp_fd = -1;
     }
     return err;
+}
+
+static int begin_reload(struct tb_serve *serve)
+{
+    const struct tb_reload_loop loop = {.base = serve->base,
+                                        .jobs = serve->post.jobs,
+                                        .taken = take_config,
+                                        .hung_up = hang_up,
+                                        .arg = serve};
+    return tb_reload_begin(serve->options.reload, &loop);
 }
 
 int tb_serve_run(struct tb_serve *serve, const struct tb_serve_options *options)
@@ -191,13 +219,16 @@ int tb_serve_run(struct tb_serve *serve, const struct tb_serve_options *options)
                                            .warn = warn};
     int err = -ENOMEM;
     serve->options = *options;
+    serve->base = base;
     if (term == NULL || intr == NULL || event_add(term, NULL) < 0 || event_add(intr, NULL) < 0)
         goto out;
     if ((err = tb_jobs_new(base, &serve->post.jobs)) || (err = tb_http_new(&http_options, &http)) ||
-        (err = take_sockets(serve, http)))
+        (err = take_sockets(serve, http)) || (err = begin_reload(serve)))
         goto out;
+    tb_notify("READY=1");
     err = event_base_dispatch(base) < 0 ? -EIO : 0;
 out:
+    tb_reload_end(options->reload);
     tb_jobs_free(serve->post.jobs); /* its requests are answered before their connections go */
     serve->post.jobs = NULL;
     tb_http_free(http);

@@ -1,10 +1,11 @@
-/* serve.h - the loop thread: HTTP on both sockets, and the signals that end the agent. */
+/* serve.h - the loop thread: HTTP on both sockets, and the signals that end the agent or
+ * have it read its settings again. */
 #ifndef TB_AGENT_SERVE_H
 #define TB_AGENT_SERVE_H
 
 #include "agent/config/config.h"
-#include "agent/deliver/deliver.h"
-#include "agent/pipeline/pipeline.h"
+#include "agent/engine.h"
+#include "agent/reload.h"
 #include "agent/serve/counts.h"
 #include "http/listen.h"
 #include "http/page.h"
@@ -12,14 +13,13 @@
 struct tb_serve;
 
 struct tb_serve_options {
-    const struct tb_config *config; /* borrowed, like all here */
-    struct tb_pipeline *pipeline;
-    struct tb_deliver *deliver;
+    struct tb_engine *engine; /* borrowed, like all here */
+    struct tb_reload *reload;
     const struct tb_pages *pages; /* NULL: none */
 };
 
-/* Opens the sockets and the spool for ingest, before any thread is started. 0, or a negative errno
- * with why. */
+/* config is borrowed until a reload has replaced it. Opens the sockets and the spool for ingest,
+ * before any thread is started. 0, or a negative errno with why. */
 int tb_serve_open(const struct tb_config *config, struct tb_serve **out, char why[TB_LISTEN_WHY]);
 /* What was bound: "127.0.0.1:7070", or "". */
 const char *tb_serve_address(const struct tb_serve *serve);

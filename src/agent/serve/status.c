@@ -125,6 +125,16 @@ static void write_delivery(const struct tb_config *config, const struct tb_deliv
     tb_json_end(j);
 }
 
+static void write_reload(const struct tb_reload_counts *r, struct tb_json *j)
+{
+    tb_json_object(j);
+    tb_json_kint(j, "taken", r->taken);
+    tb_json_kint(j, "refused", r->refused);
+    tb_json_kint(j, "last_ms", r->last_ms);
+    tb_json_kopt(j, "last_error", r->why);
+    tb_json_end(j);
+}
+
 /* Nothing where no server is set. */
 static void write_debuginfod(const struct tb_config *config, const struct tb_debuginfod_counts *d,
                              struct tb_json *j)
@@ -180,5 +190,7 @@ void tb_status_write(const struct tb_status *status, struct tb_json *j)
     write_debuginfod(config, &status->pipeline.debuginfod, j);
     tb_json_key(j, "delivery");
     write_delivery(config, &status->delivery, j);
+    tb_json_key(j, "reload");
+    write_reload(&status->reload, j);
     tb_json_end(j);
 }

@@ -5,6 +5,7 @@
 #include "agent/config/config.h"
 #include "agent/deliver/deliver.h"
 #include "agent/pipeline/pipeline.h"
+#include "agent/reload.h"
 #include "base/json.h"
 
 struct tb_status {
@@ -13,6 +14,7 @@ struct tb_status {
     int64_t started_ms, now_ms;
     struct tb_pipeline_snapshot pipeline;
     struct tb_deliver_status delivery;
+    struct tb_reload_counts reload;
 };
 
 enum { TB_STATUS_URL = 1024 };

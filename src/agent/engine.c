@@ -1,0 +1,321 @@
+/* engine.c - see engine.h. */
+#include "agent/engine.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "agent/log.h"
+#include "agent/native/debuginfod.h"
+#include "agent/native/symbol_store.h"
+#include "agent/native/symbolizer.h"
+#include "base/fd.h"
+
+enum { STOP_MS = 3000, AGAIN_MS = 1000 };
+
+/* What is made anew with the settings, for the pipeline. */
+struct tools {
+    struct tb_symbol_store *symbols;
+    struct tb_symbolizer *symbolizer;
+    struct tb_debuginfod *debuginfod; /* NULL: no server is set */
+    char *folder;                     /* of what the servers sent */
+};
+
+struct tb_engine {
+    struct tb_engine_options options; /* config: the one that counts */
+    struct tools tools;
+    struct tb_pipeline *pipeline;
+    pthread_t thread;
+    int runs;     /* there is a thread */
+    int stop_fd;  /* tells the pipeline's thread to end */
+    int hurry_fd; /* readable: nothing is waited for */
+    pthread_mutex_t lock;
+    struct tb_deliver *deliver;      /* under the lock; NULL while there is none */
+    struct tb_deliver_status before; /* under the lock: of deliveries that were replaced */
+};
+
+/* ---- the tools of the pipeline ---- */
+
+static void close_tools(struct tools *tools)
+{
+    tb_debuginfod_free(tools->debuginfod);
+    tb_symbolizer_free(tools->symbolizer);
+    tb_symbol_store_close(tools->symbols);
+    free(tools->folder);
+    memset(tools, 0, sizeof(*tools));
+}
+
+static int open_debuginfod(const struct tb_config *c, struct tools *tools)
+{
+    if (c->n_debuginfod == 0)
+        return 0;
+    if (asprintf(&tools->folder, "%s" TB_CONFIG_DEBUGINFOD_DIR, c->state_dir) < 0) {
+        tools->folder = NULL;
+        return -ENOMEM;
+    }
+    const struct tb_debuginfod_options options = {.urls = c->debuginfod,
+                                                  .n_urls = c->n_debuginfod,
+                                                  .timeout_ms = c->debuginfod_timeout_ms,
+                                                  .folder = tools->folder,
+                                                  .cache_bytes = c->cache_bytes,
+                                                  .indexes = tools->symbols};
+    return tb_debuginfod_new(&options, &tools->debuginfod);
+}
+
+static int open_tools(const struct tb_config *c, struct tools *tools)
+{
+    memset(tools, 0, sizeof(*tools));
+    int err = tb_symbol_store_open(c->state_dir, c->cache_bytes, &tools->symbols);
+    if (err) /* Without it indexes are built anew by each symbolizer. */
+        tb_log(TB_LOG_WARNING, "cannot keep indexes of symbols in %s/symbols: %s", c->state_dir,
+               strerror(-err));
+    struct tb_symbolizer_options symbolizer = {.config = c, .store = tools->symbols};
+    if ((err = tb_symbolizer_new(&symbolizer, &tools->symbolizer)) ||
+        (err = open_debuginfod(c, tools)))
+        close_tools(tools);
+    return err;
+}
+
+/* ---- the delivery ---- */
+
+static void add_up(struct tb_deliver_status *sum, const struct tb_deliver_status *before)
+{
+    sum->sent += before->sent;
+    sum->retried += before->retried;
+    sum->quarantined += before->quarantined;
+    if (sum->last_sent_ms == 0)
+        sum->last_sent_ms = before->last_sent_ms;
+    if (sum->last_error_ms > 0)
+        return;
+    sum->last_error_ms = before->last_error_ms;
+    sum->last_http_status = before->last_http_status;
+    memcpy(sum->last_error, before->last_error, sizeof(sum->last_error));
+}
+
+static int start_delivery(struct tb_engine *e, const struct tb_config *config,
+                          char why[TB_ENGINE_WHY])
+{
+    struct tb_deliver *deliver = NULL;
+    int err = tb_deliver_start(config, &deliver, why);
+    if (err)
+        return err;
+    pthread_mutex_lock(&e->lock);
+    e->deliver = deliver;
+    pthread_mutex_unlock(&e->lock);
+    return 0;
+}
+
+/* Its numbers stay; what it could not end is still queued. */
+static void stop_delivery(struct tb_engine *e)
+{
+    struct tb_deliver_status last;
+    struct tb_deliver *deliver = e->deliver; /* this thread alone changes it */
+    if (deliver == NULL)
+        return;
+    tb_deliver_halt(deliver, STOP_MS);
+    pthread_mutex_lock(&e->lock);
+    tb_deliver_status(deliver, &last);
+    add_up(&last, &e->before);
+    e->before = last;
+    e->before.in_flight = 0;
+    e->deliver = NULL;
+    pthread_mutex_unlock(&e->lock);
+    tb_deliver_stop(deliver, 0);
+}
+
+/* Until the database takes it, or the agent ends. */
+static void start_delivery_at_last(struct tb_engine *e)
+{
+    char why[TB_ENGINE_WHY];
+    while (start_delivery(e, e->options.config, why) != 0) {
+        struct pollfd hurry = {.fd = e->hurry_fd, .events = POLLIN};
+        tb_log(TB_LOG_ERROR, "the delivery does not start again: %s; the next try is in %d ms", why,
+               AGAIN_MS);
+        if (poll(&hurry, 1, AGAIN_MS) > 0)
+            return;
+    }
+}
+
+void tb_engine_wake(struct tb_engine *e)
+{
+    pthread_mutex_lock(&e->lock);
+    if (e->deliver != NULL)
+        tb_deliver_wake(e->deliver); /* one that starts looks anyway */
+    pthread_mutex_unlock(&e->lock);
+}
+
+static void wake_delivery(void *arg)
+{
+    tb_engine_wake(arg);
+}
+
+/* ---- the pipeline ---- */
+
+static struct tb_pipeline_options
+pipeline_options(struct tb_engine *e, const struct tb_config *config, const struct tools *tools)
+{
+    return (struct tb_pipeline_options){.config = config,
+                                        .spool = e->options.spool,
+                                        .store = e->options.store,
+                                        .symbolizer = tools->symbolizer,
+                                        .debuginfod = tools->debuginfod,
+                                        .patience_ms = e->options.patience_ms,
+                                        .stored = wake_delivery,
+                                        .arg = e};
+}
+
+static int open_pipeline(struct tb_engine *e, char why[TB_ENGINE_WHY])
+{
+    int err = open_tools(e->options.config, &e->tools);
+    if (!err) {
+        struct tb_pipeline_options options = pipeline_options(e, e->options.config, &e->tools);
+        err = tb_pipeline_new(&options, &e->pipeline);
+    }
+    if (err)
+        snprintf(why, TB_ENGINE_WHY, "cannot start: %s", strerror(-err));
+    return err;
+}
+
+static void *run(void *arg)
+{
+    struct tb_engine *e = arg;
+    tb_pipeline_run(e->pipeline, e->stop_fd);
+    return NULL;
+}
+
+int tb_engine_start(struct tb_engine *e)
+{
+    sigset_t all;
+    sigset_t before;
+    uint64_t n;
+    (void)!read(e->stop_fd, &n, sizeof(n)); /* of the last stop */
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before); /* signals are for the loop alone */
+    int err = -pthread_create(&e->thread, NULL, run, e);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    e->runs = err == 0;
+    return err;
+}
+
+void tb_engine_stop(struct tb_engine *e)
+{
+    const uint64_t one = 1;
+    if (!e->runs)
+        return;
+    (void)!write(e->stop_fd, &one, sizeof(one)); /* an eventfd of zero takes it */
+    pthread_join(e->thread, NULL);
+    e->runs = 0;
+}
+
+/* ---- other settings ---- */
+
+static int take_pipeline(struct tb_engine *e, const struct tb_config *config,
+                         char why[TB_ENGINE_WHY])
+{
+    struct tools tools;
+    int did_run = e->runs;
+    tb_engine_stop(e);
+    int err = open_tools(config, &tools);
+    if (!err) {
+        struct tb_pipeline_options options = pipeline_options(e, config, &tools);
+        if ((err = tb_pipeline_take(e->pipeline, &options)))
+            close_tools(&tools);
+    }
+    if (err) {
+        snprintf(why, TB_ENGINE_WHY, "the pipeline does not take the settings: %s", strerror(-err));
+    } else {
+        close_tools(&e->tools);
+        e->tools = tools;
+    }
+    /* Without its thread nothing works any more: whoever restarts the agent helps. */
+    if (did_run && tb_engine_start(e) != 0)
+        abort();
+    return err;
+}
+
+int tb_engine_take(struct tb_engine *e, const struct tb_config *config, char why[TB_ENGINE_WHY])
+{
+    stop_delivery(e);
+    int err = start_delivery(e, config, why);
+    if (!err && (err = take_pipeline(e, config, why)))
+        stop_delivery(e);
+    if (err) {
+        start_delivery_at_last(e);
+        return err;
+    }
+    e->options.config = config;
+    return 0;
+}
+
+/* ---- life ---- */
+
+int tb_engine_open(const struct tb_engine_options *options, struct tb_engine **out,
+                   char why[TB_ENGINE_WHY])
+{
+    struct tb_engine *e = calloc(1, sizeof(*e));
+    if (e == NULL)
+        abort();
+    e->options = *options;
+    pthread_mutex_init(&e->lock, NULL);
+    int err = 0;
+    e->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    e->hurry_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (e->stop_fd < 0 || e->hurry_fd < 0) {
+        err = -errno;
+        snprintf(why, TB_ENGINE_WHY, "cannot start: %s", strerror(-err));
+    }
+    if (err || (err = start_delivery(e, options->config, why)) || (err = open_pipeline(e, why))) {
+        tb_engine_close(e);
+        return err;
+    }
+    *out = e;
+    return 0;
+}
+
+void tb_engine_close(struct tb_engine *e)
+{
+    if (e == NULL)
+        return;
+    tb_engine_stop(e);
+    stop_delivery(e);
+    tb_pipeline_free(e->pipeline);
+    close_tools(&e->tools);
+    tb_fd_close(&e->stop_fd);
+    tb_fd_close(&e->hurry_fd);
+    pthread_mutex_destroy(&e->lock);
+    free(e);
+}
+
+void tb_engine_hurry(struct tb_engine *e)
+{
+    const uint64_t one = 1;
+    (void)!write(e->hurry_fd, &one, sizeof(one)); /* full: it is readable already */
+}
+
+void tb_engine_look(struct tb_engine *e, struct tb_pipeline_snapshot *pipeline,
+                    struct tb_deliver_status *delivery)
+{
+    tb_pipeline_snapshot(e->pipeline, pipeline);
+    memset(delivery, 0, sizeof(*delivery));
+    pthread_mutex_lock(&e->lock);
+    if (e->deliver != NULL)
+        tb_deliver_status(e->deliver, delivery);
+    add_up(delivery, &e->before);
+    pthread_mutex_unlock(&e->lock);
+}
+
+struct tb_pipeline *tb_engine_pipeline(struct tb_engine *e)
+{
+    return e->pipeline;
+}
+
+struct tb_deliver *tb_engine_deliver(struct tb_engine *e)
+{
+    return e->deliver;
+}

@@ -1,0 +1,59 @@
+/* engine.h - what works behind the sockets: the pipeline with its symbolizer, and the delivery, and
+ * the settings that they go by.
+ *
+ * 1. The settings are taken over as a whole or not at all: after a tb_engine_take that failed
+ *    everything runs as before.
+ * 2. Nothing is lost or done twice by a change: the pipeline changes between two batches and keeps
+ *    what it knows; what the delivery cannot end in time stays queued.
+ * 3. Numbers only grow: those of a delivery that was replaced are added up here.
+ * 4. tb_engine_look and tb_engine_wake may be called from any thread, also while the settings
+ *    change. All else is for one thread at a time. */
+#ifndef TB_AGENT_ENGINE_H
+#define TB_AGENT_ENGINE_H
+
+#include "agent/config/config.h"
+#include "agent/deliver/deliver.h"
+#include "agent/pipeline/pipeline.h"
+
+enum { TB_ENGINE_WHY = 512 };
+
+struct tb_engine;
+
+struct tb_engine_options {
+    const struct tb_config
+        *config; /* borrowed until tb_engine_take has replaced it; the rest too */
+    struct tb_spool *spool;
+    struct tb_store *store;
+    unsigned patience_ms; /* as the pipeline's */
+};
+
+/* Starts the delivery; the pipeline waits for tb_engine_start or is stepped. 0, or a negative errno
+ * with why. */
+int tb_engine_open(const struct tb_engine_options *options, struct tb_engine **out,
+                   char why[TB_ENGINE_WHY]);
+/* Ends what runs; NULL is fine. */
+void tb_engine_close(struct tb_engine *engine);
+
+/* Gives the pipeline a thread. 0 or a negative errno. */
+int tb_engine_start(struct tb_engine *engine);
+/* Ends that thread after its batch, which is settled. */
+void tb_engine_stop(struct tb_engine *engine);
+/* Goes on with other settings of the same spool, state folder and sockets: 0, and the former are
+ * not used any more; or a negative errno with why, and the former count. Takes as long as a batch
+ * and the requests under way do, some seconds at most. */
+int tb_engine_take(struct tb_engine *engine, const struct tb_config *config,
+                   char why[TB_ENGINE_WHY]);
+/* tb_engine_take shall not wait for anything any more: the agent ends. From any thread. */
+void tb_engine_hurry(struct tb_engine *engine);
+
+/* How things are. */
+void tb_engine_look(struct tb_engine *engine, struct tb_pipeline_snapshot *pipeline,
+                    struct tb_deliver_status *delivery);
+/* New rows are in the outbox. */
+void tb_engine_wake(struct tb_engine *engine);
+
+/* For one who steps it (towbard --once). Borrowed. */
+struct tb_pipeline *tb_engine_pipeline(struct tb_engine *engine);
+struct tb_deliver *tb_engine_deliver(struct tb_engine *engine);
+
+#endif
