@@ -221,6 +221,14 @@ const SCENARIOS = {
       return seen;
     }),
 
+  // A page that sets window.answer when it is through with what it does.
+  answer: () =>
+    withPage(options, async (page) => {
+      await go(page, '/');
+      await page.waitForFunction(() => window.answer !== undefined);
+      return page.evaluate(() => window.answer);
+    }),
+
   // Pictures are as high as their page.
   pictures: () =>
     withPage({ ...options, height: 200 }, async (page) => {
