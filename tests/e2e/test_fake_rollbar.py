@@ -1,6 +1,7 @@
 """The fake Rollbar takes, refuses, groups and misbehaves as it says."""
 
 import copy
+import gzip
 import http.client
 import json
 import os
@@ -144,6 +145,19 @@ class FakeRollbarTest(unittest.TestCase):
         self.assertEqual(self.post_raw(iter([body[:9], body[9:]]), encode_chunked=True)[0], 200)
         self.assertEqual(self.post_raw(body, path="/api/1/items/")[0], 404)
         self.assertEqual(len(self.fake.duplicates), 3)
+
+    def test_bodies_may_be_compressed(self):
+        body = json.dumps({"data": item()}).encode()
+        packed = {**HEADER, "Content-Encoding": "gzip"}
+        self.assertEqual(self.post_raw(gzip.compress(body), packed)[0], 200)
+        self.assertEqual(self.fake.occurrences[0].raw, body)
+        for bad, status in (
+            (body, 400),
+            (gzip.compress(body)[:-9], 400),
+            (gzip.compress(b'"' + b" " * BODY_MAX_BYTES + b'"'), 413),
+        ):
+            self.assertEqual(self.post_raw(bad, packed)[0], status)
+        self.assertEqual(self.post_raw(body, {**HEADER, "Content-Encoding": "br"})[0], 415)
 
     # ---- grouping ----
 

@@ -8,6 +8,7 @@ secrets and add the trace, and nothing else. What came straight is compared valu
 what no two runs have in common.
 """
 
+import gzip
 import http.client
 import json
 import os
@@ -208,6 +209,8 @@ class SdkCase(towbar.Case):
 
 
 def data_text(body):
+    if body.startswith(b"\x1f\x8b"):
+        body = gzip.decompress(body)
     return raw_json.read(body).members["data"].raw
 
 

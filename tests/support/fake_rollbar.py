@@ -6,7 +6,8 @@
         fake.wait_for(lambda f: len(f.occurrences) == 2)
 
 1. POST /api/1/item and /api/1/item/; the token from the header X-Rollbar-Access-Token, else from
-   the body. Each token is a project, and has a limit of requests a minute of its own.
+   the body. Each token is a project, and has a limit of requests a minute of its own. A body may
+   be compressed with gzip, as rollbar-java does it unless told not to.
 2. An item that breaks the documented schema is refused with Rollbar's status and text.
 3. A uuid that the project has seen is answered with 200 and discarded.
 4. Occurrences are grouped by environment and fingerprint (rollbar_grouping.py).
@@ -40,6 +41,7 @@ import threading
 import time
 import urllib.parse
 import uuid as uuids
+import zlib
 
 import rollbar_deploys
 import rollbar_grouping as grouping
@@ -83,7 +85,7 @@ class Occurrence:
     def __init__(self, token, data, raw):
         self.token = token
         self.data = data
-        self.raw = raw  # the body of the request
+        self.raw = raw  # the body of the request, inflated
         self.uuid = data["uuid"]
         self.fingerprint = grouping.fingerprint(data)
         self.default_fingerprint = grouping.default_fingerprint(data)
@@ -284,16 +286,17 @@ class FakeRollbar:
         counted = request.headers.get("X-Rollbar-Access-Token")
         if counted:
             self._count(counted, headers)
-        if len(request.body) > BODY_MAX_BYTES:
+        body = inflate(request)
+        if len(body) > BODY_MAX_BYTES:
             raise Refusal(413, "Request entity too large: the maximum payload size is 512kb")
-        envelope = decode(request.body)
+        envelope = decode(body)
         token = self._check_token(request, envelope)
         if not counted:
             self._count(token, headers)
         complaint = schema.check(envelope)
         if complaint:
             raise Refusal(422, complaint)
-        return {"id": None, "uuid": self._keep(token, envelope["data"], request.body)}
+        return {"id": None, "uuid": self._keep(token, envelope["data"], body)}
 
     def _take_deploy(self, request, path):
         """The number of a deploy that was made or changed."""
@@ -341,6 +344,23 @@ class FakeRollbar:
 
 def no_constant(text):
     raise ValueError(f"{text} is not JSON")
+
+
+def inflate(request):
+    """The body as it was before it was compressed; a byte more than the most, at most."""
+    encoding = request.headers.get("Content-Encoding", "identity").lower()
+    if encoding == "identity":
+        return request.body
+    if encoding != "gzip":
+        raise Refusal(415, f"Content-Encoding {encoding} is not supported")
+    stream = zlib.decompressobj(16 + zlib.MAX_WBITS)
+    try:
+        body = stream.decompress(request.body, BODY_MAX_BYTES + 1)
+    except zlib.error:
+        raise Refusal(400, "Invalid gzip: the payload could not be decoded") from None
+    if not stream.eof and len(body) <= BODY_MAX_BYTES:
+        raise Refusal(400, "Invalid gzip: the payload could not be decoded")
+    return body
 
 
 def decode(body):
