@@ -55,6 +55,8 @@ static const struct shape message_text = {STRING, .says_null = true, .null_too =
 static const struct shape integer = {.type = "integer", .types = BIT_NUMBER, .integer = true};
 static const struct shape integer_or_null = {
     .type = "integer", .types = BIT_NUMBER, .integer = true, .null_too = true};
+/* rollbar-java sends seconds with a fraction: 1.795679383447E9. */
+static const struct shape seconds = {.type = "integer", .types = BIT_NUMBER};
 static const struct shape boolean = {.type = "boolean", .types = BIT_BOOL};
 static const struct shape object = {OBJECT};
 static const struct shape object_or_null = {OBJECT, .null_too = true};
@@ -170,7 +172,7 @@ static const struct shape attributes = {ARRAY, .element = &attribute};
 static const struct field data_fields[] = {
     {"environment", &name255, true},
     {"level", &level, false},
-    {"timestamp", &integer, false},
+    {"timestamp", &seconds, false},
     {"code_version", &string40_or_null, false},
     {"platform", &string255_or_null, false},
     {"language", &string255_or_null, false},

@@ -2,11 +2,17 @@
 #include "item/read.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/utf8.h"
+#include "item/doc_impl.h"
 
-enum { MESSAGE_LEAST = 8 }; /* a shorter piece of a message says nothing */
+enum {
+    MESSAGE_LEAST = 8, /* a shorter piece of a message says nothing */
+    SECONDS_BYTES = 40 /* the longest text of a time that is not whole */
+};
+static const double seconds_end = 9007199254740992.0; /* from here on a double is a guess */
 
 /* Plain texts: data's field, and where it goes. */
 static const struct {
@@ -173,6 +179,20 @@ static void settle_title(struct tb_item *out)
         add_to_title(out, "untitled", strlen("untitled"));
 }
 
+/* rollbar-java writes 1.795679383447E9. */
+static int64_t read_seconds(const struct tb_doc *doc, int node)
+{
+    int64_t whole = tb_doc_int(doc, node, 0);
+    const struct tb_doc_node *n = tb_doc_at(doc, node);
+    char text[SECONDS_BYTES];
+    if (whole != 0 || !n || n->type != TB_DOC_NUMBER || n->len >= sizeof(text))
+        return whole;
+    memcpy(text, doc->text + n->at, n->len);
+    text[n->len] = '\0';
+    double value = strtod(text, NULL);
+    return value > 0 && value < seconds_end ? (int64_t)value : 0;
+}
+
 void tb_item_read(const struct tb_doc *doc, int data, struct tb_item *out)
 {
     memset(out, 0, sizeof(*out));
@@ -181,7 +201,7 @@ void tb_item_read(const struct tb_doc *doc, int data, struct tb_item *out)
     if (data >= 0) {
         read_body(doc, data, out);
         read_trace_ids(doc, data, out);
-        out->timestamp = tb_doc_int(doc, tb_doc_member(doc, data, "timestamp"), 0);
+        out->timestamp = read_seconds(doc, tb_doc_member(doc, data, "timestamp"));
     }
     settle_level(out);
     settle_title(out);

@@ -38,7 +38,7 @@ struct tb_item {
     char framework[TB_ITEM_SHORT], language[TB_ITEM_SHORT], platform[TB_ITEM_SHORT];
     char host[TB_ITEM_TEXT], root[TB_ITEM_TEXT]; /* of data.server */
     char code_version[TB_ITEM_TEXT];             /* data's own, else data.server's */
-    int64_t timestamp;                           /* seconds since 1970; 0 unknown */
+    int64_t timestamp;                           /* seconds since 1970, whole; 0 unknown */
     /* Lower-case hex. attributes first, then custom; what is no ID is "". */
     char trace_id[TB_TRACE_ID_TEXT], span_id[TB_SPAN_ID_TEXT];
     char xray_trace_id[TB_TRACE_ID_TEXT]; /* 32 digits, without the dashes */

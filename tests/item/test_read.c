@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -108,17 +109,34 @@ static void the_facts_of_every_case_are_read(void **state)
     cJSON_Delete(cases);
 }
 
-static void a_timestamp_beyond_a_double_is_read_exactly(void **state)
+static int64_t timestamp_of(const char *number)
 {
-    (void)state;
-    static const char text[] = "{\"data\":{\"timestamp\":9007199254740993,\"body\":{}}}";
+    char text[160];
     char why[TB_DOC_WHY];
     struct tb_doc *doc;
     struct tb_item item;
+    (void)snprintf(text, sizeof(text), "{\"data\":{\"timestamp\":%s,\"body\":{}}}", number);
     assert_int_equal(tb_doc_new(text, strlen(text), &doc, why), 0);
     tb_item_read(doc, tb_item_data(doc), &item);
-    assert_true(item.timestamp == 9007199254740993);
     tb_doc_free(doc);
+    return item.timestamp;
+}
+
+static void a_timestamp_beyond_a_double_is_read_exactly(void **state)
+{
+    (void)state;
+    assert_true(timestamp_of("9007199254740993") == 9007199254740993);
+}
+
+static void a_timestamp_with_a_fraction_is_read_as_whole_seconds(void **state)
+{
+    (void)state;
+    assert_true(timestamp_of("1.795679383447E9") == 1795679383);
+    assert_true(timestamp_of("1795679383.999") == 1795679383);
+    assert_true(timestamp_of("-1.5") == 0);
+    assert_true(timestamp_of("1e400") == 0);
+    assert_true(timestamp_of("1e25") == 0);
+    assert_true(timestamp_of("0.1234567890123456789012345678901234567890") == 0);
 }
 
 static void files_of_installed_packages_are_known_by_their_folders(void **state)
@@ -142,6 +160,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_facts_of_every_case_are_read),
         cmocka_unit_test(a_timestamp_beyond_a_double_is_read_exactly),
+        cmocka_unit_test(a_timestamp_with_a_fraction_is_read_as_whole_seconds),
         cmocka_unit_test(files_of_installed_packages_are_known_by_their_folders),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

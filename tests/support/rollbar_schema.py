@@ -65,6 +65,12 @@ def integer(value, path):
         raise Complaint(f"{path} should be integer.")
 
 
+def seconds(value, path):
+    """rollbar-java sends them with a fraction."""
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        raise Complaint(f"{path} should be integer.")
+
+
 def boolean(value, path):
     if not isinstance(value, bool):
         raise Complaint(f"{path} should be boolean.")
@@ -178,7 +184,7 @@ DATA = record(
     required=("environment",),
     environment=string(255, 1),
     level=string(one_of=LEVELS),
-    timestamp=integer,
+    timestamp=seconds,
     code_version=or_null(string(40)),
     platform=or_null(string(255)),
     language=or_null(string(255)),
@@ -274,6 +280,8 @@ def warn(data):
     for key in ("uuid", "level", "timestamp", "platform", "language", "server"):
         if key not in data:
             found.append(f"data.{key} is missing")
+    if not isinstance(data.get("timestamp", 0), int):
+        found.append("data.timestamp has a fraction")
     return found
 
 
