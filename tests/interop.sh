@@ -1,5 +1,5 @@
 # interop.sh - sourced by run.sh: fetches real SDKs by name into build/interop and runs
-# tests/interop against the fake Rollbar and the agent.
+# tests/interop (--interop) and tests/interop/peers (--peers) against the fake Rollbar and the agent.
 # shellcheck shell=bash disable=SC2154
 
 # fetched STAMP "FILE..." COMMAND...: runs the command unless it went well before for the same files.
@@ -37,13 +37,43 @@ fetch_node_sdk() {
         fetched build/interop/node.stamp tests/interop/package.json node_packages
 }
 
-# scripts FOLDER: the unittest files of a folder, in the virtual environment, counted.
+go_client() {
+    local to=$top/build/interop/go
+    rm -rf "$to"
+    mkdir -p "$to"
+    (cd tests/interop/peers/go &&
+        GOTOOLCHAIN=local GOFLAGS=-buildvcs=false go build -mod=readonly -o "$to/client" .)
+}
+
+java_client() {
+    local to=build/interop/java
+    rm -rf "$to"
+    mkdir -p "$to"
+    cp -r tests/interop/peers/java/pom.xml tests/interop/peers/java/src "$to" &&
+        (cd "$to" && mvn -q -B package dependency:copy-dependencies)
+}
+
+fetch_go_sdk() {
+    mkdir -p build/interop &&
+        fetched build/interop/go.stamp \
+            "tests/interop/peers/go/go.mod tests/interop/peers/go/go.sum tests/interop/peers/go/main.go" \
+            go_client
+}
+
+fetch_java_sdk() {
+    mkdir -p build/interop &&
+        fetched build/interop/java.stamp \
+            "tests/interop/peers/java/pom.xml tests/interop/peers/java/src/main/java/towbar/Client.java" \
+            java_client
+}
+
+# scripts FOLDER PYTHON: the unittest files of a folder, counted.
 scripts() {
-    local folder=$1 log counts ran
+    local folder=$1 python=$2 log counts ran
     log=$(mktemp)
     (cd "$folder" && TOWBAR_BUILD="$top/build" TOWBAR_SOURCE="$top" CC="${CC:-cc}" \
         NODE_PATH="$top/build/interop/node/node_modules" CHROMIUM="$(command -v chromium)" \
-        "$top/build/interop/venv/bin/python" -B -m unittest -v) >"$log" 2>&1
+        "$python" -B -m unittest -v) >"$log" 2>&1
     ran=$?
     # The counter reads ctest's log; this is the same text with its two marks around it.
     counts=$({ echo "1/1 Testing: $folder"; cat "$log"; [ $ran -ne 0 ] || echo "Test Passed."; } |
@@ -60,11 +90,13 @@ scripts() {
 }
 
 top=$(pwd)
-one "pyrollbar and Flask from PyPI" fetch_python_sdk
-one "rollbar.js, express and the browser's tools from npm" fetch_node_sdk
 if [ "$interop" -eq 1 ]; then
-    scripts tests/interop
+    one "pyrollbar and Flask from PyPI" fetch_python_sdk
+    one "rollbar.js, express and the browser's tools from npm" fetch_node_sdk
+    scripts tests/interop "$top/build/interop/venv/bin/python"
 fi
 if [ "$peers" -eq 1 ]; then
-    echo "no peer that is slow to build is in the tests yet"
+    one "rollbar-go from the Go module proxy" fetch_go_sdk
+    one "rollbar-java from Maven Central" fetch_java_sdk
+    scripts tests/interop/peers python3
 fi

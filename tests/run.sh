@@ -3,8 +3,8 @@
 #
 #   ./tests/run.sh              release and ASan+UBSan builds, every test
 #   ./tests/run.sh --checks     also: clang build, TSan, valgrind, clang-format, clang-tidy, cppcheck
-#   ./tests/run.sh --interop    also: real SDKs from their registries
-#   ./tests/run.sh --peers      also: peers that take long to build
+#   ./tests/run.sh --interop    also: real SDKs from their registries, a browser
+#   ./tests/run.sh --peers      also: real SDKs that take long to fetch and build: Go, Java
 #   ./tests/run.sh --long       also: fault, fuzz and soak runs, each bounded
 set -uo pipefail
 cd "$(dirname "$0")/.."
@@ -74,7 +74,8 @@ build_or_finish() {
 
 groups="build run test"
 [ $((checks + long)) -eq 0 ] || groups="$groups checks"
-[ $((interop + peers)) -eq 0 ] || groups="$groups interop"
+[ $interop -eq 0 ] || groups="$groups interop"
+[ $peers -eq 0 ] || groups="$groups peers"
 # shellcheck disable=SC2086 # the list is meant to be split
 install_packages $groups || { failed=1 && finish; }
 

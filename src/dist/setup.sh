@@ -10,6 +10,9 @@ have_already() {
     npm) command -v npm >/dev/null 2>&1 ;;
     python3-venv) python3 -c 'import ensurepip, venv' >/dev/null 2>&1 ;;
     chromium) command -v chromium >/dev/null 2>&1 ;;
+    golang-go) command -v go >/dev/null 2>&1 ;;
+    default-jdk-headless) command -v javac >/dev/null 2>&1 ;;
+    maven) command -v mvn >/dev/null 2>&1 ;;
     *) return 1 ;;
     esac
 }
