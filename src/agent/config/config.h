@@ -19,7 +19,7 @@
  *                  framework: ... } ]
  *   limits: { item_per_minute: 1000, service_per_minute: 6000, burst_minutes: 10,
  *             token_per_minute: 0, sender_per_minute: 600000 }   # 0: none
- *   scrub: { keys: [more, keys], patterns: [..] }
+ *   scrub: { keys: [more, keys], patterns: [..], builtin_patterns: true }
  *   symbols: { source_roots: [..], debug_dirs: [..], context_lines: 3, debuginfod: [..],
  *              debuginfod_timeout_ms: 5000, cache_bytes: 536870912, user_budget_ms: 10000,
  *              in_app: [..], library: [..] }
@@ -80,6 +80,7 @@ struct tb_config {
     size_t n_logs;
     char **scrub_patterns; /* PCRE2 */
     size_t n_scrub_patterns;
+    bool lacks_builtin_patterns; /* scrub.builtin_patterns is false */
     unsigned item_per_minute, service_per_minute, token_per_minute, sender_per_minute;
     unsigned burst_minutes;
     char *vanished; /* "report" or "count": processes that died unseen */

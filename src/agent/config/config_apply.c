@@ -165,6 +165,8 @@ void tb_config_apply_file(struct tb_config *c, const struct tb_config_file *f)
         set_list(&c->scrub_keys, &c->n_scrub_keys, f->scrub->keys, f->scrub->keys_count);
         set_list(&c->scrub_patterns, &c->n_scrub_patterns, f->scrub->patterns,
                  f->scrub->patterns_count);
+        if (f->scrub->builtin_patterns != NULL)
+            c->lacks_builtin_patterns = !*f->scrub->builtin_patterns;
     }
     if (f->symbols != NULL)
         apply_symbols(c, f->symbols);

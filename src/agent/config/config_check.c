@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "agent/native/debuginfod_memory.h"
+#include "agent/pipeline/scrub_patterns.h"
 #include "agent/serve/status.h"
 #include "spool/frame.h"
 
@@ -192,6 +193,24 @@ static int check_log_format(const struct tb_config *c, char why[TB_CONFIG_WHY])
     return -EINVAL;
 }
 
+static int check_scrub(const struct tb_config *c, char why[TB_CONFIG_WHY])
+{
+    char what[TB_SCRUB_WHY];
+    if (c->n_scrub_patterns > TB_SCRUB_PATTERNS) {
+        snprintf(why, TB_CONFIG_WHY, "scrub.patterns has %zu patterns; it may have %d",
+                 c->n_scrub_patterns, TB_SCRUB_PATTERNS);
+        return -EINVAL;
+    }
+    for (size_t i = 0; i < c->n_scrub_patterns; i++) {
+        int err = tb_scrub_pattern_check(c->scrub_patterns[i], what);
+        if (err) {
+            snprintf(why, TB_CONFIG_WHY, "scrub.patterns: %s", what);
+            return err;
+        }
+    }
+    return 0;
+}
+
 static int check_rates(const struct tb_config *c, char why[TB_CONFIG_WHY])
 {
     int err;
@@ -216,7 +235,7 @@ int tb_config_check(const struct tb_config *c, char why[TB_CONFIG_WHY])
     }
     if ((err = check_endpoint(c, why)) || (err = check_listen(c, why)) ||
         (err = check_vanished(c, why)) || (err = check_log_format(c, why)) ||
-        (err = check_rates(c, why)) ||
+        (err = check_rates(c, why)) || (err = check_scrub(c, why)) ||
         (err = check_folders("symbols.source_roots", c->source_roots, c->n_source_roots, why)) ||
         (err = check_folders("symbols.debug_dirs", c->debug_dirs, c->n_debug_dirs, why)) ||
         (err = check_patterns("symbols.in_app", c->rules.in_app, c->rules.n_in_app, why)) ||

@@ -86,9 +86,9 @@ static const cyaml_schema_field_t limits_fields[] = {
     NUMBER("token_per_minute", tb_config_limits, token_per_minute),
     NUMBER("sender_per_minute", tb_config_limits, sender_per_minute),
     CYAML_FIELD_END};
-static const cyaml_schema_field_t scrub_fields[] = {LIST("keys", tb_config_scrub, keys),
-                                                    LIST("patterns", tb_config_scrub, patterns),
-                                                    CYAML_FIELD_END};
+static const cyaml_schema_field_t scrub_fields[] = {
+    LIST("keys", tb_config_scrub, keys), LIST("patterns", tb_config_scrub, patterns),
+    SWITCH("builtin_patterns", tb_config_scrub, builtin_patterns), CYAML_FIELD_END};
 static const cyaml_schema_field_t symbols_fields[] = {
     LIST("source_roots", tb_config_symbols, source_roots),
     LIST("debug_dirs", tb_config_symbols, debug_dirs),

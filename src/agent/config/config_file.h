@@ -38,6 +38,7 @@ struct tb_config_scrub {
     unsigned keys_count;
     char **patterns;
     unsigned patterns_count;
+    bool *builtin_patterns;
 };
 struct tb_config_symbols {
     char **source_roots;

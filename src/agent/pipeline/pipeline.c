@@ -41,7 +41,13 @@ int tb_pipeline_new(const struct tb_pipeline_options *options, struct tb_pipelin
                                        .scrub = &p->scrub,
                                        .host = p->host};
     p->patience.budget_ms = options->config->user_budget_ms;
-    int err = tb_scrub_init(&p->scrub, options->config->scrub_keys, options->config->n_scrub_keys);
+    char why[TB_SCRUB_WHY]; /* the settings were checked */
+    const struct tb_scrub_rules rules = {.keys = options->config->scrub_keys,
+                                         .n_keys = options->config->n_scrub_keys,
+                                         .patterns = options->config->scrub_patterns,
+                                         .n_patterns = options->config->n_scrub_patterns,
+                                         .has_no_forms = options->config->lacks_builtin_patterns};
+    int err = tb_scrub_init(&p->scrub, &rules, why);
     if (!err)
         err = tb_deaths_new(options->spool, (uint64_t)options->patience_ms * TB_NS_PER_MS,
                             &p->deaths);
@@ -49,7 +55,7 @@ int tb_pipeline_new(const struct tb_pipeline_options *options, struct tb_pipelin
         err = tb_limit_new(&p->limit);
     if (err || p->batch == NULL) {
         tb_pipeline_free(p);
-        return -ENOMEM;
+        return err ? err : -ENOMEM;
     }
     p->tools.deaths = p->deaths;
     p->tools.limit = p->limit;

@@ -1,180 +1,69 @@
-/* scrub.c - see scrub.h. Source of the names: the default lists of pyrollbar, rollbar.js,
- * rollbar-go, rollbar-gem, rollbar-php and rollbar-apple. */
-#include "agent/pipeline/scrub_names.h"
-
+/* scrub.c - items, and all that is JSON, without secrets; see scrub.h. */
 #include <errno.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/pipeline/scrub_names.h"
+#include "agent/pipeline/scrub_patterns.h"
 #include "base/json.h"
 #include "base/utf8.h"
 
-enum { KEY_BYTES = 128, TAIL_BYTES = KEY_BYTES / 2 - 1, PATH_LEVELS = 3 };
-
-/* Lower-case, words joined by "_"; a key that ends in "_" and one of them matches too. */
-static const char *const secret_names[] = {"pw",
-                                           "pass",
-                                           "passwd",
-                                           "password",
-                                           "passphrase",
-                                           "secret",
-                                           "confirm_password",
-                                           "password_confirmation",
-                                           "access_token",
-                                           "auth",
-                                           "authentication",
-                                           "authorization",
-                                           "secret_key",
-                                           "secret_token",
-                                           "api_key",
-                                           "apikey",
-                                           "private_key",
-                                           "access_key",
-                                           "authenticity_token",
-                                           "oauth_token",
-                                           "auth_token",
-                                           "csrf_token",
-                                           "token",
-                                           "user_session_secret",
-                                           "session_id",
-                                           "sessionid",
-                                           "session.csrf"};
-
-/* Below an object called "headers", and with a colon in text. */
-static const char *const secret_headers[] = {"cookie",
-                                             "set_cookie",
-                                             "authorization",
-                                             "proxy_authorization",
-                                             "www_authorization",
-                                             "http_authorization",
-                                             "omniauth.auth",
-                                             "oauth_access_token",
-                                             "x_access_token",
-                                             "x_csrf_token",
-                                             "http_x_csrf_token",
-                                             "x_api_key",
-                                             "x_rollbar_access_token"};
-
-/* Strings under these keys of a frame are program text, where "password = read()" is no secret. */
-static const char *const code_keys[] = {"code", "filename", "method", "module", "build_id"};
-
 #define N(table) (sizeof(table) / sizeof((table)[0]))
 
-/* "X-Api-Key" and "apiKey" both become x_api_key and api_key. A capital starts a word when a small
- * letter or digit stands before it. Returns the length; longer keys lose their beginning. */
-static size_t plain_name(const char *key, size_t len, char out[KEY_BYTES])
-{
-    size_t n = 0;
-    if (len > TAIL_BYTES) {
-        key += len - TAIL_BYTES;
-        len = TAIL_BYTES;
-    }
-    for (size_t i = 0; i < len; i++) {
-        char c = key[i];
-        if (c >= 'A' && c <= 'Z') {
-            char before = i > 0 ? key[i - 1] : '_';
-            if ((before >= 'a' && before <= 'z') || (before >= '0' && before <= '9'))
-                out[n++] = '_';
-            c = (char)(c - 'A' + 'a');
-        }
-        out[n++] = c == '-' || c == ' ' ? '_' : c;
-    }
-    out[n] = '\0';
-    return n;
-}
+enum { PATH_LEVELS = 3, PAIR_MEMBERS = 32 };
 
-static int ends_with_word(const char *name, size_t len, const char *word)
-{
-    size_t word_len = strlen(word);
-    if (len < word_len || memcmp(name + len - word_len, word, word_len) != 0)
-        return 0;
-    return len == word_len || name[len - word_len - 1] == '_' || name[len - word_len - 1] == '.';
-}
-
-static int is_in(const char *name, size_t len, const char *const *table, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        if (ends_with_word(name, len, table[i]))
-            return 1;
-    return 0;
-}
-
-int tb_scrub_is_secret(const struct tb_scrub *scrub, const char *key, size_t len)
-{
-    char name[KEY_BYTES];
-    size_t n = plain_name(key, len, name);
-    return n > 0 && (is_in(name, n, secret_names, N(secret_names)) ||
-                     is_in(name, n, (const char *const *)scrub->names, scrub->n_names));
-}
-
-int tb_scrub_is_header(const char *key, size_t len)
-{
-    char name[KEY_BYTES];
-    size_t n = plain_name(key, len, name);
-    for (size_t i = 0; i < N(secret_headers); i++)
-        if (strcmp(name, secret_headers[i]) == 0)
-            return n > 0;
-    return 0;
-}
-
-/* These stand before a colon in plain sentences: "error in auth: refused". */
-int tb_scrub_is_prose(const char *name, size_t len)
-{
-    static const char *const words[] = {"auth", "authentication", "token", "pass", "session_id"};
-    char plain[KEY_BYTES];
-    size_t n = plain_name(name, len, plain);
-    return is_in(plain, n, words, N(words));
-}
-
-int tb_scrub_init(struct tb_scrub *scrub, char *const *keys, size_t n_keys)
+int tb_scrub_init(struct tb_scrub *scrub, const struct tb_scrub_rules *rules,
+                  char why[TB_SCRUB_WHY])
 {
     memset(scrub, 0, sizeof(*scrub));
-    scrub->names = calloc(n_keys + 1, sizeof(*scrub->names));
-    if (scrub->names == NULL)
-        return -ENOMEM;
-    for (size_t i = 0; i < n_keys; i++) {
-        char name[KEY_BYTES];
-        if (plain_name(keys[i], strlen(keys[i]), name) == 0)
-            continue;
-        scrub->names[scrub->n_names] = strdup(name);
-        if (scrub->names[scrub->n_names] == NULL) {
-            tb_scrub_done(scrub);
-            return -ENOMEM;
-        }
-        scrub->n_names++;
-    }
-    return 0;
+    why[0] = '\0';
+    scrub->has_no_forms = rules->has_no_forms;
+    int err = tb_scrub_names_init(scrub, rules);
+    if (!err && rules->n_patterns > 0)
+        err = tb_scrub_patterns_new(rules->patterns, rules->n_patterns, &scrub->patterns, why);
+    if (err)
+        tb_scrub_done(scrub);
+    return err;
 }
 
 void tb_scrub_done(struct tb_scrub *scrub)
 {
     if (scrub == NULL)
         return;
-    for (size_t i = 0; i < scrub->n_names; i++)
-        free(scrub->names[i]);
-    free((void *)scrub->names);
+    tb_scrub_names_done(scrub);
+    tb_scrub_patterns_free(scrub->patterns);
     memset(scrub, 0, sizeof(*scrub));
 }
 
-/* ---- items ---- */
+/* ---- where a node stands ---- */
 
 /* The keys above the node that is looked at, the root's first. Each is decoded once, when the walk
  * comes by, and only its end is kept: the members of an object with a long key cost no more. */
 struct level {
     int node;
     size_t len; /* of the whole key */
-    char tail[TAIL_BYTES + 1];
+    char tail[TB_SCRUB_TAIL + 1];
 };
 
 struct walk {
-    const struct tb_scrub *scrub;
+    struct tb_scrub_run *run;
     struct tb_doc *item;
+    int level; /* TB_SCRUB_LEVELS: the item itself, not JSON in one of its texts */
     struct level levels[TB_DOC_DEPTH + 1];
-    int depth; /* the last one in use */
+    int depth; /* the last one in use; 0 is the root, with the key of the text that it stood in */
     struct tb_buf key;
-    size_t n; /* secrets found */
+    int after; /* the node that the one before has named, or -1 */
 };
+
+static void set_level(struct level *level, int node, const char *key, size_t len)
+{
+    size_t cut = len > TB_SCRUB_TAIL ? len - TB_SCRUB_TAIL : 0;
+    level->node = node;
+    level->len = len;
+    memcpy(level->tail, key + cut, len - cut);
+    level->tail[len - cut] = '\0';
+}
 
 /* Nodes come in the order of the text, so what is above the last one is still there. */
 static int enter(struct walk *walk, int node)
@@ -184,58 +73,295 @@ static int enter(struct walk *walk, int node)
         walk->depth--;
     if (walk->depth >= TB_DOC_DEPTH)
         return -EMSGSIZE; /* tb_doc does not let it come to that */
-    struct level *level = &walk->levels[++walk->depth];
     tb_buf_reset(&walk->key);
     if (at->key_len > 0)
         tb_doc_key(walk->item, node, &walk->key);
-    if (walk->key.err)
-        return walk->key.err;
-    size_t cut = walk->key.len > TAIL_BYTES ? walk->key.len - TAIL_BYTES : 0;
-    level->node = node;
-    level->len = walk->key.len;
-    memcpy(level->tail, tb_buf_str(&walk->key) + cut, level->len - cut);
-    level->tail[level->len - cut] = '\0';
-    return 0;
+    set_level(&walk->levels[++walk->depth], node, tb_buf_str(&walk->key), walk->key.len);
+    return walk->key.err;
 }
 
 /* up: 0 is the node itself, 1 its parent. */
+static const struct level *above(const struct walk *walk, int up)
+{
+    return up <= walk->depth ? &walk->levels[walk->depth - up] : NULL;
+}
+
 static int key_is(const struct walk *walk, int up, const char *key)
 {
-    const struct level *level = up < walk->depth ? &walk->levels[walk->depth - up] : NULL;
+    const struct level *level = above(walk, up);
     return level != NULL && level->len == strlen(key) && strcmp(level->tail, key) == 0;
 }
 
-/* By "grandparent.parent.key". */
-static int is_secret_member(const struct walk *walk)
+/* The keys from the item down are these? */
+static int is_below(const struct walk *walk, const char *first, const char *second)
 {
-    char path[PATH_LEVELS * (TAIL_BYTES + 1)];
+    return walk->level == TB_SCRUB_LEVELS && walk->depth > 1 &&
+           strcmp(walk->levels[1].tail, first) == 0 &&
+           (second == NULL || (walk->depth > 2 && strcmp(walk->levels[2].tail, second) == 0));
+}
+
+/* Up to three levels of the nearest lists and objects: "headers" may hold pairs, or lists of them.
+ */
+static int is_in_headers(const struct walk *walk)
+{
+    for (int up = 1; up <= 3 && up <= walk->depth; up++) {
+        const struct level *level = above(walk, up);
+        if (tb_scrub_holds_headers(level->tail, strlen(level->tail)))
+            return 1;
+        if (level->len > 0)
+            break; /* another name than that of a list's member */
+    }
+    return 0;
+}
+
+/* ---- names ---- */
+
+static int is_secret_path(const struct walk *walk)
+{
+    char path[PATH_LEVELS * (TB_SCRUB_TAIL + 1)];
     size_t len = 0;
-    int up = walk->depth < PATH_LEVELS ? walk->depth : PATH_LEVELS;
+    int up = walk->depth + 1 < PATH_LEVELS ? walk->depth + 1 : PATH_LEVELS;
     while (up-- > 0) {
-        for (const char *c = walk->levels[walk->depth - up].tail; *c != '\0'; c++)
-            path[len++] = *c;
+        const struct level *level = above(walk, up);
+        size_t n = strlen(level->tail);
+        memcpy(path + len, level->tail, n);
+        len += n;
         if (up > 0)
             path[len++] = '.';
     }
+    return tb_scrub_is_secret(walk->run->scrub, path, len);
+}
+
+/* A name beside or above a value. */
+static int is_secret_name(const struct walk *walk, const char *name, size_t len, int is_header)
+{
+    const struct tb_scrub *scrub = walk->run->scrub;
+    return tb_scrub_is_secret(scrub, name, len) || tb_scrub_is_cgi_header(scrub, name, len) ||
+           (is_header && tb_scrub_is_header(scrub, name, len));
+}
+
+static int is_secret_member(const struct walk *walk)
+{
     const char *key = walk->levels[walk->depth].tail;
     const char *dot = strrchr(key, '.');
-    key = dot != NULL ? dot + 1 : key;
-    return tb_scrub_is_secret(walk->scrub, path, len) ||
-           (key_is(walk, 1, "headers") && tb_scrub_is_header(key, strlen(key)));
+    const char *last = dot != NULL ? dot + 1 : key;
+    if (is_secret_name(walk, key, strlen(key), 0) || is_secret_path(walk))
+        return 1;
+    return is_in_headers(walk) && tb_scrub_is_header(walk->run->scrub, last, strlen(last));
+}
+
+/* Rollbar's own IDs in data.attributes: they lead to its sessions and replays. */
+static int is_rollbars_own(const struct walk *walk, const char *name)
+{
+    return is_below(walk, "attributes", NULL) && strcmp(name, "session_id") == 0;
+}
+
+/* Does the text have the name of a secret among its words: input[type="password"]? */
+static int mentions_secret(const struct walk *walk, const char *text)
+{
+    while (*text != '\0') {
+        size_t len = strcspn(text, " \"'=[]<>#.()");
+        if (len > 0 && tb_scrub_is_secret(walk->run->scrub, text, len))
+            return 1;
+        text += len + (text[len] != '\0');
+    }
+    return 0;
+}
+
+/* {"name":"password","value":"x"}, {"element":"input[type=password]","value":"x"}: the value. */
+static int is_named_beside(const struct walk *walk, int node)
+{
+    static const char *const names[] = {"key", "name", "field", "header", "element"};
+    char name[TB_SCRUB_KEY];
+    int parent = tb_doc_at(walk->item, node)->parent;
+    if (!key_is(walk, 0, "value") || tb_doc_at(walk->item, parent)->n_members > PAIR_MEMBERS)
+        return 0;
+    for (size_t i = 0; i < N(names); i++) {
+        int at = tb_doc_member(walk->item, parent, names[i]);
+        if (at < 0 || !tb_doc_copy(walk->item, at, name, sizeof(name)))
+            continue;
+        if (strcmp(names[i], "element") == 0
+                ? mentions_secret(walk, name)
+                : is_secret_name(walk, name, strlen(name), 1) && !is_rollbars_own(walk, name))
+            return 1;
+    }
+    return 0;
+}
+
+/* ["prog", "--password", "x"], and below headers ["Cookie", "x"]: the member after such a name.
+ * Returns it, or -1. */
+static int named_after(const struct walk *walk, int node)
+{
+    char name[TB_SCRUB_KEY];
+    const struct tb_doc *item = walk->item;
+    int next = tb_doc_at(item, node)->next;
+    int parent = tb_doc_at(item, node)->parent;
+    if (next < 0 || tb_doc_at(item, parent)->type != TB_DOC_ARRAY ||
+        tb_doc_at(item, next)->type != TB_DOC_STRING ||
+        !tb_doc_copy(item, node, name, sizeof(name)))
+        return -1;
+    int is_flag = strncmp(name, "--", 2) == 0 && strchr(name, '=') == NULL;
+    if (!is_flag && !is_in_headers(walk))
+        return -1;
+    return is_secret_name(walk, name, strlen(name), !is_flag) ? next : -1;
+}
+
+/* ---- texts ---- */
+
+static int is_id_name(const char *key)
+{
+    static const char *const names[] = {
+        "trace_id", "span_id", "xray_trace_id", "session_id", "execution_scope_id", "replay_id"};
+    for (size_t i = 0; i < N(names); i++)
+        if (strcmp(key, names[i]) == 0)
+            return 1;
+    return 0;
+}
+
+/* The item's own IDs: nothing of an item may be found without them. */
+static int is_id(const struct walk *walk, int node)
+{
+    char name[TB_SCRUB_KEY];
+    if (walk->level != TB_SCRUB_LEVELS)
+        return 0;
+    if (walk->depth == 1)
+        return key_is(walk, 0, "uuid") || key_is(walk, 0, "level");
+    if (walk->depth == 2 && key_is(walk, 1, "custom"))
+        return is_id_name(walk->levels[2].tail);
+    if (is_below(walk, "attributes", NULL) && walk->depth == 3 && key_is(walk, 0, "value")) {
+        int parent = tb_doc_at(walk->item, node)->parent;
+        return tb_doc_copy(walk->item, tb_doc_member(walk->item, parent, "key"), name,
+                           sizeof(name)) &&
+               is_id_name(name);
+    }
+    return is_below(walk, "custom", "native") && key_is(walk, 1, "registers");
 }
 
 /* Program text: the code, names and context lines of a frame. */
 static int is_code(const struct walk *walk)
 {
-    if (key_is(walk, 1, "pre") || key_is(walk, 1, "post"))
-        return 1;
+    static const char *const keys[] = {"code",     "method",        "module",
+                                       "build_id", "module_offset", "address"};
+    if (!is_below(walk, "body", NULL) && !is_below(walk, "custom", "native"))
+        return 0;
+    if ((key_is(walk, 1, "pre") || key_is(walk, 1, "post")) && key_is(walk, 2, "context"))
+        return key_is(walk, 4, "frames");
     if (!key_is(walk, 2, "frames"))
         return 0;
-    for (size_t i = 0; i < N(code_keys); i++)
-        if (key_is(walk, 0, code_keys[i]))
+    for (size_t i = 0; i < N(keys); i++)
+        if (key_is(walk, 0, keys[i]))
             return 1;
     return 0;
 }
+
+static int kind_of(const struct walk *walk, int node)
+{
+    if (is_id(walk, node))
+        return TB_SCRUB_ID;
+    if (is_code(walk))
+        return TB_SCRUB_CODE;
+    int is_fingerprint =
+        walk->level == TB_SCRUB_LEVELS && walk->depth == 1 && key_is(walk, 0, "fingerprint");
+    return is_fingerprint ? TB_SCRUB_MARK : TB_SCRUB_TEXT;
+}
+
+/* A text that is JSON: its document, scrubbed. As tb_scrub_any; -ENODATA: it is none. */
+static int scrub_json(struct tb_scrub_run *run, const char *key, const char *text, size_t len,
+                      int level, struct tb_buf *out)
+{
+    struct tb_doc *doc = NULL;
+    char why[TB_DOC_WHY];
+    size_t at = 0;
+    while (at < len && strchr(" \t\r\n", text[at]) != NULL && text[at] != '\0')
+        at++;
+    if (len - at < 2 || (text[at] != '{' && text[at] != '[' && text[at] != '"'))
+        return -ENODATA;
+    int err = tb_doc_new(text, len, &doc, why);
+    if (err)
+        return err == -EBADMSG ? -ENODATA : err;
+    size_t before = run->n;
+    err = level > 0 ? tb_scrub_doc(run, key, doc, level - 1) : -EMSGSIZE;
+    if (!err && run->n > before)
+        err = tb_doc_render(doc, out);
+    tb_doc_free(doc);
+    return err ? err : run->n > before;
+}
+
+/* After a step: the new text, where it made one, is the one to go on with. */
+static void take_step(struct tb_buf *now, struct tb_buf *step)
+{
+    struct tb_buf was = *now;
+    *now = *step;
+    *step = was;
+    tb_buf_reset(step);
+}
+
+/* Names, then forms, then patterns, each on what the one before has left. */
+static int run_steps(struct tb_scrub_run *run, const char *key, const char *text, size_t len,
+                     int kind, int level, struct tb_buf *now, struct tb_buf *step)
+{
+    int n = 0;
+    if (kind == TB_SCRUB_TEXT || kind == TB_SCRUB_MARK) {
+        n = scrub_json(run, key, text, len, level, now);
+        if (n == -ENODATA) {
+            size_t found = tb_scrub_keyed(run, text, len, level, now);
+            run->n += found;
+            n = found > 0;
+        }
+        if (n < 0 || now->err)
+            return n < 0 ? n : now->err;
+    }
+    if (!run->scrub->has_no_forms) {
+        size_t found = tb_scrub_forms(n > 0 ? tb_buf_str(now) : text, n > 0 ? now->len : len, step);
+        run->n += found;
+        if (step->err)
+            return step->err;
+        if (found > 0)
+            take_step(now, step);
+        n |= found > 0;
+    }
+    if (kind < TB_SCRUB_MARK && run->scrub->patterns != NULL) {
+        int found = tb_scrub_patterns_apply(run->scrub->patterns, n > 0 ? tb_buf_str(now) : text,
+                                            n > 0 ? now->len : len, &run->spent_ns, step);
+        if (found < 0)
+            return found;
+        run->n += (size_t)found;
+        if (found > 0)
+            take_step(now, step);
+        n |= found > 0;
+    }
+    return n;
+}
+
+int tb_scrub_any(struct tb_scrub_run *run, const char *key, const char *text, size_t len, int kind,
+                 int level, struct tb_buf *out)
+{
+    struct tb_buf now;
+    struct tb_buf step;
+    tb_buf_init(&now, (size_t)2 * TB_DOC_BYTES);
+    tb_buf_init(&step, (size_t)2 * TB_DOC_BYTES);
+    int n = run_steps(run, key, text, len, kind, level, &now, &step);
+    if (n > 0) {
+        tb_buf_add(out, tb_buf_str(&now), now.len);
+        n = out->err ? out->err : n;
+    }
+    tb_buf_done(&now);
+    tb_buf_done(&step);
+    return n;
+}
+
+size_t tb_scrub_text(const struct tb_scrub *scrub, const char *text, size_t len, struct tb_buf *out)
+{
+    struct tb_scrub_run run = {.scrub = scrub};
+    int n = tb_scrub_any(&run, "", text, len, TB_SCRUB_TEXT, TB_SCRUB_LEVELS, out);
+    if (n == 0)
+        tb_buf_add(out, text, len);
+    if (n < 0)
+        tb_buf_adds(out, TB_SCRUB_MASK);
+    return n < 0 ? 1 : n > 0 ? run.n : 0;
+}
+
+/* ---- edits ---- */
 
 static int replace_string(struct tb_doc *item, int node, const struct tb_buf *text)
 {
@@ -256,7 +382,7 @@ static int replace_string(struct tb_doc *item, int node, const struct tb_buf *te
 static int mask(struct walk *walk, int node)
 {
     static const char masked[] = "\"" TB_SCRUB_MASK "\"";
-    walk->n++;
+    walk->run->n++;
     return tb_doc_replace(walk->item, node, masked, sizeof(masked) - 1);
 }
 
@@ -270,7 +396,7 @@ static size_t most_characters(const struct walk *walk)
                 {"", "framework", 255},      {"", "platform", 255},    {"", "language", 255},
                 {"", "code_version", 40},    {"server", "host", 255},  {"person", "id", 40},
                 {"person", "username", 255}, {"person", "email", 255}};
-    for (size_t i = 0; i < N(caps); i++)
+    for (size_t i = 0; i < N(caps) && walk->level == TB_SCRUB_LEVELS; i++)
         if (walk->depth == 1 + (caps[i].parent[0] != '\0') && key_is(walk, 0, caps[i].key) &&
             (walk->depth == 1 || key_is(walk, 1, caps[i].parent)))
             return caps[i].most;
@@ -292,15 +418,18 @@ static int scrub_string(struct walk *walk, int node)
 {
     struct tb_buf text;
     struct tb_buf clean;
+    const char *key = walk->levels[walk->depth].tail;
+    int kind = kind_of(walk, node);
     tb_buf_init(&text, TB_DOC_BYTES);
     tb_buf_init(&clean, (size_t)2 * TB_DOC_BYTES);
-    int err = 0;
     tb_doc_string(walk->item, node, &text);
-    size_t found = tb_scrub_text(walk->scrub, tb_buf_str(&text), text.len, &clean);
-    if (text.err || clean.err)
+    int n = text.err ? text.err
+                     : tb_scrub_any(walk->run, key, tb_buf_str(&text), text.len, kind, walk->level,
+                                    &clean);
+    int err = 0;
+    if (n < 0) {
         err = mask(walk, node); /* what cannot be scrubbed is replaced whole */
-    else if (found > 0 && !is_code(walk)) {
-        walk->n += found;
+    } else if (n > 0) {
         cut(&clean, most_characters(walk));
         err = replace_string(walk->item, node, &clean);
     }
@@ -309,53 +438,60 @@ static int scrub_string(struct walk *walk, int node)
     return err;
 }
 
-/* ["prog", "--password", "x"]: the member after such a flag. Returns it, or -1. */
-static int after_flag(const struct tb_scrub *scrub, const struct tb_doc *item, int node)
+static int scrub_node(struct walk *walk, int i)
 {
-    char flag[KEY_BYTES];
-    int next = tb_doc_at(item, node)->next;
-    if (next < 0 || tb_doc_at(item, tb_doc_at(item, node)->parent)->type != TB_DOC_ARRAY ||
-        tb_doc_at(item, next)->type != TB_DOC_STRING)
-        return -1;
-    if (!tb_doc_copy(item, node, flag, sizeof(flag)) || strncmp(flag, "--", 2) != 0 ||
-        strchr(flag, '=') != NULL)
-        return -1;
-    return tb_scrub_is_secret(scrub, flag, strlen(flag)) ? next : -1;
+    const struct tb_doc_node *node = tb_doc_at(walk->item, i);
+    int err = i > 0 ? enter(walk, i) : 0;
+    if (err == -ENOMEM)
+        return err;
+    if (err || i == walk->after ||
+        (i > 0 && node->key_len > 0 && node->type != TB_DOC_NULL &&
+         (is_secret_member(walk) || is_named_beside(walk, i))))
+        return mask(walk, i);
+    if (node->type != TB_DOC_STRING)
+        return 0;
+    int named = i > 0 ? named_after(walk, i) : -1;
+    walk->after = named >= 0 ? named : walk->after;
+    return scrub_string(walk, i);
 }
 
-static int scrub_all(struct walk *walk)
+/* The last node of those in the value of one. */
+static int last_within(const struct tb_doc *doc, int node)
+{
+    uint32_t end = tb_doc_at(doc, node)->at + tb_doc_at(doc, node)->len;
+    while (node + 1 < tb_doc_n_nodes(doc) && tb_doc_at(doc, node + 1)->at < end)
+        node++;
+    return node;
+}
+
+int tb_scrub_doc(struct tb_scrub_run *run, const char *key, struct tb_doc *doc, int level)
 {
     int err = 0;
-    int after = -1;
-    for (int i = 1; i < tb_doc_n_nodes(walk->item) && !err; i++) {
-        const struct tb_doc_node *node = tb_doc_at(walk->item, i);
-        err = enter(walk, i);
-        if (err)
-            break;
-        if (i == after ||
-            (node->key_len > 0 && node->type != TB_DOC_NULL && is_secret_member(walk))) {
-            err = mask(walk, i);
-        } else if (node->type == TB_DOC_STRING) {
-            int flagged = after_flag(walk->scrub, walk->item, i);
-            after = flagged >= 0 ? flagged : after;
-            err = scrub_string(walk, i);
-        }
+    struct walk *walk = calloc(1, sizeof(*walk));
+    if (walk == NULL)
+        return -ENOMEM;
+    walk->run = run;
+    walk->item = doc;
+    walk->level = level;
+    walk->after = -1;
+    set_level(&walk->levels[0], 0, key, strlen(key));
+    tb_buf_init(&walk->key, TB_DOC_BYTES);
+    for (int i = 0; i < tb_doc_n_nodes(doc) && !err; i++) {
+        size_t before = run->n;
+        err = scrub_node(walk, i);
+        if (run->n > before) /* what is masked whole is not looked into */
+            i = last_within(doc, i);
     }
+    tb_buf_done(&walk->key);
+    free(walk);
     return err;
 }
 
 int tb_scrub_item(const struct tb_scrub *scrub, struct tb_doc *item, size_t *n_scrubbed)
 {
-    struct walk *walk = calloc(1, sizeof(*walk));
-    if (walk == NULL)
-        return -ENOMEM;
-    walk->scrub = scrub;
-    walk->item = item;
-    tb_buf_init(&walk->key, TB_DOC_BYTES);
-    int err = scrub_all(walk);
+    struct tb_scrub_run run = {.scrub = scrub};
+    int err = tb_scrub_doc(&run, "", item, TB_SCRUB_LEVELS);
     if (!err)
-        *n_scrubbed = walk->n;
-    tb_buf_done(&walk->key);
-    free(walk);
+        *n_scrubbed = run.n;
     return err;
 }

@@ -1,17 +1,17 @@
-/* scrub.h - takes secrets out of an item before it is stored. Pure.
+/* scrub.h - takes secrets out of an item before it is stored. Pure. docs/scrub.md is normative.
  *
- * 1. The value of a member whose key is a secret's name becomes "********", whole, whatever it is.
- *    The names are the union of the official SDKs' default lists, plus the configured ones. Case,
- *    "-" for "_", and camelCase do not matter; the name may also be the end of the key after a "_":
- *    "accessToken", "X-Rollbar-Access-Token" and "db_password" all match. A name with dots matches
- *    the end of the path: "session.csrf".
- * 2. Below "headers" the secret headers count too.
- * 3. In strings: URL parameters, "user:password@" in URLs, key=value, "key": "value" and --key
- *    value lose their values by the same names, "Authorization: ..." its line. Source code of
- * frames is left as it is.
- * 4. A text that Rollbar takes to a length (title, person.id, ...) is not longer than that with its
- *    masks: its end goes.
- * 5. What cannot be scrubbed because it is too deep or too large is no item: tb_doc refuses it. */
+ * 1. The value of a member whose key is a secret's name becomes "********", whole, whatever it is;
+ *    below "headers" the names of secret headers count too, and so do the names that stand beside
+ *    the value ({"name":..,"value":..}, an argument after "--password").
+ * 2. In texts the values behind such names lose theirs, in the forms of scrub_text.c; a text that
+ *    is JSON itself is scrubbed as an item is.
+ * 3. Tokens and keys that tell what they are (scrub_forms.c), and what matches the configured
+ *    patterns (scrub_patterns.h), are masked wherever they stand.
+ * 4. All else stays. Of program text only 3 is looked for; IDs stay as they are.
+ * 5. A text that cannot be scrubbed (too deep, too large, no memory, the limits of patterns) is
+ *    masked whole: no item is refused for it, and nothing passes unseen.
+ * 6. A text that Rollbar takes to a length (title, person.id, ...) is not longer than that with its
+ *    masks: its end goes. */
 #ifndef TB_AGENT_SCRUB_H
 #define TB_AGENT_SCRUB_H
 
@@ -22,13 +22,32 @@
 
 #define TB_SCRUB_MASK "********"
 
-struct tb_scrub {
-    char **names; /* configured ones, lower-case with "_"; owned */
-    size_t n_names;
+enum { TB_SCRUB_WHY = 400 };
+
+/* What the settings say; borrowed during tb_scrub_init. */
+struct tb_scrub_rules {
+    char *const *keys; /* names beyond the built-in ones */
+    size_t n_keys;
+    char *const *patterns; /* PCRE2 */
+    size_t n_patterns;
+    int has_no_forms; /* 3 is for the patterns alone */
 };
 
-/* 0 or -ENOMEM. Free with tb_scrub_done. */
-int tb_scrub_init(struct tb_scrub *scrub, char *const *keys, size_t n_keys);
+struct tb_scrub_name;
+struct tb_scrub_patterns;
+
+struct tb_scrub {
+    struct tb_scrub_name *names; /* owned, sorted */
+    size_t n_names;
+    char **paths; /* owned: the names with dots */
+    size_t n_paths;
+    struct tb_scrub_patterns *patterns; /* owned */
+    int has_no_forms;
+};
+
+/* 0, -ENOMEM, or -EINVAL with why: a pattern that is none. Free with tb_scrub_done. */
+int tb_scrub_init(struct tb_scrub *scrub, const struct tb_scrub_rules *rules,
+                  char why[TB_SCRUB_WHY]);
 void tb_scrub_done(struct tb_scrub *scrub);
 
 /* Is key the name of a secret? */
@@ -37,7 +56,7 @@ int tb_scrub_is_secret(const struct tb_scrub *scrub, const char *key, size_t len
  */
 size_t tb_scrub_text(const struct tb_scrub *scrub, const char *text, size_t len,
                      struct tb_buf *out);
-/* Edits the item: 0 with *n_scrubbed, or a negative errno: then the item must not be stored. */
+/* Edits the item: 0 with *n_scrubbed, or -ENOMEM: then the item must not be stored. */
 int tb_scrub_item(const struct tb_scrub *scrub, struct tb_doc *item, size_t *n_scrubbed);
 
 #endif

@@ -135,7 +135,7 @@ static void the_sections_of_the_whole_agent_arrive(void **state)
         " service: a}\n"
         "limits: {item_per_minute: 1, service_per_minute: 2, burst_minutes: 3,"
         " token_per_minute: 4, sender_per_minute: 5}\n"
-        "scrub: {patterns: ['AKIA[0-9A-Z]{16}']}\n",
+        "scrub: {patterns: ['AKIA[0-9A-Z]{16}'], builtin_patterns: false}\n",
         why);
     assert_non_null(c);
     assert_string_equal(c->log_format, "json");
@@ -162,6 +162,7 @@ static void the_sections_of_the_whole_agent_arrive(void **state)
     assert_int_equal(c->token_per_minute, 4);
     assert_int_equal(c->sender_per_minute, 5);
     assert_int_equal(c->n_scrub_patterns, 1);
+    assert_int_equal(c->lacks_builtin_patterns, 1);
 }
 
 static void sections_and_keys_without_a_value_mean_the_default(void **state)
@@ -264,6 +265,9 @@ static void what_is_wrong_is_named_with_place_and_cure(void **state)
         {"rollbar: hello\n", {":1: rollbar wants keys under it, not a single value"}},
         {"rollbar:\n  - a\n", {":2: rollbar wants keys under it, not a list"}},
         {"scrub:\n  keys: iban\n", {":2: scrub.keys wants a list", "not a single value"}},
+        {"scrub: {patterns: ['a(b']}\n",
+         {"scrub.patterns: \"a(b\"", "missing closing parenthesis at offset 3", "single quotes"}},
+        {"scrub: {patterns: ['\\d*']}\n", {"scrub.patterns: \"\\d*\"", "use + in place of *"}},
         {"scrub: {keys: [[a]]}\n", {":1: scrub.keys wants a text, not a list"}},
         {"symbols: {context_lines: [1]}\n", {"symbols.context_lines wants a number, not a list"}},
         {"- a\n", {"the file wants keys under it, not a list"}},

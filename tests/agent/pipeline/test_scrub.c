@@ -18,8 +18,10 @@ static int set_up(void **state)
     static char iban[] = "iban";
     static char path[] = "Payment.Code";
     char *keys[] = {iban, path};
+    const struct tb_scrub_rules rules = {.keys = keys, .n_keys = 2};
+    char why[TB_SCRUB_WHY];
     (void)state;
-    return tb_scrub_init(&scrub, keys, 2);
+    return tb_scrub_init(&scrub, &rules, why);
 }
 
 static int tear_down(void **state)
