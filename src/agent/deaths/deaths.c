@@ -60,6 +60,9 @@ struct tb_deaths {
     size_t n, cap;
     struct entry *entries;     /* cap of them */
     unsigned n_tried[N_USERS]; /* at this look */
+    int has_richest;           /* the next two are known */
+    uid_t richest;             /* of the users the one with the most entries */
+    size_t richest_n;
     uint64_t now_ns, looked_ns, next_look_ns;
     const char *oom_path; /* of the host's */
     int64_t oom_host;
@@ -124,21 +127,56 @@ static void forget(struct tb_deaths *w, size_t i)
 {
     tb_fd_close(&w->entries[i].fd);
     w->entries[i] = w->entries[--w->n];
+    w->has_richest = 0;
 }
 
-/* Makes room for one more, if need be that of the one that the spool has not spoken of for longest;
- * 0 when all of them lived at the last look. */
-static int make_room(struct tb_deaths *w)
+static size_t count_of(const struct tb_deaths *w, uid_t uid)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < w->n; i++)
+        n += w->entries[i].uid == uid;
+    return n;
+}
+
+/* Who has the most places, unless all are one user's: -1 where nobody has two more than uid. The
+ * answer is remembered until somebody's number changes: clients may be very many. */
+static int64_t richest_beside(struct tb_deaths *w, uid_t uid)
+{
+    if (!w->has_richest) {
+        w->richest_n = 0;
+        for (size_t i = 0; i < w->n; i++) {
+            size_t n = count_of(w, w->entries[i].uid);
+            if (n > w->richest_n) {
+                w->richest_n = n;
+                w->richest = w->entries[i].uid;
+            }
+        }
+        w->has_richest = 1;
+    }
+    return w->richest != uid && w->richest_n > count_of(w, uid) + 1 ? (int64_t)w->richest : -1;
+}
+
+/* Makes room for one more of that user: of the one that the spool has not spoken of for longest; if
+ * all lived at the last look, of the last one of who has more of them. 0 where nobody has. */
+static int make_room(struct tb_deaths *w, uid_t uid)
 {
     size_t oldest = 0;
     if (w->n < w->cap)
         return 1;
     for (size_t i = 1; i < w->n; i++)
         oldest = w->entries[i].seen_ns < w->entries[oldest].seen_ns ? i : oldest;
-    if (w->n == 0 || w->entries[oldest].seen_ns >= w->looked_ns)
-        return 0;
-    forget(w, oldest);
-    return 1;
+    if (w->n > 0 && w->entries[oldest].seen_ns < w->looked_ns) {
+        forget(w, oldest);
+        return 1;
+    }
+    int64_t richest = richest_beside(w, uid);
+    for (size_t i = w->n; i-- > 0 && richest >= 0;) {
+        if ((int64_t)w->entries[i].uid != richest)
+            continue;
+        forget(w, i);
+        return 1;
+    }
+    return 0;
 }
 
 /* One that does not know its start (chroot) is the one with that number that was there before. */
@@ -182,6 +220,7 @@ static int add(struct tb_deaths *w, const struct tb_spool_client *client, struct
         return may_pass(err) ? err : -ESRCH;
     }
     struct entry *e = &w->entries[w->n++];
+    w->has_richest = 0;
     memset(e, 0, sizeof(*e));
     e->file_id = client->file_id;
     e->pid = client->pid;
@@ -206,7 +245,7 @@ static bool meet(void *arg, const struct tb_spool_client *client)
     struct entry *e = find(w, client);
     if (e == NULL) {
         unsigned *n_tried = &w->n_tried[client->uid % N_USERS];
-        if (*n_tried >= TRIES || !make_room(w))
+        if (*n_tried >= TRIES || !make_room(w, client->uid))
             return true;
         ++*n_tried;
         int err = add(w, client, &e);
@@ -333,7 +372,7 @@ int tb_deaths_ask(struct tb_deaths *w, const struct tb_spool_record *record, str
         return 0;
     }
     struct entry *e = find(w, &client);
-    if (e == NULL && make_room(w))
+    if (e == NULL && make_room(w, record->uid))
         (void)add(w, &client, &e);
     if (e == NULL) {
         out->oom_on_host = is_more(tb_proc_oom(w->oom_path), w->oom_host);

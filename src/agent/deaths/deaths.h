@@ -5,8 +5,9 @@
  *    slot names, and the owner of the slot among its users. Nothing is ever sent to a process.
  * 2. What is not known is said to be unknown, never guessed.
  * 3. At most TB_DEATHS_MAX processes are watched, and an eighth of the descriptors used; further
- *    ones end unknown. Nothing waits: who must, is told to ask again, for patience_ns.
- * One thread calls it, that of the pipeline. */
+ *    ones end unknown. Users share them: who has more gives up places for one who has fewer.
+ * Nothing waits: who must, is told to ask again, for patience_ns. One thread calls it, that of the
+ * pipeline. */
 #ifndef TB_AGENT_DEATHS_H
 #define TB_AGENT_DEATHS_H
 

@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -463,6 +465,88 @@ static void client_for_which_no_descriptor_was_left_is_tried_again(void **state)
     close(in_fd);
 }
 
+/* A process of that user with a slot of its own: it says when it is there. */
+static pid_t start_as(int in_fd, const uint8_t boot[16], uid_t uid)
+{
+    int ends[2];
+    char there;
+    assert_int_equal(pipe(ends), 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        struct tb_slot slot;
+        struct tb_proc self;
+        if (tb_proc_read(getpid(), &self) != 0 || setegid(uid) != 0 || seteuid(uid) != 0 ||
+            tb_slot_open(&slot, in_fd, boot, self.start_ticks) != 0 || seteuid(0) != 0 ||
+            setresuid(uid, uid, uid) != 0 || write(ends[1], "x", 1) != 1)
+            _exit(1);
+        _exit(wait_for_signal());
+    }
+    assert_int_equal(read(ends[0], &there, 1), 1);
+    close(ends[0]);
+    close(ends[1]);
+    return pid;
+}
+
+/* One user cannot have all places: who comes later gets some of them. */
+static void places_are_shared_by_user(void **state)
+{
+    enum { N = 70, CAP = 50, OTHER = 12345, N_OTHER = 3 };
+    static struct tb_slot slots[N];
+    struct rlimit before;
+    struct tb_proc self;
+    char why[TB_SPOOL_WHY];
+    uint8_t boot[16];
+    struct tb_spool *spool = NULL;
+    struct tb_deaths *deaths = NULL;
+    struct tb_spool_record record;
+    pid_t others[N_OTHER];
+    (void)state;
+    if (geteuid() != 0)
+        skip();
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    const struct rlimit few = {.rlim_cur = CAP * 8, .rlim_max = before.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+    tb_id_boot(boot);
+    assert_int_equal(tb_proc_read(getpid(), &self), 0);
+    assert_int_equal(tb_spool_open(in_folder("spool"), TB_SPOOL_CREATE, &spool, why), 0);
+    int in_fd = open(in_folder("spool/in"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    assert_int_equal(fchmod(in_fd, 03777), 0);
+    for (int i = 0; i < N; i++)
+        assert_int_equal(tb_slot_open(&slots[i], in_fd, boot, self.start_ticks), 0);
+    assert_int_equal(tb_spool_next(spool, &record), -EAGAIN);
+    assert_int_equal(tb_deaths_new(spool, long_ns, &deaths), 0);
+    for (int i = 0; i < 4; i++, pass_ms(3600 * 1000))
+        assert_int_equal(tb_deaths_look(deaths), 0);
+    assert_int_equal(tb_deaths_count(deaths), CAP);
+
+    for (int i = 0; i < N_OTHER; i++)
+        others[i] = start_as(in_fd, boot, OTHER);
+    pass_ms(3600 * 1000);
+    assert_int_equal(tb_spool_next(spool, &record), -EAGAIN);
+    for (int i = 0; i < 2; i++, pass_ms(3600 * 1000))
+        assert_int_equal(tb_deaths_look(deaths), 0);
+    assert_int_equal(tb_deaths_count(deaths), CAP);
+    for (int i = 0; i < N_OTHER; i++) {
+        struct tb_death death;
+        assert_int_equal(kill(others[i], SIGKILL), 0);
+        siginfo_t info;
+        assert_int_equal(waitid(P_PID, (id_t)others[i], &info, WEXITED | WNOWAIT), 0);
+        pass_ms(3600 * 1000);
+        assert_int_equal(tb_spool_next(spool, &record), 0);
+        assert_int_equal(record.uid, OTHER);
+        (void)tb_deaths_ask(deaths, &record, &death);
+        assert_int_equal(waitpid(others[i], NULL, 0), others[i]);
+        assert_int_equal(tb_deaths_ask(deaths, &record, &death), 0);
+        assert_true(death.was_watched);
+    }
+    tb_deaths_free(deaths);
+    for (int i = 0; i < N; i++)
+        tb_slot_close(&slots[i], 1);
+    tb_spool_close(spool);
+    close(in_fd);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+}
+
 int main(void)
 {
 #define IN_FOLDER(name) cmocka_unit_test_setup_teardown(name, make_test_folder, remove_test_folder)
@@ -475,6 +559,7 @@ int main(void)
         cmocka_unit_test(stranger_is_not_looked_at),
         cmocka_unit_test(machine_that_was_started_since_took_it_along),
         IN_FOLDER(clients_that_cannot_be_watched_are_tried_once_and_a_few_at_a_time),
+        IN_FOLDER(places_are_shared_by_user),
         IN_FOLDER(client_for_which_no_descriptor_was_left_is_tried_again),
         IN_FOLDER(client_that_is_killed_is_known_by_its_signal),
         IN_FOLDER(client_that_does_not_know_its_start_is_known_by_its_signal),
