@@ -1,14 +1,12 @@
 /* rollbar.c - Rollbar's item API: one item for each POST, and what its answers mean.
  *
  * Sources: docs.rollbar.com "Create an item", "Rate limits", "Response codes"; the header names are
- * those that Rollbar's own SDKs read. What is ours is the policy:
- *   taken only when the status is 200 and the body is JSON with err 0 - a proxy or a login page
- *   that answers 200 is not Rollbar;
- *   429 makes the whole token wait, as long as the header says, within bounds;
- *   400, 413 and 422 speak about this item: it will never be taken as it is;
- *   401 and 403 speak about the token: no item of it is taken until a person acts;
- *   all else may pass: again later. */
-#include "sink/sink.h"
+ * those that Rollbar's own SDKs read. What is ours is the policy, docs/delivery.md 3:
+ *   taken only when the status is 2xx and the body is JSON with err 0 - a proxy or a login page
+ * that answers 200 is not Rollbar; 429 makes the whole token wait (rollbar_wait.c); 400, 413 and
+ * 422 speak about this item: mended once (rollbar_repair.c), else never taken; 401 and 403 speak
+ * about the token: no item of it is taken until a person acts; all else may pass: again later. */
+#include "sink/rollbar.h"
 
 #include <cjson/cJSON.h>
 #include <errno.h>
@@ -17,10 +15,7 @@
 
 enum {
     BODY_MAX_BYTES = 512 << 10, /* Rollbar's documented limit */
-    WAIT_MIN_S = 1,
-    WAIT_MAX_S = 3600,  /* SDKs have seen headers of 2 billion seconds */
-    WAIT_UNSAID_S = 60, /* Rollbar's shortest window */
-    TOKEN_RUN = 8       /* characters in a row of a token: fewer are no help to anybody */
+    TOKEN_RUN = 8               /* characters in a row of a token: fewer are no help to anybody */
 };
 
 /* A header line of its own making is what a token with a line end would be. */
@@ -118,19 +113,11 @@ static void set_reason(struct tb_sink_judgement *out, const struct tb_sink_reply
     add_reason(out, &len, said, token);
 }
 
-static int64_t wait_ms(const struct tb_sink_reply *reply, int64_t unsaid_s)
-{
-    int64_t seconds = reply->rate_remaining_s < 0 ? unsaid_s : reply->rate_remaining_s;
-    if (seconds < WAIT_MIN_S)
-        seconds = reply->rate_remaining_s < 0 && unsaid_s == 0 ? 0 : WAIT_MIN_S;
-    return (seconds > WAIT_MAX_S ? WAIT_MAX_S : seconds) * 1000;
-}
-
 static enum tb_verdict verdict_of(int status, int is_taken)
 {
-    switch (status) {
-    case 200:
+    if (status >= 200 && status < 300)
         return is_taken ? TB_VERDICT_ACK : TB_VERDICT_RETRY;
+    switch (status) {
     case 400:
     case 413:
     case 422:
@@ -150,12 +137,16 @@ static const char *unsaid(const struct tb_sink_reply *reply)
 {
     if (reply->status == 0)
         return reply->error && reply->error[0] ? reply->error : "no answer";
-    if (reply->status == 200)
+    if (reply->status >= 200 && reply->status < 300 && reply->is_cut)
+        return "the answer is longer than 64 KiB: is rollbar.endpoint right?";
+    if (reply->status >= 200 && reply->status < 300)
         return "the answer is not Rollbar's: is rollbar.endpoint right?";
     if (reply->status >= 300 && reply->status < 400)
         return "redirected: set rollbar.endpoint to the final address";
     if (reply->status == 404)
         return "nothing there: is rollbar.endpoint right?";
+    if (reply->status == 407)
+        return "the proxy wants a login: put user:password@ into rollbar.proxy";
     return "";
 }
 
@@ -168,12 +159,10 @@ static void judge(const struct tb_sink_target *target, const struct tb_sink_repl
         json = cJSON_ParseWithLength(reply->body, reply->body_len);
     const cJSON *err = cJSON_GetObjectItemCaseSensitive(json, "err");
     const char *message = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(json, "message"));
-    int is_taken = cJSON_IsNumber(err) && cJSON_GetNumberValue(err) == 0;
+    int is_taken = (cJSON_IsNumber(err) && cJSON_GetNumberValue(err) == 0) || cJSON_IsFalse(err);
     out->verdict = verdict_of(reply->status, is_taken);
-    if (out->verdict == TB_VERDICT_SLOW)
-        out->wait_ms = wait_ms(reply, WAIT_UNSAID_S);
-    else if (out->verdict == TB_VERDICT_ACK && reply->rate_remaining == 0)
-        out->wait_ms = wait_ms(reply, 0);
+    out->wait_ms = tb_rollbar_wait_ms(reply, out->verdict);
+    out->may_repair = out->verdict == TB_VERDICT_DROP;
     if (out->verdict != TB_VERDICT_ACK)
         set_reason(out, reply, message && message[0] ? message : unsaid(reply), target->token);
     cJSON_Delete(json);
@@ -183,4 +172,5 @@ const struct tb_sink_type tb_sink_rollbar = {
     .name = "rollbar",
     .encode = encode,
     .judge = judge,
+    .repair = tb_rollbar_repair,
 };

@@ -29,13 +29,17 @@ struct tb_sink_reply {
     const char *error; /* transport error text when status is 0 */
     const char *body;
     size_t body_len;
-    int64_t rate_remaining;   /* X-Rate-Limit-Remaining, or -1 */
-    int64_t rate_remaining_s; /* X-Rate-Limit-Remaining-Seconds, or -1 */
+    int is_cut;     /* the body was longer than what was taken of it */
+    int is_lasting; /* status is 0 for a reason that does not pass by itself: a certificate */
+    int64_t now_s;  /* the time of the reply, since 1970, for dates in headers */
+    /* Headers as they came, NULL where there was none. */
+    const char *rate_remaining, *rate_remaining_s, *rate_reset, *retry_after;
 };
 
 struct tb_sink_judgement {
     enum tb_verdict verdict;
     int64_t wait_ms;             /* for SLOW; also with ACK when the window is used up */
+    int may_repair;              /* for DROP: what repair makes of it may be taken */
     char reason[TB_SINK_REASON]; /* for people; never holds the token */
 };
 
@@ -56,6 +60,10 @@ struct tb_sink_type {
     /* What the reply means for the item and its token. Takes any reply. */
     void (*judge)(const struct tb_sink_target *target, const struct tb_sink_reply *reply,
                   struct tb_sink_judgement *out);
+    /* Makes another data object of one that was refused with that status, to be sent in its place;
+     * the same one every time. 1 with it appended to out, 0 when there is nothing to be mended, or
+     * a negative errno. */
+    int (*repair)(int status, const char *data, size_t len, struct tb_buf *out);
 };
 
 extern const struct tb_sink_type tb_sink_rollbar;

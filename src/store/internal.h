@@ -8,7 +8,6 @@
 #include "store/store.h"
 
 enum {
-    TB_STORE_N_CLASSES = 4, /* delivery orders; a higher class_ counts as the last */
     TB_STORE_UUID_MAX = 36,
     TB_STORE_TOKEN_MAX = 127,
 };
@@ -28,10 +27,13 @@ enum tb_statement {
     TB_SQL_TOKEN_ADD,
     TB_SQL_OUTBOX_ADD,
     TB_SQL_COUNT,
+    TB_SQL_TOKENS,
     TB_SQL_DUE,
+    TB_SQL_ROW,
     TB_SQL_NEXT_DUE,
     TB_SQL_CLAMP_ROWS,
     TB_SQL_CLAMP_TOKENS,
+    TB_SQL_SHIFT_TOKENS,
     TB_SQL_VERDICT,
     TB_SQL_PARK_TOKEN,
     TB_SQL_PARK_ROWS,
@@ -41,6 +43,10 @@ enum tb_statement {
     TB_SQL_PROBE_ROWS,
     TB_SQL_PROBE_TOKENS,
     TB_SQL_HOLDS,
+    TB_SQL_TOKEN_STATE,
+    TB_SQL_REST,
+    TB_SQL_KINDS,
+    TB_SQL_MOVE,
     TB_SQL_TRACE_ERRORS,
     TB_SQL_HOURS,
     TB_SQL_STORM_COUNT,
@@ -76,6 +82,8 @@ void tb_store_say(struct tb_store *store, const char *format, ...)
 int tb_store_fail(struct tb_store *store, int rc);
 /* A statement that is not cached; for the caller to finalize. 0 or a negative errno. */
 int tb_store_prepare(struct tb_store *store, const char *sql, sqlite3_stmt **out);
+/* Binds a text that outlives the statement's use; NULL stays NULL. */
+void tb_store_bind(sqlite3_stmt *statement, int at, const char *text);
 /* A column's text, "" for none. Good until the next step. */
 const char *tb_store_text(sqlite3_stmt *statement, int at);
 /* The cached statement, reset and without values. 0 or a negative errno. */

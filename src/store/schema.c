@@ -119,7 +119,13 @@ static const char STORMS[] =
     "ALTER TABLE delivery ADD COLUMN storms INTEGER NOT NULL DEFAULT 0"
     "  CHECK(storms >= 0 AND storms <= dropped);";
 
-static const char *const MIGRATIONS[] = {TABLES, HOURS, STORMS};
+/* Each token has its own queue. */
+static const char QUEUES[] =
+    "DROP INDEX outbox_queue;"
+    "CREATE INDEX outbox_queue ON outbox(token, class, due_at_ms, occurrence, sink, state)"
+    "  WHERE state = 0;";
+
+static const char *const MIGRATIONS[] = {TABLES, HOURS, STORMS, QUEUES};
 enum { N_MIGRATIONS = sizeof(MIGRATIONS) / sizeof(MIGRATIONS[0]) };
 
 /* The first number of a query's first row. */

@@ -35,34 +35,39 @@ static const char *const SQL[TB_N_STATEMENTS] = {
         " WHERE sink = ?1 AND token = ?2",
     [TB_SQL_COUNT] = "INSERT INTO counters(name, value) VALUES(?1, ?2)"
                      " ON CONFLICT(name) DO UPDATE SET value = value + ?2",
-    /* Which rows comes from the index alone; only those are then looked up. */
+    /* The tokens that have rows waiting, and are not paused; a page of them. */
+    [TB_SQL_TOKENS] =
+        "SELECT id, token FROM tokens t WHERE sink = ?1 AND id > ?2 AND until_ms <= ?3 AND EXISTS"
+        " (SELECT 1 FROM outbox o WHERE o.state = 0 AND o.token = t.id) ORDER BY id LIMIT ?4",
+    /* From the index alone but for what is returned. */
     [TB_SQL_DUE] =
-        "SELECT c.uuid, t.token, o.class, o.attempts, c.data FROM"
-        " (SELECT occurrence, due_at_ms FROM outbox WHERE state = 0 AND sink = ?1 AND class = ?2"
-        "  AND due_at_ms <= ?3 AND token NOT IN"
-        "  (SELECT id FROM tokens WHERE sink = ?1 AND until_ms > ?3)"
+        "SELECT o.occurrence, o.due_at_ms, o.attempts, o.http_status FROM"
+        " (SELECT occurrence, due_at_ms, sink FROM outbox WHERE state = 0 AND token = ?1"
+        "  AND class = ?2 AND due_at_ms <= ?3"
         /* What stands for others waits until they are counted: docs/storms.md. */
         "  AND NOT EXISTS (SELECT 1 FROM storms s WHERE s.occurrence = outbox.occurrence)"
         "  ORDER BY due_at_ms, occurrence LIMIT ?4) q"
-        " CROSS JOIN outbox o ON o.occurrence = q.occurrence AND o.sink = ?1"
-        " CROSS JOIN tokens t ON t.id = o.token CROSS JOIN occurrences c ON c.seq = o.occurrence"
+        " CROSS JOIN outbox o ON o.occurrence = q.occurrence AND o.sink = q.sink"
         " ORDER BY q.due_at_ms, q.occurrence",
+    [TB_SQL_ROW] = "SELECT uuid, data FROM occurrences WHERE seq = ?1",
     [TB_SQL_NEXT_DUE] =
         "SELECT min(at) FROM (SELECT (SELECT min(o.due_at_ms) FROM outbox o WHERE o.state = 0"
-        " AND o.sink = ?1 AND o.class = k.column1 AND o.due_at_ms > ?2) AS at"
-        " FROM (VALUES(0), (1), (2), (3)) k"
+        " AND o.token = t.id AND o.class = k.column1 AND o.due_at_ms > ?2) AS at"
+        " FROM tokens t CROSS JOIN (VALUES(0), (1), (2), (3)) k WHERE t.sink = ?1"
         " UNION ALL SELECT until_ms FROM tokens WHERE sink = ?1 AND until_ms > ?2"
         " UNION ALL SELECT probe_ms FROM tokens WHERE sink = ?1 AND parked AND probe_ms > ?2)",
-    [TB_SQL_CLAMP_ROWS] = "UPDATE outbox SET due_at_ms = ?2 WHERE state = 0 AND sink = ?1"
+    [TB_SQL_CLAMP_ROWS] = "UPDATE outbox SET due_at_ms = ?2 WHERE state = 0 AND token IN"
+                          " (SELECT id FROM tokens WHERE sink = ?1)"
                           " AND class IN (0, 1, 2, 3) AND due_at_ms > ?3",
     [TB_SQL_CLAMP_TOKENS] =
         "UPDATE tokens SET until_ms = min(until_ms, ?2), probe_ms = min(probe_ms, ?2)"
         " WHERE sink = ?1 AND (until_ms > ?3 OR probe_ms > ?3)",
+    [TB_SQL_SHIFT_TOKENS] =
+        "UPDATE tokens SET until_ms = max(until_ms + ?2, 0) WHERE sink = ?1 AND until_ms > 0",
     [TB_SQL_VERDICT] =
         "UPDATE outbox SET state = ?3, due_at_ms = CASE WHEN ?3 = 0 THEN ?4 ELSE due_at_ms END,"
-        " tried_ms = ?5, attempts = attempts + 1, http_status = ?6, reason = ?7"
-        " WHERE occurrence = (SELECT seq FROM occurrences WHERE uuid = ?1) AND sink = ?2"
-        " AND state IN (0, 4)",
+        " tried_ms = ?5, attempts = attempts + ?8, http_status = ?6, reason = ?7"
+        " WHERE occurrence = ?1 AND sink = ?2 AND state IN (0, 4)",
     [TB_SQL_PARK_TOKEN] = "INSERT INTO tokens(sink, token, parked) VALUES(?1, ?2, 1)"
                           " ON CONFLICT(sink, token) DO UPDATE SET parked = 1, probe_ms = 0",
     [TB_SQL_PARK_ROWS] =
@@ -85,7 +90,24 @@ static const char *const SQL[TB_N_STATEMENTS] = {
     [TB_SQL_PROBE_TOKENS] =
         "UPDATE tokens SET probe_ms = ?3 WHERE sink = ?1 AND parked AND probe_ms <= ?2",
     [TB_SQL_HOLDS] = "SELECT coalesce(sum(parked), 0), coalesce(max(until_ms), 0) FROM tokens"
-                     " WHERE sink = ?1 AND (parked OR until_ms > ?2)",
+                     " WHERE sink = ?1 AND token NOT LIKE ' rest %' AND (parked OR until_ms > ?2)",
+    [TB_SQL_TOKEN_STATE] = "SELECT parked, until_ms FROM tokens WHERE sink = ?1 AND token = ?2",
+    [TB_SQL_REST] = "INSERT INTO tokens(sink, token, until_ms) VALUES(?1, ?2, ?3)"
+                    " ON CONFLICT(sink, token) DO UPDATE SET until_ms = ?3",
+    /* The kinds of rows that wait, to choose their tokens anew. */
+    [TB_SQL_KINDS] =
+        "SELECT DISTINCT t.id, t.token, c.service, i.environment FROM tokens t CROSS JOIN"
+        " (SELECT token, occurrence FROM outbox WHERE state = 0 UNION ALL"
+        "  SELECT token, occurrence FROM outbox WHERE state = 4) o ON o.token = t.id"
+        " CROSS JOIN occurrences c ON c.seq = o.occurrence CROSS JOIN items i ON i.number = c.item"
+        " WHERE t.sink = ?1 AND (?2 OR t.token = '' OR t.token LIKE ' _%')",
+    [TB_SQL_MOVE] =
+        "UPDATE outbox SET token = (SELECT id FROM tokens WHERE sink = ?1 AND token = ?3)"
+        " WHERE sink = ?1 AND state IN (0, 4) AND occurrence IN"
+        " (SELECT occurrence FROM outbox WHERE state = 0 AND token = ?2 UNION ALL"
+        "  SELECT occurrence FROM outbox WHERE state = 4 AND token = ?2)"
+        " AND EXISTS (SELECT 1 FROM occurrences c JOIN items i ON i.number = c.item"
+        "  WHERE c.seq = outbox.occurrence AND c.service = ?4 AND i.environment = ?5)",
     /* One look-up in the index of each kind of trace id; a storm in one trace is not counted out.
      */
     [TB_SQL_TRACE_ERRORS] =
@@ -198,6 +220,12 @@ int tb_store_prepare(struct tb_store *store, const char *sql, sqlite3_stmt **out
 {
     int rc = sqlite3_prepare_v2(store->db, sql, -1, out, NULL);
     return rc == SQLITE_OK ? 0 : tb_store_fail(store, rc);
+}
+
+void tb_store_bind(sqlite3_stmt *statement, int at, const char *text)
+{
+    /* A failed bind leaves NULL, which the tables refuse: the step then fails. */
+    (void)sqlite3_bind_text(statement, at, text, -1, SQLITE_STATIC);
 }
 
 const char *tb_store_text(sqlite3_stmt *statement, int at)

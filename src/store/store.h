@@ -114,33 +114,61 @@ enum tb_outbox_state {
     TB_OUT_PARKED
 };
 
+/* Delivery orders: a higher class_ counts as the last. */
+enum { TB_STORE_N_CLASSES = 4 };
+
+/* A queue: the rows of one token of one sink. The token's text is what the item came with, "" for
+ * the agent's own, or a name that begins with a space, which no access token does: docs/database.md
+ * has them. */
+struct tb_outbox_token {
+    int64_t id;
+    char token[128];
+};
+/* The tokens of that sink whose id is over after and that have queued rows and no pause at now_ms,
+ * by id. Returns how many (at most max), or a negative errno. */
+int tb_store_tokens(struct tb_store *store, const char *sink, int64_t after, int64_t now_ms,
+                    struct tb_outbox_token *out, size_t max);
+
+struct tb_outbox_key {
+    int64_t seq; /* of the occurrence */
+    int64_t due_at_ms;
+    int attempts, http_status; /* until now, and of the last one */
+};
+/* Rows of a token and class that are due at now_ms (wall clock), by due_at_ms and arrival. A row
+ * stays due until its verdict. Returns how many (at most max), or a negative errno. */
+int tb_store_due(struct tb_store *store, int64_t token_id, int class_, int64_t now_ms,
+                 struct tb_outbox_key *out, size_t max);
+
 struct tb_outbox_row {
     char uuid[37];
-    char token[128];
-    int class_;
-    int attempts;
-    char *data; /* owned: tb_outbox_row_done */
+    char *data; /* owned: tb_outbox_row_done; NUL-terminated */
     size_t data_len;
 };
+/* -ENOENT when there is none. */
+int tb_store_row(struct tb_store *store, int64_t seq, struct tb_outbox_row *out);
 void tb_outbox_row_done(struct tb_outbox_row *row);
 
-/* Rows of that sink that are due at now_ms (wall clock), crash class first, then by age; skips the
- * n_busy uuids and the tokens that are paused. Returns how many (at most max), or a negative errno
- * with no rows. */
-int tb_store_due(struct tb_store *store, const char *sink, int64_t now_ms, const char (*busy)[37],
-                 size_t n_busy, struct tb_outbox_row *rows, size_t max);
 /* The first time later than after_ms (wall clock) at which a row falls due, a pause ends or a
  * parked token may be tried again; -1 when there is none; another negative number is an errno. */
 int64_t tb_store_next_due(struct tb_store *store, const char *sink, int64_t after_ms);
 /* No row and no token waits longer than max_wait_ms from now_ms: what would, because the clock was
  * set back, is due at now_ms. */
 int tb_store_clamp(struct tb_store *store, const char *sink, int64_t now_ms, int64_t max_wait_ms);
-/* The verdict on one row, after one attempt. due_at_ms counts when state is QUEUED (a retry).
- * reason is kept. -ENOENT when there is no such row or it has its last verdict already (sent,
- * dropped, quarantined). */
-int tb_store_verdict(struct tb_store *store, const char *uuid, const char *sink,
-                     enum tb_outbox_state state, int64_t due_at_ms, int http_status,
-                     const char *reason);
+/* The wall clock was set on by step_ms, or back: pauses stay as long as they were, and with a clock
+ * set back every row is due at now_ms. */
+int tb_store_step(struct tb_store *store, const char *sink, int64_t now_ms, int64_t step_ms);
+struct tb_outbox_verdict {
+    int64_t seq; /* of the occurrence */
+    enum tb_outbox_state state;
+    int64_t due_at_ms; /* counts when state is QUEUED (a retry) */
+    int http_status;
+    const char *reason; /* kept; NULL for "" */
+    int is_attempt;     /* counts as one of the row's */
+};
+/* -ENOENT when there is no such row or it has its last verdict already (sent, dropped,
+ * quarantined). */
+int tb_store_verdict(struct tb_store *store, const char *sink,
+                     const struct tb_outbox_verdict *verdict);
 /* All queued rows of that sink and token become parked, and new ones are parked as they come; or
  * (parked 0) parked ones become queued. Token NULL with parked 0 means every token. reason is kept
  * with the rows that were parked. */
@@ -159,6 +187,23 @@ struct tb_store_holds {
 };
 int tb_store_holds(struct tb_store *store, const char *sink, int64_t now_ms,
                    struct tb_store_holds *out);
+
+/* Of one token; of one that is not known 0, 0. */
+int tb_store_token_state(struct tb_store *store, const char *sink, const char *token, int *parked,
+                         int64_t *until_ms);
+/* Until when an endpoint of that sink is to be left alone, 0: it is not. name stands in the table
+ * of tokens and begins with " rest ": it is no token, and no row goes with it. */
+int tb_store_rest(struct tb_store *store, const char *sink, const char *name, int64_t until_ms);
+/* Every row that waits for its time is due at now_ms; pauses stay. */
+int tb_store_release(struct tb_store *store, const char *sink, int64_t now_ms);
+
+/* Chooses the tokens of the rows that wait anew: those of the agent's own and of its names, with
+ * all also those with a token of their own. choose writes the token for a row with that one, that
+ * service and environment, and may leave it as it is. In one transaction. */
+int tb_store_choose(struct tb_store *store, const char *sink, int all,
+                    void (*choose)(void *arg, const char *token, const char *service,
+                                   const char *environment, char out[128]),
+                    void *arg);
 
 /* ---- reading (CLI, page) ---- */
 

@@ -16,6 +16,7 @@
 #include <cmocka.h>
 #include <sqlite3.h>
 
+#include "store/internal.h"
 #include "store/store.h"
 
 struct place {
@@ -48,6 +49,21 @@ static inline int drop_place(void **state)
     (void)nftw(place->folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
     free(place);
     return 0;
+}
+
+/* Which row of occurrences has that uuid; 0 for none. */
+static inline int64_t seq_of(struct tb_store *store, const char *uuid)
+{
+    sqlite3_stmt *statement = NULL;
+    int64_t seq = 0;
+    assert_int_equal(sqlite3_prepare_v2(store->db, "SELECT seq FROM occurrences WHERE uuid = ?1",
+                                        -1, &statement, NULL),
+                     SQLITE_OK);
+    (void)sqlite3_bind_text(statement, 1, uuid, -1, SQLITE_STATIC);
+    if (sqlite3_step(statement) == SQLITE_ROW)
+        seq = sqlite3_column_int64(statement, 0);
+    (void)sqlite3_finalize(statement);
+    return seq;
 }
 
 static inline struct tb_store *open_store(const struct place *place, enum tb_store_mode mode)

@@ -14,35 +14,48 @@ static int64_t now_ms(void)
     return (int64_t)(tb_clock_wall_ns() / TB_NS_PER_MS);
 }
 
-/* The uuids of what is due, "a b c". */
-static const char *due_at(struct tb_store *store, int64_t at_ms, const char (*busy)[37],
-                          size_t n_busy, size_t max)
+/* The uuids of what is due, "a b c": by class, within a class by token. */
+static const char *due_at(struct tb_store *store, int64_t at_ms)
 {
     static char list[512];
-    struct tb_outbox_row rows[16];
-    int n = tb_store_due(store, "rollbar", at_ms, busy, n_busy, rows, max);
-    if (n < 0)
-        fail_msg("due: %s", tb_store_error(store));
+    struct tb_outbox_token tokens[8];
+    struct tb_outbox_key keys[16];
     size_t len = 0;
     list[0] = '\0';
-    for (int i = 0; i < n; i++) {
-        len += (size_t)snprintf(list + len, sizeof(list) - len, "%s%s", i ? " " : "", rows[i].uuid);
-        assert_string_equal(rows[i].data, "{\"uuid\":\"x\"}");
-        assert_int_equal(rows[i].data_len, strlen(rows[i].data));
-        tb_outbox_row_done(&rows[i]);
+    int n_tokens = tb_store_tokens(store, "rollbar", 0, at_ms, tokens, 8);
+    assert_true(n_tokens >= 0);
+    for (int i = 0; i < TB_STORE_N_CLASSES * n_tokens; i++) {
+        int n = tb_store_due(store, tokens[i % n_tokens].id, i / n_tokens, at_ms, keys, 16);
+        assert_true(n >= 0);
+        for (int k = 0; k < n; k++) {
+            struct tb_outbox_row row;
+            assert_int_equal(tb_store_row(store, keys[k].seq, &row), 0);
+            len +=
+                (size_t)snprintf(list + len, sizeof(list) - len, "%s%s", len ? " " : "", row.uuid);
+            assert_string_equal(row.data, "{\"uuid\":\"x\"}");
+            assert_int_equal(row.data_len, strlen(row.data));
+            tb_outbox_row_done(&row);
+        }
     }
     return list;
 }
 
 static const char *due(struct tb_store *store)
 {
-    return due_at(store, now_ms(), NULL, 0, 16);
+    return due_at(store, now_ms());
+}
+
+static int try_verdict(struct tb_store *store, const char *uuid, enum tb_outbox_state state,
+                       int64_t at_ms)
+{
+    struct tb_outbox_verdict verdict = {seq_of(store, uuid), state, at_ms, 500, "because", 1};
+    return tb_store_verdict(store, "rollbar", &verdict);
 }
 
 static void verdict(struct tb_store *store, const char *uuid, enum tb_outbox_state state,
                     int64_t at_ms)
 {
-    assert_int_equal(tb_store_verdict(store, uuid, "rollbar", state, at_ms, 500, "because"), 0);
+    assert_int_equal(try_verdict(store, uuid, state, at_ms), 0);
 }
 
 static struct tb_store_counts counts(struct tb_store *store)
@@ -62,25 +75,31 @@ static void crashes_come_first_then_the_oldest(void **state)
     add_one(store, "error-2", 1, "");
     add_one(store, "crash-2", -5, "");
     assert_string_equal(due(store), "crash-1 crash-2 error-1 error-2 info beyond");
-    assert_string_equal(due_at(store, now_ms(), NULL, 0, 3), "crash-1 crash-2 error-1");
-    static const char BUSY[2][37] = {"crash-1", "error-1"};
-    assert_string_equal(due_at(store, now_ms(), BUSY, 2, 2), "crash-2 error-2");
     tb_store_close(store);
 }
 
 static void a_row_carries_its_token_and_attempts(void **state)
 {
     struct tb_store *store = open_store(*state, TB_STORE_WRITE);
-    struct tb_outbox_row row;
+    struct tb_outbox_token token;
+    struct tb_outbox_key key;
     add_one(store, "u", 2, "its-own");
     verdict(store, "u", TB_OUT_QUEUED, 0);
-    verdict(store, "u", TB_OUT_QUEUED, 0);
-    assert_int_equal(tb_store_due(store, "rollbar", now_ms(), NULL, 0, &row, 1), 1);
-    assert_string_equal(row.token, "its-own");
-    assert_int_equal(row.attempts, 2);
-    assert_int_equal(row.class_, 2);
-    tb_outbox_row_done(&row);
-    assert_int_equal(tb_store_due(store, "other", now_ms(), NULL, 0, &row, 1), 0);
+    verdict(store, "u", TB_OUT_QUEUED, 7);
+    /* Told to wait: that was not the row's fault. */
+    struct tb_outbox_verdict slow = {seq_of(store, "u"), TB_OUT_QUEUED, 7, 429, NULL, 0};
+    assert_int_equal(tb_store_verdict(store, "rollbar", &slow), 0);
+    assert_int_equal(tb_store_tokens(store, "rollbar", 0, now_ms(), &token, 1), 1);
+    assert_string_equal(token.token, "its-own");
+    assert_int_equal(tb_store_due(store, token.id, 2, now_ms(), &key, 1), 1);
+    assert_int_equal(key.attempts, 2);
+    assert_int_equal(key.due_at_ms, 7);
+    assert_int_equal(key.http_status, 429);
+    assert_int_equal(tb_store_due(store, token.id, 1, now_ms(), &key, 1), 0);
+    assert_int_equal(tb_store_tokens(store, "other", 0, now_ms(), &token, 1), 0);
+    assert_int_equal(tb_store_tokens(store, "rollbar", token.id, now_ms(), &token, 1), 0);
+    struct tb_outbox_row row;
+    assert_int_equal(tb_store_row(store, 77, &row), -ENOENT);
     tb_store_close(store);
 }
 
@@ -91,12 +110,12 @@ static void a_retry_waits_until_it_is_due(void **state)
     add_one(store, "u", 1, "");
     assert_int_equal(tb_store_next_due(store, "rollbar", now), -1);
     verdict(store, "u", TB_OUT_QUEUED, now + FAR_MS);
-    assert_string_equal(due_at(store, now, NULL, 0, 16), "");
+    assert_string_equal(due_at(store, now), "");
     assert_int_equal(tb_store_next_due(store, "rollbar", now), now + FAR_MS);
-    assert_string_equal(due_at(store, now + FAR_MS, NULL, 0, 16), "u");
+    assert_string_equal(due_at(store, now + FAR_MS), "u");
     tb_store_close(store);
     store = open_store(*state, TB_STORE_WRITE);
-    assert_string_equal(due_at(store, now, NULL, 0, 16), "");
+    assert_string_equal(due_at(store, now), "");
     tb_store_close(store);
 }
 
@@ -109,10 +128,9 @@ static void the_last_verdict_is_the_last(void **state)
         (void)snprintf(uuid, sizeof(uuid), "u%zu", i);
         add_one(store, uuid, 1, "");
         verdict(store, uuid, LAST[i], 0);
-        assert_int_equal(tb_store_verdict(store, uuid, "rollbar", TB_OUT_QUEUED, 0, 0, ""),
-                         -ENOENT);
+        assert_int_equal(try_verdict(store, uuid, TB_OUT_QUEUED, 0), -ENOENT);
     }
-    assert_int_equal(tb_store_verdict(store, "none", "rollbar", TB_OUT_SENT, 0, 0, ""), -ENOENT);
+    assert_int_equal(try_verdict(store, "none", TB_OUT_SENT, 0), -ENOENT);
     assert_string_equal(due(store), "");
     assert_int_equal(counts(store).sent, 1);
     assert_int_equal(counts(store).dropped, 1);
@@ -167,7 +185,7 @@ static void a_parked_token_is_probed_with_one_row(void **state)
     assert_int_equal(tb_store_next_due(store, "rollbar", now), now + 1000);
     assert_int_equal(tb_store_probe(store, "rollbar", now + 1000, 1000), 1);
     assert_int_equal(tb_store_probe(store, "rollbar", now + 1001, 1000), 0);
-    assert_string_equal(due_at(store, now + 1001, NULL, 0, 16), "a2");
+    assert_string_equal(due_at(store, now + 1001), "a2");
     assert_int_equal(counts(store).parked, 1);
     tb_store_close(store);
 }
@@ -180,12 +198,12 @@ static void a_pause_passes_over_one_token(void **state)
     add_one(store, "b1", 1, "b");
     assert_int_equal(tb_store_pause(store, "rollbar", "a", now + FAR_MS), 0);
     assert_int_equal(tb_store_pause(store, "rollbar", "a", now + 5), 0); /* never shorter */
-    assert_string_equal(due_at(store, now, NULL, 0, 16), "b1");
+    assert_string_equal(due_at(store, now), "b1");
     assert_int_equal(tb_store_next_due(store, "rollbar", now), now + FAR_MS);
     struct tb_store_holds holds;
     assert_int_equal(tb_store_holds(store, "rollbar", now, &holds), 0);
     assert_int_equal(holds.paused_until_ms, now + FAR_MS);
-    assert_string_equal(due_at(store, now + FAR_MS, NULL, 0, 16), "a1 b1");
+    assert_string_equal(due_at(store, now + FAR_MS), "a1 b1");
     tb_store_close(store);
 }
 
@@ -206,6 +224,98 @@ static void a_clock_set_back_stalls_nothing(void **state)
     assert_string_equal(due(store), "");
     assert_int_equal(tb_store_clamp(store, "rollbar", now, FAR_MS), 0);
     assert_string_equal(due(store), "retried future");
+    tb_store_close(store);
+}
+
+static void a_step_of_the_clock_keeps_the_length_of_pauses(void **state)
+{
+    struct tb_store *store = open_store(*state, TB_STORE_WRITE);
+    int64_t now = now_ms();
+    int64_t year_ms = INT64_C(365) * 24 * 3600 * 1000;
+    int parked = 0;
+    int64_t until_ms = 0;
+    add_one(store, "u", 1, "");
+    add_one(store, "p", 1, "paused");
+    verdict(store, "u", TB_OUT_QUEUED, now + 5000);
+    assert_int_equal(tb_store_pause(store, "rollbar", "paused", now + FAR_MS), 0);
+    assert_int_equal(tb_store_step(store, "rollbar", now + year_ms, year_ms), 0);
+    assert_string_equal(due_at(store, now + year_ms), "u");
+    assert_int_equal(tb_store_token_state(store, "rollbar", "paused", &parked, &until_ms), 0);
+    assert_int_equal(until_ms, now + year_ms + FAR_MS);
+    /* Back again: a row whose time is ahead now would wait a year. */
+    verdict(store, "u", TB_OUT_QUEUED, now + year_ms + 5000);
+    assert_int_equal(tb_store_step(store, "rollbar", now, -year_ms), 0);
+    assert_string_equal(due_at(store, now), "u");
+    assert_string_equal(due_at(store, now + FAR_MS), "u p");
+    tb_store_close(store);
+}
+
+static void an_endpoint_that_rests_is_no_token(void **state)
+{
+    struct tb_store *store = open_store(*state, TB_STORE_WRITE);
+    int64_t now = now_ms();
+    int parked = 1;
+    int64_t until_ms = 1;
+    assert_int_equal(tb_store_token_state(store, "rollbar", " rest 1", &parked, &until_ms), 0);
+    assert_int_equal(parked + until_ms, 0);
+    assert_int_equal(tb_store_rest(store, "rollbar", " rest 1", now + FAR_MS), 0);
+    assert_int_equal(tb_store_rest(store, "rollbar", " rest 1", now + 9), 0);
+    assert_int_equal(tb_store_token_state(store, "rollbar", " rest 1", &parked, &until_ms), 0);
+    assert_int_equal(until_ms, now + 9);
+    struct tb_store_holds holds;
+    assert_int_equal(tb_store_holds(store, "rollbar", now, &holds), 0);
+    assert_int_equal(holds.paused_until_ms, 0);
+    tb_store_close(store);
+}
+
+static void what_waits_is_due_when_it_is_released(void **state)
+{
+    struct tb_store *store = open_store(*state, TB_STORE_WRITE);
+    int64_t now = now_ms();
+    add_one(store, "u", 1, "");
+    add_one(store, "p", 1, "paused");
+    verdict(store, "u", TB_OUT_QUEUED, now + FAR_MS);
+    assert_int_equal(tb_store_pause(store, "rollbar", "paused", now + FAR_MS), 0);
+    assert_int_equal(tb_store_release(store, "rollbar", now), 0);
+    assert_string_equal(due_at(store, now), "u");
+    tb_store_close(store);
+}
+
+/* Those of service "s" belong to a project; a token of their own is kept unless all are asked. */
+static void to_project(void *arg, const char *token, const char *service, const char *environment,
+                       char out[128])
+{
+    assert_string_equal(environment, "test");
+    (*(int *)arg)++;
+    (void)token;
+    (void)snprintf(out, 128, "%s", strcmp(service, "another") == 0 ? "" : " project");
+}
+
+static void what_waits_goes_to_the_token_that_is_chosen_now(void **state)
+{
+    struct tb_store *store = open_store(*state, TB_STORE_WRITE);
+    int n_asked = 0;
+    int parked = 0;
+    int64_t until_ms = 0;
+    struct tb_occurrence other = occurrence("other", "f");
+    other.service = "another";
+    assert_int_equal(tb_store_add(store, &other, ROLLBAR, 1), 0);
+    add_one(store, "u1", 1, "");
+    add_one(store, "sent", 1, "");
+    add_one(store, "own", 1, "its-own");
+    verdict(store, "sent", TB_OUT_SENT, 0);
+    assert_int_equal(tb_store_park(store, "rollbar", "", 1, "refused"), 0);
+    add_one(store, "u2", 0, "");
+    assert_int_equal(tb_store_choose(store, "rollbar", 0, to_project, &n_asked), 0);
+    assert_int_equal(n_asked, 2);
+    assert_int_equal(tb_store_pause(store, "rollbar", " project", now_ms() + FAR_MS), 0);
+    assert_int_equal(tb_store_park(store, "rollbar", NULL, 0, NULL), 0);
+    assert_string_equal(due(store), "other own");
+    assert_int_equal(tb_store_choose(store, "rollbar", 1, to_project, &n_asked), 0);
+    assert_string_equal(due(store), "other");
+    assert_int_equal(tb_store_token_state(store, "rollbar", " project", &parked, &until_ms), 0);
+    assert_true(until_ms > 0);
+    assert_int_equal(counts(store).queued, 4);
     tb_store_close(store);
 }
 
@@ -273,8 +383,7 @@ static void random_step(struct tb_store *store, unsigned *seed, int *n_added)
         assert_true(tb_store_probe(store, "rollbar", now_ms() + rand_r(seed) % 5000, 1000) >= 0);
         return;
     default: {
-        int err = tb_store_verdict(store, uuid, "rollbar", (enum tb_outbox_state)(rand_r(seed) % 5),
-                                   now_ms(), 0, "r");
+        int err = try_verdict(store, uuid, (enum tb_outbox_state)(rand_r(seed) % 5), now_ms());
         assert_true(err == 0 || err == -ENOENT);
     }
     }
@@ -353,15 +462,18 @@ static void what_runs_often_goes_by_an_index(void **state)
         const char *step;
     } CASES[] = {
         {TB_SQL_DUE, "SEARCH outbox USING COVERING INDEX outbox_queue "
-                     "(sink=? AND class=? AND due_at_ms<?)"},
-        {TB_SQL_NEXT_DUE, "outbox_queue (sink=? AND class=? AND due_at_ms>?)"},
-        {TB_SQL_CLAMP_ROWS, "outbox_queue (sink=? AND class=? AND due_at_ms>?)"},
+                     "(token=? AND class=? AND due_at_ms<?)"},
+        {TB_SQL_NEXT_DUE, "outbox_queue (token=? AND class=? AND due_at_ms>?)"},
+        {TB_SQL_CLAMP_ROWS, "outbox_queue (token=? AND class=? AND due_at_ms>?)"},
         {TB_SQL_VERDICT, "SEARCH outbox USING PRIMARY KEY (occurrence=? AND sink=?)"},
         {TB_SQL_KNOWN, "SEARCH occurrences USING COVERING INDEX"},
         {TB_SQL_ITEM_SEEN, "SEARCH items USING INDEX"},
         {TB_SQL_OUTBOX_ADD, "SEARCH tokens USING INDEX"},
         {TB_SQL_PROBE_ROWS, "SEARCH outbox USING PRIMARY KEY (occurrence=? AND sink=?)"},
         {TB_SQL_UNPARK_ROWS, "outbox_parked (token=?)"},
+        {TB_SQL_TOKENS, "outbox_queue (token=?)"},
+        {TB_SQL_PARK_ROWS, "outbox_queue (token=?"},
+        {TB_SQL_MOVE, "SEARCH outbox USING PRIMARY KEY"},
     };
     struct tb_store *store = open_store(*state, TB_STORE_WRITE);
     for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++) {
@@ -386,6 +498,10 @@ int main(void)
         PLACED(a_parked_token_is_probed_with_one_row),
         PLACED(a_pause_passes_over_one_token),
         PLACED(a_clock_set_back_stalls_nothing),
+        PLACED(a_step_of_the_clock_keeps_the_length_of_pauses),
+        PLACED(an_endpoint_that_rests_is_no_token),
+        PLACED(what_waits_is_due_when_it_is_released),
+        PLACED(what_waits_goes_to_the_token_that_is_chosen_now),
         PLACED(two_sinks_have_their_own_rows_and_sums),
         PLACED(the_sums_hold_after_every_step),
         PLACED(the_database_itself_refuses_wrong_sums),

@@ -178,8 +178,9 @@ static void an_outcome_is_that_of_one_sink(void **state)
     assert_int_equal(tb_store_outcome(store, "a", "rollbar", &outcome), 0);
     assert_int_equal(outcome.state, TB_OUT_QUEUED);
     assert_int_equal(outcome.attempts, 0);
-    assert_int_equal(tb_store_verdict(store, "a", "rollbar", TB_OUT_QUARANTINED, 0, 422, "no body"),
-                     0);
+    struct tb_outbox_verdict verdict = {
+        seq_of(store, "a"), TB_OUT_QUARANTINED, 0, 422, "no body", 1};
+    assert_int_equal(tb_store_verdict(store, "rollbar", &verdict), 0);
     assert_int_equal(tb_store_outcome(store, "a", "rollbar", &outcome), 0);
     assert_int_equal(outcome.state, TB_OUT_QUARANTINED);
     assert_int_equal(outcome.attempts, 1);

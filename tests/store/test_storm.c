@@ -30,11 +30,17 @@ static int collapse_service(struct tb_store *store, const char *uuid, const char
 
 static int n_due(struct tb_store *store)
 {
-    struct tb_outbox_row rows[8];
-    int n = tb_store_due(store, "rollbar", INT64_MAX / 2, NULL, 0, rows, 8);
-    assert_true(n >= 0);
-    for (int i = 0; i < n; i++)
-        tb_outbox_row_done(&rows[i]);
+    struct tb_outbox_token tokens[4];
+    struct tb_outbox_key keys[8];
+    int n_tokens = tb_store_tokens(store, "rollbar", 0, INT64_MAX / 2, tokens, 4);
+    int n = 0;
+    assert_true(n_tokens >= 0);
+    for (int i = 0; i < n_tokens * TB_STORE_N_CLASSES; i++) {
+        int found = tb_store_due(store, tokens[i / TB_STORE_N_CLASSES].id, i % TB_STORE_N_CLASSES,
+                                 INT64_MAX / 2, keys, 8);
+        assert_true(found >= 0);
+        n += found;
+    }
     return n;
 }
 

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "agent/native/debuginfod_memory.h"
 #include "agent/pipeline/scrub_patterns.h"
@@ -226,6 +227,50 @@ static int check_rates(const struct tb_config *c, char why[TB_CONFIG_WHY])
     return check_number("limits.burst_minutes", c->burst_minutes, 1, 1440, why);
 }
 
+/* What libcurl takes for a proxy, and nothing that ends a line. */
+static int check_proxy(const struct tb_config *c, char why[TB_CONFIG_WHY])
+{
+    static const char *const schemes[] = {"http://",    "https://",  "socks4://",
+                                          "socks4a://", "socks5://", "socks5h://"};
+    int is_url = c->proxy[0] == '\0';
+    for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]) && !is_url; i++)
+        is_url = strncmp(c->proxy, schemes[i], strlen(schemes[i])) == 0 &&
+                 c->proxy[strlen(schemes[i])] != '\0';
+    for (const char *p = c->proxy; *p != '\0' && is_url; p++)
+        is_url = *p > ' ' && *p < 0x7f;
+    if (is_url && strlen(c->proxy) <= 1000)
+        return 0;
+    snprintf(
+        why, TB_CONFIG_WHY,
+        "rollbar.proxy is no URL of a proxy; it is like http://proxy.example:3128, and may have "
+        "user:password@ before the host");
+    return -EINVAL;
+}
+
+static int check_projects(const struct tb_config *c, char why[TB_CONFIG_WHY])
+{
+    for (size_t i = 0; i < c->n_projects; i++) {
+        if (strlen(c->projects[i].service) <= 255 && strlen(c->projects[i].environment) <= 255)
+            continue;
+        snprintf(why, TB_CONFIG_WHY,
+                 "projects: service and environment are patterns of at most 255 bytes, like "
+                 "\"feedd*\"");
+        return -EINVAL;
+    }
+    return 0;
+}
+
+static int check_ca_file(const struct tb_config *c, char why[TB_CONFIG_WHY])
+{
+    if (c->ca_file[0] == '\0' || (c->ca_file[0] == '/' && access(c->ca_file, R_OK) == 0))
+        return 0;
+    snprintf(why, TB_CONFIG_WHY,
+             "rollbar.ca_file \"%.200s\" %s; it holds the authorities in PEM form, and the agent's "
+             "user must be able to read it",
+             c->ca_file, c->ca_file[0] == '/' ? strerror(errno) : "is not an absolute path");
+    return -EINVAL;
+}
+
 int tb_config_check(const struct tb_config *c, char why[TB_CONFIG_WHY])
 {
     int err;
@@ -235,7 +280,8 @@ int tb_config_check(const struct tb_config *c, char why[TB_CONFIG_WHY])
     }
     if ((err = check_endpoint(c, why)) || (err = check_listen(c, why)) ||
         (err = check_vanished(c, why)) || (err = check_log_format(c, why)) ||
-        (err = check_rates(c, why)) || (err = check_scrub(c, why)) ||
+        (err = check_rates(c, why)) || (err = check_scrub(c, why)) || (err = check_proxy(c, why)) ||
+        (err = check_projects(c, why)) || (err = check_ca_file(c, why)) ||
         (err = check_folders("symbols.source_roots", c->source_roots, c->n_source_roots, why)) ||
         (err = check_folders("symbols.debug_dirs", c->debug_dirs, c->n_debug_dirs, why)) ||
         (err = check_patterns("symbols.in_app", c->rules.in_app, c->rules.n_in_app, why)) ||

@@ -1,4 +1,4 @@
-/* deliver.c - see deliver.h: the thread, its life, and which rows it takes. */
+/* deliver.c - see deliver.h: the thread and its life. */
 #include "agent/deliver/deliver_internal.h"
 
 #include <errno.h>
@@ -7,101 +7,28 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <time.h>
+#include <unistd.h>
 
+#include "agent/log.h"
 #include "base/clock.h"
+#include "base/fd.h"
 
 enum {
-    CONNECTIONS_MAX = 64,
-    SHORT_OF_MEMORY_MS = 100,   /* the only thing that makes waiting itself fail */
-    LOOK_EVERY_MS = 60 * 1000,  /* so that a clock set back costs no more */
-    PAUSE_MAX_MS = 3600 * 1000, /* the longest pause a sink asks for */
+    SHORT_OF_MEMORY_MS = 100,  /* the only thing that makes waiting itself fail */
+    LOOK_EVERY_MS = 60 * 1000, /* so that a clock set back costs no more */
+    STEP_MS = 2000,            /* of the wall clock; less is its being adjusted */
 };
 
-static int64_t wall_ms(void)
+static void wake(const struct tb_deliver *deliver)
 {
-    return (int64_t)(tb_clock_wall_ns() / TB_NS_PER_MS);
+    uint64_t one = 1;
+    /* It can only fail when it is awake a great many times already. */
+    (void)!write(deliver->wake_fd, &one, sizeof(one));
 }
 
-/* ---- taking rows ---- */
-
-static void judge_unsent(struct slot *slot, enum tb_verdict verdict, const char *reason)
-{
-    memset(&slot->judgement, 0, sizeof(slot->judgement));
-    slot->judgement.verdict = verdict;
-    (void)snprintf(slot->judgement.reason, sizeof(slot->judgement.reason), "%s", reason);
-    slot->http_status = 0;
-    slot->state = SLOT_JUDGED;
-    tb_sink_request_done(&slot->request);
-}
-
-static void send_row(struct tb_deliver *deliver, struct slot *slot, const struct tb_outbox_row *row)
-{
-    memcpy(slot->uuid, row->uuid, sizeof(slot->uuid));
-    memcpy(slot->token, row->token, sizeof(slot->token));
-    slot->attempts = row->attempts;
-    memset(&slot->request, 0, sizeof(slot->request));
-    struct tb_sink_target target = {deliver->endpoint, row->token[0] ? row->token : deliver->token};
-    if (!target.token[0]) {
-        judge_unsent(slot, TB_VERDICT_PARK, "there is no access token");
-        return;
-    }
-    int err = deliver->sink->encode(&target, row->data, row->data_len, &slot->request);
-    if (err == 0)
-        err = tb_transport_send(deliver->transport, &slot->request, slot);
-    if (err == 0)
-        slot->state = SLOT_FLYING;
-    else if (err == -EMSGSIZE)
-        judge_unsent(slot, TB_VERDICT_DROP, "the item is larger than 512 KiB");
-    else if (err == -EINVAL)
-        judge_unsent(slot, TB_VERDICT_DROP,
-                     "no request can be made of it: the item is no object, or token or endpoint "
-                     "hold what they may not");
-    else
-        judge_unsent(slot, TB_VERDICT_RETRY, strerrordesc_np(-err));
-}
-
-/* How many rows may be taken now. */
-static size_t room(const struct tb_deliver *deliver)
-{
-    size_t n_free = tb_deliver_count(deliver, SLOT_FREE);
-    if (!tb_deliver_is_broken(deliver))
-        return n_free;
-    bool is_alone = n_free == deliver->n_slots;
-    return is_alone && tb_clock_mono_ns() >= deliver->hold_until_ns ? 1 : 0;
-}
-
-/* Moves what is due into free slots. 0, or the store's error. */
-static int take_due(struct tb_deliver *deliver)
-{
-    const char *sink = deliver->sink->name;
-    int64_t now_ms = wall_ms();
-    size_t n_busy = 0;
-    size_t max = room(deliver);
-    deliver->looked_ms = max > 0 ? now_ms : 0;
-    if (max == 0)
-        return 0;
-    /* Parked tokens get their one try at the longest back-off. */
-    int n_rows = deliver->has_parked
-                     ? tb_store_probe(deliver->store, sink, now_ms, deliver->retry_max_ms)
-                     : 0;
-    if (n_rows < 0)
-        return n_rows;
-    for (size_t i = 0; i < deliver->n_slots; i++) {
-        if (deliver->slots[i].state != SLOT_FREE)
-            memcpy(deliver->busy[n_busy++], deliver->slots[i].uuid, sizeof(deliver->busy[0]));
-    }
-    n_rows = tb_store_due(deliver->store, sink, now_ms, (const char(*)[37])deliver->busy, n_busy,
-                          deliver->rows, max);
-    struct slot *slot = deliver->slots;
-    for (int i = 0; i < n_rows; i++) {
-        while (slot->state != SLOT_FREE)
-            slot++; /* there are as many free ones as rows were asked for */
-        send_row(deliver, slot, &deliver->rows[i]);
-        tb_outbox_row_done(&deliver->rows[i]);
-    }
-    return n_rows < 0 ? n_rows : 0;
-}
+/* ---- clocks ---- */
 
 /* A clock that was set back makes the past look like the future: no wait is believed that is longer
  * than the longest this program gives. */
@@ -111,9 +38,38 @@ static int clamp(struct tb_deliver *deliver)
     if (now_ns < deliver->clamp_ns)
         return 0;
     deliver->clamp_ns = now_ns + (uint64_t)LOOK_EVERY_MS * TB_NS_PER_MS;
-    int64_t longest =
-        deliver->retry_max_ms > PAUSE_MAX_MS ? (int64_t)deliver->retry_max_ms : PAUSE_MAX_MS;
-    return tb_store_clamp(deliver->store, deliver->sink->name, wall_ms(), longest);
+    int64_t longest = (int64_t)deliver->setup->config.retry_max_ms;
+    if (longest < TB_DELIVER_PAUSE_MAX_MS)
+        longest = TB_DELIVER_PAUSE_MAX_MS;
+    return tb_store_clamp(deliver->store, deliver->sink->name, tb_deliver_wall_ms(),
+                          longest + longest / 8);
+}
+
+static int64_t clock_offset_ms(void)
+{
+    return tb_deliver_wall_ms() - (int64_t)(tb_clock_mono_ns() / TB_NS_PER_MS);
+}
+
+/* Was the wall clock set? Then what waits goes on waiting as long as it was to. */
+static int follow_clock(struct tb_deliver *deliver)
+{
+    int64_t offset_ms = clock_offset_ms();
+    int64_t step_ms = offset_ms - deliver->offset_ms;
+    if (step_ms > -STEP_MS && step_ms < STEP_MS) {
+        deliver->offset_ms = offset_ms;
+        return clamp(deliver);
+    }
+    int err = tb_store_step(deliver->store, deliver->sink->name, tb_deliver_wall_ms(), step_ms);
+    if (err < 0)
+        return err;
+    for (size_t i = 0; i < deliver->queues->n; i++) {
+        struct tb_queue *queue = &deliver->queues->queues[i];
+        queue->until_ms += queue->until_ms > 0 ? step_ms : 0;
+    }
+    tb_log(TB_LOG_INFO, "delivery: the clock was set by %lld s", (long long)(step_ms / 1000));
+    deliver->offset_ms = offset_ms;
+    deliver->is_stale = true;
+    return clamp(deliver);
 }
 
 /* ---- the thread ---- */
@@ -125,64 +81,87 @@ static int until_ms(uint64_t at_ns)
     return (int)(left_ms < LOOK_EVERY_MS ? left_ms : LOOK_EVERY_MS);
 }
 
+static int least(int one, int other)
+{
+    return one < other ? one : other;
+}
+
 /* How long the thread may sleep when nothing comes in. */
-static int sleep_ms(struct tb_deliver *deliver)
+static int sleep_ms(const struct tb_deliver *deliver)
 {
     if (tb_deliver_store_rests(deliver))
         return until_ms(deliver->store_retry_ns);
-    if (tb_deliver_count(deliver, SLOT_JUDGED) > 0)
+    int wait_ms = LOOK_EVERY_MS;
+    if (deliver->n_judged > 0)
+        wait_ms = until_ms(tb_deliver_settle_ns(deliver));
+    if (tb_deliver_is_broken(deliver) && deliver->n_flying == 0)
+        return least(wait_ms, until_ms(deliver->hold_until_ns));
+    uint64_t bucket_ns = tb_queue_bucket_ns(deliver->queues);
+    if (bucket_ns > 0 && deliver->n_flying < tb_pace_limit(&deliver->pace))
+        wait_ms = least(wait_ms, until_ms(bucket_ns));
+    uint64_t widen_ns = tb_pace_widen_ns(&deliver->pace, (unsigned)deliver->n_flying);
+    if (widen_ns > 0 && tb_deliver_has_ready(deliver))
+        wait_ms = least(wait_ms, until_ms(widen_ns));
+    if (deliver->is_stale && tb_deliver_is_open(deliver))
         return 0;
-    if (tb_deliver_is_broken(deliver) && tb_clock_mono_ns() < deliver->hold_until_ns)
-        return until_ms(deliver->hold_until_ns);
-    if (room(deliver) == 0)
-        return LOOK_EVERY_MS; /* a reply will come before that */
-    /* From the last look on, not from now: what fell due in between has not been seen. */
-    int64_t next_ms = tb_store_next_due(deliver->store, deliver->sink->name, deliver->looked_ms);
-    int64_t left_ms = next_ms - wall_ms();
-    if (next_ms < 0 || left_ms > LOOK_EVERY_MS)
-        return LOOK_EVERY_MS;
-    return left_ms > 0 ? (int)left_ms : 0;
+    int64_t left_ms = deliver->next_ms - tb_deliver_wall_ms();
+    if (left_ms < wait_ms && tb_deliver_is_open(deliver))
+        wait_ms = left_ms > 0 ? (int)left_ms : 0;
+    return wait_ms;
 }
 
-/* Tells the other threads how things are after a look at the outbox. */
-static void publish(struct tb_deliver *deliver, uint64_t asked)
+/* Takes over new settings once nothing is under way. False while that waits. */
+static bool adopt(struct tb_deliver *deliver)
 {
-    struct tb_store_holds holds = {0, 0};
-    int64_t now_ms = wall_ms();
-    bool rests = tb_deliver_store_rests(deliver);
-    bool has_holds =
-        !rests && tb_store_holds(deliver->store, deliver->sink->name, now_ms, &holds) == 0;
-    size_t n_flying = tb_deliver_count(deliver, SLOT_FLYING);
-    uint64_t now_ns = tb_clock_mono_ns();
     pthread_mutex_lock(&deliver->lock);
-    if (has_holds) {
-        deliver->has_parked = holds.parked_tokens > 0;
-        deliver->status.parked_tokens = holds.parked_tokens;
-        deliver->status.paused_until_ms = holds.paused_until_ms;
-    }
-    deliver->status.in_flight = (int64_t)n_flying;
-    deliver->status.retry_at_ms =
-        tb_deliver_is_broken(deliver) && deliver->hold_until_ns > now_ns
-            ? now_ms + (int64_t)((deliver->hold_until_ns - now_ns) / TB_NS_PER_MS)
-            : 0;
-    deliver->handled = asked;
-    deliver->is_idle = n_flying == 0 && (rests || tb_deliver_count(deliver, SLOT_JUDGED) == 0);
-    pthread_cond_broadcast(&deliver->changed);
+    bool is_asked = deliver->next_setup != NULL;
     pthread_mutex_unlock(&deliver->lock);
+    if (is_asked && deliver->n_flying == 0)
+        tb_deliver_settle(deliver);
+    pthread_mutex_lock(&deliver->lock);
+    struct setup *next = deliver->next_setup;
+    bool is_ready = next && deliver->n_flying == 0 && deliver->n_judged == 0;
+    struct setup *old = is_ready ? deliver->setup : NULL;
+    if (is_ready) {
+        deliver->setup = next;
+        deliver->next_setup = NULL;
+    }
+    pthread_mutex_unlock(&deliver->lock);
+    if (!is_ready)
+        return !next;
+    tb_deliver_setup_free(old);
+    tb_pace_init(&deliver->pace, deliver->setup->config.connections);
+    deliver->queues->per_minute = deliver->setup->config.token_per_minute;
+    for (size_t i = 0; i < deliver->queues->n; i++) {
+        tb_queue_clear(&deliver->queues->queues[i]);
+        deliver->queues->queues[i].is_parked = false;
+    }
+    deliver->streak = 0;
+    deliver->hold_until_ns = 0;
+    deliver->must_route = true;
+    deliver->is_stale = true;
+    return true;
 }
 
 static void look(struct tb_deliver *deliver)
 {
     uint64_t asked = atomic_load(&deliver->asked);
     tb_deliver_collect(deliver);
-    tb_deliver_settle(deliver);
+    bool may_take = adopt(deliver);
     if (!tb_deliver_store_rests(deliver)) {
-        if (tb_store_check(deliver->store) < 0 || clamp(deliver) < 0 || take_due(deliver) < 0)
+        int err = follow_clock(deliver);
+        if (err == 0 && deliver->must_route)
+            err = tb_deliver_route_all(deliver);
+        if (err == 0 && may_take)
+            err = tb_deliver_take(deliver);
+        if (err < 0)
             tb_deliver_store_failed(deliver);
-        else if (tb_deliver_count(deliver, SLOT_JUDGED) == 0)
+        else if (deliver->n_judged == 0)
             tb_deliver_store_worked(deliver);
     }
-    publish(deliver, asked);
+    if (tb_deliver_must_settle(deliver))
+        tb_deliver_settle(deliver);
+    tb_deliver_publish(deliver, asked);
 }
 
 /* Waits for what is under way until the deadline; what is not back then stays queued. */
@@ -190,14 +169,18 @@ static void drain(struct tb_deliver *deliver)
 {
     for (;;) {
         tb_deliver_collect(deliver);
-        tb_deliver_settle(deliver);
+        if (deliver->n_flying == 0 || tb_deliver_must_settle(deliver))
+            tb_deliver_settle(deliver);
         uint64_t now_ns = tb_clock_mono_ns();
-        if (tb_deliver_count(deliver, SLOT_FLYING) == 0 || now_ns >= deliver->stop_at_ns)
-            return;
-        uint64_t left_ms = (deliver->stop_at_ns - now_ns) / TB_NS_PER_MS + 1;
-        if (tb_transport_run(deliver->transport, (int)left_ms) < 0)
-            return;
+        if (deliver->n_flying == 0 || now_ns >= deliver->stop_at_ns)
+            break;
+        int left_ms = until_ms(deliver->stop_at_ns);
+        if (deliver->n_judged > 0)
+            left_ms = least(left_ms, until_ms(tb_deliver_settle_ns(deliver)));
+        if (tb_transport_run(deliver->setup->transport, left_ms) < 0)
+            break;
     }
+    tb_deliver_settle(deliver);
 }
 
 static void *run(void *arg)
@@ -205,27 +188,27 @@ static void *run(void *arg)
     struct tb_deliver *deliver = arg;
     while (!atomic_load(&deliver->is_stopping)) {
         look(deliver);
-        if (tb_transport_run(deliver->transport, sleep_ms(deliver)) < 0)
+        if (tb_transport_run(deliver->setup->transport, sleep_ms(deliver)) < 0)
             (void)poll(NULL, 0, SHORT_OF_MEMORY_MS);
     }
     drain(deliver);
-    publish(deliver, atomic_load(&deliver->asked));
+    tb_deliver_publish(deliver, atomic_load(&deliver->asked));
     return NULL;
 }
 
-/* ---- the other threads ---- */
+/* ---- start and stop ---- */
 
 static void deliver_free(struct tb_deliver *deliver)
 {
-    tb_transport_free(deliver->transport);
+    tb_deliver_setup_free(deliver->setup); /* what is under way is given up */
+    tb_deliver_setup_free(deliver->next_setup);
     tb_store_close(deliver->store);
-    for (size_t i = 0; deliver->slots && i < deliver->n_slots; i++)
-        tb_sink_request_done(&deliver->slots[i].request);
+    for (size_t i = 0; i < deliver->n_flying; i++)
+        tb_sink_request_done(&deliver->flying[i]->request);
+    tb_fd_close(&deliver->wake_fd);
     free(deliver->slots);
-    free(deliver->busy);
-    free(deliver->rows);
-    free(deliver->endpoint);
-    free(deliver->token);
+    free(deliver->queues);
+    free(deliver->tokens);
     pthread_cond_destroy(&deliver->changed);
     pthread_mutex_destroy(&deliver->lock);
     free(deliver);
@@ -243,23 +226,55 @@ static int init_locks(struct tb_deliver *deliver)
     return err ? -err : -pthread_mutex_init(&deliver->lock, NULL);
 }
 
-static int copy_settings(struct tb_deliver *deliver, const struct tb_config *config)
+static int init_memory(struct tb_deliver *deliver)
 {
     deliver->sink = &tb_sink_rollbar;
-    deliver->retry_min_ms = config->retry_min_ms > 0 ? config->retry_min_ms : 1;
-    deliver->retry_max_ms =
-        config->retry_max_ms > deliver->retry_min_ms ? config->retry_max_ms : deliver->retry_min_ms;
-    deliver->n_slots = config->connections > 0 ? config->connections : 1;
-    if (deliver->n_slots > CONNECTIONS_MAX)
-        deliver->n_slots = CONNECTIONS_MAX;
-    deliver->endpoint = strdup(config->endpoint);
-    deliver->token = strdup(config->token);
-    deliver->slots = calloc(deliver->n_slots, sizeof(*deliver->slots));
-    deliver->busy = calloc(deliver->n_slots, sizeof(*deliver->busy));
-    deliver->rows = calloc(deliver->n_slots, sizeof(*deliver->rows));
-    return deliver->endpoint && deliver->token && deliver->slots && deliver->busy && deliver->rows
-               ? 0
-               : -ENOMEM;
+    deliver->slots = calloc(TB_DELIVER_SLOTS, sizeof(*deliver->slots));
+    deliver->queues = calloc(1, sizeof(*deliver->queues));
+    deliver->tokens = calloc(TB_QUEUES, sizeof(*deliver->tokens));
+    deliver->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (deliver->wake_fd < 0)
+        return -errno;
+    if (!deliver->slots || !deliver->queues || !deliver->tokens)
+        return -ENOMEM;
+    /* Those in front are taken first: the memory of the others stays untouched. */
+    for (size_t i = TB_DELIVER_SLOTS; i > 0; i--)
+        deliver->free[deliver->n_free++] = &deliver->slots[i - 1];
+    deliver->is_stale = true;
+    deliver->holds_changed = true;
+    deliver->next_ms = INT64_MAX;
+    deliver->offset_ms = clock_offset_ms();
+    return 0;
+}
+
+/* An endpoint that answered nobody is not asked sooner because of a restart. */
+static int recall_rest(struct tb_deliver *deliver)
+{
+    int parked = 0;
+    int64_t until = 0;
+    int err = tb_store_token_state(deliver->store, deliver->sink->name, deliver->setup->rest_name,
+                                   &parked, &until);
+    int64_t left_ms = until - tb_deliver_wall_ms();
+    if (left_ms > (int64_t)deliver->setup->config.retry_max_ms)
+        left_ms = (int64_t)deliver->setup->config.retry_max_ms;
+    if (err < 0 || left_ms <= 0)
+        return err;
+    deliver->streak = TB_DELIVER_BROKEN;
+    deliver->held_ns = tb_clock_mono_ns();
+    deliver->hold_until_ns = deliver->held_ns + (uint64_t)left_ms * TB_NS_PER_MS;
+    return 0;
+}
+
+static int open_store(struct tb_deliver *deliver, const struct tb_config *config,
+                      char why[TB_STORE_WHY])
+{
+    int err = tb_store_open(config->state_dir, TB_STORE_WRITE, &deliver->store, why);
+    if (err < 0)
+        return err;
+    /* Tokens and projects may be others now. */
+    if ((err = tb_deliver_route_all(deliver)) || (err = recall_rest(deliver)))
+        (void)snprintf(why, TB_STORE_WHY, "%s", tb_store_error(deliver->store));
+    return err;
 }
 
 /* Signals are the main thread's business. */
@@ -284,20 +299,14 @@ int tb_deliver_start(const struct tb_config *config, struct tb_deliver **out,
         return -ENOMEM;
     }
     why[0] = '\0';
+    deliver->wake_fd = -1;
     int err;
-    if ((err = init_locks(deliver)) || (err = copy_settings(deliver, config)))
+    if ((err = init_locks(deliver)) || (err = init_memory(deliver)) ||
+        (err = tb_deliver_setup_new(config, deliver->wake_fd, &deliver->setup, why)))
         goto out;
-    struct tb_transport_limits limits = {config->timeout_ms, (unsigned)deliver->n_slots};
-    if ((err = tb_transport_new(&limits, &deliver->transport)) ||
-        (err = tb_store_open(config->state_dir, TB_STORE_WRITE, &deliver->store, why)))
-        goto out;
-    /* The token may be another one now. */
-    err = tb_store_park(deliver->store, deliver->sink->name, NULL, 0, NULL);
-    if (err < 0)
-        (void)snprintf(why, TB_STORE_WHY, "%s", tb_store_error(deliver->store));
-    if (err == 0)
-        err = start_thread(deliver);
-    if (err < 0)
+    tb_pace_init(&deliver->pace, deliver->setup->config.connections);
+    deliver->queues->per_minute = deliver->setup->config.token_per_minute;
+    if ((err = open_store(deliver, config, why)) || (err = start_thread(deliver)))
         goto out;
     *out = deliver;
     return 0;
@@ -308,10 +317,46 @@ out:
     return err;
 }
 
+void tb_deliver_halt(struct tb_deliver *deliver, unsigned deadline_ms)
+{
+    deliver->stop_at_ns = tb_clock_mono_ns() + (uint64_t)deadline_ms * TB_NS_PER_MS;
+    atomic_store(&deliver->is_stopping, true);
+    wake(deliver);
+    pthread_join(deliver->thread, NULL);
+    deliver->is_halted = true;
+}
+
+void tb_deliver_stop(struct tb_deliver *deliver, unsigned deadline_ms)
+{
+    if (!deliver)
+        return;
+    if (!deliver->is_halted)
+        tb_deliver_halt(deliver, deadline_ms);
+    deliver_free(deliver);
+}
+
+/* ---- the other threads ---- */
+
+int tb_deliver_reload(struct tb_deliver *deliver, const struct tb_config *config,
+                      char why[TB_STORE_WHY])
+{
+    struct setup *next = NULL;
+    int err = tb_deliver_setup_new(config, deliver->wake_fd, &next, why);
+    if (err < 0)
+        return err;
+    pthread_mutex_lock(&deliver->lock);
+    struct setup *before = deliver->next_setup; /* not taken over yet, and never will be */
+    deliver->next_setup = next;
+    pthread_mutex_unlock(&deliver->lock);
+    tb_deliver_setup_free(before);
+    tb_deliver_wake(deliver);
+    return 0;
+}
+
 void tb_deliver_wake(struct tb_deliver *deliver)
 {
     atomic_fetch_add(&deliver->asked, 1);
-    tb_transport_wake(deliver->transport);
+    wake(deliver);
 }
 
 /* The lock is held. */
@@ -346,22 +391,4 @@ void tb_deliver_status(struct tb_deliver *deliver, struct tb_deliver_status *out
     pthread_mutex_lock(&deliver->lock);
     *out = deliver->status;
     pthread_mutex_unlock(&deliver->lock);
-}
-
-void tb_deliver_halt(struct tb_deliver *deliver, unsigned deadline_ms)
-{
-    deliver->stop_at_ns = tb_clock_mono_ns() + (uint64_t)deadline_ms * TB_NS_PER_MS;
-    atomic_store(&deliver->is_stopping, true);
-    tb_transport_wake(deliver->transport);
-    pthread_join(deliver->thread, NULL);
-    deliver->is_halted = true;
-}
-
-void tb_deliver_stop(struct tb_deliver *deliver, unsigned deadline_ms)
-{
-    if (!deliver)
-        return;
-    if (!deliver->is_halted)
-        tb_deliver_halt(deliver, deadline_ms);
-    deliver_free(deliver);
 }

@@ -1,15 +1,19 @@
 /* deliver.h - the delivery thread: what is due in the outbox goes to Rollbar.
  *
+ * docs/delivery.md says what each status, header and failure does. In short:
  * 1. At least once: a row stays queued until its verdict is committed, and is sent again with the
  *    same uuid after a crash or a broken connection. Rollbar drops repeats.
- * 2. Crash class first, then by age. One item that is refused, and one connection that hangs, hold
- *    up nothing else.
- * 3. Waiting is kept in the database (due_at, paused and parked tokens), so it goes on after a
- *    restart; only parked tokens get a new chance then, since the settings may have changed.
- * 4. When the endpoint answers nobody (time-outs, 5xx) the rows are not tried one by one: after two
- *    rounds of failures only one is tried at a time, with back-off, until one goes through.
- * 5. When a verdict cannot be stored (full disk), its slot is kept and nothing new is taken for it,
- *    until it can: a full disk does not become a storm of repeats.
+ * 2. Each token has a queue, and they take turns; in each crashes come first, then by age. One item
+ *    that is refused, one token that is paused and one connection that hangs hold up nothing else.
+ * 3. Waiting is kept in the database (due_at, paused and parked tokens, an endpoint that rests), so
+ *    it goes on after a restart; only parked tokens get a new chance then, since the settings may
+ *    have changed.
+ * 4. As many requests are under way as the endpoint bears, 1 to rollbar.connections (pace.h). One
+ *    that answers nobody is tried with one request at a time, with back-off, until one goes
+ * through.
+ * 5. Verdicts are committed some at a time, 20 ms later at most. When one cannot be stored (full
+ *    disk) it is kept and nothing new is taken until it can: a full disk does not become a storm of
+ *    repeats.
  * All functions may be called from any thread; stop by one, and last. The thread has its own handle
  * of the store and its own transport, and shares with the callers only what the mutex in struct
  * tb_deliver guards, two atomics, and the transport's wake. */
@@ -23,12 +27,24 @@
 #include "sink/sink.h"
 #include "store/store.h"
 
+enum { TB_DELIVER_TOKENS = 16, TB_DELIVER_NAME = 48 };
+
 struct tb_deliver;
+
+/* How one token does. */
+struct tb_deliver_token {
+    char name[TB_DELIVER_NAME]; /* "own", "project feedd*", "...89ab": never the secret */
+    int64_t sent, refused;      /* since the start; refused for good */
+    int64_t in_flight;
+    int64_t paused_until_ms; /* wall clock; 0 when it is not paused */
+    bool is_parked;
+};
 
 struct tb_deliver_status {
     /* Since the thread was started. */
     int64_t sent, retried, quarantined;
-    int64_t in_flight;
+    int64_t in_flight;       /* requests under way */
+    int64_t limit, max;      /* that there may be now, and ever */
     int64_t parked_tokens;   /* refused by Rollbar: a person must act */
     int64_t paused_until_ms; /* wall clock; 0 when no token is paused */
     int64_t retry_at_ms;     /* wall clock; when the endpoint that answers nobody is tried; or 0 */
@@ -36,12 +52,21 @@ struct tb_deliver_status {
     int last_http_status;                /* of the last error; 0 when there was no answer */
     char last_error[TB_SINK_REASON];     /* for people; stays after things went well again */
     char store_error[TB_STORE_WHY];      /* "" while the database takes verdicts */
+    /* Those that were used last, the latest first. */
+    struct tb_deliver_token tokens[TB_DELIVER_TOKENS];
+    size_t n_tokens;
 };
 
 /* Opens the database in config's state folder and starts the thread. config is copied. 0, or a
  * negative errno with why. */
 int tb_deliver_start(const struct tb_config *config, struct tb_deliver **out,
                      char why[TB_STORE_WHY]);
+/* Takes over all settings of delivery from config, which is copied: tokens, projects, endpoint,
+ * proxy, authorities, times, connections. What waits goes on with them, parked tokens get a new
+ * chance, and an endpoint that rests is tried at once; what is under way ends first, with the
+ * settings it was sent with. 0, or a negative errno with why: then nothing has changed. */
+int tb_deliver_reload(struct tb_deliver *deliver, const struct tb_config *config,
+                      char why[TB_STORE_WHY]);
 /* New rows were committed. */
 void tb_deliver_wake(struct tb_deliver *deliver);
 /* True when all rows that were committed before the last wake and could be delivered now were tried

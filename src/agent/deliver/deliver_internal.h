@@ -1,4 +1,6 @@
-/* deliver_internal.h - what the two files of the delivery thread share. */
+/* deliver_internal.h - what the files of the delivery thread share: deliver.c has its life,
+ * deliver_take.c which rows are sent when, deliver_settle.c what becomes of the replies,
+ * deliver_status.c what others are told. */
 #ifndef TB_AGENT_DELIVER_INTERNAL_H
 #define TB_AGENT_DELIVER_INTERNAL_H
 
@@ -6,21 +8,35 @@
 #include <stdatomic.h>
 
 #include "agent/deliver/deliver.h"
+#include "agent/deliver/pace.h"
+#include "agent/deliver/queue.h"
 #include "agent/deliver/transport.h"
 
-/* A slot is one row between being taken and its verdict being stored.
- *   FREE -> FLYING   taken and sent                         (take_due)
- *   FREE -> JUDGED   cannot even be sent: verdict without a request (take_due)
- *   FLYING -> JUDGED the reply came, or there will be none  (tb_deliver_collect)
- *   JUDGED -> FREE   the verdict is committed               (tb_deliver_settle) */
-enum slot_state { SLOT_FREE, SLOT_FLYING, SLOT_JUDGED };
+enum {
+    TB_DELIVER_CONNECTIONS = 64,
+    TB_DELIVER_EXTRA = 3,      /* more, for tokens that have nothing under way */
+    TB_DELIVER_UNSETTLED = 64, /* verdicts that wait for their commit */
+    TB_DELIVER_SLOTS = TB_DELIVER_CONNECTIONS + TB_DELIVER_EXTRA + TB_DELIVER_UNSETTLED,
+    TB_DELIVER_BROKEN = 8, /* rows in a row without an answer: the endpoint answers nobody */
+    TB_DELIVER_PAUSE_MAX_MS = 3600 * 1000,
+    TB_DELIVER_ITEM_BYTES = 512 << 10
+};
 
+/* A row between being taken and its verdict being stored.
+ *   free -> flying   taken and sent
+ *   free -> judged   cannot even be sent: a verdict without a request
+ *   flying -> judged the reply came, or there will be none
+ *   judged -> free   the verdict is committed */
 struct slot {
-    enum slot_state state;
+    struct tb_queue *queue;
+    int64_t seq; /* of the row; 0: its database is gone, there is nothing to be stored */
+    int64_t due_at_ms;
     char uuid[37];
-    char token[128]; /* as the row has it: "" for the agent's own */
-    int attempts;    /* before this one */
+    int attempts, last_status; /* before this one */
     int http_status;
+    size_t flying_at; /* its place in flying[] */
+    bool was_full;    /* the limit was used up when it was sent */
+    uint64_t sent_ns, judged_ns;
     struct tb_sink_request request;
     struct tb_sink_judgement judgement;
 };
@@ -28,57 +44,123 @@ struct slot {
 /* What is said to the operator, at most one line of each kind every ten seconds. */
 enum said { SAID_SENT, SAID_RETRY, SAID_SLOW, SAID_DROP, SAID_PARK, SAID_STORE, N_SAID };
 
+/* Settings and what is made of them. */
+struct setup {
+    struct tb_config config; /* its delivery fields alone, owned */
+    struct tb_transport *transport;
+    char rest_name[32]; /* of this endpoint in the table of tokens */
+};
+
 struct tb_deliver {
     /* Set before the thread starts. */
     const struct tb_sink_type *sink;
-    char *endpoint, *token;
-    unsigned retry_min_ms, retry_max_ms;
-    size_t n_slots;
     pthread_t thread;
 
     /* The thread's own. */
     struct tb_store *store;
-    struct tb_transport *transport;
-    struct slot *slots;
-    char (*busy)[37]; /* n_slots uuids */
-    struct tb_outbox_row *rows;
-    int64_t looked_ms;      /* wall clock; all that was due then was taken; 0: not looked */
-    unsigned streak;        /* replies without an answer since one came */
-    uint64_t hold_until_ns; /* monotonic; the endpoint answers nobody: nothing is taken before */
+    struct setup *setup;
+    struct slot *slots; /* TB_DELIVER_SLOTS, of which: */
+    struct slot *free[TB_DELIVER_SLOTS], *judged[TB_DELIVER_SLOTS], *flying[TB_DELIVER_SLOTS];
+    size_t n_free, n_judged, n_flying;
+    struct tb_queues *queues;
+    struct tb_outbox_token *tokens; /* TB_QUEUES, for a look */
+    struct tb_pace pace;
+    int64_t page;      /* id of the last token that was looked at */
+    bool has_pages;    /* there are more tokens than queues were filled of */
+    bool is_stale;     /* the outbox must be looked at: something has changed there */
+    int64_t next_ms;   /* wall clock; when something more falls due; INT64_MAX: nothing */
+    int64_t offset_ms; /* of the wall clock to the monotonic one, to see it step */
+    bool must_route;   /* tokens must be chosen anew */
+
+    int64_t failed[TB_DELIVER_BROKEN]; /* rows that had no answer since there was one */
+    unsigned streak;                   /* how many */
+    unsigned n_rounds;                 /* tries of the endpoint since it answers nobody */
+    uint64_t hold_until_ns, held_ns;   /* monotonic; nothing is taken before; since */
+    bool rest_changed;                 /* that is to be stored */
+    bool is_over;                      /* it has answered again: what waits is to be released */
+    uint64_t last_ack_ns;
+
     unsigned n_store_errors;
     uint64_t store_retry_ns; /* monotonic; the database is left alone before */
     uint64_t clamp_ns;       /* monotonic; when tb_store_clamp is due */
+    bool holds_changed;
+    struct tb_store_holds holds;
+    uint64_t told_ns; /* monotonic; when the tokens were told last */
     uint64_t said_ns[N_SAID];
     unsigned n_unsaid[N_SAID];
     bool has_parked; /* some token is parked */
     bool in_trouble; /* a failure was said, and no success since */
 
     atomic_uint_fast64_t asked; /* wakes so far */
+    uint64_t seen; /* value of asked at the last look at the outbox; the thread's own */
     atomic_bool is_stopping;
     bool is_halted;      /* the thread is gone; of whoever stops it */
     uint64_t stop_at_ns; /* monotonic; written before is_stopping */
+    int wake_fd;         /* that the transport waits for too */
 
     pthread_mutex_t lock; /* guards what follows */
     pthread_cond_t changed;
+    struct setup *next_setup; /* to be taken over, or NULL */
     struct tb_deliver_status status;
     uint64_t handled; /* value of asked that the last look at the outbox had seen */
     bool is_idle;
 };
 
+/* ---- deliver_setup.c ---- */
+
+int tb_deliver_setup_new(const struct tb_config *config, int wake_fd, struct setup **out,
+                         char why[TB_STORE_WHY]);
+void tb_deliver_setup_free(struct setup *setup);
+/* Chooses the tokens of what waits by the settings that hold now, and gives parked ones a new
+ * chance. 0 or the store's error. */
+int tb_deliver_route_all(struct tb_deliver *deliver);
+
+/* ---- deliver_take.c ---- */
+
+/* Sends what may be sent. 0, or the store's error. */
+int tb_deliver_take(struct tb_deliver *deliver);
+/* Keys that wait in memory for a connection or their bucket. */
+bool tb_deliver_has_ready(const struct tb_deliver *deliver);
+/* May anything be taken, as far as the endpoint goes? */
+bool tb_deliver_is_open(const struct tb_deliver *deliver);
+
+/* ---- deliver_settle.c ---- */
+
 /* Turns replies that came in into judgements. */
 void tb_deliver_collect(struct tb_deliver *deliver);
+/* A judgement without a reply. */
+void tb_deliver_judge(struct tb_deliver *deliver, struct slot *slot, enum tb_verdict verdict,
+                      const char *reason);
 /* Stores all judgements in one transaction, or keeps them. */
 void tb_deliver_settle(struct tb_deliver *deliver);
+/* Is it time to? */
+bool tb_deliver_must_settle(const struct tb_deliver *deliver);
+/* When, monotonic; 0: there is nothing to be settled. */
+uint64_t tb_deliver_settle_ns(const struct tb_deliver *deliver);
+/* Asks whether the database is still the one at its path; forgets all rows when it is not. */
+int tb_deliver_check(struct tb_deliver *deliver);
 /* Notes that the database failed, and when to use it again. */
 void tb_deliver_store_failed(struct tb_deliver *deliver);
 /* Notes that it works. */
 void tb_deliver_store_worked(struct tb_deliver *deliver);
 /* True while the database is left alone after a failure. */
 bool tb_deliver_store_rests(const struct tb_deliver *deliver);
+/* Was its row refused as it is? Then it is sent mended. */
+bool tb_deliver_was_refused(const struct slot *slot);
 /* Is the endpoint one that answers nobody? */
 bool tb_deliver_is_broken(const struct tb_deliver *deliver);
 /* Between retry_min and retry_max, twice as long at most with each attempt, at random. */
 int64_t tb_deliver_backoff_ms(const struct tb_deliver *deliver, unsigned n_attempts);
-size_t tb_deliver_count(const struct tb_deliver *deliver, enum slot_state state);
+
+/* ---- deliver_status.c ---- */
+
+/* Tells the other threads how things are after a look that began when they had asked so often. */
+void tb_deliver_publish(struct tb_deliver *deliver, uint64_t asked);
+/* One verdict that was stored, for the log and the counts. */
+void tb_deliver_tell(struct tb_deliver *deliver, const struct slot *slot);
+/* May a line of this kind be said now? *n_more is how many were not said since the last. */
+bool tb_deliver_may_say(struct tb_deliver *deliver, enum said kind, unsigned *n_more);
+
+int64_t tb_deliver_wall_ms(void);
 
 #endif

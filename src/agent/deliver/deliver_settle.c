@@ -1,64 +1,54 @@
-/* deliver_settle.c - from a reply to a committed verdict. */
+/* deliver_settle.c - from a reply to a committed verdict.
+ *
+ * What a reply means for the pace, its token and the endpoint counts at once; what it means for the
+ * row is stored with the others of the last 20 ms: a commit costs as much as ten rows. */
 #include "agent/deliver/deliver_internal.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "agent/deliver/route.h"
 #include "agent/log.h"
 #include "base/clock.h"
 #include "base/id.h"
 
-enum { SAY_EVERY_S = 10, DOUBLINGS_MAX = 20 };
-
-static int64_t wall_ms(void)
-{
-    return (int64_t)(tb_clock_wall_ns() / TB_NS_PER_MS);
-}
+enum {
+    SETTLE_MS = 20,
+    SETTLE_ROWS = 32,
+    DOUBLINGS_MAX = 20,
+    RECENT_S = 60,
+    TRIES_MAX = 30,       /* with an answer, while others go through: it is the row */
+    JITTER_MAX_MS = 5000, /* added to a pause: not all agents come back in one instant */
+    JITTER_PART = 8       /* and at most that part of it */
+};
 
 int64_t tb_deliver_backoff_ms(const struct tb_deliver *deliver, unsigned n_attempts)
 {
+    const struct tb_config *config = &deliver->setup->config;
     unsigned n_doublings = n_attempts < DOUBLINGS_MAX ? n_attempts + 1 : DOUBLINGS_MAX;
-    uint64_t longest = (uint64_t)deliver->retry_min_ms << n_doublings;
-    if (longest > deliver->retry_max_ms)
-        longest = deliver->retry_max_ms;
-    uint64_t spread = longest - deliver->retry_min_ms + 1;
+    uint64_t longest = (uint64_t)config->retry_min_ms << n_doublings;
+    if (longest > config->retry_max_ms)
+        longest = config->retry_max_ms;
+    uint64_t spread = longest - config->retry_min_ms + 1;
     uint64_t random = 0;
     tb_id_random(&random, sizeof(random));
-    return (int64_t)(deliver->retry_min_ms + random % spread);
+    return (int64_t)(config->retry_min_ms + random % spread);
 }
 
-size_t tb_deliver_count(const struct tb_deliver *deliver, enum slot_state state)
+bool tb_deliver_was_refused(const struct slot *slot)
 {
-    size_t n_slots = 0;
-    for (size_t i = 0; i < deliver->n_slots; i++)
-        n_slots += deliver->slots[i].state == state;
-    return n_slots;
+    return slot->last_status == 400 || slot->last_status == 413 || slot->last_status == 422;
 }
 
 bool tb_deliver_is_broken(const struct tb_deliver *deliver)
 {
-    return deliver->streak >= 2 * deliver->n_slots;
+    return deliver->streak >= TB_DELIVER_BROKEN;
 }
 
 bool tb_deliver_store_rests(const struct tb_deliver *deliver)
 {
     return deliver->n_store_errors > 0 && tb_clock_mono_ns() < deliver->store_retry_ns;
-}
-
-/* May a line of this kind be said now? *n_more is how many were not said since the last. */
-static bool may_say(struct tb_deliver *deliver, enum said kind, unsigned *n_more)
-{
-    uint64_t now = tb_clock_mono_ns();
-    uint64_t *last = &deliver->said_ns[kind];
-    if (*last > 0 && now - *last < (uint64_t)SAY_EVERY_S * TB_NS_PER_S) {
-        deliver->n_unsaid[kind]++;
-        return false;
-    }
-    *last = now;
-    *n_more = deliver->n_unsaid[kind];
-    deliver->n_unsaid[kind] = 0;
-    return true;
 }
 
 void tb_deliver_store_failed(struct tb_deliver *deliver)
@@ -70,7 +60,7 @@ void tb_deliver_store_failed(struct tb_deliver *deliver)
     pthread_mutex_lock(&deliver->lock);
     (void)snprintf(deliver->status.store_error, sizeof(deliver->status.store_error), "%s", why);
     pthread_mutex_unlock(&deliver->lock);
-    if (may_say(deliver, SAID_STORE, &n_more))
+    if (tb_deliver_may_say(deliver, SAID_STORE, &n_more))
         tb_log(TB_LOG_ERROR, "delivery waits for the database: %s", why);
 }
 
@@ -86,155 +76,364 @@ void tb_deliver_store_worked(struct tb_deliver *deliver)
     tb_log(TB_LOG_INFO, "delivery: the database works again");
 }
 
-/* The endpoint that answers nobody is left alone for a while. */
-static void count_streak(struct tb_deliver *deliver, const struct slot *slot)
+/* ---- the endpoint ---- */
+
+static void hold(struct tb_deliver *deliver, uint64_t now_ns)
 {
-    if (slot->http_status > 0 && slot->http_status < 500) {
-        deliver->streak = 0;
-        deliver->hold_until_ns = 0;
+    int64_t wait_ms = tb_deliver_backoff_ms(deliver, deliver->n_rounds++);
+    deliver->hold_until_ns = now_ns + (uint64_t)wait_ms * TB_NS_PER_MS;
+    deliver->held_ns = now_ns;
+    deliver->rest_changed = true;
+    deliver->is_stale = true; /* what is best may be another row then */
+}
+
+/* No answer, or none that Rollbar gives. A row that fails again and again says nothing new. */
+static void no_answer(struct tb_deliver *deliver, const struct slot *slot, bool is_lasting)
+{
+    uint64_t now_ns = tb_clock_mono_ns();
+    bool was_broken = tb_deliver_is_broken(deliver);
+    tb_pace_ill(&deliver->pace, slot->sent_ns, now_ns);
+    if (was_broken) {
+        if (slot->sent_ns >= deliver->held_ns)
+            hold(deliver, now_ns);
         return;
     }
-    deliver->streak++;
+    bool is_known = false;
+    for (unsigned i = 0; i < deliver->streak; i++)
+        is_known = is_known || deliver->failed[i] == slot->seq;
+    if (!is_known)
+        deliver->failed[deliver->streak++] = slot->seq;
+    if (is_lasting)
+        deliver->streak = TB_DELIVER_BROKEN;
     if (!tb_deliver_is_broken(deliver))
         return;
-    unsigned n_rounds = deliver->streak - 2 * (unsigned)deliver->n_slots;
-    int64_t wait_ms = tb_deliver_backoff_ms(deliver, n_rounds);
-    deliver->hold_until_ns = tb_clock_mono_ns() + (uint64_t)wait_ms * TB_NS_PER_MS;
+    tb_pace_halt(&deliver->pace, now_ns);
+    deliver->n_rounds = 0;
+    hold(deliver, now_ns);
+}
+
+static void an_answer(struct tb_deliver *deliver)
+{
+    if (tb_deliver_is_broken(deliver)) {
+        deliver->is_over = true;
+        deliver->rest_changed = true;
+        deliver->is_stale = true;
+    }
+    deliver->streak = 0;
+    deliver->hold_until_ns = 0;
+}
+
+/* ---- one reply ---- */
+
+/* The longer one of what the service says and a back-off of ours: it may say 0 for ever. */
+static void slow_down(struct tb_deliver *deliver, struct slot *slot)
+{
+    struct tb_queue *queue = slot->queue;
+    int64_t own_ms = tb_deliver_backoff_ms(deliver, queue->n_slow++);
+    int64_t wait_ms = slot->judgement.wait_ms > own_ms ? slot->judgement.wait_ms : own_ms;
+    slot->judgement.wait_ms = wait_ms < TB_DELIVER_PAUSE_MAX_MS ? wait_ms : TB_DELIVER_PAUSE_MAX_MS;
+    queue->is_doubtful = true;
+    tb_pace_ill(&deliver->pace, slot->sent_ns, tb_clock_mono_ns());
+}
+
+static void pause_token(struct slot *slot)
+{
+    uint64_t random = 0;
+    int64_t jitter_ms = slot->judgement.wait_ms / JITTER_PART;
+    tb_id_random(&random, sizeof(random));
+    if (jitter_ms > JITTER_MAX_MS)
+        jitter_ms = JITTER_MAX_MS;
+    slot->judgement.wait_ms += (int64_t)(random % ((uint64_t)jitter_ms + 1));
+    int64_t until_ms = tb_deliver_wall_ms() + slot->judgement.wait_ms;
+    if (until_ms > slot->queue->until_ms)
+        slot->queue->until_ms = until_ms;
+}
+
+static void park_token(struct tb_queue *queue)
+{
+    queue->is_doubtful = true;
+    queue->is_parked = true;
+    tb_queue_clear(queue);
+}
+
+/* A row that is refused again and again while others are taken is what is wrong. */
+static void give_up(struct tb_deliver *deliver, struct slot *slot)
+{
+    struct tb_sink_judgement *judgement = &slot->judgement;
+    uint64_t recent_ns = 2 * (uint64_t)deliver->setup->config.retry_max_ms * TB_NS_PER_MS +
+                         (uint64_t)RECENT_S * TB_NS_PER_S;
+    char said[TB_SINK_REASON];
+    if (judgement->verdict != TB_VERDICT_RETRY || slot->http_status == 0 ||
+        slot->attempts + 1 < TRIES_MAX || deliver->last_ack_ns == 0 ||
+        tb_clock_mono_ns() - deliver->last_ack_ns > recent_ns)
+        return;
+    memcpy(said, judgement->reason, sizeof(said));
+    judgement->verdict = TB_VERDICT_DROP;
+    (void)snprintf(judgement->reason, sizeof(judgement->reason), "given up after %d tries: %.200s",
+                   slot->attempts + 1, said);
+}
+
+/* Refused as it is, but perhaps not as it can be made: once more, at once. */
+static void try_repair(struct tb_deliver *deliver, struct slot *slot)
+{
+    struct tb_sink_judgement *judgement = &slot->judgement;
+    struct tb_outbox_row row;
+    struct tb_buf mended;
+    bool may_repair = judgement->may_repair && !tb_deliver_was_refused(slot) && slot->seq > 0;
+    judgement->may_repair = 0;
+    if (!may_repair || tb_store_row(deliver->store, slot->seq, &row) < 0)
+        return;
+    tb_buf_init(&mended, TB_DELIVER_ITEM_BYTES);
+    if (deliver->sink->repair(slot->http_status, row.data, row.data_len, &mended) > 0) {
+        judgement->verdict = TB_VERDICT_RETRY;
+        judgement->may_repair = 1;
+    }
+    tb_buf_done(&mended);
+    tb_outbox_row_done(&row);
+}
+
+/* What it means for all that is not the row. */
+static void heed(struct tb_deliver *deliver, struct slot *slot, bool is_lasting)
+{
+    struct tb_queue *queue = slot->queue;
+    switch (slot->judgement.verdict) {
+    case TB_VERDICT_ACK:
+        tb_pace_well(&deliver->pace, slot->was_full);
+        deliver->last_ack_ns = tb_clock_mono_ns();
+        queue->is_doubtful = false;
+        queue->n_slow = 0;
+        queue->sent++;
+        break;
+    case TB_VERDICT_SLOW:
+        slow_down(deliver, slot);
+        break;
+    case TB_VERDICT_PARK:
+        park_token(queue);
+        break;
+    case TB_VERDICT_DROP:
+        queue->refused++;
+        break;
+    case TB_VERDICT_RETRY:
+    default:
+        if (!slot->judgement.may_repair)
+            no_answer(deliver, slot, is_lasting);
+        break;
+    }
+    if (slot->judgement.verdict != TB_VERDICT_RETRY || slot->judgement.may_repair)
+        an_answer(deliver);
+    if (slot->judgement.wait_ms > 0)
+        pause_token(slot);
+}
+
+static void add_judged(struct tb_deliver *deliver, struct slot *slot)
+{
+    slot->judged_ns = tb_clock_mono_ns();
+    deliver->judged[deliver->n_judged++] = slot;
+}
+
+void tb_deliver_judge(struct tb_deliver *deliver, struct slot *slot, enum tb_verdict verdict,
+                      const char *reason)
+{
+    memset(&slot->judgement, 0, sizeof(slot->judgement));
+    slot->judgement.verdict = verdict;
+    (void)snprintf(slot->judgement.reason, sizeof(slot->judgement.reason), "%s", reason);
+    slot->http_status = 0;
+    tb_sink_request_done(&slot->request);
+    if (verdict == TB_VERDICT_PARK)
+        park_token(slot->queue);
+    add_judged(deliver, slot);
+}
+
+static void land(struct tb_deliver *deliver, struct slot *slot)
+{
+    struct slot *last = deliver->flying[--deliver->n_flying];
+    deliver->flying[slot->flying_at] = last;
+    last->flying_at = slot->flying_at;
+    slot->queue->n_flying--;
+    tb_sink_request_done(&slot->request);
 }
 
 void tb_deliver_collect(struct tb_deliver *deliver)
 {
     struct tb_sink_reply reply;
     void *tag = NULL;
-    while (tb_transport_next(deliver->transport, &tag, &reply)) {
+    while (tb_transport_next(deliver->setup->transport, &tag, &reply)) {
         struct slot *slot = tag;
-        struct tb_sink_target target = {deliver->endpoint,
-                                        slot->token[0] ? slot->token : deliver->token};
+        const struct tb_config *config = &deliver->setup->config;
+        struct tb_sink_target target = {config->endpoint,
+                                        tb_route_token(config, slot->queue->token)};
         deliver->sink->judge(&target, &reply, &slot->judgement);
         slot->http_status = reply.status;
-        slot->state = SLOT_JUDGED;
-        tb_sink_request_done(&slot->request);
-        count_streak(deliver, slot);
+        tb_pace_moved(&deliver->pace, tb_clock_mono_ns());
+        land(deliver, slot);
+        try_repair(deliver, slot);
+        heed(deliver, slot, reply.is_lasting != 0);
+        give_up(deliver, slot);
+        add_judged(deliver, slot);
     }
 }
 
+/* ---- storing ---- */
+
+/* When the row is to be tried again. */
+static int64_t due_ms(const struct tb_deliver *deliver, const struct slot *slot, int64_t now_ms)
+{
+    const struct tb_sink_judgement *judgement = &slot->judgement;
+    /* While nobody is answered the endpoint waits, not its rows: the first stays the first. */
+    if (judgement->verdict == TB_VERDICT_SLOW || judgement->may_repair ||
+        tb_deliver_is_broken(deliver))
+        return slot->due_at_ms < now_ms ? slot->due_at_ms : now_ms;
+    if (judgement->verdict == TB_VERDICT_RETRY)
+        return now_ms + tb_deliver_backoff_ms(deliver, (unsigned)slot->attempts);
+    return now_ms;
+}
+
+static int store_token(struct tb_deliver *deliver, const struct slot *slot, int64_t now_ms)
+{
+    const struct tb_sink_judgement *judgement = &slot->judgement;
+    const char *sink = deliver->sink->name;
+    const char *token = slot->queue->token;
+    int err = 0;
+    if (judgement->wait_ms > 0)
+        err = tb_store_pause(deliver->store, sink, token, now_ms + judgement->wait_ms);
+    if (err == 0 && judgement->verdict == TB_VERDICT_PARK)
+        err = tb_store_park(deliver->store, sink, token, 1, judgement->reason);
+    else if (err == 0 && judgement->verdict == TB_VERDICT_ACK && slot->queue->is_parked)
+        err = tb_store_park(deliver->store, sink, token, 0, NULL);
+    return err;
+}
+
 /* In a transaction. A row that is gone, or was settled by another, is no trouble. */
-static int store_verdict(struct tb_deliver *deliver, const struct slot *slot)
+static int store_verdict(struct tb_deliver *deliver, const struct slot *slot, int64_t now_ms)
 {
     static const enum tb_outbox_state STATES[] = {
         [TB_VERDICT_ACK] = TB_OUT_SENT,    [TB_VERDICT_RETRY] = TB_OUT_QUEUED,
         [TB_VERDICT_SLOW] = TB_OUT_QUEUED, [TB_VERDICT_DROP] = TB_OUT_QUARANTINED,
         [TB_VERDICT_PARK] = TB_OUT_PARKED,
     };
-    const struct tb_sink_judgement *judgement = &slot->judgement;
-    const char *sink = deliver->sink->name;
-    int64_t now_ms = wall_ms();
-    int64_t due_ms = now_ms;
-    if (judgement->verdict == TB_VERDICT_RETRY)
-        due_ms += tb_deliver_backoff_ms(deliver, (unsigned)slot->attempts);
-    int err = tb_store_verdict(deliver->store, slot->uuid, sink, STATES[judgement->verdict], due_ms,
-                               slot->http_status, judgement->reason);
+    enum tb_verdict what = slot->judgement.verdict;
+    struct tb_outbox_verdict verdict = {
+        .seq = slot->seq,
+        .state = STATES[what],
+        .due_at_ms = due_ms(deliver, slot, now_ms),
+        .http_status = slot->http_status,
+        .reason = slot->judgement.reason,
+        .is_attempt = what != TB_VERDICT_SLOW &&
+                      !(what == TB_VERDICT_RETRY && tb_deliver_is_broken(deliver))};
+    if (slot->seq == 0)
+        return 0;
+    int err = tb_store_verdict(deliver->store, deliver->sink->name, &verdict);
+    if (err == 0 && verdict.state == TB_OUT_QUEUED && verdict.due_at_ms < deliver->next_ms)
+        deliver->next_ms = verdict.due_at_ms;
     if (err == -ENOENT)
         err = 0;
-    if (err == 0 && judgement->wait_ms > 0)
-        err = tb_store_pause(deliver->store, sink, slot->token, now_ms + judgement->wait_ms);
-    if (err == 0 && judgement->verdict == TB_VERDICT_PARK) {
-        err = tb_store_park(deliver->store, sink, slot->token, 1, judgement->reason);
-        deliver->has_parked = true;
-    }
-    if (err == 0 && judgement->verdict == TB_VERDICT_ACK && deliver->has_parked)
-        err = tb_store_park(deliver->store, sink, slot->token, 0, NULL);
+    return err < 0 ? err : store_token(deliver, slot, now_ms);
+}
+
+static int store_rest(struct tb_deliver *deliver, int64_t now_ms)
+{
+    const char *sink = deliver->sink->name;
+    uint64_t now_ns = tb_clock_mono_ns();
+    int64_t left_ms = deliver->hold_until_ns > now_ns
+                          ? (int64_t)((deliver->hold_until_ns - now_ns) / TB_NS_PER_MS)
+                          : 0;
+    int err = tb_store_rest(deliver->store, sink, deliver->setup->rest_name,
+                            left_ms > 0 ? now_ms + left_ms : 0);
+    if (err == 0 && deliver->is_over)
+        err = tb_store_release(deliver->store, sink, now_ms);
     return err;
-}
-
-static void log_verdict(struct tb_deliver *deliver, const struct slot *slot)
-{
-    static const struct {
-        enum said kind;
-        enum tb_log_level level;
-        const char *what;
-    } LINES[] = {
-        [TB_VERDICT_ACK] = {SAID_SENT, TB_LOG_INFO, "items go through again"},
-        [TB_VERDICT_RETRY] = {SAID_RETRY, TB_LOG_WARNING, "not taken, will be tried again"},
-        [TB_VERDICT_SLOW] = {SAID_SLOW, TB_LOG_WARNING, "told to slow down"},
-        [TB_VERDICT_DROP] = {SAID_DROP, TB_LOG_WARNING, "refused for good, quarantined"},
-        [TB_VERDICT_PARK] = {SAID_PARK, TB_LOG_ERROR,
-                             "access token refused, its items wait for a right one (set "
-                             "ROLLBAR_ACCESS_TOKEN or rollbar.access_token and restart)"},
-    };
-    const struct tb_sink_judgement *judgement = &slot->judgement;
-    bool is_ack = judgement->verdict == TB_VERDICT_ACK;
-    /* Parked without an answer: nothing was asked, because there is no token. */
-    const char *what = judgement->verdict == TB_VERDICT_PARK && slot->http_status == 0
-                           ? "waits for an access token (set ROLLBAR_ACCESS_TOKEN or "
-                             "rollbar.token_file and restart)"
-                           : LINES[judgement->verdict].what;
-    unsigned n_more = 0;
-    if (is_ack && !deliver->in_trouble)
-        return;
-    deliver->in_trouble = !is_ack;
-    if (!may_say(deliver, LINES[judgement->verdict].kind, &n_more))
-        return;
-    if (is_ack)
-        tb_log(TB_LOG_INFO, "delivery to %s: items go through again", deliver->sink->name);
-    else if (n_more > 0)
-        tb_log(LINES[judgement->verdict].level, "delivery to %s: item %s and %u more: %s: %s",
-               deliver->sink->name, slot->uuid, n_more, what, judgement->reason);
-    else
-        tb_log(LINES[judgement->verdict].level, "delivery to %s: item %s: %s: %s",
-               deliver->sink->name, slot->uuid, what, judgement->reason);
-}
-
-/* The lock is held. */
-static void count_verdict(struct tb_deliver_status *status, const struct slot *slot)
-{
-    const struct tb_sink_judgement *judgement = &slot->judgement;
-    if (judgement->verdict == TB_VERDICT_ACK) {
-        status->sent++;
-        status->last_sent_ms = wall_ms();
-        return;
-    }
-    if (judgement->verdict == TB_VERDICT_DROP)
-        status->quarantined++;
-    else
-        status->retried++;
-    status->last_error_ms = wall_ms();
-    status->last_http_status = slot->http_status;
-    memcpy(status->last_error, judgement->reason, sizeof(status->last_error));
 }
 
 static int store_all(struct tb_deliver *deliver)
 {
+    int64_t now_ms = tb_deliver_wall_ms();
     int err = tb_store_begin(deliver->store);
     if (err < 0)
         return err;
-    for (size_t i = 0; i < deliver->n_slots && err == 0; i++) {
-        if (deliver->slots[i].state == SLOT_JUDGED)
-            err = store_verdict(deliver, &deliver->slots[i]);
-    }
+    for (size_t i = 0; i < deliver->n_judged && err == 0; i++)
+        err = store_verdict(deliver, deliver->judged[i], now_ms);
+    if (err == 0 && deliver->rest_changed)
+        err = store_rest(deliver, now_ms);
     if (err == 0)
         return tb_store_commit(deliver->store);
     tb_store_rollback(deliver->store);
     return err;
 }
 
+/* Their database is gone, and their numbers are another's now. */
+static void forget_rows(struct tb_deliver *deliver)
+{
+    for (size_t i = 0; i < deliver->n_judged; i++)
+        deliver->judged[i]->seq = 0;
+    for (size_t i = 0; i < deliver->n_flying; i++)
+        deliver->flying[i]->seq = 0;
+    for (size_t i = 0; i < deliver->queues->n; i++) {
+        tb_queue_clear(&deliver->queues->queues[i]);
+        deliver->queues->queues[i].id = 0; /* no token's */
+    }
+    deliver->page = 0;
+    deliver->is_stale = true;
+}
+
+int tb_deliver_check(struct tb_deliver *deliver)
+{
+    int err = tb_store_check(deliver->store);
+    if (err > 0)
+        forget_rows(deliver);
+    return err;
+}
+
+bool tb_deliver_must_settle(const struct tb_deliver *deliver)
+{
+    if (deliver->n_judged == 0)
+        return false;
+    return deliver->n_judged >= SETTLE_ROWS || deliver->n_free == 0 || deliver->n_flying == 0 ||
+           deliver->rest_changed || tb_clock_mono_ns() >= tb_deliver_settle_ns(deliver);
+}
+
+uint64_t tb_deliver_settle_ns(const struct tb_deliver *deliver)
+{
+    return deliver->n_judged == 0
+               ? 0
+               : deliver->judged[0]->judged_ns + (uint64_t)SETTLE_MS * TB_NS_PER_MS;
+}
+
+/* A change of what is held makes another look worth it. */
+static void after_commit(struct tb_deliver *deliver, struct slot *slot)
+{
+    enum tb_verdict verdict = slot->judgement.verdict;
+    if (verdict == TB_VERDICT_PARK)
+        deliver->has_parked = true;
+    if (verdict == TB_VERDICT_PARK || (verdict == TB_VERDICT_ACK && slot->queue->is_parked)) {
+        deliver->is_stale = true;
+        deliver->holds_changed = true;
+    }
+    if (verdict == TB_VERDICT_ACK)
+        slot->queue->is_parked = false;
+    if (slot->judgement.wait_ms > 0) {
+        deliver->holds_changed = true;
+        if (slot->queue->until_ms < deliver->next_ms)
+            deliver->next_ms = slot->queue->until_ms;
+    }
+}
+
 void tb_deliver_settle(struct tb_deliver *deliver)
 {
-    if (tb_deliver_count(deliver, SLOT_JUDGED) == 0 || tb_deliver_store_rests(deliver))
+    if (deliver->n_judged == 0 || tb_deliver_store_rests(deliver))
         return;
-    if (store_all(deliver) < 0) {
+    if (tb_deliver_check(deliver) < 0 || store_all(deliver) < 0) {
         tb_deliver_store_failed(deliver);
         return;
     }
     tb_deliver_store_worked(deliver);
-    for (size_t i = 0; i < deliver->n_slots; i++) {
-        struct slot *slot = &deliver->slots[i];
-        if (slot->state != SLOT_JUDGED)
-            continue;
-        log_verdict(deliver, slot);
-        pthread_mutex_lock(&deliver->lock);
-        count_verdict(&deliver->status, slot);
-        pthread_mutex_unlock(&deliver->lock);
-        slot->state = SLOT_FREE;
+    for (size_t i = 0; i < deliver->n_judged; i++) {
+        struct slot *slot = deliver->judged[i];
+        after_commit(deliver, slot);
+        tb_deliver_tell(deliver, slot);
+        slot->queue->n_held--;
+        deliver->free[deliver->n_free++] = slot;
     }
+    deliver->n_judged = 0;
+    deliver->rest_changed = false;
+    deliver->is_over = false;
 }

@@ -3,36 +3,48 @@
 
 #include <curl/curl.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/fd.h"
 
 enum {
     CONNECT_MS = 5000,
-    IDLE_CONNECTION_S = 118 /* under the two minutes after which load balancers drop one */
+    IDLE_CONNECTION_S = 118, /* under the two minutes after which load balancers drop one */
+    KEEP_ALIVE_S = 30,       /* so a peer that is gone is noticed on an idle connection */
+    KEEP_ALIVE_EVERY_S = 10,
+    AUTHORITIES_S = 24 * 3600,
+    AUTHORITIES_MAX_BYTES = 8 << 20
 };
 
 /* One request under way, or an idle handle that keeps its settings. */
 struct transfer {
     CURL *easy;
-    struct curl_slist *headers;
+    struct curl_slist *headers; /* those of set */
+    struct {
+        char url[1024];
+        char headers[TB_SINK_HEADERS][512];
+        size_t n_headers;
+    } set; /* what easy was told last */
     void *tag;
     struct tb_buf reply;
+    size_t head_bytes;
     bool is_cut; /* the reply had more bytes than the limit */
     char error[CURL_ERROR_SIZE];
+    char why[CURL_ERROR_SIZE + 128];
     struct transfer *next;
 };
 
 struct tb_transport {
     CURLM *multi;
-    int wake_fd;
     struct tb_transport_limits limits;
+    char *proxy, *ca_file; /* those of limits */
     struct transfer *idle, *busy;
 };
 
@@ -55,6 +67,15 @@ static size_t take_reply(char *data, size_t size, size_t n, void *arg)
     return transfer->is_cut || transfer->reply.err ? 0 : len;
 }
 
+/* Of all replies to one request: there may be any number of 1xx before the last. */
+static size_t take_head(char *data, size_t size, size_t n, void *arg)
+{
+    struct transfer *transfer = arg;
+    (void)data;
+    transfer->head_bytes += size * n;
+    return transfer->head_bytes > TB_TRANSPORT_REPLY_BYTES ? 0 : size * n;
+}
+
 static void transfer_free(struct transfer *transfer)
 {
     if (!transfer)
@@ -65,26 +86,56 @@ static void transfer_free(struct transfer *transfer)
     free(transfer);
 }
 
-/* Settings that are the same for every request. */
-static int set_up(struct tb_transport *transport, struct transfer *transfer)
+/* Whom to trust, and by which way. */
+static CURLcode set_way(const struct tb_transport *transport, CURL *easy)
 {
-    CURL *easy = transfer->easy;
+    const struct tb_transport_limits *limits = &transport->limits;
+    const char *system = curl_version_info(CURLVERSION_NOW)->cainfo;
+    const char *file = limits->ca_file[0] ? limits->ca_file : system;
+    CURLcode code;
+    if ((code = curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2)) ||
+        (code = curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L)) ||
+        (code = curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L)) ||
+        (code = curl_easy_setopt(easy, CURLOPT_CA_CACHE_TIMEOUT, (long)AUTHORITIES_S)))
+        return code;
+    /* libcurl keeps what it has read of a file only where no folder is searched too. */
+    if (file && access(file, R_OK) == 0 &&
+        ((code = curl_easy_setopt(easy, CURLOPT_CAINFO, file)) ||
+         (code = curl_easy_setopt(easy, CURLOPT_CAPATH, NULL))))
+        return code;
+    return limits->proxy[0] ? curl_easy_setopt(easy, CURLOPT_PROXY, limits->proxy) : CURLE_OK;
+}
+
+static CURLcode set_times(const struct tb_transport *transport, CURL *easy)
+{
     unsigned timeout_ms = transport->limits.timeout_ms;
     long connect_ms = timeout_ms < CONNECT_MS ? (long)timeout_ms : CONNECT_MS;
+    CURLcode code;
+    if ((code = curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, connect_ms)) ||
+        (code = curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)timeout_ms)) ||
+        (code = curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN, (long)IDLE_CONNECTION_S)) ||
+        (code = curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L)) ||
+        (code = curl_easy_setopt(easy, CURLOPT_TCP_KEEPIDLE, (long)KEEP_ALIVE_S)) ||
+        (code = curl_easy_setopt(easy, CURLOPT_TCP_KEEPINTVL, (long)KEEP_ALIVE_EVERY_S)))
+        return code;
+    /* An unanswered name server must not hold up the end of the program. */
+    return curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
+}
+
+/* Settings that are the same for every request. */
+static int set_up(const struct tb_transport *transport, struct transfer *transfer)
+{
+    CURL *easy = transfer->easy;
     CURLcode code;
     if ((code = curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L)) ||
         (code = curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https")) ||
         (code = curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1)) ||
         (code = curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L)) ||
-        (code = curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L)) ||
-        (code = curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L)) ||
-        (code = curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, connect_ms)) ||
-        (code = curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)timeout_ms)) ||
-        (code = curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN, (long)IDLE_CONNECTION_S)) ||
-        /* An unanswered name server must not hold up the end of the program. */
-        (code = curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L)) ||
+        (code = set_way(transport, easy)) || (code = set_times(transport, easy)) ||
         (code = curl_easy_setopt(easy, CURLOPT_USERAGENT, "towbar/" TOWBAR_VERSION)) ||
         (code = curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->error)) ||
+        (code = curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, take_head)) ||
+        (code = curl_easy_setopt(easy, CURLOPT_HEADERDATA, transfer)) ||
         (code = curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, take_reply)) ||
         (code = curl_easy_setopt(easy, CURLOPT_WRITEDATA, transfer)) ||
         (code = curl_easy_setopt(easy, CURLOPT_PRIVATE, transfer)) ||
@@ -106,21 +157,46 @@ static struct transfer *transfer_new(struct tb_transport *transport)
     return NULL;
 }
 
-int tb_transport_new(const struct tb_transport_limits *limits, struct tb_transport **out)
+/* Is there an authority in the file? libcurl would say so with the first request only. */
+static int check_authorities(const char *path, char why[TB_TRANSPORT_WHY])
+{
+    struct tb_buf text;
+    tb_buf_init(&text, AUTHORITIES_MAX_BYTES);
+    int err = path[0] ? tb_fd_slurp(AT_FDCWD, path, &text) : 0;
+    if (err < 0) {
+        (void)snprintf(why, TB_TRANSPORT_WHY, "cannot read rollbar.ca_file %.300s: %s", path,
+                       strerrordesc_np(-err));
+    } else if (path[0] && !strstr(tb_buf_str(&text), "-----BEGIN CERTIFICATE-----")) {
+        (void)snprintf(why, TB_TRANSPORT_WHY,
+                       "rollbar.ca_file %.300s holds no certificate in PEM form", path);
+        err = -EINVAL;
+    }
+    tb_buf_done(&text);
+    return err;
+}
+
+static int copy_limits(struct tb_transport *transport, const struct tb_transport_limits *limits)
+{
+    transport->limits = *limits;
+    transport->limits.proxy = transport->proxy = strdup(limits->proxy);
+    transport->limits.ca_file = transport->ca_file = strdup(limits->ca_file);
+    return transport->proxy && transport->ca_file ? 0 : -ENOMEM;
+}
+
+int tb_transport_new(const struct tb_transport_limits *limits, struct tb_transport **out,
+                     char why[TB_TRANSPORT_WHY])
 {
     (void)pthread_once(&curl_once, start_curl);
-    if (curl_state != CURLE_OK)
-        return -ENOMEM;
+    int err = curl_state == CURLE_OK ? check_authorities(limits->ca_file, why) : -ENOMEM;
+    if (err < 0)
+        return err;
     struct tb_transport *transport = calloc(1, sizeof(*transport));
     if (!transport)
         return -ENOMEM;
-    int err = -ENOMEM;
-    transport->limits = *limits;
-    transport->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (transport->wake_fd < 0) {
-        err = -errno;
+    err = copy_limits(transport, limits);
+    if (err < 0)
         goto out;
-    }
+    err = -ENOMEM;
     transport->multi = curl_multi_init();
     if (!transport->multi)
         goto out;
@@ -153,7 +229,8 @@ void tb_transport_free(struct tb_transport *transport)
     free_list(transport, transport->busy);
     free_list(transport, transport->idle);
     (void)curl_multi_cleanup(transport->multi);
-    tb_fd_close(&transport->wake_fd);
+    free(transport->proxy);
+    free(transport->ca_file);
     free(transport);
 }
 
@@ -171,16 +248,42 @@ static int set_headers(struct transfer *transfer, const struct tb_sink_request *
     return transfer->headers ? 0 : -ENOMEM;
 }
 
+static bool is_set(const struct transfer *transfer, const struct tb_sink_request *request)
+{
+    bool is_same = transfer->set.n_headers == request->n_headers && request->url[0] &&
+                   strcmp(transfer->set.url, request->url) == 0;
+    for (size_t i = 0; i < request->n_headers && is_same; i++)
+        is_same = strcmp(transfer->set.headers[i], request->headers[i]) == 0;
+    return is_same;
+}
+
+/* URL and headers, which are mostly those of the last request. */
+static int set_target(struct transfer *transfer, const struct tb_sink_request *request)
+{
+    CURLcode code;
+    if (is_set(transfer, request))
+        return 0;
+    transfer->set.url[0] = '\0';
+    int err = set_headers(transfer, request);
+    if (err < 0)
+        return err;
+    if ((code = curl_easy_setopt(transfer->easy, CURLOPT_URL, request->url)) ||
+        (code = curl_easy_setopt(transfer->easy, CURLOPT_HTTPHEADER, transfer->headers)))
+        return code == CURLE_OUT_OF_MEMORY ? -ENOMEM : -EINVAL;
+    memcpy(transfer->set.url, request->url, sizeof(transfer->set.url));
+    memcpy(transfer->set.headers, request->headers, sizeof(transfer->set.headers));
+    transfer->set.n_headers = request->n_headers;
+    return 0;
+}
+
 static int set_request(struct transfer *transfer, const struct tb_sink_request *request)
 {
     CURL *easy = transfer->easy;
     CURLcode code;
-    int err = set_headers(transfer, request);
+    int err = set_target(transfer, request);
     if (err < 0)
         return err;
-    if ((code = curl_easy_setopt(easy, CURLOPT_URL, request->url)) ||
-        (code = curl_easy_setopt(easy, CURLOPT_HTTPHEADER, transfer->headers)) ||
-        (code = curl_easy_setopt(easy, CURLOPT_POSTFIELDS, tb_buf_str(&request->body))) ||
+    if ((code = curl_easy_setopt(easy, CURLOPT_POSTFIELDS, tb_buf_str(&request->body))) ||
         (code = curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body.len)))
         return code == CURLE_OUT_OF_MEMORY ? -ENOMEM : -EINVAL;
     return 0;
@@ -196,6 +299,7 @@ int tb_transport_send(struct tb_transport *transport, const struct tb_sink_reque
         transport->idle = transfer->next;
     transfer->tag = tag;
     transfer->is_cut = false;
+    transfer->head_bytes = 0;
     transfer->error[0] = '\0';
     tb_buf_reset(&transfer->reply);
     int err = set_request(transfer, request);
@@ -209,56 +313,78 @@ int tb_transport_send(struct tb_transport *transport, const struct tb_sink_reque
 
 int tb_transport_run(struct tb_transport *transport, int wait_ms)
 {
-    struct curl_waitfd wake = {.fd = transport->wake_fd, .events = CURL_WAIT_POLLIN};
+    struct curl_waitfd wake = {.fd = transport->limits.wake_fd, .events = CURL_WAIT_POLLIN};
     int n_running = 0;
     if (curl_multi_poll(transport->multi, &wake, 1, wait_ms, NULL) != CURLM_OK)
         return -EIO;
     if (wake.revents) {
         uint64_t count;
-        (void)!read(transport->wake_fd, &count, sizeof(count));
+        (void)!read(transport->limits.wake_fd, &count, sizeof(count));
     }
     return curl_multi_perform(transport->multi, &n_running) == CURLM_OK ? 0 : -EIO;
 }
 
-void tb_transport_wake(struct tb_transport *transport)
+/* A header of the final reply, or NULL. */
+static const char *header(CURL *easy, const char *name)
 {
-    uint64_t one = 1;
-    /* It can only fail when it is awake a great many times already. */
-    (void)!write(transport->wake_fd, &one, sizeof(one));
+    struct curl_header *found = NULL;
+    return curl_easy_header(easy, name, 0, CURLH_HEADER, -1, &found) == CURLHE_OK ? found->value
+                                                                                  : NULL;
 }
 
-/* The number in a header of the final reply, or -1. */
-static int64_t header_number(CURL *easy, const char *name)
+/* Does the cause stay until somebody changes something? */
+static bool is_lasting(CURLcode code)
 {
-    struct curl_header *header = NULL;
-    if (curl_easy_header(easy, name, 0, CURLH_HEADER, -1, &header) != CURLHE_OK)
-        return -1;
-    char *end = NULL;
-    errno = 0;
-    long long value = strtoll(header->value, &end, 10);
-    /* Out of range stays at the end of the range: an enormous number is still a number. */
-    if (end == header->value || value < 0)
-        return -1;
-    return value;
+    static const CURLcode CODES[] = {CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_CACERT_BADFILE,
+                                     CURLE_SSL_CERTPROBLEM,          CURLE_SSL_ISSUER_ERROR,
+                                     CURLE_UNSUPPORTED_PROTOCOL,     CURLE_URL_MALFORMAT};
+    for (size_t i = 0; i < sizeof(CODES) / sizeof(CODES[0]); i++) {
+        if (CODES[i] == code)
+            return true;
+    }
+    return false;
+}
+
+/* What went wrong, for people, with the cure where there is one. */
+static const char *explain(struct transfer *transfer, CURLcode code)
+{
+    const char *said = transfer->error[0] ? transfer->error : curl_easy_strerror(code);
+    long proxy_status = 0;
+    (void)curl_easy_getinfo(transfer->easy, CURLINFO_HTTP_CONNECTCODE, &proxy_status);
+    if (code == CURLE_PEER_FAILED_VERIFICATION)
+        (void)snprintf(
+            transfer->why, sizeof(transfer->why),
+            "the certificate is not trusted: %s (rollbar.ca_file can name its authority)", said);
+    else if (transfer->head_bytes > TB_TRANSPORT_REPLY_BYTES)
+        (void)snprintf(transfer->why, sizeof(transfer->why), "the answer's headers do not end");
+    else if (proxy_status == 407)
+        (void)snprintf(transfer->why, sizeof(transfer->why),
+                       "the proxy wants a login: put user:password@ into rollbar.proxy");
+    else
+        (void)snprintf(transfer->why, sizeof(transfer->why), "%s", said);
+    return transfer->why;
 }
 
 static void fill_reply(struct transfer *transfer, CURLcode code, struct tb_sink_reply *reply)
 {
     long status = 0;
     memset(reply, 0, sizeof(*reply));
-    reply->rate_remaining = -1;
-    reply->rate_remaining_s = -1;
+    reply->now_s = (int64_t)(tb_clock_wall_ns() / TB_NS_PER_S);
     /* A reply that was cut off by the peer is none: what it would have said is not known. */
     if (code != CURLE_OK && !(code == CURLE_WRITE_ERROR && transfer->is_cut)) {
-        reply->error = transfer->error[0] ? transfer->error : curl_easy_strerror(code);
+        reply->error = explain(transfer, code);
+        reply->is_lasting = is_lasting(code);
         return;
     }
     (void)curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
     reply->status = (int)status;
     reply->body = tb_buf_str(&transfer->reply);
     reply->body_len = transfer->reply.len;
-    reply->rate_remaining = header_number(transfer->easy, "X-Rate-Limit-Remaining");
-    reply->rate_remaining_s = header_number(transfer->easy, "X-Rate-Limit-Remaining-Seconds");
+    reply->is_cut = transfer->is_cut;
+    reply->rate_remaining = header(transfer->easy, "X-Rate-Limit-Remaining");
+    reply->rate_remaining_s = header(transfer->easy, "X-Rate-Limit-Remaining-Seconds");
+    reply->rate_reset = header(transfer->easy, "X-Rate-Limit-Reset");
+    reply->retry_after = header(transfer->easy, "Retry-After");
 }
 
 int tb_transport_next(struct tb_transport *transport, void **tag, struct tb_sink_reply *reply)

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "agent/deliver/route.h"
 #include "agent/log.h"
 #include "base/clock.h"
 
@@ -21,6 +22,17 @@ enum {
     SUM_EVERY_MS = 500,
     HOUR_MS = 3600 * 1000,
 };
+
+static int init_scrub(struct tb_scrub *scrub, const struct tb_config *config)
+{
+    char why[TB_SCRUB_WHY]; /* the settings were checked */
+    const struct tb_scrub_rules rules = {.keys = config->scrub_keys,
+                                         .n_keys = config->n_scrub_keys,
+                                         .patterns = config->scrub_patterns,
+                                         .n_patterns = config->n_scrub_patterns,
+                                         .has_no_forms = config->lacks_builtin_patterns};
+    return tb_scrub_init(scrub, &rules, why);
+}
 
 int tb_pipeline_new(const struct tb_pipeline_options *options, struct tb_pipeline **out)
 {
@@ -41,13 +53,7 @@ int tb_pipeline_new(const struct tb_pipeline_options *options, struct tb_pipelin
                                        .scrub = &p->scrub,
                                        .host = p->host};
     p->patience.budget_ms = options->config->user_budget_ms;
-    char why[TB_SCRUB_WHY]; /* the settings were checked */
-    const struct tb_scrub_rules rules = {.keys = options->config->scrub_keys,
-                                         .n_keys = options->config->n_scrub_keys,
-                                         .patterns = options->config->scrub_patterns,
-                                         .n_patterns = options->config->n_scrub_patterns,
-                                         .has_no_forms = options->config->lacks_builtin_patterns};
-    int err = tb_scrub_init(&p->scrub, &rules, why);
+    int err = init_scrub(&p->scrub, options->config);
     if (!err)
         err = tb_deaths_new(options->spool, (uint64_t)options->patience_ms * TB_NS_PER_MS,
                             &p->deaths);
@@ -74,7 +80,7 @@ int tb_pipeline_take(struct tb_pipeline *p, const struct tb_pipeline_options *op
 {
     struct tb_scrub scrub;
     const struct tb_config *config = options->config;
-    int err = tb_scrub_init(&scrub, config->scrub_keys, config->n_scrub_keys);
+    int err = init_scrub(&scrub, config);
     if (err)
         return err;
     tb_scrub_done(&p->scrub);
@@ -249,8 +255,11 @@ static int store_one(struct tb_pipeline *p, struct entry *entry, uint64_t now_ns
     static const char *const sinks[] = {"rollbar"};
     struct tb_work *work = &entry->work;
     struct tb_store *store = p->options.store;
+    const struct tb_config *config = p->options.config;
+    char token[TB_CONFIG_TOKEN_MAX + 1];
     if (work->drop_counter[0] != '\0')
         return count_drops(store, work);
+    tb_route_choose(config, work->token, work->service, work->facts.environment, token);
     struct tb_occurrence occurrence = {.uuid = work->uuid,
                                        .fingerprint = work->group.fingerprint,
                                        .environment = work->facts.environment,
@@ -267,8 +276,8 @@ static int store_one(struct tb_pipeline *p, struct entry *entry, uint64_t now_ns
                                        .received_ns = now_ns,
                                        .data = tb_buf_str(&work->item),
                                        .data_len = work->item.len,
-                                       .token = work->token};
-    int can_send = work->token[0] != '\0' || p->options.config->token[0] != '\0';
+                                       .token = token};
+    int can_send = tb_route_token(config, token)[0] != '\0';
     if (work->limit.verdict != TB_LIMIT_KEEP)
         return tb_pipeline_collapse(p, work, &occurrence, sinks, can_send ? 1 : 0);
     int err = tb_store_add(store, &occurrence, sinks, can_send ? 1 : 0);

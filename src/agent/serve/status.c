@@ -101,6 +101,24 @@ static void write_symbols(const struct tb_config *config, const struct tb_symbol
     tb_json_end(j);
 }
 
+static void write_tokens(const struct tb_deliver_status *d, struct tb_json *j)
+{
+    tb_json_key(j, "tokens");
+    tb_json_array(j);
+    for (size_t i = 0; i < d->n_tokens; i++) {
+        const struct tb_deliver_token *token = &d->tokens[i];
+        tb_json_object(j);
+        tb_json_kstr(j, "name", token->name);
+        tb_json_kint(j, "sent", token->sent);
+        tb_json_kint(j, "refused", token->refused);
+        tb_json_kint(j, "in_flight", token->in_flight);
+        tb_json_kint(j, "paused_until_ms", token->paused_until_ms);
+        tb_json_kbool(j, "parked", token->is_parked);
+        tb_json_end(j);
+    }
+    tb_json_end(j);
+}
+
 static void write_delivery(const struct tb_config *config, const struct tb_deliver_status *d,
                            struct tb_json *j)
 {
@@ -114,6 +132,8 @@ static void write_delivery(const struct tb_config *config, const struct tb_deliv
     tb_json_kint(j, "retried", d->retried);
     tb_json_kint(j, "quarantined", d->quarantined);
     tb_json_kint(j, "in_flight", d->in_flight);
+    tb_json_kint(j, "limit", d->limit);
+    tb_json_kint(j, "max", d->max);
     tb_json_kint(j, "parked_tokens", d->parked_tokens);
     tb_json_kint(j, "paused_until_ms", d->paused_until_ms);
     tb_json_kint(j, "retry_at_ms", d->retry_at_ms);
@@ -122,6 +142,7 @@ static void write_delivery(const struct tb_config *config, const struct tb_deliv
     tb_json_kint(j, "last_http_status", d->last_http_status);
     tb_json_kopt(j, "last_error", d->last_error);
     tb_json_kopt(j, "store_error", d->store_error);
+    write_tokens(d, j);
     tb_json_end(j);
 }
 

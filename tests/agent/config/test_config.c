@@ -127,7 +127,7 @@ static void the_sections_of_the_whole_agent_arrive(void **state)
     (void)state;
     const struct tb_config *c = load(
         "log_format: json\ntls: {cert_file: /c.pem, key_file: /k.pem}\n"
-        "rollbar: {access_token: own, force_token: true, proxy: 'http://p:3128', ca_file: /ca}\n"
+        "rollbar: {access_token: own, force_token: true, proxy: 'http://p:3128', ca_file: /dev/null}\n"
         "projects:\n  - {service: 'feed*', access_token: t1}\n"
         "  - {environment: staging, access_token: t2}\n"
         "rollbar_files: {paths: [/var/tmp/*.rollbar, /srv/app], remove: true}\n"
@@ -143,7 +143,7 @@ static void the_sections_of_the_whole_agent_arrive(void **state)
     assert_string_equal(c->tls_key_file, "/k.pem");
     assert_int_equal(c->force_token, 1);
     assert_string_equal(c->proxy, "http://p:3128");
-    assert_string_equal(c->ca_file, "/ca");
+    assert_string_equal(c->ca_file, "/dev/null");
     assert_int_equal(c->n_projects, 2);
     assert_string_equal(c->projects[0].service, "feed*");
     assert_string_equal(c->projects[0].token, "t1");
@@ -290,6 +290,11 @@ static void what_is_wrong_is_named_with_place_and_cure(void **state)
         {"rollbar: {endpoint: 'http://h/items/'}\n", {"does not end in /item/"}},
         {"rollbar: {endpoint: 'http://h/?x=/item/'}\n", {"does not end in /item/"}},
         {"rollbar: {endpoint: 'http://h/item//'}\n", {"does not end in /item/"}},
+        {"rollbar: {proxy: proxy.example}\n", {"rollbar.proxy", "http://proxy.example:3128"}},
+        {"rollbar: {proxy: 'http://'}\n", {"rollbar.proxy"}},
+        {"rollbar: {ca_file: /nowhere/ca.pem}\n", {"rollbar.ca_file", "No such file", "PEM"}},
+        {"projects: [{access_token: a, service: '" A64 A64 A64 A64 "'}]\n",
+         {"projects", "255 bytes"}},
         {"rollbar: {access_token: 'two words'}\n", {"token", "spaces"}},
         {"rollbar: {token_file: /nowhere/at/all}\n", {"/nowhere/at/all", "token_file", "0600"}},
         {"# spool: here\n\nspool: spool\n", {":3:", "spool \"spool\"", "absolute"}},

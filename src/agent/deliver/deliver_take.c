@@ -1,0 +1,260 @@
+/* deliver_take.c - which rows are sent when: looks at the outbox, and hands keys to the queues. */
+#include "agent/deliver/deliver_internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/deliver/route.h"
+#include "base/clock.h"
+
+/* ---- sending one row ---- */
+
+static void start_request(struct tb_deliver *deliver, struct slot *slot, const char *data,
+                          size_t len, const char *token)
+{
+    struct tb_sink_target target = {deliver->setup->config.endpoint, token};
+    memset(&slot->request, 0, sizeof(slot->request));
+    int err = deliver->sink->encode(&target, data, len, &slot->request);
+    if (err == 0)
+        err = tb_transport_send(deliver->setup->transport, &slot->request, slot);
+    if (err == 0) {
+        slot->flying_at = deliver->n_flying;
+        deliver->flying[deliver->n_flying++] = slot;
+        slot->sent_ns = tb_clock_mono_ns();
+        tb_pace_moved(&deliver->pace, slot->sent_ns);
+        slot->queue->n_flying++;
+        slot->was_full = deliver->n_flying >= tb_pace_limit(&deliver->pace);
+    } else if (err == -EMSGSIZE) {
+        tb_deliver_judge(deliver, slot, TB_VERDICT_DROP, "the item is larger than 512 KiB");
+    } else if (err == -EINVAL) {
+        tb_deliver_judge(deliver, slot, TB_VERDICT_DROP,
+                         "no request can be made of it: the item is no object, or token or "
+                         "endpoint hold what they may not");
+    } else {
+        tb_deliver_judge(deliver, slot, TB_VERDICT_RETRY, strerrordesc_np(-err));
+    }
+}
+
+/* What was refused is sent as the sink mends it; 1: nothing was to be mended. */
+static int send_repaired(struct tb_deliver *deliver, struct slot *slot,
+                         const struct tb_outbox_row *row, const char *token)
+{
+    struct tb_buf mended;
+    tb_buf_init(&mended, TB_DELIVER_ITEM_BYTES);
+    int done = deliver->sink->repair(slot->last_status, row->data, row->data_len, &mended);
+    if (done > 0)
+        start_request(deliver, slot, tb_buf_str(&mended), mended.len, token);
+    tb_buf_done(&mended);
+    return done > 0 ? 0 : 1;
+}
+
+static void send_row(struct tb_deliver *deliver, struct slot *slot, const struct tb_outbox_row *row)
+{
+    const char *token = tb_route_token(&deliver->setup->config, slot->queue->token);
+    memcpy(slot->uuid, row->uuid, sizeof(slot->uuid));
+    if (!token[0])
+        tb_deliver_judge(deliver, slot, TB_VERDICT_PARK, "there is no access token");
+    else if (!tb_deliver_was_refused(slot) || send_repaired(deliver, slot, row, token))
+        start_request(deliver, slot, row->data, row->data_len, token);
+}
+
+/* 0 also when the row is gone. */
+static int take_key(struct tb_deliver *deliver, struct tb_queue *queue,
+                    const struct tb_outbox_key *key)
+{
+    struct tb_outbox_row row;
+    int err = tb_store_row(deliver->store, key->seq, &row);
+    if (err < 0)
+        return err == -ENOENT ? 0 : err;
+    struct slot *slot = deliver->free[--deliver->n_free];
+    slot->queue = queue;
+    slot->seq = key->seq;
+    slot->due_at_ms = key->due_at_ms;
+    slot->attempts = key->attempts;
+    slot->last_status = key->http_status;
+    queue->n_held++;
+    send_row(deliver, slot, &row);
+    tb_outbox_row_done(&row);
+    return 0;
+}
+
+/* ---- filling the queues ---- */
+
+static bool is_held(const struct tb_deliver *deliver, const struct tb_queue *queue, int64_t seq)
+{
+    if (queue->n_held == 0)
+        return false;
+    for (size_t i = 0; i < deliver->n_judged; i++) {
+        if (deliver->judged[i]->seq == seq)
+            return true;
+    }
+    for (size_t i = 0; i < deliver->n_flying; i++) {
+        if (deliver->flying[i]->seq == seq)
+            return true;
+    }
+    return false;
+}
+
+/* Rows that are held are still due in the database, so more are asked for than there is room. */
+static int fill_class(struct tb_deliver *deliver, struct tb_queue *queue, int class_,
+                      int64_t now_ms)
+{
+    struct tb_outbox_key keys[TB_QUEUE_KEYS + TB_DELIVER_SLOTS];
+    size_t max = TB_QUEUE_KEYS + queue->n_held;
+    int n = tb_store_due(deliver->store, queue->id, class_, now_ms, keys, max);
+    if (n < 0)
+        return n;
+    unsigned n_keys = 0;
+    for (int i = 0; i < n && n_keys < TB_QUEUE_KEYS; i++) {
+        if (!is_held(deliver, queue, keys[i].seq))
+            queue->keys[class_][n_keys++] = keys[i];
+    }
+    queue->at[class_] = 0;
+    queue->n[class_] = n_keys;
+    queue->has_more = queue->has_more || (size_t)n == max;
+    return 0;
+}
+
+static int fill_queue(struct tb_deliver *deliver, struct tb_queue *queue, int64_t now_ms)
+{
+    int err = 0;
+    tb_queue_clear(queue);
+    for (int i = 0; i < TB_STORE_N_CLASSES && err == 0; i++)
+        err = fill_class(deliver, queue, i, now_ms);
+    return err;
+}
+
+/* The queue of a token that has not been met, or was forgotten. */
+static int meet(struct tb_deliver *deliver, struct tb_queue *queue)
+{
+    int parked = 0;
+    int64_t until_ms = 0;
+    int err = deliver->has_parked ? tb_store_token_state(deliver->store, deliver->sink->name,
+                                                         queue->token, &parked, &until_ms)
+                                  : 0;
+    queue->is_parked = parked != 0;
+    queue->is_doubtful = queue->is_parked;
+    return err;
+}
+
+/* Fills the queues of the next page of tokens. */
+static int fill_page(struct tb_deliver *deliver, int64_t now_ms)
+{
+    struct tb_outbox_token *tokens = deliver->tokens;
+    uint64_t now_ns = tb_clock_mono_ns();
+    int n = tb_store_tokens(deliver->store, deliver->sink->name, deliver->page, now_ms, tokens,
+                            TB_QUEUES);
+    if (n == 0 && deliver->page > 0) /* the last page was the last */
+        n = tb_store_tokens(deliver->store, deliver->sink->name, 0, now_ms, tokens, TB_QUEUES);
+    if (n < 0)
+        return n;
+    for (size_t i = 0; i < deliver->queues->n; i++)
+        tb_queue_clear(&deliver->queues->queues[i]);
+    deliver->has_pages = deliver->page > 0 || n == TB_QUEUES;
+    deliver->page = n == TB_QUEUES ? tokens[n - 1].id : 0;
+    int err = 0;
+    for (int i = 0; i < n && err == 0; i++) {
+        struct tb_queue *queue = tb_queue_get(deliver->queues, &tokens[i], now_ns);
+        if (!queue)
+            break; /* more tokens hold rows than there are queues; they come with the next page */
+        if (queue->used_ns == now_ns && queue->n_held == 0 && queue->sent == 0)
+            err = meet(deliver, queue);
+        if (err == 0)
+            err = fill_queue(deliver, queue, now_ms);
+    }
+    return err;
+}
+
+/* Looks at the outbox anew. */
+static int refresh(struct tb_deliver *deliver)
+{
+    const char *sink = deliver->sink->name;
+    /* What is judged must not be found due again. */
+    tb_deliver_settle(deliver);
+    if (tb_deliver_store_rests(deliver))
+        return 0;
+    int64_t now_ms = tb_deliver_wall_ms();
+    uint64_t asked = atomic_load(&deliver->asked);
+    int n_probed = 0;
+    int err = tb_deliver_check(deliver);
+    /* Parked tokens get their one try at the longest back-off. */
+    if (err >= 0 && deliver->has_parked)
+        n_probed = tb_store_probe(deliver->store, sink, now_ms,
+                                  (int64_t)deliver->setup->config.retry_max_ms);
+    if (err < 0 || n_probed < 0)
+        return err < 0 ? err : n_probed;
+    if ((err = fill_page(deliver, now_ms)) < 0)
+        return err;
+    int64_t next_ms = tb_store_next_due(deliver->store, sink, now_ms);
+    if (next_ms < -1)
+        return (int)next_ms;
+    deliver->next_ms = next_ms < 0 ? INT64_MAX : next_ms;
+    deliver->is_stale = false;
+    deliver->seen = asked;
+    deliver->holds_changed = true;
+    return 0;
+}
+
+/* Fills again what has run empty while the database had more. */
+static int refill(struct tb_deliver *deliver)
+{
+    int64_t now_ms = tb_deliver_wall_ms();
+    int err = 0;
+    size_t n_left = 0;
+    for (size_t i = 0; i < deliver->queues->n && err == 0; i++) {
+        struct tb_queue *queue = &deliver->queues->queues[i];
+        if (queue->has_more && tb_queue_left(queue) == 0)
+            err = fill_queue(deliver, queue, now_ms);
+        n_left += tb_queue_left(queue);
+    }
+    if (err == 0 && n_left == 0 && deliver->has_pages)
+        err = fill_page(deliver, now_ms);
+    return err;
+}
+
+bool tb_deliver_has_ready(const struct tb_deliver *deliver)
+{
+    int64_t now_ms = tb_deliver_wall_ms();
+    for (size_t i = 0; i < deliver->queues->n; i++) {
+        const struct tb_queue *queue = &deliver->queues->queues[i];
+        if (queue->until_ms <= now_ms && (queue->has_more || tb_queue_left(queue) > 0))
+            return true;
+    }
+    return false;
+}
+
+bool tb_deliver_is_open(const struct tb_deliver *deliver)
+{
+    return !tb_deliver_is_broken(deliver) ||
+           (deliver->n_flying == 0 && tb_clock_mono_ns() >= deliver->hold_until_ns);
+}
+
+int tb_deliver_take(struct tb_deliver *deliver)
+{
+    struct tb_queue_now now = {.wall_ms = tb_deliver_wall_ms(), .mono_ns = tb_clock_mono_ns()};
+    int err = 0;
+    if (!tb_deliver_is_open(deliver) || deliver->n_free == 0)
+        return 0;
+    if (deliver->is_stale || atomic_load(&deliver->asked) != deliver->seen ||
+        now.wall_ms >= deliver->next_ms)
+        err = refresh(deliver);
+    else
+        err = refill(deliver);
+    bool is_broken = tb_deliver_is_broken(deliver);
+    if (!is_broken && tb_deliver_has_ready(deliver))
+        tb_pace_widen(&deliver->pace, (unsigned)deliver->n_flying, now.mono_ns);
+    now.extra = is_broken ? 0 : TB_DELIVER_EXTRA;
+    while (err == 0 && deliver->n_free > 0 && !tb_deliver_store_rests(deliver)) {
+        struct tb_outbox_key key;
+        int class_ = 0;
+        now.limit = is_broken ? 1 : tb_pace_limit(&deliver->pace);
+        struct tb_queue *queue =
+            tb_queue_next(deliver->queues, &now, (unsigned)deliver->n_flying, &key, &class_);
+        if (!queue || (err = take_key(deliver, queue, &key)) || is_broken)
+            break;
+        if (tb_queue_left(queue) == 0)
+            err = refill(deliver);
+    }
+    return err;
+}
