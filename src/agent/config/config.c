@@ -39,7 +39,7 @@ static void default_values(struct tb_config *c)
     c->connections = 8;
     c->item_per_minute = 1000;
     c->service_per_minute = 6000;
-    c->burst_minutes = 10;
+    c->burst_minutes = 60;
     c->sender_per_minute = 600000;
     c->context_lines = 3;
     c->cache_bytes = UINT64_C(512) << 20;

@@ -17,7 +17,7 @@
  *   rollbar_files: { paths: [..], remove: false }
  *   log_files: [ { path: ..., pattern: ..., level: warning, service: ..., environment: ...,
  *                  framework: ... } ]
- *   limits: { item_per_minute: 1000, service_per_minute: 6000, burst_minutes: 10,
+ *   limits: { item_per_minute: 1000, service_per_minute: 6000, burst_minutes: 60,
  *             token_per_minute: 0, sender_per_minute: 600000 }   # 0: none
  *   scrub: { keys: [more, keys], patterns: [..], builtin_patterns: true }
  *   symbols: { source_roots: [..], debug_dirs: [..], context_lines: 3, debuginfod: [..],
