@@ -15,6 +15,7 @@
 #include "agent/native/debuginfod.h"
 #include "agent/native/symbol_store.h"
 #include "agent/native/symbolizer.h"
+#include "base/clock.h"
 #include "base/fd.h"
 
 enum { STOP_MS = 3000, AGAIN_MS = 1000 };
@@ -308,6 +309,22 @@ void tb_engine_look(struct tb_engine *e, struct tb_pipeline_snapshot *pipeline,
         tb_deliver_status(e->deliver, delivery);
     add_up(delivery, &e->before);
     pthread_mutex_unlock(&e->lock);
+}
+
+static int is_stuck(uint64_t turned_ns, uint64_t now_ns)
+{
+    return now_ns > turned_ns && now_ns - turned_ns > (uint64_t)TB_ENGINE_STUCK_S * TB_NS_PER_S;
+}
+
+const char *tb_engine_stuck(struct tb_engine *e)
+{
+    uint64_t now_ns = tb_clock_mono_ns();
+    if (is_stuck(tb_pipeline_turned_ns(e->pipeline), now_ns))
+        return "pipeline";
+    pthread_mutex_lock(&e->lock);
+    int stuck = e->deliver != NULL && is_stuck(tb_deliver_turned_ns(e->deliver), now_ns);
+    pthread_mutex_unlock(&e->lock);
+    return stuck ? "delivery" : NULL;
 }
 
 struct tb_pipeline *tb_engine_pipeline(struct tb_engine *e)

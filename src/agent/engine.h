@@ -15,7 +15,8 @@
 #include "agent/deliver/deliver.h"
 #include "agent/pipeline/pipeline.h"
 
-enum { TB_ENGINE_WHY = 512 };
+/* A record may take a minute (servers of debug data), and the delivery sleeps as long. */
+enum { TB_ENGINE_WHY = 512, TB_ENGINE_STUCK_S = 180 };
 
 struct tb_engine;
 
@@ -49,6 +50,8 @@ void tb_engine_hurry(struct tb_engine *engine);
 /* How things are. */
 void tb_engine_look(struct tb_engine *engine, struct tb_pipeline_snapshot *pipeline,
                     struct tb_deliver_status *delivery);
+/* NULL, or the name of a part whose thread has not moved for TB_ENGINE_STUCK_S. Any thread. */
+const char *tb_engine_stuck(struct tb_engine *engine);
 /* New rows are in the outbox. */
 void tb_engine_wake(struct tb_engine *engine);
 

@@ -146,6 +146,7 @@ static bool adopt(struct tb_deliver *deliver)
 static void look(struct tb_deliver *deliver)
 {
     uint64_t asked = atomic_load(&deliver->asked);
+    atomic_store(&deliver->turned_ns, tb_clock_mono_ns());
     tb_deliver_collect(deliver);
     bool may_take = adopt(deliver);
     if (!tb_deliver_store_rests(deliver)) {
@@ -304,6 +305,7 @@ int tb_deliver_start(const struct tb_config *config, struct tb_deliver **out,
     if ((err = init_locks(deliver)) || (err = init_memory(deliver)) ||
         (err = tb_deliver_setup_new(config, deliver->wake_fd, &deliver->setup, why)))
         goto out;
+    atomic_init(&deliver->turned_ns, tb_clock_mono_ns());
     tb_pace_init(&deliver->pace, deliver->setup->config.connections);
     deliver->queues->per_minute = deliver->setup->config.token_per_minute;
     if ((err = open_store(deliver, config, why)) || (err = start_thread(deliver)))
@@ -391,4 +393,9 @@ void tb_deliver_status(struct tb_deliver *deliver, struct tb_deliver_status *out
     pthread_mutex_lock(&deliver->lock);
     *out = deliver->status;
     pthread_mutex_unlock(&deliver->lock);
+}
+
+uint64_t tb_deliver_turned_ns(const struct tb_deliver *deliver)
+{
+    return atomic_load(&deliver->turned_ns);
 }

@@ -76,6 +76,9 @@ bool tb_deliver_idle(struct tb_deliver *deliver);
 /* Waits for that: true, or false after timeout_ms. */
 bool tb_deliver_wait_idle(struct tb_deliver *deliver, unsigned timeout_ms);
 void tb_deliver_status(struct tb_deliver *deliver, struct tb_deliver_status *out);
+/* When its thread last looked, by the monotonic clock: once a minute at least where nothing is
+ * stuck. */
+uint64_t tb_deliver_turned_ns(const struct tb_deliver *deliver);
 /* Takes nothing new, gives what is under way deadline_ms to end, breaks off the rest (it stays
  * queued) and ends the thread. Its status may still be asked, and a wake does no harm. */
 void tb_deliver_halt(struct tb_deliver *deliver, unsigned deadline_ms);

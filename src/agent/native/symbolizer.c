@@ -30,6 +30,7 @@ struct tb_symbolizer {
     pid_t pid;
     int is_behind; /* the worker has more news */
     struct tb_symbolizer_cost cost;
+    struct tb_symbolizer_work work;
 };
 
 static void add_settings(struct tb_buf *out, const struct tb_config *config)
@@ -334,14 +335,15 @@ static void take_all_news(struct tb_symbolizer *s)
         end_process(s);
 }
 
-int tb_symbolizer_ask(struct tb_symbolizer *s, const struct tb_symbolizer_question *question,
-                      struct tb_buf *answer)
+static int ask(struct tb_symbolizer *s, const struct tb_symbolizer_question *question,
+               struct tb_buf *answer)
 {
     s->cost = (struct tb_symbolizer_cost){.is_behind = s->is_behind};
     if (question->body_len > TB_SYMBOL_BODY_MAX || question->process_len > TB_SYMBOL_BODY_MAX)
         return -EMSGSIZE;
     notice_death(s);
     uint64_t start_ns = tb_clock_mono_ns();
+    s->work.starts += s->fd < 0;
     int err = s->fd < 0 ? start(s) : 0;
     if (err) {
         s->cost.answer_ns = tb_clock_mono_ns() - start_ns;
@@ -358,6 +360,21 @@ int tb_symbolizer_ask(struct tb_symbolizer *s, const struct tb_symbolizer_questi
     s->cost.news_ns = tb_clock_mono_ns() - start_ns - s->cost.answer_ns;
     s->cost.is_behind = s->is_behind;
     return err;
+}
+
+int tb_symbolizer_ask(struct tb_symbolizer *s, const struct tb_symbolizer_question *question,
+                      struct tb_buf *answer)
+{
+    int err = ask(s, question, answer);
+    s->work.answered += err == 0;
+    s->work.failed += err != 0;
+    s->work.answer_ns += s->cost.answer_ns;
+    return err;
+}
+
+void tb_symbolizer_work(const struct tb_symbolizer *s, struct tb_symbolizer_work *out)
+{
+    *out = s->work;
 }
 
 void tb_symbolizer_spent(const struct tb_symbolizer *s, struct tb_symbolizer_cost *out)

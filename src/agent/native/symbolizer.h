@@ -47,6 +47,13 @@ struct tb_symbolizer_cost {
     int is_behind;    /* there are more of them */
 };
 
+/* Since it was made. */
+struct tb_symbolizer_work {
+    int64_t answered, failed; /* questions */
+    int64_t starts;           /* of the process */
+    uint64_t answer_ns;       /* all questions together */
+};
+
 /* Starts nothing yet. 0 or -ENOMEM. */
 int tb_symbolizer_new(const struct tb_symbolizer_options *options, struct tb_symbolizer **out);
 /* Ends the process and waits for it. */
@@ -57,6 +64,7 @@ int tb_symbolizer_ask(struct tb_symbolizer *symbolizer,
                       const struct tb_symbolizer_question *question, struct tb_buf *answer);
 /* Of the last question. */
 void tb_symbolizer_spent(const struct tb_symbolizer *symbolizer, struct tb_symbolizer_cost *out);
+void tb_symbolizer_work(const struct tb_symbolizer *symbolizer, struct tb_symbolizer_work *out);
 /* The indexes that are kept. */
 void tb_symbolizer_count(const struct tb_symbolizer *symbolizer,
                          struct tb_symbol_store_counts *out);

@@ -72,8 +72,31 @@ int tb_pipeline_new(const struct tb_pipeline_options *options, struct tb_pipelin
     tb_store_busy(options->store, BUSY_MS);
     if (spool.n_suspects > 0)
         p->n_single = TB_PIPELINE_BATCH;
+    tb_pipeline_turn(p);
     *out = p;
     return 0;
+}
+
+/* What the symbolizer has done, and those before it. */
+static void add_work(const struct tb_pipeline *p, struct tb_symbolizer_work *sum)
+{
+    struct tb_symbolizer_work work = {0};
+    if (p->options.symbolizer != NULL)
+        tb_symbolizer_work(p->options.symbolizer, &work);
+    sum->answered += work.answered;
+    sum->failed += work.failed;
+    sum->starts += work.starts;
+    sum->answer_ns += work.answer_ns;
+}
+
+void tb_pipeline_turn(struct tb_pipeline *p)
+{
+    atomic_store(&p->turned_ns, tb_clock_mono_ns());
+}
+
+uint64_t tb_pipeline_turned_ns(const struct tb_pipeline *p)
+{
+    return atomic_load(&p->turned_ns);
 }
 
 int tb_pipeline_take(struct tb_pipeline *p, const struct tb_pipeline_options *options)
@@ -85,6 +108,7 @@ int tb_pipeline_take(struct tb_pipeline *p, const struct tb_pipeline_options *op
         return err;
     tb_scrub_done(&p->scrub);
     p->scrub = scrub;
+    add_work(p, &p->symbolized);
     p->options = *options;
     p->tools.config = config;
     p->tools.symbolizer = options->symbolizer;
@@ -140,6 +164,8 @@ void tb_pipeline_publish(struct tb_pipeline *p, int n_stored, int n_refused)
     struct tb_symbol_store_counts symbols = {0};
     if (p->options.symbolizer != NULL)
         tb_symbolizer_count(p->options.symbolizer, &symbols);
+    struct tb_symbolizer_work symbolizing = p->symbolized;
+    add_work(p, &symbolizing);
     pthread_mutex_lock(&p->lock);
     if (is_new)
         p->snapshot.spool = spool;
@@ -148,6 +174,7 @@ void tb_pipeline_publish(struct tb_pipeline *p, int n_stored, int n_refused)
         p->snapshot.storms = storms;
     }
     p->snapshot.symbols = symbols;
+    p->snapshot.symbolizing = symbolizing;
     p->snapshot.at_ms = (int64_t)(tb_clock_wall_ns() / TB_NS_PER_MS);
     p->snapshot.n_stored += n_stored;
     p->snapshot.n_refused += n_refused;
@@ -218,6 +245,7 @@ static int fill(struct tb_pipeline *p)
     for (size_t i = 0; i < max && bytes < TB_PIPELINE_BATCH_BYTES; i++) {
         if (next_record(p) != 0)
             break;
+        tb_pipeline_turn(p);
         tb_spool_begin(p->options.spool, record);
         struct entry *entry = &p->batch[p->n];
         p->tools.may_wait = p->aside.n < TB_ASIDE_MAX;

@@ -40,10 +40,11 @@ struct tb_pipeline_snapshot {
     struct tb_spool_stats spool;
     struct tb_store_counts store;
     struct tb_symbol_store_counts symbols;
-    int64_t at_ms;     /* wall clock: when it was taken */
-    int64_t n_stored;  /* records stored since start */
-    int64_t n_refused; /* records quarantined since start */
-    int64_t n_watched; /* processes whose end will be known */
+    struct tb_symbolizer_work symbolizing; /* since start */
+    int64_t at_ms;                         /* wall clock: when it was taken */
+    int64_t n_stored;                      /* records stored since start */
+    int64_t n_refused;                     /* records quarantined since start */
+    int64_t n_watched;                     /* processes whose end will be known */
     struct tb_debuginfod_counts debuginfod;
     struct tb_store_storm_counts storms; /* its items: of the hour before at_ms */
     char trouble[512];                   /* what stops it now; "" when nothing does */
@@ -67,5 +68,8 @@ int tb_pipeline_settle(struct tb_pipeline *pipeline);
 /* Until stop_fd becomes readable; settles at the end. */
 void tb_pipeline_run(struct tb_pipeline *pipeline, int stop_fd);
 void tb_pipeline_snapshot(struct tb_pipeline *pipeline, struct tb_pipeline_snapshot *out);
+/* When its thread last took a step, by the monotonic clock: at each record and each look, so once a
+ * second where nothing is slow. Any thread. */
+uint64_t tb_pipeline_turned_ns(const struct tb_pipeline *pipeline);
 
 #endif

@@ -3,6 +3,7 @@
 #define TB_AGENT_PIPELINE_INTERNAL_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "agent/pipeline/aside.h"
 #include "agent/pipeline/pipeline.h"
@@ -39,8 +40,10 @@ struct tb_pipeline {
     int is_dirty;      /* something was committed and not yet synced */
     int is_failing;    /* the last commit failed, and that was said */
     int is_displaced;  /* the spool was moved or removed, and that was said */
-    uint64_t n_quarantined; /* records since the last look; each was said */
-    uint64_t summed_ns;     /* when the spool's files were summed up */
+    uint64_t n_quarantined;               /* records since the last look; each was said */
+    uint64_t summed_ns;                   /* when the spool's files were summed up */
+    struct tb_symbolizer_work symbolized; /* by symbolizers that were replaced */
+    atomic_uint_fast64_t turned_ns;
     pthread_mutex_t lock;
     struct tb_pipeline_snapshot snapshot; /* under lock */
 };
@@ -52,7 +55,8 @@ int tb_pipeline_collapse(struct tb_pipeline *p, const struct tb_work *work,
 /* Closes the representatives whose minute is over, or all; what they stand for is due then. Returns
  * how many, or a negative errno. */
 int tb_pipeline_close_storms(struct tb_pipeline *p, int all);
-
+/* A step was taken. */
+void tb_pipeline_turn(struct tb_pipeline *p);
 /* Makes the state known to the other threads, adding what was stored and refused since. */
 void tb_pipeline_publish(struct tb_pipeline *p, int n_stored, int n_refused);
 

@@ -33,6 +33,7 @@ static int must_settle(const struct tb_pipeline *p, int n, uint64_t settled_ns)
  * new, 0 when the time is over. */
 static int wait_for_work(struct tb_pipeline *p, int stop_fd, int wait_ms)
 {
+    tb_pipeline_turn(p);
     struct pollfd fds[2] = {{.fd = stop_fd, .events = POLLIN},
                             {.fd = tb_spool_wake_fd(p->options.spool), .events = POLLIN}};
     int n = poll(fds, 2, wait_ms);

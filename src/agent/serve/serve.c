@@ -13,6 +13,8 @@
 #include "agent/serve/ingest.h"
 #include "agent/log.h"
 #include "agent/notify.h"
+#include "agent/serve/health.h"
+#include "agent/serve/metrics.h"
 #include "agent/serve/pages.h"
 #include "agent/serve/post.h"
 #include "agent/serve/status.h"
@@ -42,40 +44,49 @@ static int64_t now_ms(void)
 
 /* ---- routes ---- */
 
-static void get_health(void *arg, struct evhttp_request *request)
+static void reply_health(struct evhttp_request *request, int err, const char *why)
 {
-    (void)arg;
-    tb_http_reply(request, 200, "text/plain", "ok\n", 3);
+    if (err)
+        tb_http_error(request, 503, why);
+    else
+        tb_http_reply(request, 200, "text/plain", "ok\n", 3);
 }
 
-/* An outage at Rollbar is no reason: the queue is there for that. */
+static void get_health(void *arg, struct evhttp_request *request)
+{
+    const struct tb_serve *serve = arg;
+    char why[TB_HEALTH_WHY];
+    reply_health(request, tb_health_live(serve->options.engine, why), why);
+}
+
 static void get_ready(void *arg, struct evhttp_request *request)
 {
     const struct tb_serve *serve = arg;
-    struct tb_pipeline_snapshot snapshot;
-    struct tb_deliver_status delivery;
-    tb_engine_look(serve->options.engine, &snapshot, &delivery);
-    if (snapshot.trouble[0] != '\0')
-        tb_http_error(request, 503, snapshot.trouble);
-    else
-        tb_http_reply(request, 200, "text/plain", "ok\n", 3);
+    char why[TB_HEALTH_WHY];
+    reply_health(request, tb_health_ready(serve->options.engine, serve->config, why), why);
+}
+
+static void look(const struct tb_serve *serve, struct tb_status *out)
+{
+    *out = (struct tb_status){.config = serve->config,
+                              .listen = serve->address,
+                              .started_ms = serve->started_ms,
+                              .now_ms = now_ms()};
+    tb_engine_look(serve->options.engine, &out->pipeline, &out->delivery);
+    tb_reload_counts(serve->options.reload, &out->reload);
 }
 
 static void get_status(void *arg, struct evhttp_request *request)
 {
     const struct tb_serve *serve = arg;
-    struct tb_status status = {.config = serve->config,
-                               .listen = serve->address,
-                               .started_ms = serve->started_ms,
-                               .now_ms = now_ms()};
+    struct tb_status status;
     char *mem = malloc(STATUS_BYTES);
     struct tb_json j;
     if (mem == NULL) {
         tb_http_error(request, 503, "out of memory");
         return;
     }
-    tb_engine_look(serve->options.engine, &status.pipeline, &status.delivery);
-    tb_reload_counts(serve->options.reload, &status.reload);
+    look(serve, &status);
     tb_json_init(&j, mem, STATUS_BYTES);
     tb_status_write(&status, &j);
     if (tb_json_finish(&j) != 0)
@@ -83,6 +94,22 @@ static void get_status(void *arg, struct evhttp_request *request)
     else
         tb_http_reply(request, 200, "application/json", mem, j.len);
     free(mem);
+}
+
+static void get_metrics(void *arg, struct evhttp_request *request)
+{
+    const struct tb_serve *serve = arg;
+    struct tb_status status;
+    struct tb_buf text;
+    tb_buf_init(&text, TB_METRICS_BYTES);
+    look(serve, &status);
+    tb_metrics_write(&status, &text);
+    if (text.err)
+        tb_http_error(request, 503, "out of memory");
+    else
+        tb_http_reply(request, 200, "text/plain; version=0.0.4; charset=utf-8", text.data,
+                      text.len);
+    tb_buf_done(&text);
 }
 
 static void post_item(void *arg, struct evhttp_request *request)
@@ -109,9 +136,8 @@ void tb_serve_counts(const struct tb_serve *serve, struct tb_ingest_counts *out)
 }
 
 static const struct tb_http_route routes[] = {
-    {"/healthz", EVHTTP_REQ_GET, get_health},
-    {"/readyz", EVHTTP_REQ_GET, get_ready},
-    {"/status", EVHTTP_REQ_GET, get_status},
+    {"/healthz", EVHTTP_REQ_GET, get_health},    {"/readyz", EVHTTP_REQ_GET, get_ready},
+    {"/status", EVHTTP_REQ_GET, get_status},     {"/metrics", EVHTTP_REQ_GET, get_metrics},
     {"/api/1/item", EVHTTP_REQ_POST, post_item},
 };
 
