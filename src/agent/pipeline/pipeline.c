@@ -73,6 +73,7 @@ int tb_pipeline_new(const struct tb_pipeline_options *options, struct tb_pipelin
     if (spool.n_suspects > 0)
         p->n_single = TB_PIPELINE_BATCH;
     tb_pipeline_turn(p);
+    tb_pipeline_publish(p, 0, 0); /* nobody shall take the first moment for an empty database */
     *out = p;
     return 0;
 }

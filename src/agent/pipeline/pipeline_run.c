@@ -64,7 +64,6 @@ void tb_pipeline_run(struct tb_pipeline *p, int stop_fd)
 {
     uint64_t settled_ns = tb_clock_mono_ns();
     int stop = 0;
-    tb_pipeline_publish(p, 0, 0);
     while (!stop) {
         int n = tb_pipeline_batch(p);
         int look_ms = tb_deaths_look(p->deaths);
