@@ -101,7 +101,9 @@ static int use_wal(struct tb_store *store)
 /* The settings of a handle. */
 static int configure(struct tb_store *store)
 {
-    static const char BOTH[] = "PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON;";
+    /* temp_store: there may be no folder for temporary files that the agent may write to. */
+    static const char BOTH[] = "PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON;"
+                               "PRAGMA temp_store = MEMORY;";
     char writer[96];
     (void)snprintf(writer, sizeof(writer),
                    "PRAGMA synchronous = NORMAL; PRAGMA journal_size_limit = %d", WAL_KEEP_BYTES);
