@@ -18,6 +18,7 @@
 #include "agent/serve/pages.h"
 #include "agent/serve/post.h"
 #include "agent/serve/status.h"
+#include "agent/serve/watchdog.h"
 #include "base/clock.h"
 #include "base/fd.h"
 #include "http/http.h"
@@ -235,6 +236,7 @@ int tb_serve_run(struct tb_serve *serve, const struct tb_serve_options *options)
     struct event_base *base = event_base_new();
     struct event *term = base != NULL ? evsignal_new(base, SIGTERM, stop_loop, base) : NULL;
     struct event *intr = base != NULL ? evsignal_new(base, SIGINT, stop_loop, base) : NULL;
+    struct tb_watchdog *watchdog = NULL;
     struct tb_http *http = NULL;
     struct tb_http_options http_options = {.base = base,
                                            .routes = routes,
@@ -252,8 +254,10 @@ int tb_serve_run(struct tb_serve *serve, const struct tb_serve_options *options)
         (err = take_sockets(serve, http)) || (err = begin_reload(serve)))
         goto out;
     tb_notify("READY=1");
+    (void)tb_watchdog_new(base, options->engine, &watchdog); /* without one the manager kills us */
     err = event_base_dispatch(base) < 0 ? -EIO : 0;
 out:
+    tb_watchdog_free(watchdog);
     tb_reload_end(options->reload);
     tb_jobs_free(serve->post.jobs); /* its requests are answered before their connections go */
     serve->post.jobs = NULL;
