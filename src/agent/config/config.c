@@ -11,6 +11,7 @@
 
 #include "agent/config/config_apply.h"
 #include "agent/config/config_check.h"
+#include "agent/config/config_env.h"
 #include "agent/config/config_file.h"
 #include "agent/config/config_paths.h"
 #include "base/buf.h"
@@ -64,10 +65,14 @@ static int apply_environment_and_flags(struct tb_config *c, const struct tb_conf
         const char *value;
     } paths[] = {{"TOWBAR_SPOOL", &c->spool, getenv("TOWBAR_SPOOL")},
                  {"TOWBAR_SOCKET", &c->socket, getenv("TOWBAR_SOCKET")},
+                 {"TOWBAR_STATE_DIR", &c->state_dir, getenv("TOWBAR_STATE_DIR")},
                  {"--spool", &c->spool, flags->spool},
                  {"--state-dir", &c->state_dir, flags->state_dir},
                  {"--socket", &c->socket, flags->socket}};
     char path[TB_CONFIG_PATH];
+    int err = tb_config_env(c, why);
+    if (err)
+        return err;
     tb_config_set_if(&c->environment, getenv("ROLLBAR_ENVIRONMENT"));
     const char *endpoint = getenv("ROLLBAR_ENDPOINT");
     tb_config_set_if(&c->endpoint, endpoint);
@@ -77,7 +82,7 @@ static int apply_environment_and_flags(struct tb_config *c, const struct tb_conf
         const char *value = paths[i].value;
         if (value == NULL || value[0] == '\0')
             continue;
-        int err = tb_config_absolute(value, path);
+        err = tb_config_absolute(value, path);
         if (err) {
             snprintf(why, TB_CONFIG_WHY, "%s \"%.300s\": %s", paths[i].name, value,
                      err == -EINVAL ? tb_config_path_fault(value) : strerror(-err));

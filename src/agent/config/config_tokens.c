@@ -1,9 +1,9 @@
 /* config_tokens.c - where the tokens come from; see config_apply.h.
  *
- * The agent's own: ROLLBAR_ACCESS_TOKEN, rollbar.access_token, rollbar.token_file, and last the
- * credential "rollbar_token" that systemd put into $CREDENTIALS_DIRECTORY. Senders from elsewhere
- * show that of ingest.token_file or of the credential "ingest_token". No token is ever part of a
- * message. */
+ * The agent's own: ROLLBAR_ACCESS_TOKEN, the file that TOWBAR_ROLLBAR_TOKEN_FILE names,
+ * rollbar.access_token, rollbar.token_file, and last the credential "rollbar_token" that systemd
+ * put into $CREDENTIALS_DIRECTORY. Senders from elsewhere show that of TOWBAR_INGEST_TOKEN_FILE,
+ * ingest.token_file or of the credential "ingest_token". No token is ever part of a message. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -95,13 +95,17 @@ static void credential(const char *name, char out[TB_CONFIG_PATH])
 static int take_own(struct tb_config *c, const struct tb_config_rollbar *r, char why[TB_CONFIG_WHY])
 {
     const struct token own = {"rollbar.token_file", &c->token, &c->token_from};
+    const struct token own_by_env = {"TOWBAR_ROLLBAR_TOKEN_FILE", &c->token, &c->token_from};
     const char *env = getenv("ROLLBAR_ACCESS_TOKEN");
+    const char *env_file = getenv("TOWBAR_ROLLBAR_TOKEN_FILE");
     char path[TB_CONFIG_PATH];
     int err = 0;
     credential("rollbar_token", path);
     if (env != NULL && env[0] != '\0') {
         tb_config_set(&c->token, env);
         tb_config_set(&c->token_from, "ROLLBAR_ACCESS_TOKEN");
+    } else if (env_file != NULL && env_file[0] != '\0') {
+        err = read_file(c, &own_by_env, env_file, why);
     } else if (r != NULL && r->access_token != NULL && r->access_token[0] != '\0') {
         tb_config_set(&c->token, r->access_token);
         tb_config_set(&c->token_from, c->file);
@@ -137,9 +141,12 @@ static int take_ingest(struct tb_config *c, const struct tb_config_ingest *i,
     char *from = NULL;
     const struct token token = {"ingest.token_file", &c->ingest_token, &from};
     char path[TB_CONFIG_PATH];
+    const char *env_file = getenv("TOWBAR_INGEST_TOKEN_FILE");
     int err = 0;
     credential("ingest_token", path);
-    if (i != NULL && i->token_file != NULL && i->token_file[0] != '\0')
+    if (env_file != NULL && env_file[0] != '\0')
+        err = read_file(c, &token, env_file, why);
+    else if (i != NULL && i->token_file != NULL && i->token_file[0] != '\0')
         err = read_file(c, &token, i->token_file, why);
     else if (path[0] != '\0')
         err = read_file(c, &token, path, why);
