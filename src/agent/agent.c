@@ -203,6 +203,7 @@ static int run_once(struct agent *a)
     /* What was stored is settled and sent also when the rest could not be. */
     int err = tb_pipeline_finish(pipeline);
     deliver_due(a, &delivery);
+    tb_deploys_once(tb_engine_deploys(a->engine));
     print_summary(a, &delivery);
     return n < 0 ? n : err;
 }

@@ -17,6 +17,7 @@
 #include "agent/native/symbolizer.h"
 #include "base/clock.h"
 #include "base/fd.h"
+#include "store/deploys.h"
 
 enum { STOP_MS = 3000, AGAIN_MS = 1000 };
 
@@ -39,6 +40,7 @@ struct tb_engine {
     pthread_mutex_t lock;
     struct tb_deliver *deliver;      /* under the lock; NULL while there is none */
     struct tb_deliver_status before; /* under the lock: of deliveries that were replaced */
+    struct tb_deploys *deploys;      /* under the lock */
 };
 
 /* ---- the tools of the pipeline ---- */
@@ -151,6 +153,13 @@ void tb_engine_wake(struct tb_engine *e)
     pthread_mutex_unlock(&e->lock);
 }
 
+void tb_engine_wake_deploys(struct tb_engine *e)
+{
+    pthread_mutex_lock(&e->lock);
+    tb_deploys_wake(e->deploys);
+    pthread_mutex_unlock(&e->lock);
+}
+
 static void wake_delivery(void *arg)
 {
     tb_engine_wake(arg);
@@ -214,6 +223,26 @@ void tb_engine_stop(struct tb_engine *e)
     e->runs = 0;
 }
 
+/* ---- deploys ---- */
+
+/* Those that are queued go out with these settings from now on. */
+static int take_deploys(struct tb_engine *e, const struct tb_config *config,
+                        char why[TB_ENGINE_WHY])
+{
+    struct tb_deploys *deploys = NULL;
+    int err = tb_deploys_new(config, &deploys, why);
+    if (err)
+        return err;
+    pthread_mutex_lock(&e->lock);
+    struct tb_deploys *former = e->deploys;
+    e->deploys = deploys;
+    pthread_mutex_unlock(&e->lock);
+    tb_deploys_free(former);
+    if (tb_store_deploys_next(e->options.store) >= 0)
+        tb_engine_wake_deploys(e);
+    return 0;
+}
+
 /* ---- other settings ---- */
 
 static int take_pipeline(struct tb_engine *e, const struct tb_config *config,
@@ -251,6 +280,9 @@ int tb_engine_take(struct tb_engine *e, const struct tb_config *config, char why
         return err;
     }
     e->options.config = config;
+    char deploys_why[TB_ENGINE_WHY];
+    if (take_deploys(e, config, deploys_why) != 0)
+        tb_log(TB_LOG_WARNING, "deploys go out with the former settings: %s", deploys_why);
     return 0;
 }
 
@@ -271,7 +303,8 @@ int tb_engine_open(const struct tb_engine_options *options, struct tb_engine **o
         err = -errno;
         snprintf(why, TB_ENGINE_WHY, "cannot start: %s", strerror(-err));
     }
-    if (err || (err = start_delivery(e, options->config, why)) || (err = open_pipeline(e, why))) {
+    if (err || (err = start_delivery(e, options->config, why)) ||
+        (err = take_deploys(e, options->config, why)) || (err = open_pipeline(e, why))) {
         tb_engine_close(e);
         return err;
     }
@@ -284,6 +317,7 @@ void tb_engine_close(struct tb_engine *e)
     if (e == NULL)
         return;
     tb_engine_stop(e);
+    tb_deploys_free(e->deploys);
     stop_delivery(e);
     tb_pipeline_free(e->pipeline);
     close_tools(&e->tools);
@@ -335,4 +369,9 @@ struct tb_pipeline *tb_engine_pipeline(struct tb_engine *e)
 struct tb_deliver *tb_engine_deliver(struct tb_engine *e)
 {
     return e->deliver;
+}
+
+struct tb_deploys *tb_engine_deploys(struct tb_engine *e)
+{
+    return e->deploys;
 }

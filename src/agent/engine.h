@@ -6,13 +6,14 @@
  * 2. Nothing is lost or done twice by a change: the pipeline changes between two batches and keeps
  *    what it knows; what the delivery cannot end in time stays queued.
  * 3. Numbers only grow: those of a delivery that was replaced are added up here.
- * 4. tb_engine_look and tb_engine_wake may be called from any thread, also while the settings
- *    change. All else is for one thread at a time. */
+ * 4. tb_engine_look, tb_engine_wake and tb_engine_wake_deploys may be called from any thread, also
+ * while the settings change. All else is for one thread at a time. */
 #ifndef TB_AGENT_ENGINE_H
 #define TB_AGENT_ENGINE_H
 
 #include "agent/config/config.h"
 #include "agent/deliver/deliver.h"
+#include "agent/deploys/deploys.h"
 #include "agent/pipeline/pipeline.h"
 
 /* A record may take a minute (servers of debug data), and the delivery sleeps as long. */
@@ -52,11 +53,13 @@ void tb_engine_look(struct tb_engine *engine, struct tb_pipeline_snapshot *pipel
                     struct tb_deliver_status *delivery);
 /* NULL, or the name of a part whose thread has not moved for TB_ENGINE_STUCK_S. Any thread. */
 const char *tb_engine_stuck(struct tb_engine *engine);
-/* New rows are in the outbox. */
+/* New rows are in the outbox; a deploy is queued. */
 void tb_engine_wake(struct tb_engine *engine);
+void tb_engine_wake_deploys(struct tb_engine *engine);
 
 /* For one who steps it (towbard --once). Borrowed. */
 struct tb_pipeline *tb_engine_pipeline(struct tb_engine *engine);
 struct tb_deliver *tb_engine_deliver(struct tb_engine *engine);
+struct tb_deploys *tb_engine_deploys(struct tb_engine *engine);
 
 #endif

@@ -48,6 +48,7 @@ int tb_client_ask(const struct tb_client_request *request, struct tb_buf *body,
             goto out;
         headers = more;
         curl_easy_setopt(curl, CURLOPT_POSTFIELDS, request->json);
+        curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, request->method);
     }
     curl_easy_setopt(curl, CURLOPT_URL, request->url);
     curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, request->socket);

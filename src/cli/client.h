@@ -14,6 +14,7 @@ struct tb_client_request {
     const char *url;    /* http://127.0.0.1:PORT/path; the host does not matter with a socket */
     const char *header; /* one "Name: value", or NULL */
     const char *json;   /* POSTed; NULL: GET */
+    const char *method; /* with json: another than POST; or NULL */
     long timeout_ms;
 };
 

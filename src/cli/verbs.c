@@ -48,6 +48,13 @@ const struct tb_verb tb_verbs[] = {
     {"test", "", "send one item through everything and wait for it", READS | TB_OPT_LEVEL, 0, 0,
      tb_cmd_test, "test --level error",
      "0 it is stored, and with a token Rollbar took it; 1 it did not get that far", NULL, NULL},
+    {"deploy", "[N]", "tells of a new version, or of its next status",
+     READS | TB_OPT_DEPLOY | TB_OPT_MAX, 0, 1, tb_cmd_deploy,
+     "deploy --version 1.4.2 --environment production", "0 the agent has it; 1 it does not",
+     "  The agent keeps it, shows it beside the errors, and tells Rollbar. Without --status it "
+     "has\n"
+     "  succeeded; N is the number that an earlier deploy --status started was given.\n",
+     NULL},
     {"completion", "SHELL", "a script that completes verbs and options: bash, zsh or fish", 0, 1, 1,
      tb_cmd_completion, "completion bash", "0 printed",
      "  bash: source <(towbar completion bash), or into /etc/bash_completion.d/towbar\n"
@@ -79,6 +86,12 @@ const struct tb_option tb_options[] = {
     {"trace", "ID", "only those of this trace", TB_OPT_TRACE},
     {"max", "N", "at most so many", TB_OPT_MAX},
     {"level", "LEVEL", "debug, info, warning, error or critical", TB_OPT_LEVEL},
+    {"version", "V", "what was deployed: a commit or a version", TB_OPT_DEPLOY},
+    {"environment", "E", "where to; else the agent's own", TB_OPT_DEPLOY},
+    {"comment", "TEXT", "what is new", TB_OPT_DEPLOY},
+    {"user", "NAME", "who did it; else this user", TB_OPT_DEPLOY},
+    {"status", "S", "started, succeeded, failed or timed_out", TB_OPT_DEPLOY},
+    {"list", NULL, "the deploys so far, the latest first", TB_OPT_DEPLOY},
     {"check", NULL, "verify, clean up and exit 0 or 1", TB_OPT_DEMO},
     {"keep", NULL, "leave the folder behind", TB_OPT_DEMO},
     {"all", NULL, "all of them; of an item the stacks of all threads", TB_OPT_ALL},

@@ -18,6 +18,9 @@
 enum {
     ERROR_BYTES = 2048,
     REQUEST_MAX_BYTES = TB_HTTP_BODY_MAX + (1 << 20), /* with its head and the sizes of chunks */
+    /* Others get a 501 before anything else of them is looked at. */
+    METHODS = EVHTTP_REQ_GET | EVHTTP_REQ_HEAD | EVHTTP_REQ_POST | EVHTTP_REQ_PUT |
+              EVHTTP_REQ_DELETE | EVHTTP_REQ_PATCH,
 };
 
 /* One evhttp for each kind of socket: that is how a request knows where it came from. */
@@ -128,6 +131,13 @@ static void refuse(const struct side *side, struct evhttp_request *request, int 
     tb_http_error(request, status, message);
 }
 
+/* The methods that change something. */
+static int has_body(struct evhttp_request *request)
+{
+    enum evhttp_cmd_type method = evhttp_request_get_command(request);
+    return method == EVHTTP_REQ_POST || method == EVHTTP_REQ_PATCH;
+}
+
 static int is_refused(const struct side *side, struct evhttp_request *request)
 {
     const struct evkeyvalq *headers = evhttp_request_get_input_headers(request);
@@ -145,8 +155,7 @@ static int is_refused(const struct side *side, struct evhttp_request *request)
                "host");
         return 1;
     }
-    if (origin != NULL && evhttp_request_get_command(request) == EVHTTP_REQ_POST &&
-        is_foreign_origin(origin, host)) {
+    if (origin != NULL && has_body(request) && is_foreign_origin(origin, host)) {
         refuse(side, request, 403,
                "the Origin header names another site; towbard takes items from programs, not from "
                "pages of other sites");
@@ -185,7 +194,7 @@ static void dispatch(struct evhttp_request *request, void *arg)
     }
     if (is_refused(side, request))
         return;
-    if (evhttp_request_get_command(request) != EVHTTP_REQ_POST) /* nobody reads it */
+    if (!has_body(request)) /* nobody reads it */
         (void)evbuffer_drain(evhttp_request_get_input_buffer(request), SIZE_MAX);
     for (size_t i = 0; path != NULL && i < options->n_routes; i++) {
         if (!path_is(path, options->routes[i].path))
@@ -216,6 +225,7 @@ static int make_side(struct tb_http *http, int is_tcp)
     evhttp_set_max_headers_size(side->server, TB_CONNECTIONS_HEAD_MAX);
     evhttp_set_timeout(side->server, TB_HTTP_TIMEOUT_S);
     evhttp_set_default_content_type(side->server, NULL);
+    evhttp_set_allowed_methods(side->server, METHODS);
     evhttp_set_gencb(side->server, dispatch, side);
     return 0;
 }

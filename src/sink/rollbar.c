@@ -42,6 +42,7 @@ static int encode(const struct tb_sink_target *target, const char *data, size_t 
                   struct tb_sink_request *out)
 {
     out->n_headers = 0;
+    out->method = NULL;
     tb_buf_init(&out->body, BODY_MAX_BYTES);
     size_t url_len = strlen(target->endpoint);
     if (!is_token(target->token) || url_len == 0 || url_len >= sizeof(out->url) || len == 0 ||

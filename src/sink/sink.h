@@ -18,6 +18,7 @@ enum tb_verdict {
 enum { TB_SINK_HEADERS = 8, TB_SINK_REASON = 256 };
 
 struct tb_sink_request {
+    const char *method; /* static; NULL: POST */
     char url[1024];
     char headers[TB_SINK_HEADERS][512]; /* "Name: value" */
     size_t n_headers;

@@ -125,7 +125,21 @@ static const char QUEUES[] =
     "CREATE INDEX outbox_queue ON outbox(token, class, due_at_ms, occurrence, sink, state)"
     "  WHERE state = 0;";
 
-static const char *const MIGRATIONS[] = {TABLES, HOURS, STORMS, QUEUES};
+/* Which version went where and when; state is enum tb_deploy_state. */
+static const char DEPLOYS[] =
+    "CREATE TABLE deploys("
+    "  id INTEGER PRIMARY KEY AUTOINCREMENT,"
+    "  environment TEXT NOT NULL, revision TEXT NOT NULL, status TEXT NOT NULL,"
+    "  comment TEXT NOT NULL, local_username TEXT NOT NULL, rollbar_username TEXT NOT NULL,"
+    "  token TEXT NOT NULL, start_ms INTEGER NOT NULL, finish_ms INTEGER NOT NULL,"
+    "  state INTEGER NOT NULL, remote_id INTEGER NOT NULL DEFAULT 0,"
+    "  sent_status TEXT NOT NULL DEFAULT '', attempts INTEGER NOT NULL DEFAULT 0,"
+    "  http_status INTEGER NOT NULL DEFAULT 0, due_at_ms INTEGER NOT NULL,"
+    "  reason TEXT NOT NULL DEFAULT '') STRICT;"
+    "CREATE INDEX deploys_start ON deploys(start_ms);"
+    "CREATE INDEX deploys_queue ON deploys(due_at_ms, id) WHERE state = 0;";
+
+static const char *const MIGRATIONS[] = {TABLES, HOURS, STORMS, QUEUES, DEPLOYS};
 enum { N_MIGRATIONS = sizeof(MIGRATIONS) / sizeof(MIGRATIONS[0]) };
 
 /* The first number of a query's first row. */

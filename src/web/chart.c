@@ -57,7 +57,19 @@ static const char *clock_text(int64_t at_ms, char out[CLOCK_TEXT])
     return out;
 }
 
-void tb_chart_bars(struct tb_buf *out, const int64_t hours[TB_STORE_HOURS], int64_t now_ms)
+static void put_mark(struct tb_buf *out, const struct tb_chart_mark *mark, int64_t first_ms)
+{
+    static const double STEP = (double)BARS_WIDTH / TB_STORE_HOURS;
+    char at[CLOCK_TEXT];
+    double x = (double)(mark->at_ms - first_ms) / MS_PER_S / S_PER_HOUR * STEP;
+    if (x < 0 || x > BARS_WIDTH)
+        return;
+    tb_buf_addf(out, "<line class=\"deploy\" x1=\"%.1f\" x2=\"%.1f\" y1=\"0\" y2=\"90\">", x, x);
+    tb_emit(out, "<title>%h: %.200h</title></line>", clock_text(mark->at_ms, at), mark->text);
+}
+
+void tb_chart_bars(struct tb_buf *out, const int64_t hours[TB_STORE_HOURS], int64_t now_ms,
+                   const struct tb_chart_mark *marks, size_t n)
 {
     static const double STEP = (double)BARS_WIDTH / TB_STORE_HOURS;
     char from[CLOCK_TEXT];
@@ -80,6 +92,8 @@ void tb_chart_bars(struct tb_buf *out, const int64_t hours[TB_STORE_HOURS], int6
         tb_emit(out, "<title>%h: %n</title></rect>", clock_text(first_ms + i * hour_ms, at),
                 hours[i]);
     }
+    for (size_t i = 0; i < n; i++)
+        put_mark(out, &marks[i], first_ms);
     tb_emit(out,
             "<line class=\"ax\" x1=\"0\" x2=\"%d\" y1=\"90\" y2=\"90\"/>"
             "<text x=\"0\" y=\"103\">%h</text>"

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "trace/trace.h"
 #include "web/chart.h"
+#include "web/deploys.h"
 #include "web/emit.h"
 #include "web/pages.h"
 #include "web/words.h"
@@ -98,7 +99,7 @@ static void put_delivery(struct tb_item_view *item)
             outcome.reason[0] != '\0' ? ": " : "", outcome.reason);
 }
 
-static void put_numbers(struct tb_item_view *item)
+static int put_numbers(struct tb_item_view *item)
 {
     struct tb_view *view = item->view;
     struct tb_buf *out = view->out;
@@ -111,7 +112,9 @@ static void put_numbers(struct tb_item_view *item)
     tb_emit(out, "</dd><dt>Total</dt><dd>%n</dd><dt>Status</dt><dd>%.40h</dd>", item->total,
             item->status);
     put_delivery(item);
+    int err = tb_deploys_put_suspect(item);
     tb_emit(out, "</dl></div></section>\n");
+    return err;
 }
 
 static void put_link(struct tb_item_view *item, const char *uuid, const char *text)
@@ -193,7 +196,8 @@ int tb_item_put_side(struct tb_item_view *item)
 {
     tb_emit(item->view->out, "<aside>\n");
     int err = put_trace(item);
-    put_numbers(item);
+    if (err == 0)
+        err = put_numbers(item);
     put_occurrence(item);
     if (err == 0)
         err = put_facets(item);

@@ -6,12 +6,13 @@
 #include <string.h>
 
 #include "web/chart.h"
+#include "web/deploys.h"
 #include "web/emit.h"
 #include "web/pages.h"
 #include "web/query.h"
 #include "web/words.h"
 
-enum { NEAR_NULL = 4096, REGISTERS_MAX = 32, TITLE_TEXT = 200 };
+enum { NEAR_NULL = 4096, REGISTERS_MAX = 32, TITLE_TEXT = 200, DAY_MS = 24 * 3600 * 1000 };
 
 static const char DOT[] = " \xc2\xb7 ";
 
@@ -131,11 +132,15 @@ void tb_item_put_head(struct tb_item_view *item)
 static int put_chart(struct tb_item_view *item)
 {
     int64_t hours[1][TB_STORE_HOURS];
-    int err = tb_store_hours(item->view->store, &item->number, 1, item->view->now_ms, hours);
+    struct tb_deploy_marks deploys;
+    int64_t now_ms = item->view->now_ms;
+    int err = tb_store_hours(item->view->store, &item->number, 1, now_ms, hours);
+    if (err == 0)
+        err = tb_deploys_marks(item->view, item->environment, now_ms - DAY_MS, &deploys);
     if (err < 0)
         return err;
     tb_emit(item->view->out, "<div class=\"panel\"><div class=\"bd\">");
-    tb_chart_bars(item->view->out, hours[0], item->view->now_ms);
+    tb_chart_bars(item->view->out, hours[0], now_ms, deploys.marks, deploys.n);
     tb_emit(item->view->out, "</div></div>\n");
     return 0;
 }

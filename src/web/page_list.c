@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "web/chart.h"
+#include "web/deploys.h"
 #include "web/emit.h"
 #include "web/pages.h"
 #include "web/query.h"
@@ -280,19 +281,21 @@ static void put_empty(struct list *list, const char *address)
                  "<pre class=\"bd\" tabindex=\"0\">towbar demo</pre></div>\n");
 }
 
-static void put_page(struct list *list, const char *address)
+static int put_page(struct list *list, const char *address)
 {
     tb_view_begin(list->view, TB_NAV_ITEMS, "Items");
     if (list->pulse.items == 0) {
         put_empty(list, address);
-        return;
+        return 0;
     }
     put_search(list);
+    int err = tb_deploys_put_last(list->view);
     if (list->n > 0)
         put_table(list);
     else
         tb_emit(list->view->out, "<div class=\"panel\"><p class=\"bd\">No item matches. <a "
                                  "href=\"/\">Show all</a></p></div>\n");
+    return err;
 }
 
 void tb_page_list(struct tb_view *view, const char *address)
@@ -306,7 +309,7 @@ void tb_page_list(struct tb_view *view, const char *address)
     read_query(list);
     int err = collect(list);
     if (err == 0)
-        put_page(list, address);
+        err = put_page(list, address);
     tb_view_finish(view, err);
     tb_event_done(&list->texts);
     free(list);

@@ -161,7 +161,7 @@ static void the_hours_of_an_older_database_are_filled_in(void **state)
     run_sql(place, "DROP TABLE storms; DROP TABLE storm_kinds; DROP TABLE counted;"
                    "ALTER TABLE delivery DROP COLUMN storms;"
                    "DROP TRIGGER occurrences_hour; DROP TABLE hours; DROP INDEX items_total;"
-                   "DROP INDEX items_first; PRAGMA user_version = 1");
+                   "DROP INDEX items_first; DROP TABLE deploys; PRAGMA user_version = 1");
     store = open_store(place, TB_STORE_WRITE);
     add_at(store, "4", "a", BASE_NS + HOUR_NS);
     tb_store_close(store);

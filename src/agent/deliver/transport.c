@@ -283,7 +283,8 @@ static int set_request(struct transfer *transfer, const struct tb_sink_request *
     int err = set_target(transfer, request);
     if (err < 0)
         return err;
-    if ((code = curl_easy_setopt(easy, CURLOPT_POSTFIELDS, tb_buf_str(&request->body))) ||
+    if ((code = curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, request->method)) ||
+        (code = curl_easy_setopt(easy, CURLOPT_POSTFIELDS, tb_buf_str(&request->body))) ||
         (code = curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body.len)))
         return code == CURLE_OUT_OF_MEMORY ? -ENOMEM : -EINVAL;
     return 0;

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "agent/serve/deploy.h"
 #include "agent/serve/ingest.h"
 #include "agent/log.h"
 #include "agent/notify.h"
@@ -33,7 +34,8 @@ struct tb_serve {
     struct tb_listen_file unix_file; /* ours as long as is_bound says so */
     char address[TB_LISTEN_ADDRESS];
     struct event_base *base; /* while tb_serve_run runs */
-    struct tb_post post; /* its jobs while tb_serve_run runs */
+    struct tb_post post;     /* its jobs while tb_serve_run runs */
+    struct tb_serve_deploy deploy;
     int has_ingest;
     int64_t started_ms;
 };
@@ -119,10 +121,22 @@ static void post_item(void *arg, struct evhttp_request *request)
     tb_post_item(&serve->post, request);
 }
 
+static void wake_deploys(void *arg)
+{
+    tb_engine_wake_deploys(arg);
+}
+
+static void post_deploy(void *arg, struct evhttp_request *request)
+{
+    struct tb_serve *serve = arg;
+    tb_serve_deploy_post(&serve->deploy, request);
+}
+
 static int get_page(void *arg, struct evhttp_request *request)
 {
     struct tb_serve *serve = arg;
-    return tb_pages_ask(serve->options.pages, serve->post.jobs, request);
+    return tb_serve_deploy_other(&serve->deploy, request) ||
+           tb_pages_ask(serve->options.pages, serve->post.jobs, request);
 }
 
 static void count_refusal(void *arg, int status)
@@ -139,7 +153,7 @@ void tb_serve_counts(const struct tb_serve *serve, struct tb_ingest_counts *out)
 static const struct tb_http_route routes[] = {
     {"/healthz", EVHTTP_REQ_GET, get_health},    {"/readyz", EVHTTP_REQ_GET, get_ready},
     {"/status", EVHTTP_REQ_GET, get_status},     {"/metrics", EVHTTP_REQ_GET, get_metrics},
-    {"/api/1/item", EVHTTP_REQ_POST, post_item},
+    {"/api/1/item", EVHTTP_REQ_POST, post_item}, {"/api/1/deploy", EVHTTP_REQ_POST, post_deploy},
 };
 
 /* ---- life ---- */
@@ -201,6 +215,7 @@ static void take_config(void *arg, const struct tb_config *config)
 {
     struct tb_serve *serve = arg;
     serve->config = config;
+    serve->deploy.config = config;
 }
 
 static void hang_up(void *arg)
@@ -255,6 +270,10 @@ int tb_serve_run(struct tb_serve *serve, const struct tb_serve_options *options)
         goto out;
     tb_notify("READY=1");
     (void)tb_watchdog_new(base, options->engine, &watchdog); /* without one the manager kills us */
+    serve->deploy = (struct tb_serve_deploy){.config = serve->config,
+                                             .jobs = serve->post.jobs,
+                                             .queued = wake_deploys,
+                                             .arg = options->engine};
     err = event_base_dispatch(base) < 0 ? -EIO : 0;
 out:
     tb_watchdog_free(watchdog);
