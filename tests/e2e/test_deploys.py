@@ -149,11 +149,10 @@ class DeploysTest(towbar.Case):
 
     def test_once_tells_what_is_queued(self):
         self.fake.steps = [503]
+        self.write_config("rollbar:\n  retry_min_ms: 1000\n  retry_max_ms: 1000\n")
         with self.agent(self.fake):
-            self.write_config("rollbar:\n  retry_min_ms: 1000\n  retry_max_ms: 1000\n")
             self.deploy("--version", "once")
-            self.fake.wait(1)
-        self.wait_list(lambda d: "reason" in d[0])
+            self.wait_list(lambda d: "reason" in d[0])
         end = time.monotonic() + towbar.DEADLINE_S
         while self.list()[0]["rollbar"] != "sent" and time.monotonic() < end:
             self.once(self.fake)
