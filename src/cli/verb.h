@@ -94,6 +94,7 @@ int tb_cmd_check(struct tb_cli *cli);
 int tb_cmd_test(struct tb_cli *cli);
 int tb_cmd_spool(struct tb_cli *cli);
 int tb_cmd_symbolize(struct tb_cli *cli);
+int tb_cmd_top(struct tb_cli *cli);
 int tb_cmd_deploy(struct tb_cli *cli);
 int tb_cmd_completion(struct tb_cli *cli);
 int tb_cmd_help(struct tb_cli *cli);
