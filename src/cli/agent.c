@@ -30,11 +30,11 @@ static int ask(const char *socket, const char *host, struct tb_agent_answer *out
     return is_ours ? 0 : -EPROTO;
 }
 
-void tb_agent_ask(const struct tb_config *config, struct tb_agent_answer *out)
+static void ask_and_fill(const char *socket, const char *host, struct tb_agent_answer *out)
 {
     memset(out, 0, sizeof(*out));
     out->listen = out->version = "";
-    if (ask(config->socket, "localhost", out) != 0) {
+    if (ask(socket, host, out) != 0) {
         cJSON_Delete(out->json);
         out->json = NULL;
         return;
@@ -42,6 +42,16 @@ void tb_agent_ask(const struct tb_config *config, struct tb_agent_answer *out)
     out->is_up = 1;
     out->listen = tb_json_text(out->json, "listen");
     out->version = tb_json_text(out->json, "version");
+}
+
+void tb_agent_ask(const struct tb_config *config, struct tb_agent_answer *out)
+{
+    ask_and_fill(config->socket, "localhost", out);
+}
+
+void tb_agent_ask_at(const char *address, struct tb_agent_answer *out)
+{
+    ask_and_fill(NULL, address, out);
 }
 
 void tb_agent_answer_done(struct tb_agent_answer *answer)

@@ -18,6 +18,8 @@ struct tb_agent_answer {
 /* Asks over the socket of the settings. Never fails: a silent agent
  * is one that is not up. */
 void tb_agent_ask(const struct tb_config *config, struct tb_agent_answer *out);
+/* The same over loopback TCP, "127.0.0.1:7070". */
+void tb_agent_ask_at(const char *address, struct tb_agent_answer *out);
 void tb_agent_answer_done(struct tb_agent_answer *answer);
 
 #endif

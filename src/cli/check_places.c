@@ -128,6 +128,9 @@ void tb_check_state(struct tb_check *check)
     int err = tb_store_open(path, TB_STORE_READ, &store, why);
     if (err == -ENOENT)
         check_folder(check, "state", path, "state-dir");
+    else if (err == -EACCES && check->agent->is_up)
+        tb_check_line(check, TB_CHECK_NONE, "state",
+                      "%s: only root and the agent's user may read it; check as one of them", path);
     else if (err < 0)
         tb_check_line(check, TB_CHECK_FAILED, "state", "%s", why);
     else if (tb_store_counts(store, &counts) < 0)

@@ -9,6 +9,7 @@
 
 #include "base/json.h"
 #include "cli/check.h"
+#include "cli/locate.h"
 #include "cli/print.h"
 #include "cli/verb.h"
 
@@ -134,6 +135,7 @@ int tb_cmd_check(struct tb_cli *cli)
             printf("\nNothing else can be checked before the settings can be read.\n");
         return TB_EXIT_WRONG;
     }
+    (void)tb_locate(&cli->flags, &config);
     tb_agent_ask(&config, &agent);
     check_all(&check);
     say_all(&check);

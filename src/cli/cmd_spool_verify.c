@@ -14,7 +14,7 @@ struct verify {
     struct tb_buf places; /* of the file: lines, or members of a JSON array */
     size_t n_places;
     int is_json;
-    uint64_t n_files, n_whole, n_lost, n_torn, n_damaged_files;
+    uint64_t n_files, n_whole, n_lost, n_torn, n_damaged_files, n_refused;
 };
 
 static const char *place_word(enum tb_peek_what what)
@@ -102,13 +102,18 @@ static void file_lines(const struct tb_look *look, const struct tb_peek_file *fi
 {
     char name[TB_SPOOL_TEXT];
     char note[TB_SPOOL_TEXT];
-    const char *word = is_bad ? "FAIL" : "ok";
+    bool is_refused = file->state == TB_PEEK_REFUSED;
+    const char *word = is_refused ? "warn" : is_bad ? "FAIL" : "ok";
     (void)tb_spool_note(look->peek, file, note);
     const char *unit = file->is_more ? "thread" : "record";
     uint64_t n_whole = file->is_more ? file->n_threads : file->n_records;
-    printf("%s%-4s%s  %s: %" PRIu64 " %s%s whole%s%s\n", tb_ink(tb_ink_of(word)), word,
-           tb_ink(TB_INK_NONE), tb_spool_escape(file->name, name), n_whole, unit,
-           n_whole == 1 ? "" : "s", note[0] ? "; " : "", note);
+    printf("%s%-4s%s  %s: ", tb_ink(tb_ink_of(word)), word, tb_ink(TB_INK_NONE),
+           tb_spool_escape(file->name, name));
+    if (is_refused)
+        printf("not looked into: %s\n", note);
+    else
+        printf("%" PRIu64 " %s%s whole%s%s\n", n_whole, unit, n_whole == 1 ? "" : "s",
+               note[0] ? "; " : "", note);
     fputs(tb_buf_str(&verify->places), stdout);
     if (verify->n_places > PLACES_MAX)
         printf("    and %zu more places\n", verify->n_places - PLACES_MAX);
@@ -124,16 +129,19 @@ static int one(struct tb_look *look, struct tb_peek_file *file, void *arg)
         return TB_EXIT_WELL;
     if (err < 0)
         snprintf(file->why, sizeof(file->why), "cannot be read: %s", strerror(-err));
+    /* Nothing is known of a file that is not read: it is foreign, and nothing is damaged. */
+    bool is_refused = err == 0 && file->state == TB_PEEK_REFUSED;
     bool is_bad = err < 0 || tb_spool_is_damaged(file);
     int code = TB_EXIT_WELL;
     if (verify->is_json)
-        code = file_json(look, file, verify, is_bad);
+        code = file_json(look, file, verify, is_bad || is_refused);
     else
         file_lines(look, file, verify, is_bad);
     verify->n_files++;
     verify->n_whole += file->n_records;
     verify->n_lost += file->alive ? 0 : file->n_lost;
     verify->n_torn += file->n_torn;
+    verify->n_refused += is_refused;
     verify->n_damaged_files += is_bad;
     return is_bad ? TB_EXIT_WRONG : code;
 }
@@ -164,6 +172,16 @@ static int check_agent(const struct tb_look *look)
     return is_bad ? TB_EXIT_WRONG : TB_EXIT_WELL;
 }
 
+static void print_sum(const struct verify *verify)
+{
+    printf("%s%" PRIu64 " file%s, %" PRIu64 " damaged", verify->n_files > 0 ? "\n" : "",
+           verify->n_files, verify->n_files == 1 ? "" : "s", verify->n_damaged_files);
+    if (verify->n_refused > 0)
+        printf(", %" PRIu64 " not looked into", verify->n_refused);
+    printf("; records: %" PRIu64 " whole, %" PRIu64 " lost, %" PRIu64 " torn.\n", verify->n_whole,
+           verify->n_lost, verify->n_torn);
+}
+
 int tb_spool_verify(struct tb_look *look)
 {
     struct verify verify = {.is_json = look->cli->json};
@@ -174,10 +192,7 @@ int tb_spool_verify(struct tb_look *look)
         code = got > code ? got : code;
     }
     if (!look->cli->json)
-        printf("%s%" PRIu64 " file%s, %" PRIu64 " damaged; records: %" PRIu64 " whole, %" PRIu64
-               " lost, %" PRIu64 " torn.\n",
-               verify.n_files > 0 ? "\n" : "", verify.n_files, verify.n_files == 1 ? "" : "s",
-               verify.n_damaged_files, verify.n_whole, verify.n_lost, verify.n_torn);
+        print_sum(&verify);
     tb_buf_done(&verify.places);
     tb_spool_say_unknown_acks(look);
     return code;

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/json.h"
@@ -10,6 +11,7 @@
 #include "cli/losses.h"
 #include "cli/print.h"
 #include "cli/show.h"
+#include "cli/status_more.h"
 #include "cli/storms.h"
 #include "cli/verb.h"
 #include "web/login.h"
@@ -19,6 +21,7 @@ enum { MIB = 1 << 20, LINE_BYTES = 16 << 10, PAGE_TEXT = 256 };
 struct status {
     struct tb_config config;
     struct tb_agent_answer agent;
+    int is_hosts;  /* the agent is the host's, not this user's own */
     int has_store; /* 0: there is no database yet, or it could not be read */
     int store_err;
     struct tb_store_counts counts;
@@ -34,7 +37,13 @@ static int collect(const struct tb_cli *cli, struct status *out)
     if (err < 0)
         return err;
     tb_agent_ask(&out->config, &out->agent);
+    out->is_hosts = out->agent.is_up && strcmp(out->config.socket, "/run/towbar/towbard.sock") == 0;
     tb_losses_read(out->config.spool, out->agent.json, &out->losses);
+    if (access(out->config.state_dir, X_OK) != 0 && errno == EACCES && out->agent.is_up) {
+        tb_agent_counts(out->agent.json, &out->counts);
+        out->has_store = 1;
+        return 0;
+    }
     out->store_err = tb_cli_store(&out->config, &store);
     if (out->store_err == 0) {
         out->store_err = tb_store_counts(store, &out->counts);
@@ -109,6 +118,7 @@ static void print_json(const struct status *status)
     tb_json_kopt(&j, "last_reason", c->last_reason);
     tb_storms_put(&status->storms, &j);
     tb_losses_put(&status->losses, &j);
+    tb_status_more_put(status->agent.json, &j);
     tb_json_end(&j);
     (void)tb_json_finish(&j); /* what does not fit is a reason or a path of many kilobytes */
     puts(line);
@@ -180,8 +190,9 @@ static void print_page(const struct status *status)
 static void print_agent(const struct status *status)
 {
     const struct tb_agent_answer *agent = &status->agent;
-    printf("  agent     %s%s%s", tb_ink(agent->is_up ? TB_INK_GREEN : TB_INK_RED),
-           agent->is_up ? "up" : "not running", tb_ink(TB_INK_NONE));
+    const char *whose = status->is_hosts ? " for the whole host" : "";
+    printf("  agent     %s%s%s%s", tb_ink(agent->is_up ? TB_INK_GREEN : TB_INK_RED),
+           agent->is_up ? "up" : "not running", tb_ink(TB_INK_NONE), agent->is_up ? whose : "");
     if (agent->is_up && *agent->listen != '\0')
         printf(", listens on %s and %s\n", agent->listen, status->config.socket);
     else if (agent->is_up)
@@ -191,6 +202,7 @@ static void print_agent(const struct status *status)
     print_page(status);
     print_spool(status);
     print_symbols(status);
+    tb_status_more_print(status->agent.json, (int64_t)(tb_clock_wall_ns() / TB_NS_PER_MS));
 }
 
 /* The agent knows best: its environment is not ours. */

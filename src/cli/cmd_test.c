@@ -198,6 +198,15 @@ static int say(const struct tb_cli *cli, const struct progress *progress, const 
     return TB_EXIT_WRONG;
 }
 
+/* Else nobody would see the item arrive; said on stderr. */
+static int may_read(const struct tb_config *config)
+{
+    struct tb_store *store = NULL;
+    int err = tb_cli_store(config, &store);
+    tb_store_close(store);
+    return err == 0 || err == -ENOENT;
+}
+
 int tb_cmd_test(struct tb_cli *cli)
 {
     struct tb_config config;
@@ -217,7 +226,7 @@ int tb_cmd_test(struct tb_cli *cli)
         fprintf(stderr,
                 "towbar: no agent answers at %s (%s), so nothing was sent; start it: towbard\n",
                 config.socket, agent.why);
-    } else {
+    } else if (may_read(&config)) {
         uint64_t start_ns = tb_clock_mono_ns();
         if (append(&config, level, uuid, text) == 0) {
             struct progress progress;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "cli/locate.h"
 #include "cli/verb.h"
 
 /* A word as the shell wants it. */
@@ -48,29 +49,45 @@ const char *tb_cli_command(const struct tb_cli *cli, const char *verb, char out[
     return out;
 }
 
-int tb_cli_config(const struct tb_cli *cli, struct tb_config *out)
+static int load(const struct tb_config_flags *flags, struct tb_config *out)
 {
     char why[TB_CONFIG_WHY] = "";
-    int err = tb_config_load(&cli->flags, out, why);
+    int err = tb_config_load(flags, out, why);
     if (err < 0)
         fprintf(stderr, "towbar: %s\n", why);
     return err;
 }
 
+int tb_cli_config(const struct tb_cli *cli, struct tb_config *out)
+{
+    int err = load(&cli->flags, out);
+    if (err == 0)
+        (void)tb_locate(&cli->flags, out);
+    return err;
+}
+
 int tb_cli_config_to_read(const struct tb_cli *cli, struct tb_config *out)
 {
-    struct tb_cli reader = *cli;
+    struct tb_config_flags flags = cli->flags;
+    if (flags.state_dir == NULL)
+        return tb_cli_config(cli, out);
     /* The spool is not looked at, so an ordinary user without HOME need not name one. */
-    if (reader.flags.state_dir != NULL && reader.flags.spool == NULL)
-        reader.flags.spool = reader.flags.state_dir;
-    return tb_cli_config(&reader, out);
+    if (flags.spool == NULL)
+        flags.spool = flags.state_dir;
+    return load(&flags, out);
 }
 
 int tb_cli_store(const struct tb_config *config, struct tb_store **out)
 {
     char why[TB_STORE_WHY] = "";
     int err = tb_store_open(config->state_dir, TB_STORE_READ, out, why);
-    if (err < 0 && err != -ENOENT)
+    if (err == -EACCES)
+        fprintf(
+            stderr,
+            "towbar: this user may not read the database in %s: ask as root or as the user that "
+            "runs towbard (sudo towbar ...), or look at the agent's pages\n",
+            config->state_dir);
+    else if (err < 0 && err != -ENOENT)
         fprintf(stderr, "towbar: %s\n", why);
     return err;
 }

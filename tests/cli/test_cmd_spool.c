@@ -225,6 +225,9 @@ static void names_from_the_folder_cannot_steer_the_terminal(void **state)
     assert_int_equal(run_here(run, "spool", "show", "new\nline\x1b[31m"), 0);
     run_has(run->out, "new\\x0aline\\x1b[31m\n");
     assert_int_equal(run_here(run, "spool", "verify"), 0); /* foreign, not damaged */
+    run_has(run->out, "not looked into: ");
+    run_has(run->out, "0 damaged, 2 not looked into;");
+    run_has_not(run->out, "ok    note");
     end(&made);
 }
 

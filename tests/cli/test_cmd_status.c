@@ -327,6 +327,48 @@ static void quarantined_items_are_wrong_and_have_a_reason(void **state)
     run_has(run->out, "HTTP 422: not ?[31mvalid");
 }
 
+static const char tells_more[] =
+    "{\"program\":\"towbard\",\"listen\":\"127.0.0.1:7070\",\"files\":{\"watched\":3,\"lines\":12,"
+    "\"rejected\":1,\"trouble\":\"cannot "
+    "\\u001b[31mread\"},\"delivery\":{\"has_token\":true,\"tokens\":["
+    "{\"name\":\"ROLLBAR_ACCESS_TOKEN\",\"sent\":5},{\"name\":\"projects "
+    "1\",\"sent\":0,\"refused\":2,"
+    "\"parked\":true}]},\"reload\":{\"taken\":1,\"refused\":1,\"last_ms\":1790000000000,"
+    "\"last_error\":\"listen is no address\"}}";
+
+static void what_the_agent_tells_more_is_shown(void **state)
+{
+    struct run *run = *state;
+    pid_t agent = fake_start(run, tells_more, 0);
+    (void)run_here(run, "status");
+    run_has(run->out, "files     3 watched, 12 items taken, 1 lines put aside; cannot ?[31mread");
+    run_has(run->out, "token     ROLLBAR_ACCESS_TOKEN: sent 5\n");
+    run_has(run->out, "token     projects 1: sent 0, 2 refused, parked: Rollbar does not take it");
+    run_has(run->out, "reload    refused, the former settings are in force,");
+    run_has(run->out, "; listen is no address");
+    (void)run_here(run, "status", "--json");
+    fake_end(agent);
+    cJSON *json = cJSON_Parse(run->out);
+    assert_int_equal(cJSON_GetObjectItem(cJSON_GetObjectItem(json, "files"), "watched")->valueint,
+                     3);
+    assert_int_equal(cJSON_GetArraySize(cJSON_GetObjectItem(json, "tokens")), 2);
+    assert_int_equal(cJSON_GetObjectItem(cJSON_GetObjectItem(json, "reload"), "refused")->valueint,
+                     1);
+    cJSON_Delete(json);
+}
+
+static void quiet_says_nothing_but_its_code(void **state)
+{
+    struct run *run = *state;
+    assert_int_equal(run_here(run, "status", "-q"), 1);
+    assert_string_equal(run->out, "");
+    pid_t agent = fake_start(run, reply, 0);
+    int code = run_here(run, "status", "--quiet");
+    fake_end(agent);
+    assert_int_equal(code, 0);
+    assert_string_equal(run->out, "");
+}
+
 static void somebody_else_on_the_socket_is_no_agent(void **state)
 {
     struct run *run = *state;
@@ -356,6 +398,8 @@ int main(void)
         TEST(parked_items_are_wrong_and_have_a_cure),
         TEST(quarantined_items_are_wrong_and_have_a_reason),
         TEST(somebody_else_on_the_socket_is_no_agent),
+        TEST(what_the_agent_tells_more_is_shown),
+        TEST(quiet_says_nothing_but_its_code),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

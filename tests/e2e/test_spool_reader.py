@@ -371,7 +371,8 @@ def verdict_of_line(line):
 def verdict_of_file(file):
     places = sorted((p.offset, p.end, p.what) for p in file.places)
     state = "damaged" if file.state == "complete" and file.is_damaged else file.state
-    return state, not file.is_damaged, file.header_mended, file.lost, places
+    ok = not file.is_damaged and state != "refused"  # that is not looked into
+    return state, ok, file.header_mended, file.lost, places
 
 
 if __name__ == "__main__":

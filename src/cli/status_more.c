@@ -1,0 +1,132 @@
+/* status_more.c - see status_more.h. */
+#include "cli/status_more.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/print.h"
+
+enum { SHORT_TEXT = 200 };
+
+static int64_t number_at(const cJSON *json, const char *path)
+{
+    const cJSON *value = tb_json_at(json, path);
+    return cJSON_IsNumber(value) ? (int64_t)value->valuedouble : 0;
+}
+
+void tb_agent_counts(const cJSON *agent, struct tb_store_counts *out)
+{
+    const cJSON *counts = tb_json_at(agent, "counts");
+    const struct {
+        const char *name;
+        int64_t *to;
+    } members[] = {{"items", &out->items},
+                   {"occurrences", &out->occurrences},
+                   {"duplicates", &out->duplicates},
+                   {"received", &out->received},
+                   {"sent", &out->sent},
+                   {"dropped", &out->dropped},
+                   {"quarantined", &out->quarantined},
+                   {"queued", &out->queued},
+                   {"parked", &out->parked},
+                   {"oldest_queued_ms", &out->oldest_queued_ms},
+                   {"last_received_ms", &out->last_received_ms}};
+    for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++)
+        *members[i].to = number_at(counts, members[i].name);
+    snprintf(out->last_reason, sizeof(out->last_reason), "%s", tb_json_text(counts, "last_reason"));
+}
+
+/* ---- JSON ---- */
+
+static void put(const cJSON *agent, const char *path, const char *key, struct tb_json *j)
+{
+    const cJSON *value = tb_json_at(agent, path);
+    char *text = value != NULL ? cJSON_PrintUnformatted(value) : NULL;
+    if (text != NULL) {
+        tb_json_key(j, key);
+        tb_json_raw(j, text, strlen(text));
+    }
+    cJSON_free(text);
+}
+
+void tb_status_more_put(const cJSON *agent, struct tb_json *j)
+{
+    put(agent, "files", "files", j);
+    put(agent, "delivery.tokens", "tokens", j);
+    put(agent, "reload", "reload", j);
+}
+
+/* ---- lines ---- */
+
+static void add(const cJSON *json, const char *path, const char *text)
+{
+    if (number_at(json, path) > 0)
+        printf(", %" PRId64 " %s", number_at(json, path), text);
+}
+
+static void print_trouble(const char *text)
+{
+    char clean[SHORT_TEXT];
+    if (*text != '\0')
+        printf("; %s", tb_print_clean(text, clean, sizeof(clean)));
+    printf("\n");
+}
+
+static void print_files(const cJSON *files)
+{
+    if (files == NULL)
+        return;
+    printf("  files     %" PRId64 " watched", number_at(files, "watched"));
+    add(files, "lines", "items taken");
+    add(files, "messages", "messages of logs taken");
+    add(files, "rejected", "lines put aside");
+    add(files, "too_long", "lines too long");
+    add(files, "unreadable", "files that cannot be read");
+    add(files, "behind_bytes", "bytes behind");
+    print_trouble(tb_json_text(files, "trouble"));
+}
+
+/* Of one token the delivery's own line tells all. */
+static void print_tokens(const cJSON *tokens, int64_t now_ms)
+{
+    const cJSON *token;
+    char name[SHORT_TEXT];
+    if (cJSON_GetArraySize(tokens) < 2)
+        return;
+    cJSON_ArrayForEach(token, tokens)
+    {
+        int64_t paused_ms = number_at(token, "paused_until_ms");
+        printf("  token     %s: sent %" PRId64,
+               tb_print_clean(tb_json_text(token, "name"), name, sizeof(name)),
+               number_at(token, "sent"));
+        add(token, "refused", "refused");
+        add(token, "in_flight", "under way");
+        if (cJSON_IsTrue(tb_json_at(token, "parked")))
+            printf(", %sparked: Rollbar does not take it%s", tb_ink(TB_INK_RED),
+                   tb_ink(TB_INK_NONE));
+        else if (paused_ms > now_ms)
+            printf(", paused for %" PRId64 " s", (paused_ms - now_ms + 999) / 1000);
+        printf("\n");
+    }
+}
+
+/* The settings that were given last are not in force when they were refused. */
+static void print_reload(const cJSON *reload, int64_t now_ms)
+{
+    char age[TB_AGE_TEXT];
+    const char *error = tb_json_text(reload, "last_error");
+    if (number_at(reload, "taken") + number_at(reload, "refused") == 0)
+        return;
+    printf("  reload    %s %s",
+           *error != '\0' ? "refused, the former settings are in force," : "taken",
+           tb_print_age(now_ms, number_at(reload, "last_ms"), age));
+    print_trouble(error);
+}
+
+void tb_status_more_print(const cJSON *agent, int64_t now_ms)
+{
+    print_files(tb_json_at(agent, "files"));
+    print_tokens(tb_json_at(agent, "delivery.tokens"), now_ms);
+    print_reload(tb_json_at(agent, "reload"), now_ms);
+}
