@@ -13,6 +13,7 @@ import http.client
 import json
 import os
 import re
+import select
 import subprocess
 import sys
 
@@ -88,6 +89,36 @@ class SdkCase(towbar.Case):
     def rollbar_js(self, port, *cases, token=TOKEN, **env):
         item = f"http://127.0.0.1:{port}/api/1/item/"
         return self.run_client("node", "rollbar_script.js", token, item, *cases, **env)
+
+    def start_paused(self, *argv, **env):
+        """A client that stands in its case "pause"; resume() lets it go on."""
+        process = subprocess.Popen(
+            argv, env=dict(self.client_env(), **env), cwd=CLIENTS, stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+        )  # fmt: skip
+
+        def end():
+            process.kill()
+            process.wait()
+            process.stdout.close()
+            process.stdin.close()
+
+        self.addCleanup(end)
+        self.assertEqual(self.next_line(process), "paused\n")
+        return process
+
+    def next_line(self, process):
+        """What a client says next; "" at its end."""
+        ready, _, _ = select.select([process.stdout], [], [], towbar.DEADLINE_S)
+        self.assertTrue(ready, f"{process.args} says nothing")
+        return process.stdout.readline()
+
+    def resume(self, process):
+        """To its next pause, or its end."""
+        process.stdin.write("\n")
+        process.stdin.flush()
+        if self.next_line(process) != "paused\n":
+            self.assertEqual(process.wait(towbar.DEADLINE_S), 0)
 
     def app(self, *argv):
         """An app that says its port, and runs until the test ends; returns the port."""

@@ -1,5 +1,6 @@
-"""rollbar.js in a real browser. The agent takes nothing from pages of other sites, whatever they try;
-a site that wants its pages' errors to go that way passes them on from its own server (docs/sdks.md)."""
+"""rollbar.js in a real browser. The agent takes nothing from pages of other sites, whatever they
+try; a site that wants its pages' errors to go that way passes them on from its own server
+(docs/sdks.md)."""
 
 import http.client
 import http.server
@@ -17,7 +18,8 @@ SDK = os.path.join(
 # The SDK wants a whole URL: of a path alone it makes "/null".
 # answer is what the SDK's callback was called with: an error's message, or the reply.
 REPORT = """<!doctype html><title>A page</title><script src="/rollbar.js"></script><script>
-const rollbar = new window.rollbar({accessToken: "%(token)s", endpoint: new URL("%(endpoint)s", location.href).href,
+const endpoint = new URL("%(endpoint)s", location.href).href;
+const rollbar = new window.rollbar({accessToken: "%(token)s", endpoint,
     environment: "interop", captureUncaught: true, autoInstrument: false,
     payload: {person: {id: "7", username: "andrew"}}});
 function inner() { throw new TypeError("inner fault of 馬"); }

@@ -23,9 +23,18 @@ class LargeTest(SdkCase):
         self.assertEqual([request.status for request in self.fake.requests], [200])
         return self.fake.occurrences[0]
 
+    def test_1_mib_is_taken_and_arrives_shortened(self):
+        self.check_shortened(1)
+
     def test_2_mib_are_taken_and_arrive_shortened(self):
-        ((_, body, status),) = self.send("large2")
-        self.assertGreater(len(body), 2 << 20)
+        self.check_shortened(2)
+
+    def test_5_mib_are_taken_and_arrive_shortened(self):
+        self.check_shortened(5)
+
+    def check_shortened(self, mib):
+        ((_, body, status),) = self.send(f"large{mib}")
+        self.assertGreater(len(body), mib << 20)
         self.assertEqual(status, 200)
         arrived = self.wait_one()
         self.assertLessEqual(len(arrived.raw), ITEM_MAX_BYTES)
@@ -33,10 +42,16 @@ class LargeTest(SdkCase):
         for key in ("uuid", "level", "environment", "language", "timestamp", "server"):
             self.assertEqual(arrived.data[key], sent[key])
         message = arrived.data["body"]["message"]
-        self.assertEqual(message["body"], "2 MiB of log")
+        self.assertEqual(message["body"], f"{mib} MiB of log")
         self.assertEqual(message["n"], 7)
         log = message["log"]
         self.assertTrue(log and sent["body"]["message"]["log"].startswith(log[:100]), log[:200])
+
+    def test_rollbar_js_shortens_by_itself_and_that_arrives_unchanged(self):
+        self.start_agent()
+        self.rollbar_js(self.tap.port, "large")
+        self.wait_one()
+        self.assertEqual(self.compare_bytes(1), [({}, {})])
 
     def check_refused(self, case, mib):
         sent = self.send(case)

@@ -69,6 +69,13 @@ def logged():
         log.exception("while doing %s", "it", extra={"extra_data": {"n": 1}})
 
 
+def pause():
+    """The parent does something in between, and says so by a line."""
+    rollbar.wait()
+    print("paused", flush=True)
+    sys.stdin.readline()
+
+
 def large(mib):
     """An item so large, most of it lines of a log. pyrollbar sends the extra data twice."""
     line = "0123456789 words of a log, again and again: "
@@ -82,6 +89,7 @@ CASES = {
     "message": message,
     "person": person,
     "logged": logged,
+    "pause": pause,
     "large1": lambda: large(1),
     "large2": lambda: large(2),
     "large5": lambda: large(5),

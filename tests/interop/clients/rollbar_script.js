@@ -74,6 +74,17 @@ const CASES = {
   },
   uncaught: () => uncaught('uncaughtException', () => inner()),
   rejection: () => uncaught('unhandledRejection', () => Promise.reject(new RangeError('no one'))),
+  // The parent does something in between, and says so by a line.
+  pause: () => new Promise((resolve) => {
+    console.log('paused');
+    process.stdin.once('data', () => { process.stdin.pause(); resolve(); });
+    process.stdin.resume();
+  }),
+  // More than rollbar.js sends: it leaves out by itself what is over 512 KiB.
+  large: () => {
+    const log = '0123456789 words of a log: '.repeat(40000);
+    return sent((done) => rollbar.error('1 MiB of log', { log, n: 7 }, done));
+  },
   // More than rollbar.js lets through in a minute: a notice takes the place of the first of them.
   many: async () => {
     for (let i = 0; i < 63; i++) {

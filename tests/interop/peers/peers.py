@@ -2,7 +2,6 @@
 and where tests/interop.sh built the clients. Run by tests/run.sh --peers."""
 
 import os
-import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
@@ -30,29 +29,6 @@ class PeerCase(SdkCase):
     def check_both(self, n):
         self.compare_values(n)
         return self.compare_bytes(n)
-
-    def start_paused(self, *cases):
-        """A client that waits for resume() in its case "pause"."""
-        process = subprocess.Popen(
-            [*self.client(self.tap.port), *cases], env=self.client_env(), cwd=CLIENTS,
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-        )  # fmt: skip
-
-        def end():
-            process.kill()
-            process.wait()
-            process.stdout.close()
-            process.stdin.close()
-
-        self.addCleanup(end)
-        self.assertEqual(process.stdout.readline(), "paused\n")
-        return process
-
-    def resume(self, process):
-        """To its end."""
-        process.stdin.write("\n")
-        process.stdin.flush()
-        self.assertEqual(process.wait(towbar.DEADLINE_S), 0)
 
     def arrived(self, n):
         self.fake.wait_for(lambda fake: len(fake.occurrences) >= n, towbar.DEADLINE_S)

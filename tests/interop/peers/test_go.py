@@ -1,4 +1,5 @@
-"""rollbar-go, unmodified: what it sends to the agent arrives whole. It names no uuid: the agent does."""
+"""rollbar-go, unmodified: what it sends to the agent arrives whole. It names no uuid: the agent
+does."""
 
 import os
 import unittest
@@ -75,19 +76,15 @@ class GoTest(PeerCase):
 
     def test_it_loses_what_it_sends_while_the_agent_is_away(self):
         """It tries once. Before and after, nothing is lost."""
-        client = self.start_paused("error", "pause", "chain", "pause", "message")
+        cases = ("error", "pause", "chain", "pause", "message")
+        client = self.start_paused(*self.client(self.tap.port), *cases)
         self.running.kill9()
-        self.resume_to_pause(client)
+        self.resume(client)
         with self.start_agent():
             self.resume(client)
             self.arrived(2)
         levels = sorted(occurrence.data["level"] for occurrence in self.fake.occurrences)
         self.assertEqual(levels, ["error", "warning"])
-
-    def resume_to_pause(self, client):
-        client.stdin.write("\n")
-        client.stdin.flush()
-        self.assertEqual(client.stdout.readline(), "paused\n")
 
 
 if __name__ == "__main__":

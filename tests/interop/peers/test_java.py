@@ -1,5 +1,5 @@
-"""rollbar-java, unmodified: what it sends to the agent arrives whole. It names no uuid, its times have
-a fraction, and unless it is told otherwise ("plain") it compresses with gzip."""
+"""rollbar-java, unmodified: what it sends to the agent arrives whole. It names no uuid, its times
+have a fraction, and unless it is told otherwise ("plain") it compresses with gzip."""
 
 import os
 import unittest
@@ -72,11 +72,10 @@ class JavaTest(PeerCase):
 
     def test_it_loses_what_it_sends_while_the_agent_is_away(self):
         """It tries once. Before and after, nothing is lost."""
-        client = self.start_paused("plain", "error", "pause", "chain", "pause", "message")
+        cases = ("plain", "error", "pause", "chain", "pause", "message")
+        client = self.start_paused(*self.client(self.tap.port), *cases)
         self.running.kill9()
-        client.stdin.write("\n")
-        client.stdin.flush()
-        self.assertEqual(client.stdout.readline(), "paused\n")
+        self.resume(client)
         with self.start_agent():
             self.resume(client)
             self.arrived(2)
