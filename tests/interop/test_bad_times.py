@@ -11,6 +11,13 @@ from rig import TOKEN, SdkCase, towbar
 SOON = {"X-Rate-Limit-Remaining": "0", "X-Rate-Limit-Remaining-Seconds": "1"}
 RETRY_INTERVAL_MS = "50"
 OTHER = "fedcba9876543210fedcba9876543210"
+OF_PROJECT = "00112233445566778899aabbccddeeff"
+PROJECT = f"""projects:
+  - environment: elsewhere
+    access_token: 0000000000000000000000000000dead
+  - environment: inter*
+    access_token: {OF_PROJECT}
+"""
 
 
 class BadTimes(SdkCase):
@@ -174,7 +181,7 @@ class Tokens(BadTimes):
     def tokens(self):
         """The token that each of three items went out with: two of an SDK with a token of its own,
         one of an SDK that was given the word "towbar"."""
-        self.fake.tokens = {TOKEN, OTHER}
+        self.fake.tokens = {TOKEN, OTHER, OF_PROJECT}
         self.start_agent()
         self.run_client(*self.python("error", token=OTHER))
         self.run_client(*self.node("chain", token=OTHER))
@@ -184,8 +191,26 @@ class Tokens(BadTimes):
             self.assertNotIn("access_token", json.loads(request.body))
         return {occurrence.data["level"]: occurrence.token for occurrence in self.fake.occurrences}
 
+    def settings(self, rollbar="", rest=""):
+        """The usual ones with more in them."""
+        with open(self.config, encoding="utf-8") as file:
+            usual = file.read()
+        self.write_config(usual.replace("rollbar:\n", "rollbar:\n" + rollbar, 1) + rest)
+
     def test_an_sdk_s_own_token_is_kept_and_towbar_is_the_agent_s(self):
         self.assertEqual(self.tokens(), {"error": OTHER, "critical": OTHER, "warning": TOKEN})
+
+    def test_the_agent_s_token_can_be_forced(self):
+        self.settings(rollbar="  force_token: true\n")
+        self.assertEqual(set(self.tokens().values()), {TOKEN})
+
+    def test_a_project_s_token_stands_for_towbar(self):
+        self.settings(rest=PROJECT)
+        self.assertEqual(self.tokens(), {"error": OTHER, "critical": OTHER, "warning": OF_PROJECT})
+
+    def test_a_project_s_token_can_be_forced(self):
+        self.settings(rollbar="  force_token: true\n", rest=PROJECT)
+        self.assertEqual(set(self.tokens().values()), {OF_PROJECT})
 
 
 if __name__ == "__main__":
