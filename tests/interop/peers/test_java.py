@@ -37,6 +37,16 @@ class JavaTest(PeerCase):
             self.assertIn(number, message.raw)
         self.assertNotIn(SECRET, message.raw)
 
+    def test_what_it_compresses_arrives_unchanged(self):
+        """As it does unless it is told otherwise."""
+        found = self.run_both("error", "chain", "message")
+        for number, (masked, added) in enumerate(found):
+            self.assertEqual(list(added), ["data.uuid"])
+            self.assertEqual(last_names(masked), {"password"} if number == 2 else set())
+        for _, head, body, _ in self.tap.exchanges():
+            self.assertIn(b"Content-Encoding: gzip", head)
+            self.assertEqual(body[:2], b"\x1f\x8b")
+
     def test_people_telemetry_and_requests_arrive_unchanged(self):
         found = self.run_both("plain", "person", "telemetry", "request")
         self.assertEqual([last_names(masked) for masked, _ in found[:1]], [set()])
