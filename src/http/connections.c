@@ -12,7 +12,8 @@
 
 enum {
     DESCRIPTORS_MAX = 65536, /* more are not needed, and every walk would pay for them */
-    CAP_MAX = 1000,          /* of one listener */
+    CAP_MAX = 10000,         /* of one listener; an idle one costs 4 KiB */
+    CAP_TLS = 1000,          /* of one with TLS, where it costs 50 */
     CAP_SHARE = 4,           /* so much of the descriptors: half of them for both listeners */
     REST_MS = 100,
     WHY_BYTES = 128,
@@ -71,15 +72,27 @@ int tb_connections_cap(void)
 
 /* ---- the listeners ---- */
 
-void tb_listener_came(struct tb_listener *listener)
+void tb_listener_full(struct tb_listener *listener)
 {
-    if (++listener->n >= listener->cap && listener->listener != NULL)
-        (void)evconnlistener_disable(listener->listener);
+    static const struct timeval moment = {.tv_usec = REST_MS * 1000L};
+    if (listener->listener == NULL)
+        return;
+    (void)evconnlistener_disable(listener->listener);
+    (void)event_add(listener->all->crowded, &moment);
+}
+
+static void look_again(evutil_socket_t fd, short events, void *arg)
+{
+    struct tb_connections *all = arg;
+    (void)fd;
+    (void)events;
+    for (int i = 0; i < all->n_listeners; i++)
+        tb_watch_keep_to_cap(&all->listeners[i]);
 }
 
 void tb_listener_left(struct tb_listener *listener)
 {
-    if (--listener->n < listener->cap && listener->listener != NULL)
+    if (--listener->n <= listener->cap && listener->listener != NULL)
         (void)evconnlistener_enable(listener->listener);
 }
 
@@ -106,15 +119,18 @@ static void rest(struct evconnlistener *listener, void *arg)
 }
 
 int tb_connections_guard(struct tb_connections *all, struct evhttp *server,
-                         struct evhttp_bound_socket *socket, int is_tcp)
+                         struct evhttp_bound_socket *socket, const struct tb_listener_kind *kind)
 {
     if (all->n_listeners == TB_LISTENERS)
         return -ENOMEM;
     struct tb_listener *listener = &all->listeners[all->n_listeners++];
+    int cap = tb_connections_cap();
     *listener = (struct tb_listener){.all = all,
                                      .listener = evhttp_bound_socket_get_listener(socket),
-                                     .cap = tb_connections_cap(),
-                                     .is_tcp = is_tcp};
+                                     .kind = *kind,
+                                     .cap = kind->tls != NULL && cap > CAP_TLS ? CAP_TLS : cap};
+    for (int i = 0; i < TB_CONNECTION_STATES; i++)
+        TAILQ_INIT(&listener->in[i]);
     evhttp_set_bevcb(server, tb_watch_new, listener);
     evconnlistener_set_error_cb(listener->listener, rest);
     return 0;
@@ -128,9 +144,11 @@ int tb_connections_new(const struct tb_connections_options *options, struct tb_c
     if (all == NULL)
         return -ENOMEM;
     all->options = *options;
+    TAILQ_INIT(&all->refused);
     all->news = event_new(options->base, -1, 0, tb_watch_news, all);
     all->refuse = event_new(options->base, -1, 0, tb_refuse_all, all);
-    if (all->news == NULL || all->refuse == NULL) {
+    all->crowded = evtimer_new(options->base, look_again, all);
+    if (all->news == NULL || all->refuse == NULL || all->crowded == NULL) {
         tb_connections_free(all);
         return -ENOMEM;
     }
@@ -148,11 +166,16 @@ void tb_connections_free(struct tb_connections *all)
 {
     if (all == NULL)
         return;
-    while (all->first != NULL)
-        tb_watch_forget(all->first);
+    for (int i = 0; i < all->n_listeners; i++)
+        for (int state = 0; state < TB_CONNECTION_STATES; state++)
+            while (!TAILQ_EMPTY(&all->listeners[i].in[state]))
+                tb_watch_forget(TAILQ_FIRST(&all->listeners[i].in[state]));
+    free(all->by_fd);
     if (all->news != NULL)
         event_free(all->news);
     if (all->refuse != NULL)
         event_free(all->refuse);
+    if (all->crowded != NULL)
+        event_free(all->crowded);
     free(all);
 }

@@ -1,18 +1,25 @@
 /* connections.h - how many strangers may be connected, how much and how long they may send, and
  * what happens to those who go beyond it.
  *
- * 1. A listener takes at most tb_connections_cap() connections at once; those who come then wait in
- *    the kernel's queue until one ends. TCP and the Unix socket are counted apart, and both
- *    together leave half of the descriptors for files.
+ * 1. A listener takes at most tb_connections_cap() connections at once. For one more the one that
+ *    has been idle for the longest is closed, unless it came TB_CONNECTIONS_IDLE_MS ago; else the
+ * one that has been sending a small request for the longest, and for TB_CONNECTIONS_SLOW_MS at
+ * least, gets 408; else those who come wait in the kernel's queue until one ends. TCP and the Unix
+ * socket are counted apart, and both together leave half of the descriptors for files.
  * 2. When the kernel has no descriptor to give all the same, the listener rests for a moment,
  *    instead of being asked in a circle.
- * 3. What is received and not yet answered is counted. When it is more than held_max, the request
- *    that holds the most for the longest is refused with 503: those who send little and fast go on.
- * 4. A request that is not complete after request_ms, or stands still for TB_CONNECTIONS_STALL_MS,
+ * 3. Each byte is shown to framing.h before libevent reads it: what that refuses, libevent never
+ *    sees, and of what it takes both know the same end.
+ * 4. Bodies over TB_CONNECTIONS_SMALL get their memory by the length that the head declares, chunks
+ *    as they grow, out of seven eighths of held_max: who gets it is never ended for others, who
+ *    does not is refused with 503 at once. No sender (senders.h) has more than six of these
+ *    eighths, unless it is a single body. Small ones have the last eighth: when that is full, the
+ *    one that has held the most of it for the longest is refused.
+ * 5. A request that is not complete after request_ms, or stands still for TB_CONNECTIONS_STALL_MS,
  *    gets 408. One that libevent refuses gets its status as JSON, never its HTML.
- * 5. A refusal is {"err":1,"message":..} and the end of the connection. What its client still sends
+ * 6. A refusal is {"err":1,"message":..} and the end of the connection. What its client still sends
  *    is read and thrown away, within bounds, so that it can read the answer.
- * 6. What libevent has to say goes to whoever asked for it, one line a second at most. */
+ * 7. What libevent has to say goes to whoever asked for it, one line a second at most. */
 #ifndef TB_HTTP_CONNECTIONS_H
 #define TB_HTTP_CONNECTIONS_H
 
@@ -20,9 +27,17 @@
 #include <event2/http.h>
 #include <stddef.h>
 
-enum { TB_CONNECTIONS_STALL_MS = 30000, TB_CONNECTIONS_HEAD_MAX = 64 << 10 };
+#include "http/senders.h"
+
+enum {
+    TB_CONNECTIONS_STALL_MS = 30000,
+    TB_CONNECTIONS_IDLE_MS = 50,
+    TB_CONNECTIONS_SLOW_MS = 2000,
+    TB_CONNECTIONS_SMALL = 64 << 10
+};
 
 struct tb_connections;
+struct tb_tls;
 
 struct tb_connections_options {
     struct event_base *base;
@@ -32,6 +47,11 @@ struct tb_connections_options {
     int idle_s;                             /* what evhttp_set_timeout was told */
     void (*refused)(void *arg, int status); /* hears of each refusal; NULL for nobody */
     void *arg;
+};
+
+struct tb_listener_kind {
+    int is_tcp, is_foreign; /* foreign: other hosts may connect */
+    struct tb_tls *tls;     /* NULL: in the clear. Borrowed */
 };
 
 /* For the whole process: raises the soft limit of descriptors to what is allowed and useful, and
@@ -49,12 +69,16 @@ void tb_connections_stop(struct tb_connections *all);
 void tb_connections_free(struct tb_connections *all);
 /* Guards a socket that server has begun to accept from; at most two. 0 or -ENOMEM. */
 int tb_connections_guard(struct tb_connections *all, struct evhttp *server,
-                         struct evhttp_bound_socket *socket, int is_tcp);
+                         struct evhttp_bound_socket *socket, const struct tb_listener_kind *kind);
 /* To be called for every request that evhttp hands out, first of all: 0, or the status that it has
  * to be refused with, and why. */
 int tb_connections_asked(struct tb_connections *all, struct evhttp_request *request,
                          const char **why);
-/* Did the request, which was asked, come over TCP? */
-int tb_connections_is_tcp(const struct evhttp_request *request);
+
+/* Of a request that was asked and is not answered yet. NULL: its client is gone. */
+const struct tb_listener_kind *tb_connections_kind(const struct evhttp_request *request);
+struct tb_sender *tb_connections_sender(const struct evhttp_request *request);
+/* Memory that the request needs beyond its body, until it is answered: 0 or -EAGAIN. */
+int tb_connections_reserve(const struct evhttp_request *request, size_t n);
 
 #endif

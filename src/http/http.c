@@ -5,6 +5,7 @@
 #include <event2/buffer.h>
 #include <event2/http_struct.h>
 #include <event2/keyvalq_struct.h>
+#include <openssl/crypto.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,11 +13,14 @@
 #include <strings.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/json.h"
 #include "http/connections.h"
+#include "http/framing.h"
 
 enum {
     ERROR_BYTES = 2048,
+    NUMBER_BYTES = 24,
     REQUEST_MAX_BYTES = TB_HTTP_BODY_MAX + (1 << 20), /* with its head and the sizes of chunks */
     /* Others get a 501 before anything else of them is looked at. */
     METHODS = EVHTTP_REQ_GET | EVHTTP_REQ_HEAD | EVHTTP_REQ_POST | EVHTTP_REQ_PUT |
@@ -27,7 +31,7 @@ enum {
 struct side {
     struct tb_http *http;
     struct evhttp *server;
-    int is_tcp;
+    struct tb_listener_kind kind;
 };
 
 struct tb_http {
@@ -47,12 +51,14 @@ void tb_http_reply(struct evhttp_request *request, int status, const char *type,
     (void)evhttp_add_header(headers, "X-Content-Type-Options", "nosniff");
     if (status == 503)
         (void)evhttp_add_header(headers, "Retry-After", "1");
+    else if (status == 401)
+        (void)evhttp_add_header(headers, "WWW-Authenticate", "Bearer");
     if (evhttp_find_header(headers, "Cache-Control") == NULL)
         (void)evhttp_add_header(headers, "Cache-Control", "no-store");
     if (evhttp_request_get_command(request) != EVHTTP_REQ_HEAD) {
         (void)evbuffer_add(body, text, len);
     } else { /* how long it would be, and none of it: libevent would send it */
-        char length[24];
+        char length[NUMBER_BYTES];
         (void)snprintf(length, sizeof(length), "%zu", len);
         (void)evhttp_add_header(headers, "Content-Length", length);
     }
@@ -70,11 +76,6 @@ void tb_http_error(struct evhttp_request *request, int status, const char *messa
     tb_json_end(&j);
     (void)tb_json_finish(&j); /* a message cut short is still valid */
     tb_http_reply(request, status, "application/json", mem, j.len);
-}
-
-int tb_http_is_tcp(const struct evhttp_request *request)
-{
-    return tb_connections_is_tcp(request);
 }
 
 /* ---- who may ask ---- */
@@ -98,28 +99,14 @@ static int is_foreign_origin(const char *origin, const char *host)
     return at == NULL || host == NULL || strcasecmp(at + 3, host) != 0;
 }
 
-/* What RFC 9112 calls malformed, and libevent lets through. Of lengths libevent takes the first,
- * and of a name with a blank behind it none: where the next request begins is then a guess. */
-static const char *malformed(struct evhttp_request *request)
+/* A target that names a host has to name the one that Host names. */
+static int is_ambiguous(const struct evhttp_request *request, const char *host)
 {
-    const struct evkeyvalq *headers = evhttp_request_get_input_headers(request);
-    int n_hosts = 0;
-    int n_lengths = 0;
-    for (const struct evkeyval *h = headers->tqh_first; h != NULL; h = h->next.tqe_next) {
-        if (h->key[0] == '\0')
-            return "a header has no name";
-        if (strpbrk(h->key, " \t") != NULL)
-            return "the name of a header has a blank in it";
-        n_hosts += strcasecmp(h->key, "Host") == 0;
-        n_lengths += strcasecmp(h->key, "Content-Length") == 0;
-    }
-    if (n_lengths > 1)
-        return "the request has several Content-Length headers";
-    if (n_hosts > 1)
-        return "the request has several Host headers";
-    if (n_hosts == 0 && (request->major > 1 || (request->major == 1 && request->minor >= 1)))
-        return "the request has no Host header";
-    return NULL;
+    const struct evhttp_uri *uri = evhttp_request_get_evhttp_uri(request);
+    const char *named = uri != NULL ? evhttp_uri_get_host(uri) : NULL;
+    size_t len = named != NULL ? strlen(named) : 0;
+    return named != NULL && (host == NULL || strncasecmp(host, named, len) != 0 ||
+                             (host[len] != '\0' && host[len] != ':'));
 }
 
 static void refuse(const struct side *side, struct evhttp_request *request, int status,
@@ -141,15 +128,14 @@ static int has_body(struct evhttp_request *request)
 static int is_refused(const struct side *side, struct evhttp_request *request)
 {
     const struct evkeyvalq *headers = evhttp_request_get_input_headers(request);
-    const char *fault = malformed(request);
-    if (fault != NULL) {
-        (void)evhttp_add_header(evhttp_request_get_output_headers(request), "Connection", "close");
-        refuse(side, request, 400, fault);
-        return 1;
-    }
     const char *host = evhttp_find_header(headers, "Host");
     const char *origin = evhttp_find_header(headers, "Origin");
-    if (side->is_tcp && host != NULL && !tb_http_is_local_host(host)) {
+    if (is_ambiguous(request, host)) {
+        refuse(side, request, 400, "the request names a host that its Host header does not name");
+        return 1;
+    }
+    if (side->kind.is_tcp && !side->kind.is_foreign && host != NULL &&
+        !tb_http_is_local_host(host)) {
         refuse(side, request, 403,
                "towbard answers to localhost and 127.0.0.1 only; the Host header names another "
                "host");
@@ -162,6 +148,99 @@ static int is_refused(const struct side *side, struct evhttp_request *request)
         return 1;
     }
     return 0;
+}
+
+/* ---- tokens ---- */
+
+int tb_http_is_token(const char *token, const char *offered, size_t offered_len)
+{
+    size_t len = token != NULL ? strlen(token) : 0;
+    return len > 0 && len == offered_len && CRYPTO_memcmp(token, offered, len) == 0;
+}
+
+/* The value of the parameter, as it stands there: tokens have nothing to encode. */
+static const char *parameter(const struct evhttp_request *request, const char *name, size_t *len)
+{
+    const struct evhttp_uri *uri = evhttp_request_get_evhttp_uri(request);
+    const char *at = uri != NULL ? evhttp_uri_get_query(uri) : NULL;
+    size_t name_len = strlen(name);
+    while (at != NULL && *at != '\0') {
+        size_t n = strcspn(at, "&");
+        if (n > name_len && strncmp(at, name, name_len) == 0 && at[name_len] == '=') {
+            *len = n - name_len - 1;
+            return at + name_len + 1;
+        }
+        at += n + (at[n] == '&');
+    }
+    return NULL;
+}
+
+enum tb_http_shown tb_http_shown(const struct tb_http *http, struct evhttp_request *request)
+{
+    static const char scheme[] = "Bearer ";
+    const struct evkeyvalq *headers = evhttp_request_get_input_headers(request);
+    const char *token = http->options.token;
+    if (token == NULL || token[0] == '\0')
+        return TB_HTTP_NO_TOKEN;
+    const char *bearer = evhttp_find_header(headers, "Authorization");
+    const char *header = evhttp_find_header(headers, "X-Rollbar-Access-Token");
+    size_t len = 0;
+    const char *query = parameter(request, "access_token", &len);
+    if ((header != NULL && tb_http_is_token(token, header, strlen(header))) ||
+        (query != NULL && tb_http_is_token(token, query, len)))
+        return TB_HTTP_TOKEN_AS_ROLLBARS;
+    if (bearer != NULL && strncasecmp(bearer, scheme, sizeof(scheme) - 1) == 0) {
+        bearer += sizeof(scheme) - 1;
+        if (tb_http_is_token(token, bearer, strlen(bearer)))
+            return TB_HTTP_TOKEN_BESIDE;
+    }
+    return TB_HTTP_NO_TOKEN;
+}
+
+int tb_http_is_foreign(const struct evhttp_request *request)
+{
+    const struct tb_listener_kind *kind = tb_connections_kind(request);
+    return kind == NULL || kind->is_foreign;
+}
+
+/* ---- senders ---- */
+
+enum tb_http_input tb_http_input_of(const struct evhttp_request *request)
+{
+    const struct tb_listener_kind *kind = tb_connections_kind(request);
+    if (kind == NULL || !kind->is_tcp)
+        return TB_HTTP_UNIX;
+    return kind->tls != NULL ? TB_HTTP_TLS : TB_HTTP_TCP;
+}
+
+static void add_number(struct evkeyvalq *headers, const char *name, uint64_t number)
+{
+    char text[NUMBER_BYTES];
+    (void)snprintf(text, sizeof(text), "%llu", (unsigned long long)number);
+    (void)evhttp_add_header(headers, name, text);
+}
+
+int tb_http_is_limited(const struct tb_http *http, struct evhttp_request *request)
+{
+    struct tb_rate rate;
+    unsigned per_minute = http->options.sender_per_minute;
+    struct tb_sender *sender = per_minute > 0 ? tb_connections_sender(request) : NULL;
+    if (sender == NULL || tb_sender_take(sender, per_minute, tb_clock_mono_ns(), &rate))
+        return 0;
+    struct evkeyvalq *headers = evhttp_request_get_output_headers(request);
+    add_number(headers, "Retry-After", rate.wait_s);
+    add_number(headers, "X-Rate-Limit-Limit", rate.limit);
+    add_number(headers, "X-Rate-Limit-Remaining", 0);
+    add_number(headers, "X-Rate-Limit-Reset", tb_clock_wall_ns() / TB_NS_PER_S + rate.wait_s);
+    add_number(headers, "X-Rate-Limit-Remaining-Seconds", rate.wait_s);
+    tb_http_error(request, 429,
+                  "too many items from this sender in a minute (limits.sender_per_minute)");
+    return 1;
+}
+
+int tb_http_reserve(const struct evhttp_request *request, size_t n)
+{
+    return tb_connections_reserve(request, n);
 }
 
 /* ---- routes ---- */
@@ -179,6 +258,35 @@ static int matches(const struct tb_http_route *route, enum evhttp_cmd_type metho
            (route->method == EVHTTP_REQ_GET && method == EVHTTP_REQ_HEAD);
 }
 
+static int is_unguarded(const struct tb_http_options *options, const char *path)
+{
+    for (const char *const *at = options->unguarded; at != NULL && *at != NULL; at++)
+        if (strcmp(*at, path) == 0)
+            return 1;
+    return 0;
+}
+
+static void run(const struct side *side, const struct tb_http_route *route,
+                struct evhttp_request *request)
+{
+    const struct tb_http_options *options = &side->http->options;
+    if (side->kind.is_foreign && !is_unguarded(options, route->path) &&
+        tb_http_shown(side->http, request) == TB_HTTP_NO_TOKEN)
+        refuse(side, request, 401,
+               "access_token is missing: show the token of ingest.token_file, as "
+               "\"Authorization: Bearer TOKEN\" or as access_token");
+    else
+        route->run(options->arg, request);
+}
+
+/* libevent asks for the one or the other, by the form of the target. */
+static void end_after(struct evhttp_request *request)
+{
+    struct evkeyvalq *headers = evhttp_request_get_output_headers(request);
+    (void)evhttp_add_header(headers, "Connection", "close");
+    (void)evhttp_add_header(headers, "Proxy-Connection", "close");
+}
+
 static void dispatch(struct evhttp_request *request, void *arg)
 {
     const struct side *side = arg;
@@ -189,9 +297,12 @@ static void dispatch(struct evhttp_request *request, void *arg)
     const char *why;
     int status = tb_connections_asked(side->http->connections, request, &why);
     if (status != 0) {
+        end_after(request);
         refuse(side, request, status, why);
         return;
     }
+    if (uri != NULL && evhttp_uri_get_host(uri) != NULL)
+        end_after(request); /* as to a proxy, whose Connection libevent does not read */
     if (is_refused(side, request))
         return;
     if (!has_body(request)) /* nobody reads it */
@@ -201,7 +312,7 @@ static void dispatch(struct evhttp_request *request, void *arg)
             continue;
         is_known = 1;
         if (matches(&options->routes[i], evhttp_request_get_command(request))) {
-            options->routes[i].run(options->arg, request);
+            run(side, &options->routes[i], request);
             return;
         }
     }
@@ -217,12 +328,11 @@ static int make_side(struct tb_http *http, int is_tcp)
 {
     struct side *side = &http->sides[is_tcp];
     side->http = http;
-    side->is_tcp = is_tcp;
     side->server = evhttp_new(http->options.base);
     if (side->server == NULL)
         return -ENOMEM;
     evhttp_set_max_body_size(side->server, TB_HTTP_BODY_MAX);
-    evhttp_set_max_headers_size(side->server, TB_CONNECTIONS_HEAD_MAX);
+    evhttp_set_max_headers_size(side->server, TB_FRAMING_HEAD_MAX);
     evhttp_set_timeout(side->server, TB_HTTP_TIMEOUT_S);
     evhttp_set_default_content_type(side->server, NULL);
     evhttp_set_allowed_methods(side->server, METHODS);
@@ -267,13 +377,36 @@ void tb_http_free(struct tb_http *http)
     free(http);
 }
 
-int tb_http_serve(struct tb_http *http, int fd, int is_tcp)
+static int serve(struct tb_http *http, int fd, const struct tb_listener_kind *kind)
 {
-    struct side *side = &http->sides[is_tcp ? 1 : 0];
+    struct side *side = &http->sides[kind->is_tcp ? 1 : 0];
     struct evhttp_bound_socket *socket = evhttp_accept_socket_with_handle(side->server, fd);
+    side->kind = *kind;
     if (socket == NULL) {
         close(fd);
         return -ENOMEM;
     }
-    return tb_connections_guard(http->connections, side->server, socket, is_tcp);
+    return tb_connections_guard(http->connections, side->server, socket, kind);
+}
+
+int tb_http_serve(struct tb_http *http, int fd, int is_tcp)
+{
+    const struct tb_listener_kind kind = {.is_tcp = is_tcp};
+    return serve(http, fd, &kind);
+}
+
+int tb_http_serve_tcp(struct tb_http *http, int fd, struct tb_tls *tls, int is_foreign)
+{
+    const struct tb_listener_kind kind = {.is_tcp = 1, .is_foreign = is_foreign, .tls = tls};
+    return serve(http, fd, &kind);
+}
+
+void tb_http_set_token(struct tb_http *http, const char *token)
+{
+    http->options.token = token;
+}
+
+void tb_http_set_limit(struct tb_http *http, unsigned sender_per_minute)
+{
+    http->options.sender_per_minute = sender_per_minute;
 }

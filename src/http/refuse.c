@@ -5,6 +5,7 @@
  * thrown away until the client closes: the lingering close of web servers. evhttp's part goes at
  * once; a duplicate of the descriptor lingers. */
 #include <errno.h>
+#include <event2/buffer.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,6 +13,7 @@
 #include <unistd.h>
 
 #include "http/connections_impl.h"
+#include "http/tls.h"
 
 enum {
     LINGER_BYTES = 256 << 20,
@@ -22,21 +24,18 @@ enum {
     PIECES = 8 /* before others are served */
 };
 
+/* why: where libevent refuses, or nobody knows better. */
 static const struct {
     int status;
-    const char *reason, *message;
+    const char *reason, *why;
 } refusals[] = {
-    {400, "Bad Request",
-     "the request is no HTTP/1.1: a line of its head or its Content-Length is malformed"},
-    {408, "Request Timeout",
-     "the request was not complete in time: send it within 60 s, without a pause of 30 s"},
-    {413, "Content Too Large",
-     "the body is larger than 8 MiB, or its chunks are malformed: send less at once"},
+    {400, "Bad Request", "the request is no HTTP/1.1"},
+    {408, "Request Timeout", "the request was not complete in time"},
+    {413, "Content Too Large", "the body is larger than 8 MiB: send less at once"},
     {417, "Expectation Failed", "towbard knows no Expect but 100-continue: leave that header out"},
     {431, "Request Header Fields Too Large", "the head of the request is larger than 64 KiB"},
     {501, "Not Implemented", "towbard does not know this method"},
-    {503, "Service Unavailable",
-     "too much is being received at once (64 MiB): send it again in a second"},
+    {503, "Service Unavailable", "too much at once: send it again in a second"},
 };
 
 static size_t find(int status)
@@ -47,24 +46,21 @@ static size_t find(int status)
     return i < sizeof(refusals) / sizeof(refusals[0]) ? i : 0;
 }
 
-const char *tb_refuse_why(int status)
-{
-    return refusals[find(status)].message;
-}
-
-static void send_answer(int fd, int status)
+static void send_answer(struct bufferevent *bev, int status, const char *why)
 {
     char body[ANSWER_BYTES / 2];
     char answer[ANSWER_BYTES];
     size_t i = find(status);
-    int len = snprintf(body, sizeof(body), "{\"err\":1,\"message\":\"%s\"}", refusals[i].message);
+    int len = snprintf(body, sizeof(body), "{\"err\":1,\"message\":\"%s\"}",
+                       why != NULL ? why : refusals[i].why);
     len = snprintf(answer, sizeof(answer),
                    "HTTP/1.1 %d %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n"
                    "X-Content-Type-Options: nosniff\r\nCache-Control: no-store\r\n%s"
                    "Connection: close\r\n\r\n%s",
                    refusals[i].status, refusals[i].reason, len,
                    refusals[i].status == 503 ? "Retry-After: 1\r\n" : "", body);
-    (void)send(fd, answer, (size_t)len, MSG_NOSIGNAL | MSG_DONTWAIT); /* or it reads none */
+    if (!tb_tls_farewell(bev, answer, (size_t)len)) /* or it reads none */
+        (void)send(bufferevent_getfd(bev), answer, (size_t)len, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
 static void throw_away(evutil_socket_t fd, short events, void *arg)
@@ -94,20 +90,19 @@ static int linger(struct tb_connection *c)
                : 0;
 }
 
-void tb_refuse(struct tb_connection *c, int status)
+void tb_refuse(struct tb_connection *c, int status, const char *why)
 {
-    int was_answering = c->state == TB_CONNECTION_ANSWERING;
-    int fd = bufferevent_getfd(c->bev);
     const struct tb_connections_options *options = &c->listener->all->options;
     if (options->refused != NULL)
         options->refused(options->arg, status);
+    if (c->refusal != 0)
+        TAILQ_REMOVE(&c->listener->all->refused, c, in_refused);
     c->refusal = 0;
-    c->state = TB_CONNECTION_LINGERING;
     (void)event_del(c->late);
-    if (!was_answering) {
-        send_answer(fd, status);
-        c->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-    }
+    tb_watch_enter(c, TB_CONNECTION_LINGERING);
+    c->fd = -1;
+    send_answer(c->bev, status, why);
+    c->fd = fcntl(bufferevent_getfd(c->bev), F_DUPFD_CLOEXEC, 0);
     evhttp_connection_free(c->evcon); /* shuts our side, and lets go of what it held */
     c->evcon = NULL;
     c->bev = NULL;
@@ -115,16 +110,29 @@ void tb_refuse(struct tb_connection *c, int status)
         tb_watch_forget(c);
 }
 
+void tb_refuse_later(struct tb_connection *c, int status, const char *why)
+{
+    struct tb_connections *all = c->listener->all;
+    if (c->refusal != 0)
+        return;
+    c->refusal = status;
+    c->why = why;
+    TAILQ_INSERT_TAIL(&all->refused, c, in_refused);
+    (void)evbuffer_drain(bufferevent_get_input(c->bev), SIZE_MAX);
+    c->unseen = 0;
+    event_active(all->refuse, EV_TIMEOUT, 0);
+}
+
 void tb_refuse_all(evutil_socket_t fd, short events, void *arg)
 {
-    const struct tb_connections *all = arg;
+    struct tb_connections *all = arg;
     struct tb_connection *next;
     (void)fd;
     (void)events;
-    for (struct tb_connection *c = all->first; c != NULL; c = next) {
-        next = c->next;
-        if (c->refusal != 0)
-            tb_refuse(c, c->refusal);
+    for (struct tb_connection *c = TAILQ_FIRST(&all->refused); c != NULL; c = next) {
+        next = TAILQ_NEXT(c, in_refused);
+        if (c->state != TB_CONNECTION_ANSWERING) /* somebody still has its request */
+            tb_refuse(c, c->refusal, c->why);
     }
 }
 

@@ -1,48 +1,63 @@
 /* watch.c - what each connection does: see connections_impl.h for the states.
  *
- * libevent 2.1's evhttp says neither how much a connection has sent nor how long it takes, and it
- * answers what it cannot read with HTML of its own. So the buffers of its bufferevents are watched:
- * what is put into the input is counted, and a status line in the output that nobody of ours asked
- * for is libevent's own, and becomes a refusal.
+ * libevent 2.1's evhttp says neither how much a connection has sent nor how long it takes, it reads
+ * what no two receivers read alike, and it answers what it cannot read with HTML of its own. So the
+ * buffers of its bufferevents are watched: what is put into the input is shown to framing.h before
+ * evhttp is told of it, and a status line in the output that nobody of ours asked for is libevent's
+ * own, and becomes a refusal.
  * The callbacks of buffers run inside of evhttp: they only note, and an event of ours acts. The
  * object of a connection is the argument of its bufferevent's callbacks. It has that only after
  * tb_watch_new, and may be gone again before the loop turns: hence the state NEW. */
 #include <event2/buffer.h>
 #include <event2/http.h>
 #include <event2/http_struct.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "http/connections_impl.h"
+#include "http/tls.h"
 
-enum { STATUS_AT = 9, STATUS_LINE = 12, OK_FIRST = 200, BAD_REQUEST = 400 };
+enum {
+    STATUS_AT = 9,
+    STATUS_LINE = 12,
+    OK_FIRST = 200,
+    BAD_REQUEST = 400,
+    TLS_MS = 15000 /* for the handshake and the first byte */
+};
 
 /* ---- life ---- */
+
+void tb_watch_enter(struct tb_connection *c, int state)
+{
+    TAILQ_REMOVE(&c->listener->in[c->state], c, in_state);
+    c->state = state;
+    TAILQ_INSERT_TAIL(&c->listener->in[state], c, in_state);
+    struct tb_connections *all = c->listener->all;
+    if (state == TB_CONNECTION_LINGERING && c->fd >= 0)
+        all->by_fd[c->fd] = NULL;
+}
 
 void tb_watch_forget(struct tb_connection *c)
 {
     struct tb_connections *all = c->listener->all;
-    tb_watch_release(c, 0);
-    *(c->before != NULL ? &c->before->next : &all->first) = c->next;
-    if (c->next != NULL)
-        c->next->before = c->before;
+    tb_budget_release(c, 0);
+    TAILQ_REMOVE(&c->listener->in[c->state], c, in_state);
+    if (c->refusal != 0)
+        TAILQ_REMOVE(&all->refused, c, in_refused);
     if (c->state == TB_CONNECTION_NEW)
         (void)bufferevent_decref(c->bev);
+    if (c->state == TB_CONNECTION_LINGERING && c->fd >= 0)
+        (void)evutil_closesocket(c->fd);
+    else if (c->fd >= 0)
+        all->by_fd[c->fd] = NULL;
     if (c->late != NULL)
         event_free(c->late);
     if (c->rest != NULL)
         event_free(c->rest);
-    if (c->fd >= 0)
-        (void)evutil_closesocket(c->fd);
     tb_listener_left(c->listener);
     free(c);
-}
-
-void tb_watch_release(struct tb_connection *c, size_t still_held)
-{
-    c->listener->all->held -= c->held - still_held;
-    c->held = still_held;
 }
 
 static void closed(struct evhttp_connection *evcon, void *arg)
@@ -50,39 +65,121 @@ static void closed(struct evhttp_connection *evcon, void *arg)
     struct tb_connection *c = arg;
     (void)evcon;
     if (c->state == TB_CONNECTION_LINGERING)
-        tb_watch_release(c, 0);
+        tb_budget_release(c, 0);
     else
         tb_watch_forget(c);
+}
+
+/* 0, or -1 without memory. */
+static int remember_fd(struct tb_connection *c)
+{
+    struct tb_connections *all = c->listener->all;
+    int fd = bufferevent_getfd(c->bev);
+    if (fd >= all->n_by_fd) {
+        int n = all->n_by_fd > 0 ? all->n_by_fd : 64;
+        while (n <= fd)
+            n *= 2;
+        struct tb_connection **larger = realloc(all->by_fd, (size_t)n * sizeof(*larger));
+        if (larger == NULL)
+            return -1;
+        memset(larger + all->n_by_fd, 0, (size_t)(n - all->n_by_fd) * sizeof(*larger));
+        all->by_fd = larger;
+        all->n_by_fd = n;
+    }
+    if (fd < 0)
+        return -1;
+    all->by_fd[fd] = c;
+    c->fd = fd;
+    return 0;
+}
+
+/* Once evhttp has made its own object. */
+static void adopt(struct tb_connection *c)
+{
+    static const struct timeval patience = {.tv_sec = TLS_MS / 1000};
+    struct bufferevent *bev = c->bev;
+    void *evcon = NULL;
+    bufferevent_getcb(bev, NULL, NULL, NULL, &evcon);
+    if (evcon == NULL) { /* freed already, but for our reference */
+        tb_watch_forget(c);
+        return;
+    }
+    c->evcon = evcon;
+    tb_watch_enter(c, TB_CONNECTION_IDLE);
+    c->began_ns = tb_clock_mono_ns();
+    evhttp_connection_set_closecb(c->evcon, closed, c);
+    (void)bufferevent_decref(bev);
+    if (remember_fd(c) != 0) {
+        evhttp_connection_free(c->evcon);
+        return;
+    }
+    c->peer = tb_peer_of(c->fd, !c->listener->kind.is_tcp);
+    if (c->listener->kind.tls != NULL)
+        (void)event_add(c->late, &patience);
+}
+
+static int is_older(const struct tb_connection *c, int ms)
+{
+    return tb_clock_mono_ns() - c->began_ns >= (uint64_t)ms * TB_NS_PER_MS;
+}
+
+/* The one that has been idle for the longest, unless it has only just come. */
+static struct tb_connection *idlest(struct tb_listener *listener)
+{
+    struct tb_connection *c = TAILQ_FIRST(&listener->in[TB_CONNECTION_IDLE]);
+    return c != NULL && is_older(c, TB_CONNECTIONS_IDLE_MS) ? c : NULL;
+}
+
+/* The one that has been sending a small request for the longest, and for too long. */
+static struct tb_connection *slowest(struct tb_listener *listener)
+{
+    struct tb_connection *c = TAILQ_FIRST(&listener->in[TB_CONNECTION_RECEIVING]);
+    while (c != NULL && (c->reserved > 0 || c->refusal != 0))
+        c = TAILQ_NEXT(c, in_state);
+    return c != NULL && is_older(c, TB_CONNECTIONS_SLOW_MS) ? c : NULL;
+}
+
+void tb_watch_keep_to_cap(struct tb_listener *listener)
+{
+    struct tb_connection *c;
+    while (listener->n > listener->cap) {
+        if ((c = idlest(listener)) != NULL)
+            evhttp_connection_free(c->evcon);
+        else if ((c = TAILQ_FIRST(&listener->in[TB_CONNECTION_LINGERING])) != NULL)
+            tb_watch_forget(c);
+        else if ((c = slowest(listener)) != NULL)
+            tb_refuse(c, 408, "too many send slowly at once: send the request in one piece");
+        else {
+            tb_listener_full(listener);
+            return;
+        }
+    }
 }
 
 void tb_watch_news(evutil_socket_t fd, short events, void *arg)
 {
     struct tb_connections *all = arg;
-    struct tb_connection *next;
+    struct tb_connection *c;
     (void)fd;
     (void)events;
-    for (struct tb_connection *c = all->first; c != NULL; c = next) {
-        void *evcon = NULL;
-        next = c->next;
-        if (c->state != TB_CONNECTION_NEW)
-            continue;
-        bufferevent_getcb(c->bev, NULL, NULL, NULL, &evcon);
-        if (evcon == NULL) { /* freed already, but for our reference */
-            tb_watch_forget(c);
-            continue;
-        }
-        c->evcon = evcon;
-        c->state = TB_CONNECTION_IDLE;
-        evhttp_connection_set_closecb(c->evcon, closed, c);
-        (void)bufferevent_decref(c->bev);
+    for (int i = 0; i < all->n_listeners; i++) {
+        while ((c = TAILQ_FIRST(&all->listeners[i].in[TB_CONNECTION_NEW])) != NULL)
+            adopt(c);
+        tb_watch_keep_to_cap(&all->listeners[i]);
     }
 }
 
-/* ---- a request ---- */
+/* ---- the time of a request ---- */
 
 static struct timeval from_ms(int ms)
 {
     return (struct timeval){.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000L};
+}
+
+static void set_read_timeout(const struct tb_connection *c, int is_libevents)
+{
+    struct timeval idle = {.tv_sec = c->listener->all->options.idle_s};
+    (void)bufferevent_set_timeouts(c->bev, is_libevents ? &idle : NULL, &idle);
 }
 
 /* Sets the deadline anew: the whole request has its time, and so has each pause. */
@@ -93,21 +190,19 @@ static void wait_for_more(struct tb_connection *c)
     int left_ms = gone_ms >= (uint64_t)request_ms ? 0 : request_ms - (int)gone_ms;
     struct timeval wait =
         from_ms(left_ms < TB_CONNECTIONS_STALL_MS ? left_ms : TB_CONNECTIONS_STALL_MS);
+    if (!c->is_timed)
+        set_read_timeout(c, 0); /* libevent's would close without a word */
+    c->is_timed = 1;
     (void)event_add(c->late, &wait);
 }
 
-static void set_read_timeout(const struct tb_connection *c, int is_libevents)
+static void stop_waiting(struct tb_connection *c)
 {
-    struct timeval idle = {.tv_sec = c->listener->all->options.idle_s};
-    (void)bufferevent_set_timeouts(c->bev, is_libevents ? &idle : NULL, &idle);
-}
-
-static void begin(struct tb_connection *c)
-{
-    c->state = TB_CONNECTION_RECEIVING;
-    c->began_ns = tb_clock_mono_ns();
-    set_read_timeout(c, 0); /* libevent's would close without a word */
-    wait_for_more(c);
+    if (!c->is_timed)
+        return;
+    c->is_timed = 0;
+    (void)event_del(c->late);
+    set_read_timeout(c, 1);
 }
 
 void tb_watch_late(evutil_socket_t fd, short events, void *arg)
@@ -116,56 +211,93 @@ void tb_watch_late(evutil_socket_t fd, short events, void *arg)
     (void)fd;
     (void)events;
     if (c->state == TB_CONNECTION_RECEIVING)
-        tb_refuse(c, 408);
+        tb_refuse(c, 408,
+                  "the request was not complete in time: send it within 60 s, without a pause of "
+                  "30 s");
     else if (c->state == TB_CONNECTION_LINGERING)
         tb_refuse_late(c);
+    else if (c->state == TB_CONNECTION_IDLE)
+        evhttp_connection_free(c->evcon);
 }
 
-/* What a request costs: its bytes for as long as they are here. */
-static double cost(const struct tb_connection *c, uint64_t now_ns)
-{
-    return (double)c->held * (double)(now_ns - c->began_ns + TB_NS_PER_MS);
-}
+/* ---- what comes ---- */
 
-static void refuse_later(struct tb_connection *c, int status)
+/* Shows framing the next bytes that it has not seen, as far as they lie in one piece. */
+static enum tb_framing_event show(struct tb_connection *c, struct evbuffer *input)
 {
-    c->refusal = status;
-    event_active(c->listener->all->refuse, EV_TIMEOUT, 0);
-}
-
-static void refuse_costliest(struct tb_connections *all)
-{
-    struct tb_connection *worst = NULL;
-    uint64_t now_ns = tb_clock_mono_ns();
-    size_t will_go = 0;
-    for (struct tb_connection *c = all->first; c != NULL; c = c->next) {
-        if (c->refusal != 0)
-            will_go += c->held;
-        else if (c->state == TB_CONNECTION_RECEIVING &&
-                 (worst == NULL || cost(c, now_ns) > cost(worst, now_ns)))
-            worst = c;
+    enum tb_framing_event event = TB_FRAMING_MORE;
+    struct evbuffer_ptr from;
+    struct evbuffer_iovec piece;
+    uint64_t blind = tb_framing_blind(&c->framing);
+    if (blind > 0) { /* a body costs no look */
+        size_t n = blind < c->unseen ? (size_t)blind : c->unseen;
+        tb_framing_skip(&c->framing, n);
+        c->unseen -= n;
+    } else if (c->unseen > 0) {
+        size_t at = evbuffer_get_length(input) - c->unseen;
+        if (evbuffer_ptr_set(input, &from, at, EVBUFFER_PTR_SET) < 0 ||
+            evbuffer_peek(input, (ev_ssize_t)c->unseen, &from, &piece, 1) < 1)
+            abort(); /* it has so many bytes */
+        size_t n = piece.iov_len < c->unseen ? piece.iov_len : c->unseen;
+        c->unseen -= tb_framing_feed(&c->framing, piece.iov_base, n, &event);
     }
-    if (worst != NULL && all->held - will_go > all->options.held_max)
-        refuse_later(worst, 503);
+    if (event == TB_FRAMING_MORE)
+        (void)tb_framing_feed(&c->framing, "", 0, &event);
+    return event;
+}
+
+/* To the end of the request that is here, or of what is here. */
+static void look(struct tb_connection *c)
+{
+    struct evbuffer *input = bufferevent_get_input(c->bev);
+    enum tb_framing_event event;
+    do {
+        if (c->is_whole || c->refusal != 0)
+            return;
+        event = show(c, input);
+        if (event == TB_FRAMING_END)
+            c->is_whole = 1;
+        else if (event == TB_FRAMING_HEAD)
+            tb_budget_declared(c);
+        else if (event == TB_FRAMING_BAD)
+            tb_refuse_later(c, c->framing.status, c->framing.why);
+    } while (c->unseen > 0 || event == TB_FRAMING_HEAD);
+}
+
+/* Bytes are here of which nothing is answered. */
+static void receive(struct tb_connection *c)
+{
+    struct tb_connections *all = c->listener->all;
+    if (c->state == TB_CONNECTION_IDLE) {
+        if (c->listener->kind.tls != NULL)
+            (void)event_del(c->late);
+        tb_watch_enter(c, TB_CONNECTION_RECEIVING);
+        c->began_ns = tb_clock_mono_ns();
+    }
+    if (c->state == TB_CONNECTION_RECEIVING)
+        look(c);
+    if (c->refusal == 0)
+        tb_budget_grown(c);
+    if (c->refusal == 0 && c->held > all->options.request_max)
+        tb_refuse_later(c, 413, "the body is larger than 8 MiB: send less at once");
+    if (c->state == TB_CONNECTION_RECEIVING && c->refusal == 0 && !c->is_whole)
+        wait_for_more(c);
 }
 
 static void came(struct evbuffer *input, const struct evbuffer_cb_info *info, void *arg)
 {
     struct tb_connection *c = arg;
-    struct tb_connections *all = c->listener->all;
-    (void)input;
-    if (info->n_added == 0 || c->state == TB_CONNECTION_NEW)
+    if (info->n_added == 0)
         return;
+    if (c->refusal != 0) { /* evhttp sees no more of it */
+        (void)evbuffer_drain(input, SIZE_MAX);
+        return;
+    }
     c->held += info->n_added;
-    all->held += info->n_added;
-    if (c->state == TB_CONNECTION_IDLE)
-        begin(c);
-    else if (c->state == TB_CONNECTION_RECEIVING)
-        wait_for_more(c);
-    if (c->refusal == 0 && c->held > all->options.request_max)
-        refuse_later(c, 413);
-    if (all->held > all->options.held_max)
-        refuse_costliest(all);
+    c->unseen += info->n_added;
+    if (c->state == TB_CONNECTION_NEW)
+        adopt(c); /* evhttp has it: it has told it to read */
+    receive(c);
 }
 
 /* Is what was added a status line of libevent's making? 100 Continue is none. Looked at in place:
@@ -184,10 +316,8 @@ static void said(struct evbuffer *output, const struct evbuffer_cb_info *info, v
     if (strncmp(line, "HTTP/", 5) != 0)
         return;
     int status = (int)strtol(line + STATUS_AT, NULL, 10);
-    if (status == BAD_REQUEST && c->held > TB_CONNECTIONS_HEAD_MAX)
-        status = 431; /* a bad line is seen when it comes, so it is the size */
     if (status == 0 || status >= OK_FIRST)
-        refuse_later(c, status > 0 ? status : BAD_REQUEST);
+        tb_refuse_later(c, status > 0 ? status : BAD_REQUEST, NULL);
 }
 
 /* ---- an answer ---- */
@@ -197,35 +327,60 @@ static void answered(struct evhttp_request *request, void *arg)
 {
     struct tb_connection *c = arg;
     (void)request;
-    c->state = TB_CONNECTION_IDLE;
-    tb_watch_release(c, evbuffer_get_length(bufferevent_get_input(c->bev)));
-    if (c->held > 0)
-        begin(c);
+    tb_watch_enter(c, TB_CONNECTION_IDLE);
+    c->began_ns = tb_clock_mono_ns();
+    tb_framing_next(&c->framing);
+    c->is_whole = 0;
+    tb_budget_release(c, c->unseen);
+    if (c->refusal != 0)
+        event_active(c->listener->all->refuse, EV_TIMEOUT, 0);
+    else if (c->unseen > 0)
+        receive(c);
 }
 
 int tb_connections_asked(struct tb_connections *all, struct evhttp_request *request,
                          const char **why)
 {
-    const struct evhttp_connection *evcon = evhttp_request_get_connection(request);
-    struct tb_connection *c = all->first;
-    while (c != NULL && c->evcon != evcon)
-        c = c->next;
+    struct evhttp_connection *evcon = evhttp_request_get_connection(request);
+    int fd = bufferevent_getfd(evhttp_connection_get_bufferevent(evcon));
+    struct tb_connection *c = fd >= 0 && fd < all->n_by_fd ? all->by_fd[fd] : NULL;
+    size_t body_len = evbuffer_get_length(evhttp_request_get_input_buffer(request));
+    *why = "the request is no HTTP/1.1: it does not end where it says";
     if (c == NULL)
-        return 0;
+        return BAD_REQUEST; /* nobody watches it */
     int status = c->refusal;
-    c->refusal = 0;
-    c->state = TB_CONNECTION_ANSWERING;
-    (void)event_del(c->late);
-    set_read_timeout(c, 1);
+    if (status != 0)
+        *why = c->why;
+    else if (!c->is_whole || c->framing.body_len != body_len)
+        status = BAD_REQUEST; /* two readers differ, which framing.h is there to prevent */
+    stop_waiting(c);
+    tb_watch_enter(c, TB_CONNECTION_ANSWERING);
     evhttp_request_set_on_complete_cb(request, answered, c);
-    *why = tb_refuse_why(status);
     return status;
 }
 
-int tb_connections_is_tcp(const struct evhttp_request *request)
+static struct tb_connection *of(const struct evhttp_request *request)
 {
-    const struct tb_connection *c = request->on_complete_cb_arg;
-    return c == NULL || c->listener->is_tcp;
+    return request->evcon != NULL ? request->on_complete_cb_arg : NULL;
+}
+
+const struct tb_listener_kind *tb_connections_kind(const struct evhttp_request *request)
+{
+    const struct tb_connection *c = of(request);
+    return c != NULL ? &c->listener->kind : NULL;
+}
+
+struct tb_sender *tb_connections_sender(const struct evhttp_request *request)
+{
+    const struct tb_connection *c = of(request);
+    return c != NULL ? tb_senders_find(&c->listener->all->senders, &c->peer, tb_clock_mono_ns())
+                     : NULL;
+}
+
+int tb_connections_reserve(const struct evhttp_request *request, size_t n)
+{
+    struct tb_connection *c = of(request);
+    return c != NULL ? tb_budget_reserve(c, n) : -EAGAIN;
 }
 
 /* ---- a new connection ---- */
@@ -251,16 +406,17 @@ struct bufferevent *tb_watch_new(struct event_base *base, void *arg)
 {
     struct tb_listener *listener = arg;
     struct tb_connections *all = listener->all;
-    struct bufferevent *bev = bufferevent_socket_new(base, -1, 0); /* evhttp closes the socket */
+    struct bufferevent *bev = listener->kind.tls != NULL
+                                  ? tb_tls_bufferevent(listener->kind.tls, base)
+                                  : bufferevent_socket_new(base, -1, 0);
+    /* evhttp closes the socket */
     struct tb_connection *c = bev != NULL ? make(listener, bev) : NULL;
     if (c == NULL)
         abort(); /* evhttp would make one that nobody watches; the spool survives a restart */
     bufferevent_incref(bev);
-    c->next = all->first;
-    if (c->next != NULL)
-        c->next->before = c;
-    all->first = c;
-    tb_listener_came(listener);
+    TAILQ_INSERT_TAIL(&listener->in[TB_CONNECTION_NEW], c, in_state);
+    if (++listener->n > listener->cap) /* or all who wait would be taken before somebody goes */
+        (void)evconnlistener_disable(listener->listener);
     event_active(all->news, EV_TIMEOUT, 0);
     return bev;
 }

@@ -102,12 +102,86 @@ static void malformed_requests_are_refused_in_json(void **state)
         strncmp(answer_to(child.port, "GET /healthz HTTP/1.0\r\n\r\n"), "HTTP/1.0 200", 12), 0);
 }
 
+/* Whatever could hide a second request is refused, whole and in pieces, and nothing behind it is
+ * answered. test_framing.c has the long table. */
+static void what_could_hide_a_request_ends_the_connection(void **state)
+{
+#define POST "POST /post HTTP/1.1\r\nHost: localhost\r\n"
+#define CASE(text)                                                                                 \
+    {                                                                                              \
+        text SMUGGLED, sizeof(text SMUGGLED) - 1                                                   \
+    }
+    static const struct {
+        const char *request;
+        size_t len;
+    } cases[] = {
+        CASE("GET /healthz HTTP/1.1\r\nHost: localhost\r\nContent-Length: 43\r\n\r\n"),
+        CASE("GET /healthz HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"),
+        CASE(POST "X: a\0b\r\nContent-Length: 0\r\n\r\n"),
+        CASE(POST ": x\r\n\r\n"),
+        CASE(POST "X: a\r\n b\r\n\r\n"),
+        CASE(POST "Content-Length: 0\r\nContent-Length: 43\r\n\r\n"),
+        CASE(POST "Content-Length: +0\r\n\r\n"),
+        CASE(POST "Content-Length: 0x0\r\n\r\n"),
+        CASE(POST "Content-Length : 43\r\n\r\n"),
+        CASE(POST "Content-Length:\v0\r\n\r\n"),
+        CASE(POST "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+        CASE(POST "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n0\r\n\r\n"),
+        CASE(POST "Transfer-Encoding:\tchunked\r\n\r\n0\r\n\r\n"),
+        CASE(POST "Transfer-Encoding: chunked\r\n\r\n0;x\r\n\r\n"),
+        CASE(POST "Transfer-Encoding: chunked\r\n\r\n0\r\nHost: evil\r\n\r\n"),
+        CASE(POST "Transfer-Encoding: chunked\r\n\r\n0\n\n"),
+        CASE(POST "X: a\nContent-Length: 0\r\n\r\n"),
+        CASE("POST /post HTTP/1.1\nHost: localhost\n\n"),
+        CASE("POST http://evil/post HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"),
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const char *answer = answer_to_bytes(child.port, cases[i].request, cases[i].len);
+        if (strncmp(answer, "HTTP/1.1 400", 12) != 0 ||
+            strstr(answer, "Connection: close") == NULL || strstr(answer + 12, "HTTP/1.1 ") != NULL)
+            fail_msg("%s -> %s", cases[i].request, answer);
+    }
+    assert_true(is_healthy(child.port));
+}
+
+static int count(const char *text, const char *word)
+{
+    int n = 0;
+    for (const char *at = strstr(text, word); at != NULL; at = strstr(at + 1, word))
+        n++;
+    return n;
+}
+
+static void many_in_one_piece_are_answered_in_order(void **state)
+{
+    char text[4096] = "";
+    size_t len = 0;
+    (void)state;
+    for (int i = 0; i < 10; i++)
+        len += (size_t)snprintf(text + len, sizeof(text) - len, "%s",
+                                i % 2 ? POST "Content-Length: 3\r\n\r\nGET"
+                                      : POST
+                                    "Transfer-Encoding: chunked\r\n\r\n2\r\n\r\n\r\n0\r\n\r\n");
+    (void)snprintf(text + len, sizeof(text) - len, "%s", SMUGGLED "no HTTP");
+    const char *answer = answer_to(child.port, text);
+    assert_int_equal(count(answer, "HTTP/1.1 200"), 11);
+    answer = answer_to(0, text); /* and what is none, at last, is refused when its line ends */
+    assert_int_equal(count(answer, "HTTP/1.1 200"), 11);
+    (void)snprintf(text + len, sizeof(text) - len, "%s", SMUGGLED "no HTTP\r\n" SMUGGLED);
+    answer = answer_to(child.port, text);
+    assert_int_equal(count(answer, "HTTP/1.1 200"), 11);
+    assert_int_equal(count(answer, "HTTP/1.1 400"), 1);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(only_loopback_names_are_local),
                                        TEST(head_answers_have_no_body),
-                                       TEST(malformed_requests_are_refused_in_json)};
+                                       TEST(malformed_requests_are_refused_in_json),
+                                       TEST(what_could_hide_a_request_ends_the_connection),
+                                       TEST(many_in_one_piece_are_answered_in_order)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

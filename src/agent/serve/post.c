@@ -26,9 +26,12 @@ static void refuse(struct tb_post *post, struct evhttp_request *request, int sta
     tb_http_error(request, status, message);
 }
 
-static enum tb_ingest_input input_of(struct evhttp_request *request)
+static enum tb_ingest_input input_of(const struct evhttp_request *request)
 {
-    return tb_http_is_tcp(request) ? TB_INPUT_HTTP : TB_INPUT_UNIX;
+    static const enum tb_ingest_input inputs[] = {[TB_HTTP_UNIX] = TB_INPUT_UNIX,
+                                                  [TB_HTTP_TCP] = TB_INPUT_HTTP,
+                                                  [TB_HTTP_TLS] = TB_INPUT_TLS};
+    return inputs[tb_http_input_of(request)];
 }
 
 static void answer_200(struct evhttp_request *request, const struct tb_ingest_reply *reply)

@@ -156,6 +156,9 @@ static const struct tb_http_route routes[] = {
     {"/api/1/item", EVHTTP_REQ_POST, post_item}, {"/api/1/deploy", EVHTTP_REQ_POST, post_deploy},
 };
 
+/* What a balancer asks needs no token, and items may have it in their body. */
+static const char *const unguarded[] = {"/healthz", "/readyz", "/api/1/item", NULL};
+
 /* ---- life ---- */
 
 static void warn(const char *text)
@@ -256,6 +259,7 @@ int tb_serve_run(struct tb_serve *serve, const struct tb_serve_options *options)
     struct tb_http_options http_options = {.base = base,
                                            .routes = routes,
                                            .n_routes = sizeof(routes) / sizeof(routes[0]),
+                                           .unguarded = unguarded,
                                            .other = get_page,
                                            .refused = count_refusal,
                                            .arg = serve,
