@@ -279,14 +279,6 @@ static void run(const struct side *side, const struct tb_http_route *route,
         route->run(options->arg, request);
 }
 
-/* libevent asks for the one or the other, by the form of the target. */
-static void end_after(struct evhttp_request *request)
-{
-    struct evkeyvalq *headers = evhttp_request_get_output_headers(request);
-    (void)evhttp_add_header(headers, "Connection", "close");
-    (void)evhttp_add_header(headers, "Proxy-Connection", "close");
-}
-
 static void dispatch(struct evhttp_request *request, void *arg)
 {
     const struct side *side = arg;
@@ -297,12 +289,10 @@ static void dispatch(struct evhttp_request *request, void *arg)
     const char *why;
     int status = tb_connections_asked(side->http->connections, request, &why);
     if (status != 0) {
-        end_after(request);
+        (void)evhttp_add_header(evhttp_request_get_output_headers(request), "Connection", "close");
         refuse(side, request, status, why);
         return;
     }
-    if (uri != NULL && evhttp_uri_get_host(uri) != NULL)
-        end_after(request); /* as to a proxy, whose Connection libevent does not read */
     if (is_refused(side, request))
         return;
     if (!has_body(request)) /* nobody reads it */
