@@ -1,6 +1,7 @@
 """What is sent over HTTP: taken as Rollbar takes it, or refused in words; nobody stops the others."""
 
 import concurrent.futures
+import gzip
 import http.client
 import json
 import os
@@ -11,6 +12,7 @@ import threading
 import time
 import unittest
 import urllib.parse
+import zlib
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 
@@ -288,7 +290,11 @@ class IngestTest(towbar.Case):
             (422, "either", item("x", body={}), {}),
             (422, "data.level", item("x", level=7), {}),
             (422, "36 characters", item("u" * 37), {}),
-            (415, "Content-Encoding", good, {"Content-Encoding": "gzip"}),
+            (400, "cut short", good, {"Content-Encoding": "gzip"}),
+            (400, "cut short", gzip.compress(good.encode())[:-1], {"Content-Encoding": "gzip"}),
+            (415, "Content-Encoding", good, {"Content-Encoding": "br"}),
+            (415, "Content-Encoding", good, {"Content-Encoding": "gzip, gzip"}),
+            (413, "inflated", gzip.compress(b" " * (8 * MIB) + b"{}"), {"Content-Encoding": "gzip"}),
             (403, "token", good, {"X-Rollbar-Access-Token": "no token"}),
         ]
         with self.start_agent():
@@ -318,6 +324,38 @@ class IngestTest(towbar.Case):
             failsafe = item("fs", level="error", failsafe=True, internal=True)
             self.taken(failsafe)
             self.delivered("fs")
+
+    # ---- compressed ones ----
+
+    def test_compressed_bodies_are_inflated(self):
+        packers = {
+            "gzip": gzip.compress,
+            "x-gzip": lambda body: gzip.compress(body[:9]) + gzip.compress(body[9:]),
+            "deflate": zlib.compress,
+        }
+        with self.start_agent():
+            for name, pack in packers.items():
+                for unix in (False, True):
+                    for size in (0, 100 * 1024, 3 * MIB):
+                        uuid = f"{name[:7]}-{size}-{unix}"
+                        body = pack(json.dumps(large(uuid, size)).encode())
+                        headers = {"Content-Encoding": name}
+                        self.assertEqual(self.taken(body, headers, unix=unix), uuid)
+                        self.delivered(uuid)
+            form = gzip.compress(b"payload=" + urllib.parse.quote(json.dumps(item("f"))).encode())
+            self.assertEqual(self.taken(form, {"content-encoding": "GZIP"}), "f")
+
+    def test_many_bombs_cost_little(self):
+        bomb = gzip.compress(b" " * (64 * MIB))
+        with self.start_agent() as agent, concurrent.futures.ThreadPoolExecutor(16) as pool:
+            headers = {"Content-Encoding": "gzip"}
+            asked = [pool.submit(self.post, bomb, headers) for _ in range(64)]
+            for _ in range(20):
+                self.assert_served(unix=True)
+            statuses = {a.result()[0] for a in asked}
+            self.assertLessEqual(statuses, {413, 503})
+            self.assertIn(413, statuses)
+            self.assertLess(self.resident_mib(agent), 64 + 60 if not towbar.SANITIZE else 2000)
 
     # ---- large ones ----
 

@@ -12,6 +12,7 @@
 #include "agent/native/native_common.h"
 #include "base/clock.h"
 #include "base/fd.h"
+#include "http/http.h"
 #include "item/read.h"
 #include "item/truncate.h"
 #include "spool/dir.h"
@@ -97,9 +98,17 @@ static int is_name(const char *uuid)
     return strstr(uuid, "\xef\xbf\xbd") == NULL;
 }
 
+static int has_ours(const struct tb_doc *doc, const struct tb_ingest_token *token)
+{
+    char offered[TB_ITEM_SHORT];
+    return token->ours != NULL &&
+           tb_doc_copy(doc, tb_doc_member(doc, 0, "access_token"), offered, sizeof(offered)) &&
+           tb_http_is_token(token->ours, offered, strlen(offered));
+}
+
 /* Completes uuid and token in the text that is spooled. */
-static int complete(struct tb_doc *doc, int data, const char *token, struct tb_ingest_reply *out,
-                    struct tb_buf *text)
+static int complete(struct tb_doc *doc, int data, const struct tb_ingest_token *token,
+                    struct tb_ingest_reply *out, struct tb_buf *text)
 {
     int node = tb_doc_member(doc, data, "uuid");
     int has_uuid =
@@ -121,13 +130,21 @@ static int complete(struct tb_doc *doc, int data, const char *token, struct tb_i
         tb_id_uuid_text(uuid, out->uuid);
         err = set_string(doc, data, "uuid", out->uuid);
     }
-    if (!err && token != NULL && token[0] != '\0')
-        err = set_string(doc, 0, "access_token", token);
+    if (!err && token->header != NULL && token->header[0] != '\0')
+        err = set_string(doc, 0, "access_token", token->header);
+    else if (!err && has_ours(doc, token))
+        err = set_string(doc, 0, "access_token", ""); /* the agent's, later */
     return err ? err : tb_doc_render(doc, text);
 }
 
-static int check_token(const char *token, struct tb_ingest_reply *out)
+static int check_token(const struct tb_doc *doc, const struct tb_ingest_token *shown,
+                       struct tb_ingest_reply *out)
 {
+    const char *token = shown->header != NULL ? shown->header : "";
+    if (shown->must_show && !has_ours(doc, shown))
+        return refuse(out, 401,
+                      "access_token is missing and it is required: to senders from other hosts "
+                      "that of ingest.token_file");
     for (const char *t = token; *t != '\0'; t++)
         if (*t <= ' ' || *t >= 0x7f || t - token >= TB_CONFIG_TOKEN_MAX)
             return refuse(out, 403, "access token not found: it is no token by its form");
@@ -146,7 +163,8 @@ static int check_item(const struct tb_doc *doc, int data, struct tb_ingest_reply
 }
 
 /* The data object of what Rollbar would take too, or a negative errno. */
-static int find_data(const struct tb_doc *doc, const char *token, struct tb_ingest_reply *out)
+static int find_data(const struct tb_doc *doc, const struct tb_ingest_token *token,
+                     struct tb_ingest_reply *out)
 {
     int data = tb_item_data(doc);
     int err = tb_doc_at(doc, 0)->type == TB_DOC_OBJECT
@@ -154,10 +172,10 @@ static int find_data(const struct tb_doc *doc, const char *token, struct tb_inge
                   : refuse(out, 400,
                            "the body is JSON, but not an object like "
                            "{\"access_token\":...,\"data\":{...}}");
+    if (!err)
+        err = check_token(doc, token, out);
     if (!err && data <= 0) /* 0: the data object without its envelope */
         err = refuse(out, 422, "Invalid format. data is missing and it is required.");
-    if (!err && token != NULL)
-        err = check_token(token, out);
     if (!err)
         err = check_item(doc, data, out);
     return err ? err : data;
@@ -177,7 +195,8 @@ static int refuse_text(struct tb_ingest_reply *out, int err, const char *why)
 }
 
 /* Completes an item that fits, and finds its class. */
-static int finish(const char *text, size_t len, const char *token, struct tb_ingest_item *item)
+static int finish(const char *text, size_t len, const struct tb_ingest_token *token,
+                  struct tb_ingest_item *item)
 {
     char why[TB_DOC_WHY];
     struct tb_item facts;
@@ -202,7 +221,8 @@ static int finish(const char *text, size_t len, const char *token, struct tb_ing
 }
 
 /* Checks the whole item, as its sender meant it, and then makes it smaller. */
-static int shrink(const char *text, size_t len, const char *token, struct tb_ingest_item *item)
+static int shrink(const char *text, size_t len, const struct tb_ingest_token *token,
+                  struct tb_ingest_item *item)
 {
     char why[TB_DOC_WHY];
     struct tb_doc *doc = NULL;
@@ -240,6 +260,13 @@ static int try_sending(struct tb_ingest_item *item)
 int tb_ingest_prepare(const char *body, size_t len, const char *header_token, int may_truncate,
                       struct tb_ingest_item *item)
 {
+    const struct tb_ingest_token token = {.header = header_token};
+    return tb_ingest_prepare_as(body, len, &token, may_truncate, item);
+}
+
+int tb_ingest_prepare_as(const char *body, size_t len, const struct tb_ingest_token *token,
+                         int may_truncate, struct tb_ingest_item *item)
+{
     int err;
     memset(item, 0, sizeof(*item));
     tb_buf_init(&item->text, TB_PAYLOAD_MAX_BYTES);
@@ -252,12 +279,12 @@ int tb_ingest_prepare(const char *body, size_t len, const char *header_token, in
                      "the body is not a Rollbar item: it is empty; send JSON like "
                      "{\"data\":{\"environment\":...,\"body\":{...}}}");
     if (!err)
-        err = len > TAKEN_MAX_BYTES ? -E2BIG : finish(text, len, header_token, item);
+        err = len > TAKEN_MAX_BYTES ? -E2BIG : finish(text, len, token, item);
     if (err == -E2BIG && !tb_form_begins_object(text, len))
         err = refuse(&item->reply, 400,
                      "the body is not a Rollbar item: an object that begins with '{' is expected");
     if (err == -E2BIG && may_truncate)
-        err = shrink(text, len, header_token, item);
+        err = shrink(text, len, token, item);
     if (!err && item->text.len > SENT_MAX_BYTES)
         err = may_truncate ? try_sending(item) : -E2BIG;
     free(decoded);

@@ -33,6 +33,13 @@ struct tb_ingest_item {
     int class_;                   /* enum tb_spool_class */
 };
 
+/* Which tokens an item comes with. */
+struct tb_ingest_token {
+    const char *header; /* X-Rollbar-Access-Token; wins over the body's. NULL: none */
+    const char *ours;   /* ingest.token_file's: in a body it stands for the agent's. NULL: none */
+    int must_show;      /* 401 unless the body has ours */
+};
+
 /* 0, or a negative errno with why (TB_SPOOL_WHY bytes). */
 int tb_ingest_open(struct tb_ingest *ingest, const char *spool, char *why);
 void tb_ingest_close(struct tb_ingest *ingest);
@@ -44,6 +51,9 @@ int tb_ingest_prepare(const char *body, size_t len, const char *header_token, in
                       struct tb_ingest_item *item);
 /* Puts what was prepared and not refused into the spool; then item->reply is the answer. */
 void tb_ingest_append(struct tb_ingest *ingest, struct tb_ingest_item *item);
+/* The same for an item with more to say about its tokens. */
+int tb_ingest_prepare_as(const char *body, size_t len, const struct tb_ingest_token *token,
+                         int may_truncate, struct tb_ingest_item *item);
 void tb_ingest_done(struct tb_ingest_item *item);
 
 #endif

@@ -3,14 +3,23 @@
 
 #include <errno.h>
 #include <event2/buffer.h>
+#include <event2/keyvalq_struct.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
+#include "agent/serve/inflate.h"
 #include "base/json.h"
 #include "http/http.h"
 
-enum { REPLY_BYTES = 256 };
+enum {
+    REPLY_BYTES = 256,
+    SMALL_BYTES = 64 << 10,         /* inflated in the loop's thread */
+    TOKEN_IN_BODY_BYTES = 128 << 10 /* so much of a stranger's is read to find his token */
+};
+
+static const char NO_MEMORY[] = "out of memory: send it again in a second";
 
 void tb_post_refused(struct tb_post *post, int status)
 {
@@ -77,7 +86,9 @@ struct large {
     struct tb_post *post;
     struct evhttp_request *request; /* libevent keeps it until it is answered */
     struct evbuffer *body;
-    char *token; /* NULL: none */
+    enum tb_coding coding;
+    char *header_token, *ours;    /* copies, or NULL */
+    struct tb_ingest_token token; /* of these */
     struct tb_ingest_item item;
 };
 
@@ -85,9 +96,26 @@ static void large_free(struct large *large)
 {
     if (large->body != NULL)
         evbuffer_free(large->body);
-    free(large->token);
+    free(large->header_token);
+    free(large->ours);
     tb_ingest_done(&large->item);
     free(large);
+}
+
+static void set_reply(struct tb_ingest_item *item, int status, const char *message)
+{
+    item->reply.status = status;
+    (void)snprintf(item->reply.message, sizeof(item->reply.message), "%s", message);
+}
+
+static void say_inflate(struct tb_ingest_item *item, int err)
+{
+    if (err == -EMSGSIZE)
+        set_reply(item, 413, "the body is larger than 8 MiB when inflated: send less at once");
+    else if (err == -EBADMSG)
+        set_reply(item, 400, "the body is not what its Content-Encoding says, or it is cut short");
+    else
+        set_reply(item, 503, NO_MEMORY);
 }
 
 static void prepare(struct tb_job *job)
@@ -95,13 +123,21 @@ static void prepare(struct tb_job *job)
     struct large *large = (struct large *)job;
     size_t len = evbuffer_get_length(large->body);
     const char *body = (const char *)evbuffer_pullup(large->body, -1);
-    if (body == NULL) {
-        large->item.reply = (struct tb_ingest_reply){
-            .status = 503, .message = "out of memory: send it again in a second"};
-        return;
+    struct tb_buf plain;
+    tb_buf_init(&plain, TB_HTTP_BODY_MAX);
+    int err = body == NULL ? -ENOMEM : 0;
+    if (!err && large->coding != TB_CODING_NONE) {
+        err = tb_inflate(large->coding, body, len, &plain);
+        (void)evbuffer_drain(large->body, len);
+        body = tb_buf_str(&plain);
+        len = plain.len;
     }
-    (void)tb_ingest_prepare(body, len, large->token, 1, &large->item);
-    (void)evbuffer_drain(large->body, len);
+    if (err)
+        say_inflate(&large->item, err);
+    else
+        (void)tb_ingest_prepare_as(body, len, &large->token, 1, &large->item);
+    tb_buf_done(&plain);
+    (void)evbuffer_drain(large->body, SIZE_MAX);
 }
 
 static void take(struct tb_job *job)
@@ -111,18 +147,35 @@ static void take(struct tb_job *job)
     large_free(large);
 }
 
-static void take_later(struct tb_post *post, struct evhttp_request *request, struct evbuffer *body,
-                       const char *token)
+/* 0, or -1 without memory. */
+static int copy_token(struct large *large, const struct tb_ingest_token *token)
 {
+    large->header_token = token->header != NULL ? strdup(token->header) : NULL;
+    large->ours = token->ours != NULL ? strdup(token->ours) : NULL;
+    large->token = (struct tb_ingest_token){
+        .header = large->header_token, .ours = large->ours, .must_show = token->must_show};
+    return (token->header != NULL && large->header_token == NULL) ||
+                   (token->ours != NULL && large->ours == NULL)
+               ? -1
+               : 0;
+}
+
+static void take_later(struct tb_post *post, struct evhttp_request *request, enum tb_coding coding,
+                       const struct tb_ingest_token *token)
+{
+    struct evbuffer *body = evhttp_request_get_input_buffer(request);
+    size_t most = evbuffer_get_length(body) * TB_INFLATE_RATIO;
     struct large *large = calloc(1, sizeof(*large));
     if (large != NULL) {
         large->job = (struct tb_job){.run = prepare, .done = take};
         large->post = post;
         large->request = request;
-        large->token = token != NULL ? strdup(token) : NULL;
+        large->coding = coding;
         large->body = evbuffer_new();
     }
-    if (large != NULL && (token == NULL || large->token != NULL) && large->body != NULL &&
+    if (large != NULL && copy_token(large, token) == 0 && large->body != NULL &&
+        (coding == TB_CODING_NONE ||
+         tb_http_reserve(request, most < TB_HTTP_BODY_MAX ? most : TB_HTTP_BODY_MAX) == 0) &&
         evbuffer_add_buffer(large->body, body) == 0 && tb_jobs_add(post->jobs, &large->job) == 0)
         return;
     if (large != NULL)
@@ -132,29 +185,91 @@ static void take_later(struct tb_post *post, struct evhttp_request *request, str
 
 /* ---- the route ---- */
 
-void tb_post_item(struct tb_post *post, struct evhttp_request *request)
+/* What the request shows. 0, or it is answered. */
+static int look_at_token(struct tb_post *post, struct evhttp_request *request,
+                         struct tb_ingest_token *out)
 {
     const struct evkeyvalq *headers = evhttp_request_get_input_headers(request);
-    const char *token = evhttp_find_header(headers, "X-Rollbar-Access-Token");
-    const char *encoding = evhttp_find_header(headers, "Content-Encoding");
+    enum tb_http_shown shown = tb_http_shown(post->http, request);
+    size_t len = evbuffer_get_length(evhttp_request_get_input_buffer(request));
+    int must_show = shown == TB_HTTP_NO_TOKEN && tb_http_is_foreign(request);
+    *out = (struct tb_ingest_token){
+        .header = evhttp_find_header(headers, "X-Rollbar-Access-Token"),
+        .ours = post->token != NULL && post->token[0] != '\0' ? post->token : NULL,
+        .must_show = must_show};
+    if (out->header != NULL && tb_http_is_token(out->ours, out->header, strlen(out->header)))
+        out->header = NULL; /* the agent's, then */
+    if (!must_show || (out->header == NULL && len <= TOKEN_IN_BODY_BYTES))
+        return 0;
+    if (out->header != NULL)
+        refuse(post, request, 403,
+               "access token not found: from other hosts towbard takes that of ingest.token_file");
+    else
+        refuse(post, request, 401,
+               "access_token is missing and it is required: with a body over 128 KiB in a header");
+    return -EACCES;
+}
+
+static enum tb_coding coding_of(struct evhttp_request *request)
+{
+    const struct evkeyvalq *headers = evhttp_request_get_input_headers(request);
+    const char *encoding = NULL;
+    for (const struct evkeyval *h = headers->tqh_first; h != NULL; h = h->next.tqe_next) {
+        if (strcasecmp(h->key, "Content-Encoding") != 0)
+            continue;
+        if (encoding != NULL)
+            return TB_CODING_UNKNOWN;
+        encoding = h->value;
+    }
+    return tb_coding_of(encoding);
+}
+
+/* What is small when it is inflated too is inflated here. 0; -E2BIG: it has to be done beside the
+ * loop; another one: item has the answer. */
+static int read_small(struct evhttp_request *request, enum tb_coding coding,
+                      const struct tb_ingest_token *token, struct tb_ingest_item *item)
+{
     struct evbuffer *input = evhttp_request_get_input_buffer(request);
     size_t len = evbuffer_get_length(input);
     const char *body = len > 0 ? (const char *)evbuffer_pullup(input, -1) : "";
-    struct tb_ingest_item item;
-    if (encoding != NULL && strcasecmp(encoding, "identity") != 0) {
+    struct tb_buf plain;
+    int err = body == NULL ? -ENOMEM : 0;
+    tb_buf_init(&plain, SMALL_BYTES);
+    if (!err && coding != TB_CODING_NONE) {
+        err = len > SMALL_BYTES ? -EMSGSIZE : tb_inflate(coding, body, len, &plain);
+        body = tb_buf_str(&plain);
+        len = plain.len;
+    }
+    if (err == -EMSGSIZE)
+        err = -E2BIG;
+    else if (err)
+        say_inflate(item, err);
+    else
+        err = tb_ingest_prepare_as(body, len, token, 0, item);
+    tb_buf_done(&plain);
+    return err;
+}
+
+void tb_post_item(struct tb_post *post, struct evhttp_request *request)
+{
+    struct tb_ingest_item item = {0};
+    struct tb_ingest_token token;
+    enum tb_coding coding = coding_of(request);
+    if (tb_http_is_limited(post->http, request)) {
+        tb_post_refused(post, 429);
+        return;
+    }
+    if (coding == TB_CODING_UNKNOWN) {
         refuse(post, request, 415,
-               "towbard takes no compressed bodies yet: send the item without Content-Encoding");
+               "towbard knows no Content-Encoding but gzip and deflate, and one of them at a time");
         return;
     }
-    if (body == NULL) {
-        refuse(post, request, 503, "out of memory: send it again in a second");
+    if (look_at_token(post, request, &token) != 0)
         return;
-    }
-    int err = tb_ingest_prepare(body, len, token, 0, &item);
-    if (err == -E2BIG) {
-        take_later(post, request, input, token);
+    if (read_small(request, coding, &token, &item) == -E2BIG) {
+        take_later(post, request, coding, &token);
     } else {
-        (void)evbuffer_drain(input, len); /* the answer may be read late */
+        (void)evbuffer_drain(evhttp_request_get_input_buffer(request), SIZE_MAX); /* read late */
         settle(post, request, &item);
     }
     tb_ingest_done(&item);

@@ -1,6 +1,7 @@
 /* post.h - POST /api/1/item/: a body of HTTP becomes an item in the spool, and an answer.
  *
- * Small items are done at once; what has to be truncated first is prepared beside the loop. */
+ * Small items are done at once; what has to be truncated first, or is large when it is inflated, is
+ * prepared beside the loop. */
 #ifndef TB_AGENT_POST_H
 #define TB_AGENT_POST_H
 
@@ -8,12 +9,15 @@
 
 #include "agent/serve/counts.h"
 #include "agent/serve/ingest.h"
+#include "http/http.h"
 #include "http/jobs.h"
 
 /* What items need; the caller's, and borrowed until the last job is done. */
 struct tb_post {
     struct tb_ingest ingest;
     struct tb_jobs *jobs;
+    struct tb_http *http;
+    const char *token; /* ingest.token_file's, borrowed; NULL or "": none */
     struct tb_ingest_counts counts;
 };
 

@@ -261,6 +261,7 @@ int tb_serve_run(struct tb_serve *serve, const struct tb_serve_options *options)
                                            .n_routes = sizeof(routes) / sizeof(routes[0]),
                                            .unguarded = unguarded,
                                            .other = get_page,
+                                           .sender_per_minute = serve->config->sender_per_minute,
                                            .refused = count_refusal,
                                            .arg = serve,
                                            .warn = warn};
@@ -272,6 +273,7 @@ int tb_serve_run(struct tb_serve *serve, const struct tb_serve_options *options)
     if ((err = tb_jobs_new(base, &serve->post.jobs)) || (err = tb_http_new(&http_options, &http)) ||
         (err = take_sockets(serve, http)) || (err = begin_reload(serve)))
         goto out;
+    serve->post.http = http;
     tb_notify("READY=1");
     (void)tb_watchdog_new(base, options->engine, &watchdog); /* without one the manager kills us */
     serve->deploy = (struct tb_serve_deploy){.config = serve->config,
