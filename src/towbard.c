@@ -48,7 +48,7 @@ static const char usage[] =
     "  --spool DIR       where programs leave their reports (TOWBAR_SPOOL)\n"
     "  --state-dir DIR   the database\n"
     "  --socket PATH     the Unix socket (TOWBAR_SOCKET)\n"
-    "  --listen ADDR     loopback address, 127.0.0.1:7070; port 0 takes a free one; off\n"
+    "  --listen ADDR     127.0.0.1:7070; port 0 takes a free one; off; others need TLS\n"
     "  --once            take in what is in the spool, deliver what can be delivered, end\n"
     "  --check-config    read the settings, say what is wrong with them, end with 0 or 1\n"
     "  --verbose         say more\n"
@@ -142,7 +142,8 @@ static int run(const struct tb_config *config, const struct command *command)
     struct tb_web *web = NULL;
     const struct tb_web_options shown = {.state_dir = config->state_dir,
                                          .socket = config->socket,
-                                         .needs_token = config->shared_spool};
+                                         .needs_token = config->shared_spool ||
+                                                        tb_config_listens_abroad(config)};
     if (tb_web_new(&shown, &web) < 0) {
         tb_log(TB_LOG_ERROR, "out of memory");
         return WRONG;

@@ -110,7 +110,8 @@ static int open_spool(struct agent *a, int once, char why[WHY_BYTES])
 /* Without it nobody can log in, which is no reason to take no errors. */
 static void make_page_token(const struct agent *a)
 {
-    int err = a->config->shared_spool ? tb_page_token_make(a->state_fd) : 0;
+    int is_needed = a->config->shared_spool || tb_config_listens_abroad(a->config);
+    int err = is_needed ? tb_page_token_make(a->state_fd) : 0;
     if (err < 0)
         tb_log(TB_LOG_WARNING, "cannot make %s/%s, so nobody can log in to the pages: %s",
                a->config->state_dir, TB_PAGE_TOKEN_FILE, strerror(-err));
@@ -224,14 +225,17 @@ static void greet(const struct agent *a)
 {
     const struct tb_config *c = a->config;
     const char *address = tb_serve_address(a->serve);
+    const char *scheme = c->tls_cert_file[0] != '\0' ? "https://" : "http://";
     char endpoint[TB_STATUS_URL];
     tb_status_url(c->endpoint, endpoint);
     tb_log(TB_LOG_INFO, "towbard %s is up: %s%s%s%s, spool %s, state %s", TOWBAR_VERSION,
-           address[0] != '\0' ? "http://" : "", address, address[0] != '\0' ? " and " : "",
-           c->socket, c->spool, c->state_dir);
+           address[0] != '\0' ? scheme : "", address, address[0] != '\0' ? " and " : "", c->socket,
+           c->spool, c->state_dir);
     if (address[0] != '\0' && a->pages != NULL)
-        tb_log(TB_LOG_INFO, "see what went wrong at http://%s/%s", address,
-               c->shared_spool ? "; towbar prints the link that logs you in" : "");
+        tb_log(TB_LOG_INFO, "see what went wrong at %s%s/%s", scheme, address,
+               c->shared_spool || tb_config_listens_abroad(c)
+                   ? "; towbar prints the link that logs you in"
+                   : "");
     if (c->token[0] != '\0')
         tb_log(TB_LOG_INFO, "sending to %s with the token from %s", endpoint, c->token_from);
     else

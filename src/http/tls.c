@@ -44,12 +44,9 @@ static int choose_protocol(SSL *ssl, const unsigned char **out, unsigned char *o
 
 static int refuse(char why[TB_TLS_WHY], const char *key, const char *file, const char *cure)
 {
-    char reason[128] = "";
-    unsigned long code = ERR_peek_last_error();
-    if (code != 0)
-        ERR_error_string_n(code, reason, sizeof(reason));
+    const char *reason = ERR_reason_error_string(ERR_peek_last_error());
     (void)snprintf(why, TB_TLS_WHY, "%s: cannot use %.250s: %.120s; %s", key, file,
-                   reason[0] != '\0' ? reason : "it is not as it should be", cure);
+                   reason != NULL ? reason : "it is not as it should be", cure);
     ERR_clear_error();
     return -EINVAL;
 }
@@ -83,7 +80,7 @@ static int load_files(SSL_CTX *context, const char *cert_file, const char *key_f
                       "it has to be PEM, the certificate first and then its chain");
     if (SSL_CTX_use_PrivateKey_file(context, key_file, SSL_FILETYPE_PEM) != 1)
         return refuse(why, "tls.key_file", key_file,
-                      "it has to be the PEM key of the certificate, without a password");
+                      "it has to be the PEM key of tls.cert_file, without a password");
     if (SSL_CTX_check_private_key(context) != 1)
         return refuse(why, "tls.key_file", key_file, "it is not the key of tls.cert_file");
     return 0;

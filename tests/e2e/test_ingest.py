@@ -457,6 +457,30 @@ class IngestTest(towbar.Case):
             (line,) = [text for text in lines if text.startswith("VmRSS")]
         return int(line.split()[1]) // 1024
 
+    # ---- limits ----
+
+    def test_who_sends_more_than_his_share_gets_429_and_others_do_not(self):
+        self.write_config("limits: {sender_per_minute: 30}\n")
+        with self.start_agent():
+            for _ in range(30):
+                self.taken(item())
+            connection = self.connect()
+            for _ in range(3):  # the connection is kept
+                connection.request("POST", PATH, json.dumps(item()))
+                reply = connection.getresponse()
+                answer = json.loads(reply.read())
+                self.assertEqual((reply.status, answer["err"]), (429, 1))
+                wait = int(reply.headers["Retry-After"])
+                self.assertIn(wait, (1, 2, 3))
+                self.assertEqual(reply.headers["X-Rate-Limit-Limit"], "30")
+                self.assertEqual(reply.headers["X-Rate-Limit-Remaining"], "0")
+                self.assertEqual(reply.headers["X-Rate-Limit-Remaining-Seconds"], str(wait))
+                reset = int(reply.headers["X-Rate-Limit-Reset"])
+                self.assertLess(abs(reset - wait - time.time()), towbar.DEADLINE_S)
+            connection.close()
+            for _ in range(10):
+                self.taken(item(), unix=True)  # another sender
+
     # ---- strangers ----
 
     def test_slow_and_idle_strangers_keep_nobody_waiting(self):

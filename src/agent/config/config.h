@@ -5,10 +5,10 @@
  *   spool: /var/spool/towbar
  *   state_dir: /var/lib/towbar
  *   socket: /run/towbar/towbard.sock
- *   listen: 127.0.0.1:7070           # loopback only; port 0 takes a free one; "off"
+ *   listen: 127.0.0.1:7070           # port 0 takes a free one; "off"; others need tls and ingest
  *   vanished: report                 # or "count": processes that SIGKILL and the like ended
  *   log_format: text                 # or "json"
- *   tls: { cert_file: ..., key_file: ... }   # for a listen that is not loopback
+ *   tls: { cert_file: ..., key_file: ... }   # both; needed unless listen is loopback
  *   ingest: { token_file: ... }              # what senders from elsewhere must show
  *   rollbar: { access_token: ..., token_file: ..., endpoint: ..., timeout_ms: 15000,
  *              retry_min_ms: 1000, retry_max_ms: 300000, connections: 8, force_token: false,
@@ -116,5 +116,7 @@ struct tb_config_flags {
 int tb_config_load(const struct tb_config_flags *flags, struct tb_config *out,
                    char why[TB_CONFIG_WHY]);
 void tb_config_done(struct tb_config *config);
+/* Can other hosts reach what it listens on? */
+bool tb_config_listens_abroad(const struct tb_config *config);
 
 #endif

@@ -13,11 +13,59 @@
 #include "agent/serve/status.h"
 #include "spool/frame.h"
 
-/* "127.0.0.1:PORT", "[::1]:PORT", "localhost:PORT" or "off". */
+enum { INGEST_TOKEN_MIN = 16 };
+
+static int is_loopback(const char *listen)
+{
+    size_t len = (size_t)(strrchr(listen, ':') - listen);
+    return strncmp(listen, "127.", 4) == 0 || (len == 9 && !strncmp(listen, "localhost", 9)) ||
+           (len == 5 && strncmp(listen, "[::1]", 5) == 0);
+}
+
+bool tb_config_listens_abroad(const struct tb_config *c)
+{
+    return strchr(c->listen, ':') != NULL && !is_loopback(c->listen);
+}
+
+static int check_tls(const struct tb_config *c, char why[TB_CONFIG_WHY])
+{
+    if ((c->tls_cert_file[0] == '\0') != (c->tls_key_file[0] == '\0')) {
+        snprintf(why, TB_CONFIG_WHY,
+                 "tls.%s is set and tls.%s is not: TLS needs a certificate and its key",
+                 c->tls_cert_file[0] != '\0' ? "cert_file" : "key_file",
+                 c->tls_cert_file[0] != '\0' ? "key_file" : "cert_file");
+        return -EINVAL;
+    }
+    if (c->ingest_token[0] != '\0' && strlen(c->ingest_token) < INGEST_TOKEN_MIN) {
+        snprintf(why, TB_CONFIG_WHY,
+                 "ingest.token_file holds a token of less than 16 characters, which can be "
+                 "guessed: make one of 32 with \"openssl rand -hex 16\"");
+        return -EINVAL;
+    }
+    return 0;
+}
+
+/* What other hosts can reach speaks TLS, and to those alone who show the token. */
+static int check_abroad(const struct tb_config *c, char why[TB_CONFIG_WHY])
+{
+    int has_tls = c->tls_cert_file[0] != '\0';
+    if (is_loopback(c->listen) || (has_tls && c->ingest_token[0] != '\0'))
+        return 0;
+    snprintf(why, TB_CONFIG_WHY,
+             "listen \"%.100s\" is not a loopback address, so other hosts can reach it: that needs "
+             "%s%s%s; or use 127.0.0.1%s",
+             c->listen, has_tls ? "" : "tls.cert_file and tls.key_file",
+             has_tls || c->ingest_token[0] != '\0' ? "" : ", and ",
+             c->ingest_token[0] != '\0' ? "" : "ingest.token_file", strrchr(c->listen, ':'));
+    return -EINVAL;
+}
+
+/* "ADDRESS:PORT", "[ADDRESS]:PORT", "localhost:PORT" or "off". */
 static int check_listen(const struct tb_config *c, char why[TB_CONFIG_WHY])
 {
-    if (strcmp(c->listen, "off") == 0)
-        return 0;
+    int err = check_tls(c, why);
+    if (err || strcmp(c->listen, "off") == 0)
+        return err;
     const char *colon = strrchr(c->listen, ':');
     char *end = NULL;
     unsigned long port = colon != NULL ? strtoul(colon + 1, &end, 10) : 0;
@@ -28,15 +76,7 @@ static int check_listen(const struct tb_config *c, char why[TB_CONFIG_WHY])
                  c->listen);
         return -EINVAL;
     }
-    size_t len = (size_t)(colon - c->listen);
-    if (strncmp(c->listen, "127.", 4) == 0 || (len == 9 && !strncmp(c->listen, "localhost", 9)) ||
-        (len == 5 && strncmp(c->listen, "[::1]", 5) == 0))
-        return 0;
-    snprintf(why, TB_CONFIG_WHY,
-             "listen \"%s\" is not a loopback address: towbard answers this "
-             "host only; use 127.0.0.1:%lu",
-             c->listen, port);
-    return -EINVAL;
+    return check_abroad(c, why);
 }
 
 static int check_vanished(const struct tb_config *c, char why[TB_CONFIG_WHY])

@@ -2,6 +2,7 @@
 #include "agent/serve/pages.h"
 
 #include <event2/keyvalq_struct.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -44,8 +45,17 @@ static void render(struct tb_job *job)
     visit->pages->answer(visit->pages->arg, &request, &visit->reply);
 }
 
-static void add_headers(struct evkeyvalq *headers, const struct tb_page_reply *reply)
+static void add_cookie(struct evhttp_request *request, const char *cookie)
 {
+    char text[TB_PAGE_COOKIE + 16];
+    (void)snprintf(text, sizeof(text), "%s%s", cookie,
+                   tb_http_input_of(request) == TB_HTTP_TLS ? "; Secure" : "");
+    (void)evhttp_add_header(evhttp_request_get_output_headers(request), "Set-Cookie", text);
+}
+
+static void add_headers(struct evhttp_request *request, const struct tb_page_reply *reply)
+{
+    struct evkeyvalq *headers = evhttp_request_get_output_headers(request);
     (void)evhttp_add_header(headers, "Content-Security-Policy", POLICY);
     (void)evhttp_add_header(headers, "X-Frame-Options", "DENY");
     (void)evhttp_add_header(headers, "Referrer-Policy", "no-referrer");
@@ -53,7 +63,7 @@ static void add_headers(struct evkeyvalq *headers, const struct tb_page_reply *r
     if (reply->location[0] != '\0')
         (void)evhttp_add_header(headers, "Location", reply->location);
     if (reply->cookie[0] != '\0')
-        (void)evhttp_add_header(headers, "Set-Cookie", reply->cookie);
+        add_cookie(request, reply->cookie);
     if (reply->etag[0] == '\0')
         return;
     (void)evhttp_add_header(headers, "ETag", reply->etag);
@@ -69,7 +79,7 @@ static void send_page(struct tb_job *job)
     } else if (reply->status == 0) {
         tb_http_error(visit->request, 404, "there is nothing here");
     } else {
-        add_headers(evhttp_request_get_output_headers(visit->request), reply);
+        add_headers(visit->request, reply);
         tb_http_reply(visit->request, reply->status, reply->type, tb_buf_str(&reply->body),
                       reply->body.len);
     }

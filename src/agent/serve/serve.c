@@ -31,11 +31,13 @@ struct tb_serve {
     const struct tb_config *config;
     struct tb_serve_options options; /* from tb_serve_run */
     int tcp_fd, unix_fd;             /* -1 once they are libevent's, and when there is none */
+    char *socket;                    /* its path, which outlives a change of the settings */
     struct tb_listen_file unix_file; /* ours as long as is_bound says so */
     char address[TB_LISTEN_ADDRESS];
     struct event_base *base; /* while tb_serve_run runs */
     struct tb_post post;     /* its jobs while tb_serve_run runs */
     struct tb_serve_deploy deploy;
+    struct tb_tls *tls;  /* NULL: TCP is in the clear */
     int has_ingest;
     int64_t started_ms;
 };
@@ -166,16 +168,30 @@ static void warn(const char *text)
     tb_log(TB_LOG_WARNING, "%s", text);
 }
 
+/* What is set, or nothing. */
+static int load_tls(struct tb_serve *serve, const struct tb_config *config, char why[TB_LISTEN_WHY])
+{
+    const char *cert = config->tls_cert_file;
+    if (cert == NULL || cert[0] == '\0')
+        return 0;
+    return serve->tls != NULL ? tb_tls_load(serve->tls, cert, config->tls_key_file, why)
+                              : tb_tls_new(cert, config->tls_key_file, &serve->tls, why);
+}
+
 int tb_serve_open(const struct tb_config *config, struct tb_serve **out, char why[TB_LISTEN_WHY])
 {
     struct tb_serve *serve = calloc(1, sizeof(*serve));
     if (serve == NULL)
         abort();
     serve->config = config;
+    serve->socket = strdup(config->socket);
+    if (serve->socket == NULL)
+        abort();
+    serve->post.token = config->ingest_token;
     serve->tcp_fd = serve->unix_fd = -1;
     serve->started_ms = now_ms();
-    int err = 0;
-    if (strcmp(config->listen, "off") != 0) {
+    int err = load_tls(serve, config, why);
+    if (!err && strcmp(config->listen, "off") != 0) {
         int fd = tb_listen_tcp(config->listen, serve->address, why);
         serve->tcp_fd = fd < 0 ? -1 : fd;
         err = fd < 0 ? fd : 0;
@@ -203,6 +219,20 @@ int tb_serve_open(const struct tb_config *config, struct tb_serve **out, char wh
 const char *tb_serve_address(const struct tb_serve *serve)
 {
     return serve->address;
+}
+
+int tb_serve_reload(struct tb_serve *serve, const struct tb_config *config, char why[TB_LISTEN_WHY])
+{
+    int err = load_tls(serve, config, why);
+    if (err)
+        return err;
+    serve->config = config;
+    serve->post.token = config->ingest_token;
+    if (serve->post.http != NULL) {
+        tb_http_set_token(serve->post.http, config->ingest_token);
+        tb_http_set_limit(serve->post.http, config->sender_per_minute);
+    }
+    return 0;
 }
 
 static void stop_loop(evutil_socket_t signo, short events, void *arg)
@@ -233,7 +263,8 @@ static int take_sockets(struct tb_serve *serve, struct tb_http *http)
     int err = tb_http_serve(http, serve->unix_fd, 0);
     serve->unix_fd = -1; /* libevent's now, or closed; the file is still ours */
     if (!err && serve->tcp_fd >= 0) {
-        err = tb_http_serve(http, serve->tcp_fd, 1);
+        err = tb_http_serve_tcp(http, serve->tcp_fd, serve->tls,
+                                tb_config_listens_abroad(serve->config));
         serve->tcp_fd = -1;
     }
     return err;
@@ -261,6 +292,7 @@ int tb_serve_run(struct tb_serve *serve, const struct tb_serve_options *options)
                                            .n_routes = sizeof(routes) / sizeof(routes[0]),
                                            .unguarded = unguarded,
                                            .other = get_page,
+                                           .token = serve->config->ingest_token,
                                            .sender_per_minute = serve->config->sender_per_minute,
                                            .refused = count_refusal,
                                            .arg = serve,
@@ -286,6 +318,7 @@ out:
     tb_reload_end(options->reload);
     tb_jobs_free(serve->post.jobs); /* its requests are answered before their connections go */
     serve->post.jobs = NULL;
+    serve->post.http = NULL;
     tb_http_free(http);
     if (term != NULL)
         event_free(term);
@@ -300,7 +333,9 @@ void tb_serve_close(struct tb_serve *serve)
 {
     if (serve == NULL)
         return;
-    tb_listen_remove(serve->config->socket, &serve->unix_file);
+    tb_listen_remove(serve->socket, &serve->unix_file);
+    free(serve->socket);
+    tb_tls_free(serve->tls);
     tb_fd_close(&serve->unix_fd);
     tb_fd_close(&serve->tcp_fd);
     if (serve->has_ingest)
