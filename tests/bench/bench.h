@@ -49,6 +49,8 @@ extern const struct bench bench_group[];
 extern const size_t bench_group_n;
 extern const struct bench bench_symbol[];
 extern const size_t bench_symbol_n;
+extern const struct bench bench_ingest[];
+extern const size_t bench_ingest_n;
 extern const struct bench bench_symbol_item[];
 extern const size_t bench_symbol_item_n;
 
