@@ -37,8 +37,8 @@ enum { CHUNK_DIGITS = 8, LENGTH_DIGITS = 18 };
 
 static int is_token(unsigned char c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           (c != '\0' && strchr("!#$%&'*+-.^_`|~", c) != NULL);
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' || (c >= '0' && c <= '9') ||
+           (c != '\0' && strchr("!#$%&'*+.^_`|~", c) != NULL);
 }
 
 static int is_value(unsigned char c)
@@ -346,6 +346,9 @@ static size_t pass(struct tb_framing *f, const unsigned char *data, size_t n)
     else if (f->state == TARGET && f->n_word > 0)
         while (i < n && i < room && is_target(data[i]))
             i++;
+    else if (f->state == NAME)
+        for (; i < n && i < room && is_token(data[i]); i++)
+            keep(f, data[i]);
     f->head_len += i;
     return i;
 }

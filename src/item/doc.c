@@ -117,12 +117,36 @@ static int scan_escape(struct parser *p)
     return 0;
 }
 
+/* Where the first byte is that is no plain character of a string: a quote, a backslash, a control
+ * character, or one of several bytes. Eight at a time: a word's high bits tell which of its bytes
+ * are one of these, and maybe those behind the first. */
+static size_t skip_plain(const char *text, size_t at, size_t len)
+{
+    static const uint64_t ones = UINT64_C(0x0101010101010101);
+    static const uint64_t highs = UINT64_C(0x8080808080808080);
+    for (; len - at >= sizeof(uint64_t); at += sizeof(uint64_t)) {
+        uint64_t word;
+        memcpy(&word, text + at, sizeof(word));
+        uint64_t quote = word ^ ones * '"';
+        uint64_t escape = word ^ ones * '\\';
+        if (((word | (word - ones * 0x20) | (quote - ones) | (escape - ones)) & highs) != 0)
+            break;
+    }
+    while (at < len && (unsigned char)text[at] >= 0x20 && (unsigned char)text[at] < 0x80 &&
+           text[at] != '"' && text[at] != '\\')
+        at++;
+    return at;
+}
+
 /* From the quote to behind the closing one. */
 static int scan_string(struct parser *p)
 {
     int err;
     p->at++;
-    while (p->at < p->len) {
+    for (;;) {
+        p->at = skip_plain(p->text, p->at, p->len);
+        if (p->at >= p->len)
+            break;
         unsigned char c = (unsigned char)p->text[p->at];
         if (c == '"') {
             p->at++;

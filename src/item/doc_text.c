@@ -121,8 +121,14 @@ static bool key_is(const struct tb_doc *doc, const struct tb_doc_node *node, con
                    size_t len)
 {
     const char *text = doc->text + node->key_at;
+    /* An escape is longer than what it stands for, and most keys differ at their first byte. */
+    if (node->key_len < len ||
+        (node->key_len > 0 && len > 0 && text[0] != key[0] && text[0] != '\\'))
+        return false;
+    if (node->key_len == len)
+        return memcmp(text, key, len) == 0 && !memchr(text, '\\', len);
     if (!memchr(text, '\\', node->key_len))
-        return len == node->key_len && memcmp(text, key, len) == 0;
+        return false;
     struct comparison c = {.left = key, .len = len, .is_same = true};
     tb_doc_decode(text, node->key_len, put_comparison, &c);
     return c.is_same && c.len == 0;
