@@ -198,7 +198,8 @@ static void make_request(struct client *c)
         body, sizeof(body),
         "{\"access_token\":\"0123456789abcdef0123456789abcdef\",\"data\":{\"environment\":"
         "\"bench\","
-        "\"uuid\":\"bench-0000000000000000\",\"level\":\"error\",\"language\":\"python 3.11.7\","
+        "\"uuid\":\"00000000-0000-4000-8000-000000000000\",\"level\":\"error\",\"language\":"
+        "\"python 3.11.7\","
         "\"framework\":\"flask\",\"timestamp\":1700000000,\"body\":{\"trace\":{\"frames\":[");
     for (int i = 0; len < ITEM_BYTES - 320; i++)
         len += snprintf(body + len, sizeof(body) - (size_t)len,
@@ -219,7 +220,7 @@ static void make_request(struct client *c)
                               "X-Rollbar-Access-Token: 0123456789abcdef0123456789abcdef\r\n"
                               "Content-Length: %d\r\n\r\n%s",
                               ITEM_BYTES, body);
-    c->number = strstr(c->request, "bench-0") + 6;
+    c->number = strstr(c->request, "-8000-") + 6;
 }
 
 static int open_client(struct client *c, const struct server *server, int is_tcp)
@@ -244,8 +245,8 @@ static void close_client(const struct client *c)
 static int send_one(struct client *c, int i, double due_us)
 {
     char number[24];
-    (void)snprintf(number, sizeof(number), "%016lx", c->n_sent++);
-    memcpy(c->number, number, 16);
+    (void)snprintf(number, sizeof(number), "%012lx", c->n_sent++);
+    memcpy(c->number, number, 12);
     c->due_us[i] = due_us;
     return send(c->fds[i], c->request, c->len, MSG_NOSIGNAL) == (ssize_t)c->len ? 0 : -EPIPE;
 }

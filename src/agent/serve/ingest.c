@@ -60,12 +60,26 @@ static int refuse(struct tb_ingest_reply *out, int status, const char *message)
     return -EBADMSG;
 }
 
-static int class_of(const char *level)
+/* -1 when that is no level. */
+static int class_named(const char *level)
 {
     for (size_t i = 0; i < sizeof(classes) / sizeof(classes[0]); i++)
         if (strcmp(classes[i].level, level) == 0)
             return classes[i].class_;
-    return TB_CLASS_ERROR;
+    return -1;
+}
+
+static int class_of(const struct tb_doc *doc, int data)
+{
+    char level[TB_ITEM_SHORT];
+    struct tb_item facts;
+    (void)tb_doc_copy(doc, tb_doc_member(doc, data, "level"), level, sizeof(level));
+    int class_ = class_named(level);
+    if (class_ >= 0)
+        return class_;
+    tb_item_read(doc, data, &facts); /* it knows what an item is without one */
+    class_ = class_named(facts.level);
+    return class_ >= 0 ? class_ : TB_CLASS_ERROR;
 }
 
 /* The frame's uuid has 16 bytes, Rollbar's is any text: what is no UUID is hashed. */
@@ -199,7 +213,6 @@ static int finish(const char *text, size_t len, const struct tb_ingest_token *to
                   struct tb_ingest_item *item)
 {
     char why[TB_DOC_WHY];
-    struct tb_item facts;
     struct tb_doc *doc = NULL;
     int err = tb_doc_new(text, len, &doc, why);
     if (err == -EMSGSIZE)
@@ -212,10 +225,8 @@ static int finish(const char *text, size_t len, const struct tb_ingest_token *to
     }
     int data = find_data(doc, token, &item->reply);
     err = data < 0 ? data : complete(doc, data, token, &item->reply, &item->text);
-    if (!err) {
-        tb_item_read(doc, data, &facts);
-        item->class_ = class_of(facts.level);
-    }
+    if (!err)
+        item->class_ = class_of(doc, data);
     tb_doc_free(doc);
     return err;
 }
