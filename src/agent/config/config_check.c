@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "agent/files/log_rule.h"
 #include "agent/native/debuginfod_memory.h"
 #include "agent/pipeline/scrub_patterns.h"
 #include "agent/serve/status.h"
@@ -101,7 +102,7 @@ static int check_number(const char *key, unsigned value, unsigned low, unsigned 
 
 #define CACHE_BYTES_HIGH (UINT64_C(1) << 40)
 
-enum { MAX_BYTES_LOW = 1 << 20, HOURS_HIGH = 87600, PER_MINUTE_HIGH = 100000000 };
+enum { MAX_BYTES_LOW = 1 << 20, HOURS_HIGH = 87600, PER_MINUTE_HIGH = 100000000, FILES_MAX = 64 };
 
 static int check_cache(const struct tb_config *c, char why[TB_CONFIG_WHY])
 {
@@ -311,6 +312,61 @@ static int check_ca_file(const struct tb_config *c, char why[TB_CONFIG_WHY])
     return -EINVAL;
 }
 
+static int check_files(const struct tb_config *c, char why[TB_CONFIG_WHY])
+{
+    if (c->n_rollbar_files > FILES_MAX) {
+        snprintf(why, TB_CONFIG_WHY, "rollbar_files.paths has %zu paths; it may have %d",
+                 c->n_rollbar_files, FILES_MAX);
+        return -EINVAL;
+    }
+    return check_folders("rollbar_files.paths", c->rollbar_files, c->n_rollbar_files, why);
+}
+
+static int check_log(const struct tb_config_log *log, char why[TB_CONFIG_WHY])
+{
+    struct tb_log_rule *rule = NULL;
+    char said[TB_LOG_WHY];
+    char *const path = log->path;
+    int err = check_folders("log_files: path", &path, 1, why);
+    if (err)
+        return err;
+    if (log->level[0] != '\0' && tb_log_severity(log->level, strlen(log->level)) < 0) {
+        snprintf(
+            why, TB_CONFIG_WHY,
+            "log_files %.100s: level \"%.50s\" is none of debug, info, warning, error, critical",
+            log->path, log->level);
+        return -EINVAL;
+    }
+    if (strlen(log->service) > 255 || strlen(log->environment) > 255 ||
+        strlen(log->framework) > 255) {
+        snprintf(why, TB_CONFIG_WHY,
+                 "log_files %.100s: service, environment and framework may have 255 bytes",
+                 log->path);
+        return -EINVAL;
+    }
+    err = tb_log_rule_new(log->pattern, &rule, said);
+    tb_log_rule_free(rule);
+    if (err)
+        snprintf(why, TB_CONFIG_WHY, "log_files %.60s: pattern: %.390s", log->path,
+                 err == -EINVAL ? said : strerror(-err));
+    return err;
+}
+
+static int check_logs(const struct tb_config *c, char why[TB_CONFIG_WHY])
+{
+    if (c->n_logs > FILES_MAX) {
+        snprintf(why, TB_CONFIG_WHY, "log_files has %zu entries; it may have %d", c->n_logs,
+                 FILES_MAX);
+        return -EINVAL;
+    }
+    for (size_t i = 0; i < c->n_logs; i++) {
+        int err = check_log(&c->logs[i], why);
+        if (err)
+            return err;
+    }
+    return 0;
+}
+
 int tb_config_check(const struct tb_config *c, char why[TB_CONFIG_WHY])
 {
     int err;
@@ -322,6 +378,7 @@ int tb_config_check(const struct tb_config *c, char why[TB_CONFIG_WHY])
         (err = check_vanished(c, why)) || (err = check_log_format(c, why)) ||
         (err = check_rates(c, why)) || (err = check_scrub(c, why)) || (err = check_proxy(c, why)) ||
         (err = check_projects(c, why)) || (err = check_ca_file(c, why)) ||
+        (err = check_files(c, why)) || (err = check_logs(c, why)) ||
         (err = check_folders("symbols.source_roots", c->source_roots, c->n_source_roots, why)) ||
         (err = check_folders("symbols.debug_dirs", c->debug_dirs, c->n_debug_dirs, why)) ||
         (err = check_patterns("symbols.in_app", c->rules.in_app, c->rules.n_in_app, why)) ||
