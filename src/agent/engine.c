@@ -38,9 +38,11 @@ struct tb_engine {
     int stop_fd;  /* tells the pipeline's thread to end */
     int hurry_fd; /* readable: nothing is waited for */
     pthread_mutex_t lock;
-    struct tb_deliver *deliver;      /* under the lock; NULL while there is none */
-    struct tb_deliver_status before; /* under the lock: of deliveries that were replaced */
-    struct tb_deploys *deploys;      /* under the lock */
+    struct tb_deliver *deliver;          /* under the lock; NULL while there is none */
+    struct tb_deliver_status before;     /* under the lock: of deliveries that were replaced */
+    struct tb_deploys *deploys;          /* under the lock */
+    struct tb_files *files;              /* under the lock; NULL: none are read */
+    struct tb_files_counts files_before; /* under the lock: of those that were replaced */
 };
 
 /* ---- the tools of the pipeline ---- */
@@ -243,6 +245,65 @@ static int take_deploys(struct tb_engine *e, const struct tb_config *config,
     return 0;
 }
 
+/* ---- files ---- */
+
+static void add_up_files(struct tb_files_counts *sum, const struct tb_files_counts *before)
+{
+    sum->lines += before->lines;
+    sum->messages += before->messages;
+    sum->rejected += before->rejected;
+    sum->too_long += before->too_long;
+    sum->unmatched += before->unmatched;
+    sum->removed += before->removed;
+}
+
+static int start_files(struct tb_engine *e, const struct tb_config *config, char why[TB_ENGINE_WHY])
+{
+    struct tb_files *files = NULL;
+    int err = e->options.is_stepped ? tb_files_open(config, &files, why)
+                                    : tb_files_start(config, &files, why);
+    pthread_mutex_lock(&e->lock);
+    e->files = files;
+    pthread_mutex_unlock(&e->lock);
+    return err;
+}
+
+void tb_engine_end_files(struct tb_engine *e)
+{
+    struct tb_files_counts last;
+    struct tb_files *files = e->files; /* this thread alone changes it */
+    pthread_mutex_lock(&e->lock);
+    tb_files_counts(files, &last);
+    add_up_files(&e->files_before, &last);
+    e->files = NULL;
+    pthread_mutex_unlock(&e->lock);
+    tb_files_stop(files);
+}
+
+/* Two readers of one file would take it twice: the former ends first. */
+static int take_files(struct tb_engine *e, const struct tb_config *config, char why[TB_ENGINE_WHY])
+{
+    char again_why[TB_ENGINE_WHY];
+    tb_engine_end_files(e);
+    int err = start_files(e, config, why);
+    if (err && start_files(e, e->options.config, again_why) != 0)
+        tb_log(TB_LOG_ERROR, "files are not read any more: %s", again_why);
+    return err;
+}
+
+void tb_engine_files_counts(struct tb_engine *e, struct tb_files_counts *out)
+{
+    pthread_mutex_lock(&e->lock);
+    tb_files_counts(e->files, out);
+    add_up_files(out, &e->files_before);
+    pthread_mutex_unlock(&e->lock);
+}
+
+struct tb_files *tb_engine_files(struct tb_engine *e)
+{
+    return e->files;
+}
+
 /* ---- other settings ---- */
 
 static int take_pipeline(struct tb_engine *e, const struct tb_config *config,
@@ -271,18 +332,23 @@ static int take_pipeline(struct tb_engine *e, const struct tb_config *config,
 
 int tb_engine_take(struct tb_engine *e, const struct tb_config *config, char why[TB_ENGINE_WHY])
 {
+    char more_why[TB_ENGINE_WHY];
+    int err = take_files(e, config, why);
+    if (err)
+        return err;
     stop_delivery(e);
-    int err = start_delivery(e, config, why);
+    err = start_delivery(e, config, why);
     if (!err && (err = take_pipeline(e, config, why)))
         stop_delivery(e);
     if (err) {
         start_delivery_at_last(e);
+        if (take_files(e, e->options.config, more_why) != 0)
+            tb_log(TB_LOG_ERROR, "%s", more_why);
         return err;
     }
     e->options.config = config;
-    char deploys_why[TB_ENGINE_WHY];
-    if (take_deploys(e, config, deploys_why) != 0)
-        tb_log(TB_LOG_WARNING, "deploys go out with the former settings: %s", deploys_why);
+    if (take_deploys(e, config, more_why) != 0)
+        tb_log(TB_LOG_WARNING, "deploys go out with the former settings: %s", more_why);
     return 0;
 }
 
@@ -304,7 +370,8 @@ int tb_engine_open(const struct tb_engine_options *options, struct tb_engine **o
         snprintf(why, TB_ENGINE_WHY, "cannot start: %s", strerror(-err));
     }
     if (err || (err = start_delivery(e, options->config, why)) ||
-        (err = take_deploys(e, options->config, why)) || (err = open_pipeline(e, why))) {
+        (err = take_deploys(e, options->config, why)) || (err = open_pipeline(e, why)) ||
+        (err = start_files(e, options->config, why))) {
         tb_engine_close(e);
         return err;
     }
@@ -316,6 +383,7 @@ void tb_engine_close(struct tb_engine *e)
 {
     if (e == NULL)
         return;
+    tb_engine_end_files(e);
     tb_engine_stop(e);
     tb_deploys_free(e->deploys);
     stop_delivery(e);

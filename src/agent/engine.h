@@ -6,14 +6,15 @@
  * 2. Nothing is lost or done twice by a change: the pipeline changes between two batches and keeps
  *    what it knows; what the delivery cannot end in time stays queued.
  * 3. Numbers only grow: those of a delivery that was replaced are added up here.
- * 4. tb_engine_look, tb_engine_wake and tb_engine_wake_deploys may be called from any thread, also
- * while the settings change. All else is for one thread at a time. */
+ * 4. What looks or counts, tb_engine_wake and tb_engine_wake_deploys may be called from any thread,
+ * also while the settings change. All else is for one thread at a time. */
 #ifndef TB_AGENT_ENGINE_H
 #define TB_AGENT_ENGINE_H
 
 #include "agent/config/config.h"
 #include "agent/deliver/deliver.h"
 #include "agent/deploys/deploys.h"
+#include "agent/files/files.h"
 #include "agent/pipeline/pipeline.h"
 
 /* A record may take a minute (servers of debug data), and the delivery sleeps as long. */
@@ -27,6 +28,7 @@ struct tb_engine_options {
     struct tb_spool *spool;
     struct tb_store *store;
     unsigned patience_ms; /* as the pipeline's */
+    int is_stepped;       /* nothing runs by itself but the delivery */
 };
 
 /* Starts the delivery; the pipeline waits for tb_engine_start or is stepped. 0, or a negative errno
@@ -53,6 +55,7 @@ void tb_engine_look(struct tb_engine *engine, struct tb_pipeline_snapshot *pipel
                     struct tb_deliver_status *delivery);
 /* NULL, or the name of a part whose thread has not moved for TB_ENGINE_STUCK_S. Any thread. */
 const char *tb_engine_stuck(struct tb_engine *engine);
+void tb_engine_files_counts(struct tb_engine *engine, struct tb_files_counts *out);
 /* New rows are in the outbox; a deploy is queued. */
 void tb_engine_wake(struct tb_engine *engine);
 void tb_engine_wake_deploys(struct tb_engine *engine);
@@ -61,5 +64,8 @@ void tb_engine_wake_deploys(struct tb_engine *engine);
 struct tb_pipeline *tb_engine_pipeline(struct tb_engine *engine);
 struct tb_deliver *tb_engine_deliver(struct tb_engine *engine);
 struct tb_deploys *tb_engine_deploys(struct tb_engine *engine);
+struct tb_files *tb_engine_files(struct tb_engine *engine); /* NULL: the settings name none */
+/* No file is read any more. */
+void tb_engine_end_files(struct tb_engine *engine);
 
 #endif

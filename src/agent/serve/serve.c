@@ -79,6 +79,7 @@ static void look(const struct tb_serve *serve, struct tb_status *out)
                               .now_ms = now_ms()};
     tb_engine_look(serve->options.engine, &out->pipeline, &out->delivery);
     tb_reload_counts(serve->options.reload, &out->reload);
+    tb_engine_files_counts(serve->options.engine, &out->files);
 }
 
 static void get_status(void *arg, struct evhttp_request *request)

@@ -179,6 +179,27 @@ static void write_debuginfod(const struct tb_config *config, const struct tb_deb
     tb_json_end(j);
 }
 
+/* Nothing where the settings name none. */
+static void write_files(const struct tb_config *config, const struct tb_files_counts *f,
+                        struct tb_json *j)
+{
+    if (config->n_rollbar_files == 0 && config->n_logs == 0)
+        return;
+    tb_json_key(j, "files");
+    tb_json_object(j);
+    tb_json_kint(j, "watched", f->watched);
+    tb_json_kint(j, "lines", f->lines);
+    tb_json_kint(j, "messages", f->messages);
+    tb_json_kint(j, "rejected", f->rejected);
+    tb_json_kint(j, "too_long", f->too_long);
+    tb_json_kint(j, "unmatched", f->unmatched);
+    tb_json_kint(j, "behind_bytes", f->behind_bytes);
+    tb_json_kint(j, "removed", f->removed);
+    tb_json_kint(j, "unreadable", f->unreadable);
+    tb_json_kopt(j, "trouble", f->trouble);
+    tb_json_end(j);
+}
+
 void tb_status_write(const struct tb_status *status, struct tb_json *j)
 {
     const struct tb_config *config = status->config;
@@ -209,6 +230,7 @@ void tb_status_write(const struct tb_status *status, struct tb_json *j)
     tb_json_key(j, "symbols");
     write_symbols(config, &status->pipeline.symbols, j);
     write_debuginfod(config, &status->pipeline.debuginfod, j);
+    write_files(config, &status->files, j);
     tb_json_key(j, "delivery");
     write_delivery(config, &status->delivery, j);
     tb_json_key(j, "reload");

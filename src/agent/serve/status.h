@@ -4,6 +4,7 @@
 
 #include "agent/config/config.h"
 #include "agent/deliver/deliver.h"
+#include "agent/files/files.h"
 #include "agent/pipeline/pipeline.h"
 #include "agent/reload.h"
 #include "base/json.h"
@@ -15,6 +16,7 @@ struct tb_status {
     struct tb_pipeline_snapshot pipeline;
     struct tb_deliver_status delivery;
     struct tb_reload_counts reload;
+    struct tb_files_counts files;
 };
 
 enum { TB_STATUS_URL = 1024 };
