@@ -128,7 +128,8 @@ static int open_all(struct agent *a, int once, char why[WHY_BYTES])
     const struct tb_engine_options engine = {.config = a->config,
                                              .spool = a->spool,
                                              .store = a->store,
-                                             .patience_ms = once ? 0 : END_MS};
+                                             .patience_ms = once ? 0 : END_MS,
+                                             .is_stepped = once};
     return tb_engine_open(&engine, &a->engine, why);
 }
 
@@ -198,9 +199,14 @@ static int run_once(struct agent *a)
     struct tb_pipeline *pipeline = tb_engine_pipeline(a->engine);
     struct tb_deliver_status delivery;
     int n;
-    do
+    struct tb_files *files = tb_engine_files(a->engine);
+    do {
         n = tb_pipeline_batch(pipeline);
-    while (n > 0);
+        /* What is stored makes room in the spool for what is still in files. */
+        if (n == 0 && files != NULL && tb_pipeline_settle(pipeline) == 0)
+            n = tb_files_step(files);
+    } while (n > 0);
+    tb_engine_end_files(a->engine); /* its segments may go then */
     /* What was stored is settled and sent also when the rest could not be. */
     int err = tb_pipeline_finish(pipeline);
     deliver_due(a, &delivery);
