@@ -164,7 +164,10 @@ static int open_rejected(const struct tb_take *take)
             return -errno;
         if (fstat(fd, &st) == 0 && st.st_size < TB_TAKE_REJECTED_BYTES)
             return fd;
+        int err = tb_fd_sync(fd); /* nobody comes back to it */
         close(fd);
+        if (err)
+            return err;
         if (renameat(take->state_fd, TB_TAKE_REJECTED, take->state_fd, TB_TAKE_REJECTED_OLD) < 0)
             return -errno;
     }
@@ -180,8 +183,6 @@ static int write_rejected(const struct tb_take *take, const struct tb_buf *line)
     int err = tb_fd_write_all(fd, tb_buf_str(line), line->len);
     if (err && before >= 0)
         (void)!ftruncate(fd, before); /* else half an object stays */
-    if (!err)
-        err = tb_fd_sync(fd);
     close(fd);
     return err;
 }
@@ -230,6 +231,7 @@ int tb_take_reject(struct tb_take *take, const struct tb_take_line *line, const 
     tb_buf_done(&out);
     if (err)
         return err;
+    take->has_rejected = 1;
     say_rejected(take, line, why);
     return TB_TAKEN_REJECTED;
 }
@@ -319,8 +321,20 @@ int tb_take_made(struct tb_take *take, const struct tb_take_line *line)
     return append(take, line->data, line->len, line);
 }
 
+static int sync_rejected(struct tb_take *take)
+{
+    int fd = openat(take->state_fd, TB_TAKE_REJECTED, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    int err = fd < 0 ? -errno : tb_fd_sync(fd);
+    tb_fd_close(&fd);
+    return err == -ENOENT ? 0 : err; /* somebody has read it and taken it away */
+}
+
 int tb_take_sync(struct tb_take *take)
 {
+    int err = take->has_rejected ? sync_rejected(take) : 0;
+    if (err)
+        return err;
+    take->has_rejected = 0;
     if (!take->is_dirty || take->in_fd < 0)
         return 0;
     if (syncfs(take->in_fd) < 0)

@@ -42,7 +42,8 @@ struct tb_take {
     size_t n_full;
     uint64_t room_at_ns; /* when there was room; 0: to be looked at again */
     uint64_t said_ns;    /* when a line that was put aside was logged */
-    int is_dirty;        /* since the last sync */
+    int is_dirty;        /* the spool, since the last sync */
+    int has_rejected;    /* the same of what was put aside */
 };
 
 /* Where a line stands, and whose it is. */

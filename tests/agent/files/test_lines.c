@@ -175,7 +175,7 @@ static void random_pieces_give_the_same_lines(void **state)
     (void)state;
     srand(7);
     for (size_t i = 0; i < sizeof(text); i++)
-        text[i] = rand() % 9 == 0 ? '\n' : (char)('a' + rand() % 20);
+        text[i] = (char)(rand() % 9 == 0 ? '\n' : 'a' + rand() % 20);
     text[sizeof(text) - 1] = '\n';
     while (at < sizeof(text)) {
         struct tb_line line;
