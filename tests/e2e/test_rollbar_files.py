@@ -18,6 +18,7 @@ from fake_rollbar import FakeRollbar  # noqa: E402
 
 LONG = os.environ.get("TOWBAR_LONG") == "1"
 OLD_S = 120
+NOBODY = 65534
 
 
 def data(text, **more):
@@ -262,12 +263,25 @@ class RollbarFilesTest(FilesCase):
             agent.wait_log("fifo.rollbar is no regular file")
             self.wait_files(agent, lambda f: f["unreadable"] == 4)
 
-    @unittest.skipIf(os.geteuid() == 0, "root reads everything")
+    def ordinary_agent(self):
+        """The agent as a user who may not read everything."""
+        who = {}
+        if os.geteuid() == 0:
+            who = {"user": NOBODY, "group": NOBODY, "extra_groups": []}
+            for path, folders, files in os.walk(self.folder):
+                for name in (".", *folders, *files):
+                    os.chown(os.path.join(path, name), NOBODY, NOBODY)
+        argv = self.agent_argv("--socket", self.socket, "--listen", "off")
+        agent = towbar.Agent(argv, self.agent_env(self.fake), self.socket, **who)
+        self.addCleanup(agent.kill9)
+        return agent
+
     def test_a_file_that_may_not_be_read_is_named_and_read_when_it_may(self):
         self.append(bare("one"))
         os.chmod(self.file(), 0)
-        with self.agent(self.fake) as agent:
+        with self.ordinary_agent() as agent:
             agent.wait_log(f"cannot read {self.file()}: Permission denied")
+            self.assertEqual(agent.log.count("cannot read"), 1)
             os.chmod(self.file(), 0o600)
             self.wait_texts("one")
 

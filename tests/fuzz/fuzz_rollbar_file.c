@@ -32,8 +32,8 @@ static void try_line(struct tb_log_rule *rule, const struct tb_line *line,
 {
     struct tb_log_match match;
     tb_log_rule_match(rule, line->data, line->len, &match);
-    if (match.begins && (match.message < line->data ||
-                         match.message + match.message_len > line->data + line->len))
+    if (match.begins &&
+        (match.message < line->data || match.message + match.message_len > line->data + line->len))
         abort();
     if (match.begins)
         tb_log_message_begin(message, line->at, &match);

@@ -128,11 +128,14 @@ void tb_log_rule_free(struct tb_log_rule *rule)
 static const char *held(const struct tb_log_rule *rule, int number, const char *line, size_t *len)
 {
     const size_t *ends = pcre2_get_ovector_pointer(rule->data);
-    if (number < 0 || (uint32_t)number >= pcre2_get_ovector_count(rule->data) ||
-        ends[2 * number] == PCRE2_UNSET || ends[2 * number + 1] < ends[2 * number])
+    if (number < 0 || (uint32_t)number >= pcre2_get_ovector_count(rule->data))
         return NULL;
-    *len = ends[2 * number + 1] - ends[2 * number];
-    return line + ends[2 * number];
+    size_t begin = ends[2 * (size_t)number];
+    size_t end = ends[2 * (size_t)number + 1];
+    if (begin == PCRE2_UNSET || end < begin) /* \K in a look-ahead can put the end first */
+        return NULL;
+    *len = end - begin;
+    return line + begin;
 }
 
 static enum tb_log_severity level_of(const struct tb_log_rule *rule, const char *line)

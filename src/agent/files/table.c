@@ -55,6 +55,13 @@ struct tb_tail *tb_table_add(struct tb_table *table, uint64_t dev, uint64_t ino,
     return tail;
 }
 
+static void free_tail(struct tb_tail *tail)
+{
+    tb_fd_close(&tail->fd);
+    free(tail->place.path);
+    free(tail);
+}
+
 void tb_table_remove(struct tb_table *table, struct tb_tail *tail)
 {
     struct tb_tail **at = &table->buckets[bucket_of(tail->place.ino)];
@@ -62,9 +69,7 @@ void tb_table_remove(struct tb_table *table, struct tb_tail *tail)
         at = &(*at)->next;
     *at = tail->next;
     table->n--;
-    tb_fd_close(&tail->fd);
-    free(tail->place.path);
-    free(tail);
+    free_tail(tail);
 }
 
 size_t tb_table_list(const struct tb_table *table, struct tb_tail **out)
@@ -78,7 +83,12 @@ size_t tb_table_list(const struct tb_table *table, struct tb_tail **out)
 
 void tb_table_clear(struct tb_table *table)
 {
-    for (size_t i = 0; i < TB_TABLE_BUCKETS; i++)
-        while (table->buckets[i] != NULL)
-            tb_table_remove(table, table->buckets[i]);
+    for (size_t i = 0; i < TB_TABLE_BUCKETS; i++) {
+        struct tb_tail *next;
+        for (struct tb_tail *t = table->buckets[i]; t != NULL; t = next) {
+            next = t->next;
+            free_tail(t);
+        }
+    }
+    memset(table, 0, sizeof(*table));
 }

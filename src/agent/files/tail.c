@@ -75,7 +75,7 @@ static void go_to_end(struct tb_tail *tail)
 
 int tb_tail_open(struct tb_tail *tail, int dirfd, const char *name)
 {
-    struct tb_tail_facts facts;
+    struct tb_tail_facts facts = {.ino = 0};
     int fd =
         openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC | O_NOATIME);
     if (fd < 0 && errno == EPERM) /* O_NOATIME is for owners */
@@ -245,7 +245,7 @@ static int read_log_line(struct tb_tail_reader *r, struct tb_tail *tail, const s
  * 0, 1, or a negative errno. place is behind the last that was. */
 static int read_lines(struct tb_tail_reader *r, struct tb_tail *tail, struct tb_lines_place *place)
 {
-    struct tb_line line;
+    struct tb_line line = {.data = NULL};
     for (;;) {
         int err = tb_take_room(r->take);
         int got = err ? err : tb_lines_next(&r->lines, place, &line);
