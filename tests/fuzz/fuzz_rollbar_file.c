@@ -99,7 +99,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (fd < 0 || write(fd, data + 1, cut) != (ssize_t)cut)
         abort();
     read_on(&lines, fd, data + 1, &place, rules[which]);
-    if (write(fd, data + 1 + cut, size - 1 - cut) != (ssize_t)(size - 1 - cut))
+    if (pwrite(fd, data + 1 + cut, size - 1 - cut, (off_t)cut) != (ssize_t)(size - 1 - cut))
         abort();
     read_on(&lines, fd, data + 1, &place, rules[which]);
     if (place.offset > size - 1)

@@ -23,6 +23,7 @@ enum {
     REST_MIN_MS = 50, /* between two sweeps, whatever happens in the folders */
     REST_TIMES = 10,  /* a sweep takes a tenth of the time at most */
     STOP_S = 5,
+    EVENTS_MAX = 64, /* pages of them: more come than are read out? then the next time */
     STILL_STEP_MS = TB_TAIL_STILL_MS + 100
 };
 
@@ -56,8 +57,9 @@ static bool wait_for(const struct tb_files *f, int with_changes, int ms)
 static void read_out(int inotify_fd)
 {
     char events[4096];
-    while (inotify_fd >= 0 && read(inotify_fd, events, sizeof(events)) > 0)
-        continue;
+    for (int i = 0; i < EVENTS_MAX && inotify_fd >= 0; i++)
+        if (read(inotify_fd, events, sizeof(events)) <= 0)
+            break;
 }
 
 static void *run(void *arg)
@@ -75,7 +77,7 @@ static void *run(void *arg)
         }
         uint64_t took_ms = (tb_clock_mono_ns() - began_ns) / TB_NS_PER_MS;
         int rest_ms = REST_MIN_MS + (int)(took_ms < POLL_MS ? took_ms : POLL_MS) * REST_TIMES;
-        ends = wait_for(f, 0, more < 0 ? POLL_MS : rest_ms);
+        ends = wait_for(f, 0, more == -EXFULL ? REST_MIN_MS : more < 0 ? POLL_MS : rest_ms);
         if (!ends && more == 0)
             ends = wait_for(f, 1, POLL_MS);
     }

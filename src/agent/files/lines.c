@@ -67,11 +67,16 @@ static int fill_window(struct tb_lines *lines, uint64_t at)
     return fill(lines, at, WINDOW_BYTES);
 }
 
-/* Where data are again, at or behind at, if there is a hole. A file of 8 EiB costs nothing. */
-static uint64_t behind_hole(const struct tb_lines *lines, uint64_t at)
+/* Moves *at to where data are again, if there is a hole: a file of 8 EiB costs nothing. False when
+ * the hole goes to the end. */
+static bool leave_hole(const struct tb_lines *lines, uint64_t *at)
 {
-    off_t data = lseek(lines->fd, (off_t)at, SEEK_DATA);
-    return data > (off_t)at ? (uint64_t)data : at;
+    off_t data = lseek(lines->fd, (off_t)*at, SEEK_DATA);
+    if (data < 0 && errno == ENXIO)
+        return false;
+    if (data > (off_t)*at)
+        *at = (uint64_t)data;
+    return true;
 }
 
 /* Where the next "\n" is from at on: 1 with its place; 0, or -EAGAIN over the budget, and out says
@@ -98,12 +103,14 @@ static int find_end(struct tb_lines *lines, uint64_t at, uint64_t limit, uint64_
     }
 }
 
-/* Passes over NULs. */
+/* Passes over NULs: 1 when there is something else; 0 when there is nothing. */
 static int skip_nuls(struct tb_lines *lines, struct tb_lines_place *place)
 {
     for (;;) {
         size_t len = in_memory(lines, place->offset);
         if (len == 0) {
+            if (!leave_hole(lines, &place->offset))
+                return 0;
             int err = fill_window(lines, place->offset);
             if (err || lines->len == 0)
                 return err;
@@ -115,8 +122,7 @@ static int skip_nuls(struct tb_lines *lines, struct tb_lines_place *place)
             n++;
         place->offset += n;
         if (n < len)
-            return 0;
-        place->offset = behind_hole(lines, place->offset);
+            return 1;
     }
 }
 
@@ -124,8 +130,10 @@ static int skip_nuls(struct tb_lines *lines, struct tb_lines_place *place)
 static int skip_rest(struct tb_lines *lines, struct tb_lines_place *place)
 {
     for (;;) {
-        uint64_t at = behind_hole(lines, place->offset);
+        uint64_t at = place->offset;
         uint64_t end = at;
+        if (!leave_hole(lines, &at))
+            return 0;
         int found = find_end(lines, at, at, &end);
         place->offset = end + (found == 1 ? 1 : 0);
         place->skips = found != 1;
@@ -159,7 +167,7 @@ int tb_lines_next(struct tb_lines *lines, struct tb_lines_place *place, struct t
         place->scanned = 0;
     if (place->skips && (found = skip_rest(lines, place)) <= 0)
         return found;
-    if (place->scanned == 0 && (found = skip_nuls(lines, place)) < 0)
+    if (place->scanned == 0 && (found = skip_nuls(lines, place)) <= 0)
         return found;
     found = find_end(lines, place->offset + place->scanned, place->offset + TB_LINE_MAX, &end);
     if (found < 0) {

@@ -280,11 +280,11 @@ static void sum_up(struct tb_sweep *s)
 
 static int fail(struct tb_sweep *s, const char *what, int err)
 {
-    char before = s->counts.trouble[0];
+    if (!s->has_failed)
+        tb_log(TB_LOG_WARNING, "files are not read on now, and it is tried again: %s: %s", what,
+               strerror(-err));
+    s->has_failed = true;
     snprintf(s->counts.trouble, sizeof(s->counts.trouble), "%s: %s", what, strerror(-err));
-    if (before == '\0')
-        tb_log(TB_LOG_WARNING, "files are not read on now, and it is tried again: %s",
-               s->counts.trouble);
     return err;
 }
 
@@ -304,6 +304,11 @@ int tb_sweep_run(struct tb_sweep *s)
         err = read_files(s, true);
     close_idle(s);
     sum_up(s);
+    if (err == -EXFULL) { /* all is well: it goes on as the pipeline does */
+        snprintf(s->counts.trouble, sizeof(s->counts.trouble),
+                 "the files wait until the spool has less of them");
+        return err;
+    }
     if (err)
         return fail(s, "the spool takes nothing now", err);
     bool is_due =
@@ -312,5 +317,6 @@ int tb_sweep_run(struct tb_sweep *s)
         (err = tb_sweep_keep(s)) != 0)
         return fail(s, "the places cannot be kept", err);
     s->counts.trouble[0] = '\0';
+    s->has_failed = false;
     return s->has_more;
 }

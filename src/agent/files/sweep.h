@@ -33,13 +33,14 @@ struct tb_sweep {
     bool has_more;   /* a file was left because it needs a descriptor, or more time */
     bool waits;      /* a message is open in some file */
     bool said_full;
+    bool has_failed; /* it was said that nothing can be taken */
 };
 
 /* 0, or a negative errno with why. Free with tb_sweep_close, whatever came back. */
 int tb_sweep_open(const struct tb_config *config, struct tb_sweep *out, char why[TB_SPOOL_WHY]);
 void tb_sweep_close(struct tb_sweep *sweep);
 /* 1 when there is more to read at once, 0 when not, or a negative errno when nothing can be taken
- * or kept now; counts.trouble says why. */
+ * or kept now (-EXFULL: until the pipeline has worked off more); counts.trouble says why. */
 int tb_sweep_run(struct tb_sweep *sweep);
 /* Puts all that was taken on the disk and keeps the places, if they have changed. */
 int tb_sweep_keep(struct tb_sweep *sweep);

@@ -20,7 +20,8 @@
 
 enum {
     ALWAYS_BYTES = 16 << 20, /* as the spool's own rule has it (docs/spool-format.md 9) */
-    PART = 4,                /* of what the spool may have */
+    KEEP_FREE_MAX = 1 << 30,
+    PART = 4, /* of what the spool may have */
     ROOM_MS = 100,
     REJECTED_OTHER = 64 << 10,
     ESCAPED = 6,
@@ -81,6 +82,11 @@ void tb_take_close(struct tb_take *take)
 
 /* ---- room ---- */
 
+static uint64_t smaller(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
 /* Forgets the segments that the pipeline is done with; the bytes of the others. */
 static uint64_t waiting_bytes(struct tb_take *take)
 {
@@ -102,15 +108,17 @@ static uint64_t waiting_bytes(struct tb_take *take)
     return bytes;
 }
 
-/* What the spool may use, by the rule of docs/spool-format.md 9 without what is in it now. */
-static uint64_t may_use(const struct tb_take *take)
+/* What the spool may use, by the rule of docs/spool-format.md 9; used: what of it is ours. */
+static uint64_t may_use(const struct tb_take *take, uint64_t used)
 {
     const struct tb_config *c = take->config;
     struct statvfs fs;
     uint64_t cap = c->max_bytes;
     if (statvfs(c->spool, &fs) == 0) {
-        uint64_t part = (uint64_t)fs.f_blocks * fs.f_frsize / 100 * c->max_percent;
-        cap = part < cap ? part : cap;
+        uint64_t size = (uint64_t)fs.f_blocks * fs.f_frsize;
+        uint64_t keep = smaller(size / 100 * c->keep_free_percent, KEEP_FREE_MAX);
+        uint64_t room = (uint64_t)fs.f_bavail * fs.f_frsize + used;
+        cap = smaller(smaller(cap, size / 100 * c->max_percent), room > keep ? room - keep : 0);
     }
     return cap > ALWAYS_BYTES ? cap : ALWAYS_BYTES;
 }
@@ -121,9 +129,9 @@ int tb_take_room(struct tb_take *take)
     if (take->n_full == 0 || now - take->room_at_ns < (uint64_t)ROOM_MS * TB_NS_PER_MS)
         return 0;
     uint64_t bytes = waiting_bytes(take);
-    int is_room = take->n_full < TB_TAKE_SEGMENTS && bytes <= may_use(take) / PART;
+    int is_room = take->n_full < TB_TAKE_SEGMENTS && bytes <= may_use(take, bytes) / PART;
     take->room_at_ns = is_room ? now : 0;
-    return is_room ? 0 : -ENOSPC;
+    return is_room ? 0 : -EXFULL;
 }
 
 /* Notes into which segment of its class a record went. */

@@ -61,7 +61,7 @@ enum tb_taken { TB_TAKEN = 1, TB_TAKEN_REJECTED = 2 };
  * descriptors of -1. */
 int tb_take_open(const struct tb_config *config, struct tb_take *out, char why[TB_SPOOL_WHY]);
 void tb_take_close(struct tb_take *take);
-/* May more be taken now? 0, or -ENOSPC. */
+/* May more be taken now? 0, or -EXFULL: when the pipeline has worked off some of it. */
 int tb_take_room(struct tb_take *take);
 /* A line of a .rollbar file: enum tb_taken; or a negative errno when it could neither be taken nor
  * put aside and is to be tried again. */

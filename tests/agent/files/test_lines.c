@@ -35,6 +35,7 @@ static int end(void **state)
 
 static void put(const void *data, size_t len)
 {
+    assert_true(lseek(fd, 0, SEEK_END) >= 0); /* the reader moves it */
     assert_int_equal(write(fd, data, len), len);
 }
 
@@ -80,7 +81,6 @@ static void nuls_before_a_line_are_none_of_it(void **state)
     (void)state;
     put("a\n", 2);
     assert_int_equal(ftruncate(fd, (off_t)1 << 40), 0); /* a hole of a TiB */
-    assert_int_equal(lseek(fd, 0, SEEK_END), (off_t)1 << 40);
     put("b\0c\n", 4);
     again();
     expect("a");
@@ -88,6 +88,24 @@ static void nuls_before_a_line_are_none_of_it(void **state)
     assert_int_equal(tb_lines_next(&lines, &place, &line), 1);
     assert_int_equal(line.at, (uint64_t)1 << 40);
     assert_int_equal(line.len, 3); /* within a line they stay */
+}
+
+static void a_file_that_is_one_hole_costs_nothing(void **state)
+{
+    (void)state;
+    put("a\nb", 3);
+    assert_int_equal(ftruncate(fd, (off_t)1 << 50), 0);
+    again();
+    expect("a");
+    struct tb_line line;
+    int n = 0;
+    for (; tb_lines_next(&lines, &place, &line) == 1; n++) {
+        assert_null(line.data); /* too long */
+        place = line.next;
+    }
+    assert_int_equal(n, 1);
+    expect_none();
+    assert_true(lines.budget > 0); /* of 64 MiB, for a file of a PiB */
 }
 
 static void the_longest_line_is_taken_and_one_byte_more_is_not(void **state)
@@ -202,6 +220,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_line_without_its_end_waits),
         TEST(nuls_before_a_line_are_none_of_it),
+        TEST(a_file_that_is_one_hole_costs_nothing),
         TEST(the_longest_line_is_taken_and_one_byte_more_is_not),
         TEST(a_line_too_long_that_has_no_end_yet_is_told_once),
         TEST(a_call_reads_no_more_than_its_budget),
