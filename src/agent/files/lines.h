@@ -30,7 +30,7 @@ struct tb_line {
 };
 
 struct tb_lines {
-    int fd; /* the caller's */
+    int fd; /* the caller's; where it stands is moved */
     char *mem;
     size_t cap, len; /* of mem */
     uint64_t mem_at; /* where in the file it begins */
