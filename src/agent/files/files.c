@@ -10,7 +10,6 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/inotify.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "agent/files/sweep.h"
@@ -22,14 +21,14 @@ enum {
     POLL_MS = 1000,
     REST_MIN_MS = 50, /* between two sweeps, whatever happens in the folders */
     REST_TIMES = 10,  /* a sweep takes a tenth of the time at most */
-    STOP_S = 5,
+    STOP_MS = 5000,
     EVENTS_MAX = 64, /* pages of them: more come than are read out? then the next time */
     STILL_STEP_MS = TB_TAIL_STILL_MS + 100
 };
 
 struct tb_files {
     struct tb_sweep sweep; /* the thread's, or the caller's who steps */
-    int stop_fd;
+    int stop_fd, done_fd;  /* told to the thread, and by it */
     int has_thread;
     pthread_t thread;
     pthread_mutex_t lock;
@@ -51,6 +50,12 @@ static bool wait_for(const struct tb_files *f, int with_changes, int ms)
     struct pollfd fds[2] = {{.fd = f->stop_fd, .events = POLLIN},
                             {.fd = with_changes ? f->sweep.inotify_fd : -1, .events = POLLIN}};
     return poll(fds, 2, ms) > 0 && (fds[0].revents & POLLIN) != 0;
+}
+
+static void tell(int event_fd)
+{
+    uint64_t one = 1;
+    (void)!write(event_fd, &one, sizeof(one)); /* an eventfd of zero takes it */
 }
 
 /* Which files have changed the sweep finds by itself. */
@@ -81,6 +86,7 @@ static void *run(void *arg)
         if (!ends && more == 0)
             ends = wait_for(f, 1, POLL_MS);
     }
+    tell(f->done_fd);
     return NULL;
 }
 
@@ -91,6 +97,7 @@ static void free_files(struct tb_files *f)
     tb_sweep_close(&f->sweep);
     tb_fd_close(&f->sweep.inotify_fd);
     tb_fd_close(&f->stop_fd);
+    tb_fd_close(&f->done_fd);
     pthread_mutex_destroy(&f->lock);
     free(f);
 }
@@ -104,7 +111,7 @@ int tb_files_open(const struct tb_config *config, struct tb_files **out, char wh
     struct tb_files *f = calloc(1, sizeof(*f));
     if (f == NULL)
         return -ENOMEM;
-    f->stop_fd = -1;
+    f->stop_fd = f->done_fd = -1;
     pthread_mutex_init(&f->lock, NULL);
     int err = tb_sweep_open(config, &f->sweep, why);
     if (err) {
@@ -140,7 +147,8 @@ int tb_files_start(const struct tb_config *config, struct tb_files **out, char w
     if (err || f == NULL)
         return err;
     f->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    err = f->stop_fd < 0 ? -errno : 0;
+    f->done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    err = f->stop_fd < 0 || f->done_fd < 0 ? -errno : 0;
     f->sweep.inotify_fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
@@ -156,21 +164,32 @@ int tb_files_start(const struct tb_config *config, struct tb_files **out, char w
     return err;
 }
 
+/* Does the thread end within the time that it has? A signal ends no wait. */
+static bool is_done_soon(const struct tb_files *f)
+{
+    struct pollfd done = {.fd = f->done_fd, .events = POLLIN};
+    uint64_t end_ns = tb_clock_mono_ns() + (uint64_t)STOP_MS * TB_NS_PER_MS;
+    for (;;) {
+        uint64_t now_ns = tb_clock_mono_ns();
+        int left_ms = now_ns < end_ns ? (int)((end_ns - now_ns) / TB_NS_PER_MS) : 0;
+        int n = poll(&done, 1, left_ms);
+        if (n > 0 || (n < 0 && errno != EINTR) || left_ms == 0)
+            return n > 0;
+    }
+}
+
 void tb_files_stop(struct tb_files *f)
 {
-    uint64_t one = 1;
-    struct timespec until;
     if (f == NULL)
         return;
     if (f->has_thread) {
-        (void)!write(f->stop_fd, &one, sizeof(one)); /* an eventfd of zero takes it */
-        clock_gettime(CLOCK_MONOTONIC, &until);
-        until.tv_sec += STOP_S;
-        if (pthread_clockjoin_np(f->thread, NULL, CLOCK_MONOTONIC, &until) != 0) {
+        tell(f->stop_fd);
+        if (!is_done_soon(f)) {
             tb_log(TB_LOG_WARNING, "a file system does not answer: the reading of files is left to "
                                    "itself, and goes on from the place that was kept last");
             return; /* its memory is still in use */
         }
+        pthread_join(f->thread, NULL);
     }
     free_files(f);
 }
