@@ -152,6 +152,10 @@ static int scan_string(struct parser *p)
             p->at++;
             return 0;
         }
+        if (c >= 0x20 && c < 0x80 && c != '\\') {
+            p->at++;
+            continue;
+        }
         if (c < 0x20)
             return refuse(p, "control character in a string");
         if (c == '\\') {

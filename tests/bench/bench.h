@@ -53,6 +53,8 @@ extern const struct bench bench_ingest[];
 extern const size_t bench_ingest_n;
 extern const struct bench bench_symbol_item[];
 extern const size_t bench_symbol_item_n;
+extern const struct bench bench_pipeline[];
+extern const size_t bench_pipeline_n;
 
 /* Monotonic time in microseconds. */
 double bench_us(void);

@@ -103,7 +103,7 @@ int main(int argc, char **argv)
                   {bench_error, &bench_error_n},   {bench_footprint, &bench_footprint_n},
                   {bench_death, &bench_death_n},   {bench_group, &bench_group_n},
                   {bench_symbol, &bench_symbol_n}, {bench_symbol_item, &bench_symbol_item_n},
-                  {bench_ingest, &bench_ingest_n}};
+                  {bench_ingest, &bench_ingest_n}, {bench_pipeline, &bench_pipeline_n}};
     int as_json = 0;
     int status = 0;
     for (int i = 1; i < argc; i++) {

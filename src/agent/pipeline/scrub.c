@@ -132,22 +132,19 @@ static int is_secret_path(const struct walk *walk)
     return tb_scrub_is_secret(walk->run->scrub, path, len);
 }
 
-/* A name beside or above a value. */
-static int is_secret_name(const struct walk *walk, const char *name, size_t len, int is_header)
+/* A name beside a value. */
+static int is_secret_name(const struct walk *walk, const char *name, int is_header)
 {
-    const struct tb_scrub *scrub = walk->run->scrub;
-    return tb_scrub_is_secret(scrub, name, len) || tb_scrub_is_cgi_header(scrub, name, len) ||
-           (is_header && tb_scrub_is_header(scrub, name, len));
+    unsigned found = tb_scrub_judge(walk->run->scrub, name, strlen(name));
+    return (found & (TB_SCRUB_SECRET | (is_header ? TB_SCRUB_HEADER : 0))) != 0;
 }
 
 static int is_secret_member(const struct walk *walk)
 {
     const char *key = walk->levels[walk->depth].tail;
-    const char *dot = strrchr(key, '.');
-    const char *last = dot != NULL ? dot + 1 : key;
-    if (is_secret_name(walk, key, strlen(key), 0) || is_secret_path(walk))
-        return 1;
-    return is_in_headers(walk) && tb_scrub_is_header(walk->run->scrub, last, strlen(last));
+    unsigned found = tb_scrub_judge(walk->run->scrub, key, strlen(key));
+    return (found & TB_SCRUB_SECRET) != 0 || ((found & TB_SCRUB_PATH) && is_secret_path(walk)) ||
+           ((found & TB_SCRUB_HEADER) && is_in_headers(walk));
 }
 
 /* Rollbar's own IDs in data.attributes: they lead to its sessions and replays. */
@@ -182,7 +179,7 @@ static int is_named_beside(const struct walk *walk, int node)
             continue;
         if (strcmp(names[i], "element") == 0
                 ? mentions_secret(walk, name)
-                : is_secret_name(walk, name, strlen(name), 1) && !is_rollbars_own(walk, name))
+                : is_secret_name(walk, name, 1) && !is_rollbars_own(walk, name))
             return 1;
     }
     return 0;
@@ -203,7 +200,7 @@ static int named_after(const struct walk *walk, int node)
     int is_flag = strncmp(name, "--", 2) == 0 && strchr(name, '=') == NULL;
     if (!is_flag && !is_in_headers(walk))
         return -1;
-    return is_secret_name(walk, name, strlen(name), !is_flag) ? next : -1;
+    return is_secret_name(walk, name, !is_flag) ? next : -1;
 }
 
 /* ---- texts ---- */

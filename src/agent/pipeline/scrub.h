@@ -16,6 +16,7 @@
 #define TB_AGENT_SCRUB_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/buf.h"
 #include "item/doc.h"
@@ -39,7 +40,8 @@ struct tb_scrub_patterns;
 struct tb_scrub {
     struct tb_scrub_name *names; /* owned, sorted */
     size_t n_names;
-    char **paths; /* owned: the names with dots */
+    uint64_t lengths[256]; /* of the names, a bit each, by their first sign */
+    char **paths;          /* owned: the names with dots */
     size_t n_paths;
     struct tb_scrub_patterns *patterns; /* owned */
     int has_no_forms;

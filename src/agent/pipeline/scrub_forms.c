@@ -250,12 +250,19 @@ static int find_form(const char *text, size_t at, size_t len, struct tb_scrub_sp
     return found > 0;
 }
 
+/* The signs that a form begins with. */
+static const char begins[256] = {
+    ['-'] = 1, ['0'] = 1, ['1'] = 1, ['2'] = 1, ['3'] = 1, ['4'] = 1, ['5'] = 1,
+    ['6'] = 1, ['7'] = 1, ['8'] = 1, ['9'] = 1, ['A'] = 1, ['B'] = 1, ['S'] = 1,
+    ['b'] = 1, ['d'] = 1, ['e'] = 1, ['g'] = 1, ['h'] = 1, ['n'] = 1, ['p'] = 1,
+    ['r'] = 1, ['s'] = 1, ['w'] = 1, ['x'] = 1};
+
 size_t tb_scrub_forms(const char *text, size_t len, struct tb_buf *out)
 {
     struct tb_scrub_splice splice = {.text = text, .len = len, .out = out};
     struct tb_scrub_span value;
     for (size_t at = 0; at < len;) {
-        if ((isalnum((unsigned char)text[at]) || text[at] == '-') && starts_word(text, at) &&
+        if (begins[(unsigned char)text[at]] && starts_word(text, at) &&
             find_form(text, at, len, &value)) {
             tb_scrub_mask_value(&splice, &value);
             at = value.to;

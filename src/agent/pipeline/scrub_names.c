@@ -10,7 +10,7 @@
 
 #define N(table) (sizeof(table) / sizeof((table)[0]))
 
-enum { SECRET = 1, HEADER = 2, COMPACT = 4 };
+enum { SECRET = 1, HEADER = 2, COMPACT = 4, PATH = 8 };
 
 struct tb_scrub_name {
     char *text;
@@ -163,10 +163,16 @@ static int by_text(const void *a, const void *b)
     return strcmp(((const struct tb_scrub_name *)a)->text, ((const struct tb_scrub_name *)b)->text);
 }
 
-static unsigned kinds_of(const struct tb_scrub *scrub, const char *text)
+/* Of each first sign the lengths that names have: most keys are told from all names by it. */
+static int may_be_name(const struct tb_scrub *scrub, const char *text, size_t len)
+{
+    return len < 64 && (scrub->lengths[(unsigned char)text[0]] >> len & 1) != 0;
+}
+
+static unsigned kinds_of(const struct tb_scrub *scrub, const char *text, size_t len)
 {
     size_t low = 0;
-    size_t high = scrub->n_names;
+    size_t high = may_be_name(scrub, text, len) ? scrub->n_names : 0;
     while (low < high) {
         size_t middle = (low + high) / 2;
         int order = strcmp(text, scrub->names[middle].text);
@@ -200,76 +206,68 @@ static int is_strong(const char *word, size_t len)
     return 0;
 }
 
-static int has_strong_word(const char *plain)
+static unsigned has_prose_end(const char *plain, size_t len)
 {
-    for (const char *word = plain;;) {
-        size_t len = strcspn(word, "_.[]");
-        if (is_strong(word, len))
-            return 1;
-        if (word[len] == '\0')
-            return 0;
-        word += len + 1;
-    }
-}
-
-static int ends_secret(const struct tb_scrub *scrub, const char *plain, size_t len)
-{
-    char compact[TB_SCRUB_KEY];
-    for (const char *end = plain;; end++) {
-        if (kinds_of(scrub, end) & SECRET)
-            return 1;
-        end += strcspn(end, "_.");
-        if (*end == '\0')
-            break;
-    }
-    compact_name(plain, compact);
-    if (kinds_of(scrub, compact) & COMPACT)
-        return 1;
-    if (strchr(plain, '.') == NULL)
-        return 0;
-    for (size_t i = 0; i < scrub->n_paths; i++)
-        if (ends_with_word(plain, len, scrub->paths[i]))
-            return 1;
+    static const char *const words[] = {"auth", "authentication", "token", "pass"};
+    for (size_t i = 0; i < N(words); i++)
+        if (ends_with_word(plain, len, words[i]))
+            return TB_SCRUB_PROSE;
     return 0;
 }
 
-int tb_scrub_ends_secret(const struct tb_scrub *scrub, const char *key, size_t len)
+/* What each beginning of a word says: of the end from there, and of the word itself. */
+static unsigned judge_words(const struct tb_scrub *scrub, const char *plain, size_t len)
+{
+    unsigned found = 0;
+    for (size_t at = 0; at < len;) {
+        size_t end = at;
+        while (end < len && plain[end] != '_' && plain[end] != '.')
+            end++;
+        if (kinds_of(scrub, plain + at, len - at) & SECRET)
+            found |= TB_SCRUB_ENDS;
+        if ((plain[at] == 'p' || plain[at] == 's') && is_strong(plain + at, end - at))
+            found |= TB_SCRUB_WORD;
+        at = end + 1;
+    }
+    return found;
+}
+
+static unsigned judge_whole(const struct tb_scrub *scrub, const char *plain, size_t len)
+{
+    char compact[TB_SCRUB_KEY];
+    const char *dot = memrchr(plain, '.', len);
+    const char *last = dot != NULL ? dot + 1 : plain;
+    unsigned found = 0;
+    unsigned kinds = kinds_of(scrub, plain, len);
+    unsigned of_last = dot != NULL ? kinds_of(scrub, last, strlen(last)) : kinds;
+    if ((kinds | of_last) & HEADER)
+        found |= TB_SCRUB_HEADER;
+    if (of_last & PATH)
+        found |= TB_SCRUB_PATH;
+    if (strncmp(plain, "http_", 5) == 0 && (kinds_of(scrub, plain + 5, len - 5) & HEADER))
+        found |= TB_SCRUB_ENDS;
+    size_t n = compact_name(plain, compact);
+    if (kinds_of(scrub, compact, n) & COMPACT)
+        found |= TB_SCRUB_ENDS;
+    for (size_t i = 0; i < scrub->n_paths && dot != NULL && (found & TB_SCRUB_PATH); i++)
+        if (ends_with_word(plain, len, scrub->paths[i]))
+            found |= TB_SCRUB_ENDS;
+    return found;
+}
+
+unsigned tb_scrub_judge(const struct tb_scrub *scrub, const char *key, size_t len)
 {
     char plain[TB_SCRUB_KEY];
     size_t n = plain_name(key, len, plain);
-    return n > 0 && ends_secret(scrub, plain, n);
+    if (n == 0)
+        return 0;
+    unsigned found = judge_words(scrub, plain, n) | judge_whole(scrub, plain, n);
+    return found & TB_SCRUB_ENDS ? found | has_prose_end(plain, n) : found;
 }
 
 int tb_scrub_is_secret(const struct tb_scrub *scrub, const char *key, size_t len)
 {
-    char plain[TB_SCRUB_KEY];
-    size_t n = plain_name(key, len, plain);
-    return n > 0 && (ends_secret(scrub, plain, n) || has_strong_word(plain));
-}
-
-int tb_scrub_is_header(const struct tb_scrub *scrub, const char *key, size_t len)
-{
-    char plain[TB_SCRUB_KEY];
-    plain_name(key, len, plain);
-    return (kinds_of(scrub, plain) & HEADER) != 0;
-}
-
-int tb_scrub_is_cgi_header(const struct tb_scrub *scrub, const char *key, size_t len)
-{
-    char plain[TB_SCRUB_KEY];
-    plain_name(key, len, plain);
-    return strncmp(plain, "http_", 5) == 0 && (kinds_of(scrub, plain + 5) & HEADER) != 0;
-}
-
-int tb_scrub_is_prose(const char *name, size_t len)
-{
-    static const char *const words[] = {"auth", "authentication", "token", "pass"};
-    char plain[TB_SCRUB_KEY];
-    size_t n = plain_name(name, len, plain);
-    for (size_t i = 0; i < N(words); i++)
-        if (ends_with_word(plain, n, words[i]))
-            return 1;
-    return 0;
+    return (tb_scrub_judge(scrub, key, len) & TB_SCRUB_SECRET) != 0;
 }
 
 int tb_scrub_holds_headers(const char *key, size_t len)
@@ -306,6 +304,11 @@ static void sort_names(struct tb_scrub *scrub)
         }
     }
     scrub->n_names = kept;
+    for (size_t i = 0; i < kept; i++) {
+        size_t len = strlen(scrub->names[i].text);
+        if (len < 64) /* others are longer than what is looked at */
+            scrub->lengths[(unsigned char)scrub->names[i].text[0]] |= UINT64_C(1) << len;
+    }
 }
 
 static int add_key(struct tb_scrub *scrub, const char *key)
@@ -319,7 +322,7 @@ static int add_key(struct tb_scrub *scrub, const char *key)
         if (path == NULL)
             return -ENOMEM;
         scrub->paths[scrub->n_paths++] = path;
-        return 0;
+        return add(scrub, strrchr(plain, '.') + 1, PATH);
     }
     compact_name(plain, compact);
     int err = add(scrub, plain, SECRET);

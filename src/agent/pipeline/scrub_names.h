@@ -16,16 +16,16 @@ enum {
 
 int tb_scrub_names_init(struct tb_scrub *scrub, const struct tb_scrub_rules *rules);
 void tb_scrub_names_done(struct tb_scrub *scrub);
-/* Is key the name of a secret that stands at its end, so that "PasswordResetError" is none? */
-int tb_scrub_ends_secret(const struct tb_scrub *scrub, const char *key, size_t len);
-/* Is key a header that holds a secret? */
-int tb_scrub_is_header(const struct tb_scrub *scrub, const char *key, size_t len);
-/* Is it the name of a header as CGI and WSGI have it, "HTTP_COOKIE"? */
-int tb_scrub_is_cgi_header(const struct tb_scrub *scrub, const char *key, size_t len);
-/* Is it a secret's name that also stands before a colon in plain sentences: "error in auth:
- * refused"?
- */
-int tb_scrub_is_prose(const char *name, size_t len);
+/* What a key may be, bits of it. */
+enum {
+    TB_SCRUB_ENDS = 1, /* it ends in the name of a secret, or is a header as CGI has it */
+    TB_SCRUB_WORD = 2, /* a strong name is one of its words: not of "PasswordResetError: refused" */
+    TB_SCRUB_SECRET = TB_SCRUB_ENDS | TB_SCRUB_WORD,
+    TB_SCRUB_HEADER = 4, /* a header that holds a secret */
+    TB_SCRUB_PROSE = 8,  /* a secret's name that stands before a colon in plain sentences too */
+    TB_SCRUB_PATH = 16,  /* a name with dots ends so */
+};
+unsigned tb_scrub_judge(const struct tb_scrub *scrub, const char *key, size_t len);
 /* May key hold headers: "headers", "request_headers", "rawHeaders"? */
 int tb_scrub_holds_headers(const char *key, size_t len);
 

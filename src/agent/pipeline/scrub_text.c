@@ -203,9 +203,9 @@ static int find_element(const struct scan *s, const struct word *word, struct tb
     return value->to > value->from;
 }
 
-/* A secret's name was read, with the quotes around it and what closes it behind: is a value there?
- */
-static int find_by_sign(const struct scan *s, const struct word *word, int is_secret, int is_header,
+/* A secret's name was read; found is what tb_scrub_judge said of it. What closes its quotes and
+ * brackets comes behind it: is a value there? */
+static int find_by_sign(const struct scan *s, const struct word *word, unsigned found,
                         struct tb_scrub_span *value)
 {
     struct tb_scrub_quote quote;
@@ -215,18 +215,18 @@ static int find_by_sign(const struct scan *s, const struct word *word, int is_se
     size_t after = skip_spaces(s, at);
     size_t behind = after;
     enum sign sign = read_sign(s, &behind);
-    if (sign == COLON && is_header && !is_quoted) {
+    if (sign == COLON && (found & TB_SCRUB_HEADER) && !is_quoted) {
         value->from = skip_spaces(s, behind);
         value->to = line_end(s, value->from);
         return value->to > value->from;
     }
     if (sign == COMMA)
         return is_quoted && tb_scrub_pair(s->text, s->len, word->from, behind, value);
-    if (!is_secret && !(is_header && is_quoted))
-        return 0;
+    if (!(found & TB_SCRUB_SECRET) && !is_quoted)
+        return 0; /* "cookie=chocolate" */
     if (sign == COLON && !is_quoted &&
-        (!tb_scrub_ends_secret(s->run->scrub, word->name, word->len) ||
-         (tb_scrub_is_prose(word->name, word->len) && !is_like_secret(s, skip_spaces(s, behind)))))
+        (!(found & TB_SCRUB_ENDS) ||
+         ((found & TB_SCRUB_PROSE) && !is_like_secret(s, skip_spaces(s, behind)))))
         return 0;
     if (sign != NO_SIGN)
         return tb_scrub_value(s->text, s->len, skip_spaces(s, behind), is_quoted ? &quote : NULL,
@@ -236,15 +236,27 @@ static int find_by_sign(const struct scan *s, const struct word *word, int is_se
     return 0;
 }
 
+/* Can a value stand behind the word? Most words are not looked at for it. */
+static int may_name_value(const struct scan *s, const struct word *word)
+{
+    if (word->to >= s->len)
+        return 0;
+    if (s->text[word->to] != ' ' && s->text[word->to] != '\t')
+        return strchr("=:>,\"'\\&]", s->text[word->to]) != NULL;
+    size_t at = skip_spaces(s, word->to);
+    return s->text[word->from] == '-' || s->text[word->from] == '%' ||
+           (word->from > 0 && strchr("<:", s->text[word->from - 1]) != NULL) ||
+           (at < s->len && (s->text[at] == '=' || s->text[at] == ':'));
+}
+
 static int find_value(const struct scan *s, const struct word *word, struct tb_scrub_span *value)
 {
-    const struct tb_scrub *scrub = s->run->scrub;
-    int is_header = tb_scrub_is_header(scrub, word->name, word->len);
-    int is_secret = tb_scrub_is_secret(scrub, word->name, word->len) ||
-                    tb_scrub_is_cgi_header(scrub, word->name, word->len);
-    if (!is_header && !is_secret)
+    if (!may_name_value(s, word))
         return 0;
-    return find_element(s, word, value) || find_by_sign(s, word, is_secret, is_header, value);
+    unsigned found = tb_scrub_judge(s->run->scrub, word->name, word->len);
+    if (!(found & (TB_SCRUB_SECRET | TB_SCRUB_HEADER)))
+        return 0;
+    return find_element(s, word, value) || find_by_sign(s, word, found, value);
 }
 
 /* name="password": the value stands farther on, in the same tag or behind the head of the part. */
@@ -306,11 +318,11 @@ static int find_hidden(struct scan *s, const struct word *word, struct tb_scrub_
 /* Nothing is found in a text without one of these. */
 static int may_have_secret(const char *text, size_t len)
 {
-    for (size_t i = 0; i < len; i++)
-        if (strchr("=:>,%", text[i]) != NULL ||
-            (text[i] == '-' && i + 1 < len && text[i + 1] == '-'))
+    static const char signs[] = "=:>,%";
+    for (size_t i = 0; i < sizeof(signs) - 1; i++)
+        if (memchr(text, signs[i], len) != NULL)
             return 1;
-    return 0;
+    return memmem(text, len, "--", 2) != NULL;
 }
 
 size_t tb_scrub_keyed(struct tb_scrub_run *run, const char *text, size_t len, int level,
