@@ -3,6 +3,8 @@ if(name STREQUAL "test_deaths")
   target_link_options(${target} PRIVATE -Wl,--wrap=tb_pidfd_open)
 elseif(name STREQUAL "test_debuginfod") # an hour goes by
   target_link_options(${target} PRIVATE -Wl,--wrap=tb_clock_mono_ns)
+elseif(name STREQUAL "test_trace_ids") # reads vectors
+  target_link_libraries(${target} PRIVATE PkgConfig::CJSON)
 elseif(name STREQUAL "test_upkeep")
   target_link_options(${target} PRIVATE
     -Wl,--wrap=tb_spool_evict,--wrap=tb_spool_room,--wrap=tb_spool_sync)

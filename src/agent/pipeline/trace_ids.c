@@ -4,12 +4,11 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
-#include "base/id.h"
+#include "agent/pipeline/trace_places.h"
 #include "base/json.h"
 
-enum { VALUE_BYTES = 512, JSON_BYTES = 512, KEY_BYTES = 64 };
+enum { VALUE_BYTES = TB_TRACE_VALUE, JSON_BYTES = 512, KEY_BYTES = 64 };
 
 static int is_zero(const uint8_t *bytes, size_t len)
 {
@@ -17,18 +16,6 @@ static int is_zero(const uint8_t *bytes, size_t len)
         if (bytes[i] != 0)
             return 0;
     return 1;
-}
-
-/* What one place says, as people and systems write it. What is no ID is as good as absent. */
-static void read_value(const char *key, const char *text, struct tb_trace *out)
-{
-    uint8_t span[8];
-    if (strcmp(key, "trace_id") == 0)
-        (void)tb_trace_parse_id(text, out->trace_id);
-    else if (strcmp(key, "xray_trace_id") == 0)
-        (void)tb_trace_parse_id(text, out->xray_trace_id);
-    else if (strlen(text) == 16 && tb_unhex(text, span, sizeof(span)) == 0)
-        memcpy(out->span_id, span, sizeof(span));
 }
 
 /* Each place fills only what those before it did not say. A span belongs to the trace it came with:
@@ -40,8 +27,10 @@ static void take(const struct tb_trace *from, struct tb_trace *trace)
     if (is_zero(trace->span_id, 8) &&
         (is_zero(from->trace_id, 16) || memcmp(trace->trace_id, from->trace_id, 16) == 0))
         memcpy(trace->span_id, from->span_id, 8);
-    if (is_zero(trace->xray_trace_id, 16))
+    if (is_zero(trace->xray_trace_id, 16)) {
         memcpy(trace->xray_trace_id, from->xray_trace_id, 16);
+        memcpy(trace->xray_parent_id, from->xray_parent_id, 8);
+    }
 }
 
 /* The member of data.attributes with that key, or -1. */
@@ -63,63 +52,59 @@ static int attribute(const struct tb_doc *item, const char *key)
 static const char *const keys[] = {"trace_id", "span_id", "xray_trace_id"};
 enum { N_KEYS = 3, N_ATTRIBUTES = 2 };
 
-static void take_attributes(const struct tb_doc *item, struct tb_trace *trace)
+/* All that a place names, one system after the other. */
+static void take_place(const struct tb_trace_place *place, struct tb_trace *trace)
 {
-    struct tb_trace read;
-    char text[VALUE_BYTES];
-    memset(&read, 0, sizeof(read));
-    for (size_t k = 0; k < N_KEYS; k++) {
-        int at = attribute(item, keys[k]);
-        if (at >= 0 && tb_doc_copy(item, tb_doc_member(item, at, "value"), text, sizeof(text)))
-            read_value(keys[k], text, &read);
-    }
-    take(&read, trace);
+    struct tb_trace read[TB_TRACE_SYSTEMS];
+    int n = tb_trace_place_traces(place, read);
+    for (int i = 0; i < n; i++)
+        take(&read[i], trace);
 }
 
-/* The members of an object, whose names may begin with prefix. */
-static void take_members(const struct tb_doc *item, int object, const char *prefix,
-                         struct tb_trace *trace)
+/* The names that towbar writes itself, in an object or in data.attributes; they come before those
+ * of other systems in the same place. */
+static void take_own(const struct tb_doc *item, int object, const char *prefix,
+                     struct tb_trace *trace)
 {
-    struct tb_trace read;
+    struct tb_trace_place place = {.n_traceparents = 0};
     char name[KEY_BYTES];
     char text[VALUE_BYTES];
-    if (object < 0 || tb_doc_at(item, object)->type != TB_DOC_OBJECT)
-        return;
-    memset(&read, 0, sizeof(read));
     for (size_t k = 0; k < N_KEYS; k++) {
         snprintf(name, sizeof(name), "%s%s", prefix, keys[k]);
-        if (tb_doc_copy(item, tb_doc_member(item, object, name), text, sizeof(text)))
-            read_value(keys[k], text, &read);
+        int at = object >= 0 ? tb_doc_member(item, object, name) : attribute(item, keys[k]);
+        if (object < 0)
+            at = at >= 0 ? tb_doc_member(item, at, "value") : -1;
+        if (tb_doc_copy(item, at, text, sizeof(text)))
+            tb_trace_place_note(&place, keys[k], text);
     }
-    take(&read, trace);
+    take_place(&place, trace);
 }
 
-static void take_header(const char *name, const char *text, struct tb_trace *trace)
+static void take_attributes(const struct tb_doc *item, struct tb_trace *trace)
 {
-    struct tb_trace read;
-    memset(&read, 0, sizeof(read));
-    if ((strcasecmp(name, "traceparent") == 0 && !tb_trace_parse_w3c(text, strlen(text), &read)) ||
-        (strcasecmp(name, "x-amzn-trace-id") == 0 &&
-         !tb_trace_parse_xray(text, strlen(text), &read)))
-        take(&read, trace);
-}
-
-/* A header that came several times is an array of its values in some SDKs: the first counts. */
-static void take_headers(const struct tb_doc *item, struct tb_trace *trace)
-{
-    int headers = tb_doc_find(item, 0, "request.headers");
-    if (headers < 0 || tb_doc_at(item, headers)->type != TB_DOC_OBJECT)
+    struct tb_trace_place place = {.n_traceparents = 0};
+    int list = tb_doc_member(item, 0, "attributes");
+    if (list < 0 || tb_doc_at(item, list)->type != TB_DOC_ARRAY)
         return;
-    for (int h = tb_doc_at(item, headers)->first; h >= 0; h = tb_doc_at(item, h)->next) {
+    take_own(item, -1, "", trace);
+    for (int i = tb_doc_at(item, list)->first; i >= 0; i = tb_doc_at(item, i)->next) {
+        char name[KEY_BYTES];
         char text[VALUE_BYTES];
-        struct tb_buf name;
-        int is_list = tb_doc_at(item, h)->type == TB_DOC_ARRAY;
-        tb_buf_init(&name, TB_DOC_BYTES);
-        tb_doc_key(item, h, &name);
-        if (tb_doc_copy(item, is_list ? tb_doc_at(item, h)->first : h, text, sizeof(text)))
-            take_header(tb_buf_str(&name), text, trace);
-        tb_buf_done(&name);
+        if (tb_doc_copy(item, tb_doc_member(item, i, "key"), name, sizeof(name)) &&
+            tb_doc_copy(item, tb_doc_member(item, i, "value"), text, sizeof(text)))
+            tb_trace_place_note(&place, name, text);
     }
+    take_place(&place, trace);
+}
+
+static void take_object(const struct tb_doc *item, int object, struct tb_trace *trace)
+{
+    struct tb_trace_place place = {.n_traceparents = 0};
+    if (object < 0 || tb_doc_at(item, object)->type != TB_DOC_OBJECT)
+        return;
+    take_own(item, object, "", trace);
+    tb_trace_place_read(&place, item, object);
+    take_place(&place, trace);
 }
 
 /* {"key":K,"value":V} or "K":V as JSON text. */
@@ -200,13 +185,19 @@ int tb_trace_ids_complete(struct tb_doc *item, struct tb_trace_ids *out)
     memset(&trace, 0, sizeof(trace));
     int custom = tb_doc_member(item, 0, "custom");
     take_attributes(item, &trace);
-    take_members(item, custom, "", &trace);
-    take_members(item, 0, "", &trace); /* where rollbar.js copies custom to */
-    take_members(item, custom, "opentracing_", &trace);
-    take_headers(item, &trace);
+    take_object(item, custom, &trace);
+    take_object(item, 0, &trace); /* where rollbar.js copies custom to */
+    if (custom >= 0)
+        take_own(item, custom, "opentracing_", &trace);
+    take_object(item, tb_doc_find(item, 0, "body.message.extra"), &trace);
+    take_object(item, tb_doc_find(item, 0, "request.headers"), &trace);
+    take_object(item, tb_doc_find(item, 0, "request.env"), &trace);
     /* One system alone: its ID is the one to show. */
-    if (is_zero(trace.trace_id, 16))
+    if (is_zero(trace.trace_id, 16) && !is_zero(trace.xray_trace_id, 16)) {
         memcpy(trace.trace_id, trace.xray_trace_id, 16);
+        if (is_zero(trace.span_id, 8))
+            memcpy(trace.span_id, trace.xray_parent_id, 8);
+    }
     if (!is_zero(trace.trace_id, 16))
         tb_trace_id_text(trace.trace_id, ids.trace_id);
     if (!is_zero(trace.span_id, 8))

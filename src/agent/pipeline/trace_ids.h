@@ -1,9 +1,9 @@
 /* trace_ids.h - the trace that an item belongs to, wherever its sender put it. Pure.
  *
  * Looked at, in this order: data.attributes, data.custom, data itself (rollbar.js copies custom
- * there), data.custom.opentracing_*, data.request.headers (traceparent, X-Amzn-Trace-Id, in any
- * case). What is missing in attributes and custom is added; what is there is never overwritten, and
- * a span is not taken from another trace. */
+ * there), data.custom.opentracing_*, data.body.message.extra, data.request.headers and .env; in
+ * each the names and headers of trace_places.h. What is missing in attributes and custom is added;
+ * what is there is never overwritten, and a span is not taken from another trace. */
 #ifndef TB_AGENT_TRACE_IDS_H
 #define TB_AGENT_TRACE_IDS_H
 
