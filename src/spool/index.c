@@ -30,6 +30,13 @@ static uint64_t hash_name(const struct tb_index *index, const char *name)
     return hash;
 }
 
+static uint64_t hash_uid(const struct tb_index *index, uid_t uid)
+{
+    uint64_t hash = (uid ^ index->secret) * index->secret;
+    hash = (hash ^ (hash >> 32)) * index->secret;
+    return hash >> 32;
+}
+
 int tb_index_init(struct tb_index *index)
 {
     memset(index, 0, sizeof(*index));
@@ -45,7 +52,8 @@ void tb_index_done(struct tb_index *index)
 {
     free(index->by_name);
     free(index->by_id);
-    free(index->heap);
+    for (int i = 0; i < TB_INDEX_LINES; i++)
+        free(index->lines[i].heap);
     memset(index, 0, sizeof(*index));
 }
 
@@ -92,26 +100,30 @@ static int grow(struct tb_index *index)
     return 0;
 }
 
-/* Room for every known source, so that pushing cannot fail. */
-static int grow_heap(struct tb_index *index)
+/* Room for every source that may come into it, so that pushing cannot fail. */
+static int reserve(struct tb_index_line *line)
 {
-    size_t cap = index->cap_heap ? 2 * index->cap_heap : FIRST_HEAP;
-    struct tb_source **heap = realloc(index->heap, cap * sizeof(*heap));
+    if (line->n_seated + 2 <= line->cap)
+        return 0;
+    size_t cap = line->cap ? 2 * line->cap : FIRST_HEAP;
+    struct tb_source **heap = realloc(line->heap, cap * sizeof(*heap));
     if (!heap)
         return -ENOMEM;
-    index->heap = heap;
-    index->cap_heap = cap;
+    line->heap = heap;
+    line->cap = cap;
     return 0;
 }
 
 int tb_index_add(struct tb_index *index, struct tb_source *source)
 {
-    int err = 0;
-    if (index->n_names + 2 > index->cap_heap && (err = grow_heap(index)) < 0)
+    int err = reserve(&index->lines[0]);
+    if (err < 0)
         return err;
     if (index->n_names >= index->n_buckets && (err = grow(index)) < 0)
         return err;
     link_name(index, source);
+    index->lines[0].n_seated++;
+    source->line = 0;
     index->n_names++;
     return 0;
 }
@@ -154,10 +166,11 @@ void tb_index_remove(struct tb_index *index, struct tb_source *source)
     if (!*at)
         return;
     *at = source->next_name;
+    index->lines[source->line].n_seated--;
     index->n_names--;
 }
 
-/* ---- the order: a binary heap; a source knows its place in it ---- */
+/* ---- the order in a line: a binary heap; a source knows its place in it ---- */
 
 static bool comes_before(const struct tb_source *a, const struct tb_source *b)
 {
@@ -166,39 +179,40 @@ static bool comes_before(const struct tb_source *a, const struct tb_source *b)
     return a->order_ns < b->order_ns;
 }
 
-static void put(struct tb_index *index, size_t at, struct tb_source *source)
+static void put(struct tb_index_line *line, size_t at, struct tb_source *source)
 {
-    index->heap[at] = source;
+    line->heap[at] = source;
     source->heap_at = at;
 }
 
-static void sift_up(struct tb_index *index, size_t at)
+static void sift_up(struct tb_index_line *line, size_t at)
 {
-    struct tb_source *source = index->heap[at];
-    for (; at > 1 && comes_before(source, index->heap[at / 2]); at /= 2)
-        put(index, at, index->heap[at / 2]);
-    put(index, at, source);
+    struct tb_source *source = line->heap[at];
+    for (; at > 1 && comes_before(source, line->heap[at / 2]); at /= 2)
+        put(line, at, line->heap[at / 2]);
+    put(line, at, source);
 }
 
-static void sift_down(struct tb_index *index, size_t at)
+static void sift_down(struct tb_index_line *line, size_t at)
 {
-    struct tb_source *source = index->heap[at];
-    for (size_t child; (child = 2 * at) <= index->n_heap; at = child) {
-        if (child < index->n_heap && comes_before(index->heap[child + 1], index->heap[child]))
+    struct tb_source *source = line->heap[at];
+    for (size_t child; (child = 2 * at) <= line->n; at = child) {
+        if (child < line->n && comes_before(line->heap[child + 1], line->heap[child]))
             child++;
-        if (!comes_before(index->heap[child], source))
+        if (!comes_before(line->heap[child], source))
             break;
-        put(index, at, index->heap[child]);
+        put(line, at, line->heap[child]);
     }
-    put(index, at, source);
+    put(line, at, source);
 }
 
 static void push(struct tb_index *index, struct tb_source *source, int order_class)
 {
+    struct tb_index_line *line = &index->lines[source->line];
     source->order_class = order_class;
     source->order_ns = source->header.created_wall_ns;
-    index->heap[++index->n_heap] = source;
-    sift_up(index, index->n_heap);
+    line->heap[++line->n] = source;
+    sift_up(line, line->n);
 }
 
 void tb_index_push(struct tb_index *index, struct tb_source *source)
@@ -213,21 +227,66 @@ void tb_index_urge(struct tb_index *index, struct tb_source *source)
     push(index, source, URGENT);
 }
 
-struct tb_source *tb_index_first(const struct tb_index *index)
-{
-    return index->n_heap > 0 ? index->heap[1] : NULL;
-}
-
 void tb_index_drop(struct tb_index *index, struct tb_source *source)
 {
+    struct tb_index_line *line = &index->lines[source->line];
     size_t at = source->heap_at;
     if (at == 0)
         return;
-    struct tb_source *last = index->heap[index->n_heap--];
+    struct tb_source *last = line->heap[line->n--];
     source->heap_at = 0;
     if (last == source)
         return;
-    put(index, at, last);
-    sift_up(index, at);
-    sift_down(index, last->heap_at);
+    put(line, at, last);
+    sift_up(line, at);
+    sift_down(line, last->heap_at);
+}
+
+/* ---- whose turn it is ---- */
+
+static bool is_fair_turn(const struct tb_index *index)
+{
+    return index->turn % TB_INDEX_FAIR_EVERY == TB_INDEX_FAIR_EVERY - 1;
+}
+
+struct tb_source *tb_index_first(const struct tb_index *index)
+{
+    struct tb_source *best = index->lines[0].n > 0 ? index->lines[0].heap[1] : NULL;
+    if (best)
+        return best;
+    bool is_fair = is_fair_turn(index);
+    for (int i = 1; i < TB_INDEX_LINES; i++) {
+        const struct tb_index_line *line = &index->lines[i];
+        struct tb_source *top = line->n > 0 ? line->heap[1] : NULL;
+        if (!top)
+            continue;
+        bool is_other_class = best && !is_fair && top->order_class != best->order_class;
+        if (!best || (is_other_class ? top->order_class < best->order_class
+                                     : line->turn < index->lines[best->line].turn))
+            best = top;
+    }
+    return best;
+}
+
+void tb_index_take_turn(struct tb_index *index, const struct tb_source *source)
+{
+    index->lines[source->line].turn = ++index->turn;
+}
+
+bool tb_index_must_yield(const struct tb_index *index, const struct tb_source *source)
+{
+    const struct tb_source *first = tb_index_first(index);
+    if (!first || first->line == 0 || first->class_ < source->class_)
+        return first;
+    return first->line != source->line && (first->class_ == source->class_ || is_fair_turn(index));
+}
+
+void tb_index_seat(struct tb_index *index, struct tb_source *source, uid_t uid)
+{
+    int line = 1 + (int)(hash_uid(index, uid) % (TB_INDEX_LINES - 1));
+    if (line == source->line || reserve(&index->lines[line]) < 0)
+        return;
+    index->lines[source->line].n_seated--;
+    index->lines[line].n_seated++;
+    source->line = line;
 }

@@ -149,6 +149,8 @@ int tb_spool_enter(struct tb_spool *spool, struct tb_source *source)
     int err = tb_source_enter(source, spool->in_fd, &spool->visit);
     if (err == -ENOENT)
         tb_folder_drop(spool, source);
+    else
+        tb_index_seat(&spool->index, source, err < 0 ? (uid_t)-1 : source->uid);
     if (err < 0)
         return -EAGAIN;
     if (source->state == TB_SOURCE_BAD) {
@@ -190,18 +192,17 @@ void tb_spool_leave(struct tb_spool *spool)
     leave_current(spool, 0);
 }
 
-/* Leaves the current file when one of a more urgent class has something. */
+/* Leaves the current file when one of a more urgent class has something, or somebody else's that
+ * has waited. */
 static void let_overtake(struct tb_spool *spool)
 {
     if (!spool->current || ++spool->n_since_events < EVENTS_EVERY)
         return;
     tb_folder_events(spool);
-    const struct tb_source *best = tb_folder_pick(spool);
-    if (!best || best->class_ >= spool->current->class_) {
-        /* A new file has no source yet: it gets one when this file is left. */
-        if (!spool->list_needed)
-            return;
-    }
+    tb_index_take_turn(&spool->index, spool->current);
+    /* A new file has no source yet: it gets one when this file is left. */
+    if (!tb_index_must_yield(&spool->index, spool->current) && !spool->list_needed)
+        return;
     tb_spool_leave(spool);
     tb_folder_look(spool);
 }
@@ -266,6 +267,22 @@ static bool want_suspect(struct tb_spool *spool)
     return true;
 }
 
+/* Goes on to that file. Whose a new one is, and how old, shows then: it takes its place. */
+static void visit(struct tb_spool *spool, struct tb_source *source)
+{
+    bool is_new = source->line == 0;
+    tb_index_take_turn(&spool->index, source);
+    if (tb_spool_enter(spool, source) < 0)
+        return;
+    /* Without memory it has no place to take. */
+    if (!is_new || source->line == 0 || !tb_folder_pick(spool)) {
+        spool->current = source;
+        return;
+    }
+    tb_source_leave(&spool->visit);
+    tb_folder_touch(spool, source);
+}
+
 int tb_spool_next(struct tb_spool *spool, struct tb_spool_record *out)
 {
     bool looked = false;
@@ -294,8 +311,8 @@ int tb_spool_next(struct tb_spool *spool, struct tb_spool_record *out)
         } else if (!source) {
             tb_folder_look(spool);
             looked = true;
-        } else if (tb_spool_enter(spool, source) == 0) {
-            spool->current = source;
+        } else {
+            visit(spool, source);
         }
     }
 }

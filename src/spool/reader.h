@@ -112,8 +112,11 @@ enum tb_ack_status { TB_ACK_STORED = 1, TB_ACK_QUARANTINED = 2 };
  * A process that the agent forks and that does not exec must close the spool: it keeps the lock. */
 int tb_spool_open(const char *path, int flags, struct tb_spool **out, char why[TB_SPOOL_WHY]);
 void tb_spool_close(struct tb_spool *spool);
-/* The next record, crash class first, then by class and the age of its file: 0, or -EAGAIN when all
- * that is there now was delivered, or -ENOMEM. Looks at the folder again when it has run out. */
+/* The next record, crash class first, then by class and the age of its file; where several users
+ * have some that are equally urgent in turn, after 64 records at most, and now and then also one
+ * that is less urgent, whose user has waited longest (docs/spool-format.md 9). 0, or -EAGAIN when
+ * all that is there now was delivered, or -ENOMEM. Looks at the folder again when it has run out.
+ */
 int tb_spool_next(struct tb_spool *spool, struct tb_spool_record *out);
 /* The process record of that generation in the record's file: 0, -ENOENT, or an error of reading.
  * data is borrowed until the next tb_spool_next or tb_spool_context. generation 0 means the newest

@@ -120,6 +120,7 @@ static void forget(struct tb_source *source)
                               .at = source->at,
                               .heap_at = source->heap_at,
                               .order_class = source->order_class,
+                              .line = source->line,
                               .order_ns = source->order_ns};
     free(source->marks);
     free(source->kinds);

@@ -92,7 +92,7 @@ struct tb_source {
     struct tb_source *next_name, *next_id;
     bool has_id;
     size_t at, heap_at;
-    int order_class;
+    int order_class, line;
     uint64_t order_ns;
 };
 
