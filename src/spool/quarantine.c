@@ -20,6 +20,7 @@
 #include "spool/acklog.h"
 #include "spool/dir.h"
 #include "spool/frame.h"
+#include "spool/quarantine_share.h"
 
 #define FOLDER "quarantine"
 #define WHY ".why"
@@ -91,6 +92,7 @@ static int add_thing(struct listing *list, int dirfd, const char *name)
     memcpy(thing->name, name, strlen(name) + 1);
     thing->bytes = (uint64_t)st.st_blocks * 512;
     thing->n_files = 1;
+    thing->uid = st.st_uid;
     if (beside(name, "", WHY, why) == 0 && fstatat(dirfd, why, &why_st, AT_SYMLINK_NOFOLLOW) == 0) {
         thing->bytes += (uint64_t)why_st.st_blocks * 512;
         thing->n_files = 2;
@@ -160,17 +162,45 @@ static int remove_thing(int dirfd, const char *name)
     return 0;
 }
 
+/* Of what has the name of a spool file. */
+static bool read_header(int dirfd, const char *name, struct tb_file_header *out)
+{
+    uint8_t image[TB_FILE_HEADER_BYTES] = {0};
+    int kind;
+    if (tb_spool_name_parse(name, &kind) < 0 || kind == TB_FILE_MORE)
+        return false;
+    int fd = openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    ssize_t n = tb_fd_pread_all(fd, image, sizeof(image), 0);
+    tb_fd_close(&fd);
+    if (n != (ssize_t)sizeof(image))
+        return false;
+    return tb_file_header_unpack(image, out) == 0 ||
+           (tb_file_header_mend(image) == 0 && tb_file_header_unpack(image, out) == 0);
+}
+
+/* What the agent wrote is of who the header says; it wrote that too. */
+static void name_reporters(int dirfd, struct listing *list)
+{
+    struct tb_file_header header;
+    for (size_t i = 0; i < list->n; i++)
+        if (list->things[i].uid == geteuid() && read_header(dirfd, list->things[i].name, &header))
+            list->things[i].uid = header.uid;
+}
+
 /* Failing is no harm now: the next one tries again. */
 static uint64_t trim(int dirfd, uint64_t max_bytes, size_t max_files)
 {
     struct listing list = {0};
     if (list_folder(dirfd, true, &list) == 0) {
-        for (size_t i = 0; i < list.n && (list.bytes > max_bytes || list.n_files > max_files);
-             i++) {
-            if (remove_thing(dirfd, list.things[i].name) < 0)
-                continue;
-            list.bytes -= list.things[i].bytes;
-            list.n_files -= list.things[i].n_files;
+        if (tb_quarantine_is_over(list.things, list.n, max_bytes, max_files))
+            name_reporters(dirfd, &list);
+        for (size_t i;
+             (i = tb_quarantine_next(list.things, list.n, max_bytes, max_files)) < list.n;) {
+            if (remove_thing(dirfd, list.things[i].name) == 0)
+                list.bytes -= list.things[i].bytes;
+            list.things[i].n_files = 0; /* as good as gone: one that stays shall not be all */
         }
     }
     free(list.things);
@@ -340,21 +370,8 @@ int tb_quarantine_remove(int agent_fd, const char *name)
 /* The id of a file in quarantine as ack.log names it; 0 when its header does not say. */
 static uint64_t id_of(int dirfd, const char *name)
 {
-    uint8_t image[TB_FILE_HEADER_BYTES] = {0};
     struct tb_file_header header;
-    int kind;
-    if (tb_spool_name_parse(name, &kind) < 0 || kind == TB_FILE_MORE)
-        return 0;
-    int fd = openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-    if (fd < 0)
-        return 0;
-    ssize_t n = tb_fd_pread_all(fd, image, sizeof(image), 0);
-    tb_fd_close(&fd);
-    if (n != (ssize_t)sizeof(image))
-        return 0;
-    bool is_good = tb_file_header_unpack(image, &header) == 0 ||
-                   (tb_file_header_mend(image) == 0 && tb_file_header_unpack(image, &header) == 0);
-    return is_good ? tb_get64(header.id) : 0;
+    return read_header(dirfd, name, &header) ? tb_get64(header.id) : 0;
 }
 
 static void pack_acks(const struct tb_acklog *log, uint64_t id, struct tb_buf *out)

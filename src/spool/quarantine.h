@@ -2,7 +2,8 @@
  * NAME.why (docs/spool-format.md 11).
  *
  * 1. A thing is there whole, its reason before it, or not at all, whenever its writer dies.
- * 2. The folder is bounded: the oldest things leave when new ones need their room.
+ * 2. The folder is bounded: when new things need their room the oldest leave of the user who has
+ *    most there.
  * 3. Putting in is the agent's alone; list, why, retry and remove work beside it.
  * All return 0 or a negative errno unless they say otherwise. */
 #ifndef TB_SPOOL_QUARANTINE_H
@@ -25,6 +26,7 @@ struct tb_quarantined {
     uint64_t bytes;    /* on the disk, with its reason */
     uint64_t since_ns; /* wall clock; when it was put there or last touched */
     unsigned n_files;  /* 2 with its reason */
+    uint32_t uid; /* whose file it is: of a record the agent's, its header names the reporter */
 };
 
 /* Moves name from in_fd. On an error the file stays. */
@@ -41,7 +43,8 @@ const char *tb_quarantine_why(int agent_fd, const char *name, char out[TB_QUARAN
  * would take it; -EEXIST when in/ has that name. */
 int tb_quarantine_retry(int agent_fd, int in_fd, const char *name);
 int tb_quarantine_remove(int agent_fd, const char *name);
-/* Removes the oldest until at most so much is left; returns the bytes that are left. */
+/* Removes the oldest, of who has most, until at most so much is left; returns the bytes that are
+ * left. */
 uint64_t tb_quarantine_trim(int agent_fd, uint64_t max_bytes, size_t max_files);
 /* Appends the entries of ack.log that speak of files in quarantine: a retry brings such a file
  * back, and what was acknowledged of it must stay so. log: what the file holds now, or NULL to read

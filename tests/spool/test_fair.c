@@ -5,8 +5,11 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "spool/quarantine.h"
 
 enum { FLOODER = 10001, OTHER = 10002, SLICE = 64, FILES = 20, RECORDS = 300 };
 
@@ -132,6 +135,41 @@ static void all_is_delivered_once_and_of_each_in_order(void **state)
         assert_int_equal(next[u], EACH);
 }
 
+/* What the agent puts away is the reporter's all the same. */
+static void nobody_pushes_out_of_quarantine_what_others_have(void **state)
+{
+    enum { N = TB_QUARANTINE_FILES };
+    struct fixture *fixture = *state;
+    struct tb_spool_record record;
+    char name[256];
+    int n_others = 0;
+    if (!is_root())
+        skip();
+    write_files_as(fixture, OTHER, TB_CLASS_CRASH, 1, 1000000, 3);
+    write_files_as(fixture, FLOODER, TB_CLASS_ERROR, 1, 0, N);
+    open_spool(fixture);
+    while (tb_spool_next(fixture->spool, &record) == 0) {
+        if (record.uid == OTHER) {
+            (void)snprintf(name, sizeof(name), "record %d", n_others++);
+            assert_int_equal(tb_spool_quarantine(fixture->spool, &record, name), 0);
+        } else {
+            assert_int_equal(tb_spool_quarantine(fixture->spool, &record, "useless"), 0);
+        }
+    }
+    assert_int_equal(n_others, 3);
+    assert_in_range(count_files(fixture, "agent/quarantine", ".seg"), 3, N / 2);
+    /* Their names begin with their class. */
+    (void)snprintf(name, sizeof(name), "%s/agent/quarantine", fixture->path);
+    DIR *dir = opendir(name);
+    const struct dirent *entry;
+    int n_left = 0;
+    assert_non_null(dir);
+    while ((entry = readdir(dir)))
+        n_left += strncmp(entry->d_name, "0-", 2) == 0 && strstr(entry->d_name, ".why") == NULL;
+    closedir(dir);
+    assert_int_equal(n_left, 3);
+}
+
 int main(void)
 {
 #define IN_SPOOL(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
@@ -140,6 +178,7 @@ int main(void)
         IN_SPOOL(crashes_of_one_do_not_hold_up_the_errors_of_another),
         IN_SPOOL(one_that_comes_later_waits_no_longer),
         IN_SPOOL(very_many_files_are_no_more_turns),
+        IN_SPOOL(nobody_pushes_out_of_quarantine_what_others_have),
         IN_SPOOL(all_is_delivered_once_and_of_each_in_order),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
