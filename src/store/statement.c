@@ -144,6 +144,8 @@ static const char *const SQL[TB_N_STATEMENTS] = {
     [TB_SQL_STORM_DATA] = "UPDATE occurrences SET data = ?2 WHERE seq = ?1",
     [TB_SQL_STORM_CLOSE] = "UPDATE storms SET occurrence = NULL, repeated = 0, kinds = 0"
                            " WHERE item = ?1",
+    [TB_SQL_THIN_OUTBOX] = "DELETE FROM outbox WHERE occurrence = ?1",
+    [TB_SQL_THIN_OCCURRENCE] = "DELETE FROM occurrences WHERE seq = ?1",
     [TB_SQL_STORM_FORGET_KINDS] = "DELETE FROM storm_kinds WHERE item = ?1",
 };
 

@@ -104,6 +104,30 @@ int tb_store_storm_close(struct tb_store *store, const struct tb_storm *storm, c
                          size_t data_len);
 void tb_storm_done(struct tb_storm *storm);
 
+/* ---- the bound (the pipeline): docs/database.md, "When it is full" ---- */
+
+enum { TB_THIN_ROWS = 512, TB_THIN_ITEMS = 64 };
+enum tb_thin_level {
+    TB_THIN_HOURS, /* one an hour of the last seven days, one a day before, is kept */
+    TB_THIN_DAYS,
+    TB_THIN_ENDS, /* the first and the last ten of an item */
+    TB_THIN_LAST  /* the last one */
+};
+
+/* How far the thinning is; zeros at first. */
+struct tb_thin {
+    int is_on, is_done, is_helpless; /* is_helpless: what is there may not go, for a minute */
+    enum tb_thin_level level;
+    int64_t item, seq, slot, n_gone, now_ns, helpless_ns;
+};
+
+/* Bytes in use: pages that were freed are used again, and do not count. */
+int tb_store_bytes(struct tb_store *store, uint64_t *out);
+/* Removes some occurrences where more than max_bytes are in use, until a 16th of it is free; call
+ * it again and again. Each call looks at TB_THIN_ROWS rows or TB_THIN_ITEMS items, at the least of
+ * one item. How many went, or a negative errno. */
+int tb_store_thin(struct tb_store *store, struct tb_thin *thin, uint64_t max_bytes, int64_t now_ns);
+
 /* ---- the outbox (delivery) ---- */
 
 enum tb_outbox_state {

@@ -46,6 +46,7 @@ static void default_values(struct tb_config *c)
     c->cache_bytes = UINT64_C(512) << 20;
     c->debuginfod_timeout_ms = 5000;
     c->user_budget_ms = 10000;
+    c->store_max_bytes = UINT64_C(1) << 30;
     c->max_bytes = UINT64_C(512) << 20;
     c->max_percent = 5;
     c->keep_free_percent = 5;

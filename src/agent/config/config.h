@@ -25,6 +25,7 @@
  *              in_app: [..], library: [..] }
  *   spool_limits: { max_bytes: 536870912, max_percent: 5, keep_free_percent: 5, uid_percent: 25,
  *                   max_age_hours: { info: 24, warning: 72, error: 336, crash: 2160 } }
+ *   store: { max_bytes: 1073741824 }   # 0: no bound
  * Paths in the file are absolute; in flags and the environment they count from the current folder,
  * and here they are always absolute.
  * An unknown key, a bad value and an unreadable file are errors that name file, key, line and cure.
@@ -98,6 +99,7 @@ struct tb_config {
     unsigned user_budget_ms;     /* of the symbolizer's time, in a minute */
     struct tb_inapp_rules rules; /* symbols.in_app, symbols.library */
     uint64_t cache_bytes;        /* of indexes; 0: none are kept */
+    uint64_t store_max_bytes;    /* of the database; 0: no bound */
     uint64_t max_bytes;          /* spool_limits */
     unsigned max_percent, keep_free_percent, uid_percent;
     unsigned max_age_hours[4]; /* by enum tb_spool_class */

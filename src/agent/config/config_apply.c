@@ -159,6 +159,8 @@ void tb_config_apply_file(struct tb_config *c, const struct tb_config_file *f)
         apply_rollbar(c, f->rollbar);
     if (f->limits != NULL)
         apply_limits(c, f->limits);
+    if (f->store != NULL && f->store->max_bytes != NULL)
+        c->store_max_bytes = *f->store->max_bytes;
     if (f->spool_limits != NULL)
         apply_spool_limits(c, f->spool_limits);
     if (f->scrub != NULL) {

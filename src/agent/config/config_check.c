@@ -128,6 +128,14 @@ static int check_limits(const struct tb_config *c, char why[TB_CONFIG_WHY])
                  c->max_bytes);
         return -EINVAL;
     }
+    if (c->store_max_bytes != 0 &&
+        (c->store_max_bytes < MAX_BYTES_LOW || c->store_max_bytes > UINT64_C(1) << 40)) {
+        snprintf(why, TB_CONFIG_WHY,
+                 "store.max_bytes is %" PRIu64 "; it must be 0 (no bound), or 1048576 (1 MiB) to "
+                 "1099511627776 (1 TiB)",
+                 c->store_max_bytes);
+        return -EINVAL;
+    }
     if ((err = check_number("spool_limits.max_percent", c->max_percent, 1, 100, why)) ||
         (err = check_number("spool_limits.keep_free_percent", c->keep_free_percent, 0, 90, why)) ||
         (err = check_number("spool_limits.uid_percent", c->uid_percent, 1, 100, why)))

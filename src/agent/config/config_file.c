@@ -111,6 +111,8 @@ static const cyaml_schema_field_t limit_fields[] = {
     NUMBER("uid_percent", tb_config_spool_limits, uid_percent),
     SECTION("max_age_hours", tb_config_spool_limits, max_age_hours, age_fields),
     CYAML_FIELD_END};
+static const cyaml_schema_field_t store_fields[] = {NUMBER("max_bytes", tb_config_store, max_bytes),
+                                                    CYAML_FIELD_END};
 static const cyaml_schema_field_t top_fields[] = {
     TEXT("environment", tb_config_file, environment),
     TEXT("spool", tb_config_file, spool),
@@ -129,6 +131,7 @@ static const cyaml_schema_field_t top_fields[] = {
     SECTION("scrub", tb_config_file, scrub, scrub_fields),
     SECTION("symbols", tb_config_file, symbols, symbols_fields),
     SECTION("spool_limits", tb_config_file, spool_limits, limit_fields),
+    SECTION("store", tb_config_file, store, store_fields),
     CYAML_FIELD_END};
 static const cyaml_schema_value_t top = {
     CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct tb_config_file, top_fields)};
@@ -148,6 +151,7 @@ static const struct {
                 {"scrub", scrub_fields},
                 {"symbols", symbols_fields},
                 {"spool_limits", limit_fields},
+                {"store", store_fields},
                 {"spool_limits.max_age_hours", age_fields}};
 enum { N_SECTIONS = sizeof(sections) / sizeof(sections[0]) };
 

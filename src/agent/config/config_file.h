@@ -59,6 +59,9 @@ struct tb_config_symbols {
 struct tb_config_ages {
     unsigned *crash, *error, *warning, *info;
 };
+struct tb_config_store {
+    uint64_t *max_bytes;
+};
 struct tb_config_spool_limits {
     uint64_t *max_bytes;
     unsigned *max_percent, *keep_free_percent, *uid_percent;
@@ -78,6 +81,7 @@ struct tb_config_file {
     struct tb_config_scrub *scrub;
     struct tb_config_symbols *symbols;
     struct tb_config_spool_limits *spool_limits;
+    struct tb_config_store *store;
 };
 
 /* Reads path. 0 with *out, which is NULL for a file without a word; -ENOENT; or another negative

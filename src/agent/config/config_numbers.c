@@ -77,6 +77,7 @@ int tb_config_numbers(const char *path, const char *text, const struct tb_config
                    {"symbols", "cache_bytes", symbols->cache_bytes},
                    {"symbols", "user_budget_ms", symbols->user_budget_ms},
                    {"symbols", "debuginfod_timeout_ms", symbols->debuginfod_timeout_ms},
+                   {"store", "max_bytes", file->store ? file->store->max_bytes : NULL},
                    {"spool_limits", "max_bytes", limits->max_bytes},
                    {"spool_limits", "max_percent", limits->max_percent},
                    {"spool_limits", "keep_free_percent", limits->keep_free_percent},

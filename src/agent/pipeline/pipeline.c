@@ -21,6 +21,7 @@ enum {
     FILES_MANY = 4000,
     SUM_EVERY_MS = 500,
     HOUR_MS = 3600 * 1000,
+    THIN_TIMES = 4, /* at each settling */
 };
 
 static int init_scrub(struct tb_scrub *scrub, const struct tb_config *config)
@@ -509,11 +510,34 @@ static void check_place(struct tb_pipeline *p)
     p->is_displaced = is_displaced;
 }
 
+/* A database that is over its bound gives up bodies, some at a time. */
+static void thin(struct tb_pipeline *p)
+{
+    const struct tb_config *config = p->options.config;
+    int was_helpless = p->thin.is_helpless;
+    int was_on = p->thin.is_on;
+    int n = 1;
+    for (int i = 0; i < THIN_TIMES && n > 0; i++)
+        n = tb_store_thin(p->options.store, &p->thin, config->store_max_bytes,
+                          (int64_t)tb_clock_wall_ns());
+    p->is_dirty |= p->thin.is_on;
+    if (p->thin.is_on && !was_on)
+        tb_log(
+            TB_LOG_WARNING,
+            "the database is over store.max_bytes: bodies of occurrences that were delivered are "
+            "thinned, counts stay");
+    if (p->thin.is_helpless && !was_helpless)
+        tb_log(TB_LOG_WARNING, "the database is over store.max_bytes, and nothing in it may go: it "
+                               "waits for delivery, or came just now");
+}
+
 int tb_pipeline_settle(struct tb_pipeline *p)
 {
     int err = sync_and_collect(p);
-    if (check_store(p) == 0) /* when it fails the next batch says so */
+    if (check_store(p) == 0) { /* when it fails the next batch says so */
         (void)tb_pipeline_close_storms(p, 0);
+        thin(p);
+    }
     check_place(p);
     if (!p->is_held) /* its data would be lost; the next look is soon */
         tb_upkeep_evict(&p->upkeep);

@@ -51,6 +51,7 @@ static void without_a_word_the_defaults_count(void **state)
     assert_int_equal(c->debuginfod_timeout_ms, 5000);
     assert_int_equal(c->user_budget_ms, 10000);
     assert_int_equal(c->max_bytes, 512 << 20);
+    assert_int_equal(c->store_max_bytes, 1 << 30);
     assert_int_equal(c->max_percent, 5);
     assert_int_equal(c->keep_free_percent, 5);
     assert_int_equal(c->uid_percent, 25);
@@ -80,6 +81,7 @@ static void every_key_of_the_file_arrives(void **state)
              " debuginfod_timeout_ms: 700,\n"
              " cache_bytes: 0, user_budget_ms: 600, in_app: ['*/ours/*'],"
              " library: [/opt/a/*, /opt/b/*]}\n"
+             "store: {max_bytes: 7000000000}\n"
              "spool_limits: {max_bytes: 5000000000, max_percent: 10, keep_free_percent: 0,"
              " uid_percent: 50, max_age_hours: {crash: 4, error: 3, warning: 2, info: 1}}\n",
              why);
@@ -114,6 +116,7 @@ static void every_key_of_the_file_arrives(void **state)
     assert_int_equal(c->user_budget_ms, 600);
     assert_int_equal(c->shared_spool, 0);
     assert_int_equal(c->max_bytes, 5000000000);
+    assert_int_equal(c->store_max_bytes, 7000000000);
     assert_int_equal(c->max_percent, 10);
     assert_int_equal(c->keep_free_percent, 0);
     assert_int_equal(c->uid_percent, 50);
@@ -338,6 +341,8 @@ static void what_is_wrong_is_named_with_place_and_cure(void **state)
         {"symbols: {debuginfod: [http://a, http://a, http://a, http://a, http://a, http://a,"
          " http://a, http://a, http://a]}\n",
          {"symbols.debuginfod", "9 servers", "8"}},
+        {"store: {max_bytes: 1000}\n", {"store.max_bytes is 1000", "1 MiB"}},
+        {"store: {max_bytes: 1G}\n", {"'1G' is not a whole number"}},
         {"spool_limits: {max_bytes: 1000}\n", {"spool_limits.max_bytes is 1000", "1 MiB"}},
         {"spool_limits: {max_bytes: 512M}\n", {"'512M' is not a whole number"}},
         {"spool_limits: {max_percent: 101}\n", {"spool_limits.max_percent", "1 to 100"}},
