@@ -55,6 +55,8 @@ extern const struct bench bench_symbol_item[];
 extern const size_t bench_symbol_item_n;
 extern const struct bench bench_pipeline[];
 extern const size_t bench_pipeline_n;
+extern const struct bench bench_deliver[];
+extern const size_t bench_deliver_n;
 
 /* Monotonic time in microseconds. */
 double bench_us(void);

@@ -7,6 +7,14 @@ static const int64_t S = 1000000000;
 static const int64_t HOUR_S = 3600;
 static const int64_t NOW_S = 1700000000;
 
+static int settle(struct tb_store *store, const char *uuid, enum tb_outbox_state state,
+                  int http_status, const char *reason)
+{
+    const struct tb_outbox_verdict verdict = {seq_of(store, uuid), state,  0,
+                                              http_status,         reason, 1};
+    return tb_store_verdict(store, "rollbar", &verdict);
+}
+
 /* Stored and sent: the n-th of its item, so long ago. */
 static void add_old(struct tb_store *store, const char *fingerprint, int n, int64_t age_s)
 {
@@ -20,7 +28,7 @@ static void add_old(struct tb_store *store, const char *fingerprint, int n, int6
     one.data = data;
     one.data_len = sizeof(data);
     assert_int_equal(tb_store_add(store, &one, ROLLBAR, 1), 0);
-    assert_int_equal(tb_store_verdict(store, uuid, "rollbar", TB_OUT_SENT, 0, 200, ""), 0);
+    assert_int_equal(settle(store, uuid, TB_OUT_SENT, 200, ""), 0);
 }
 
 /* Until it does nothing more; how many went. */
@@ -117,8 +125,7 @@ static void what_waits_is_kept_whatever_happens(void **state)
         one.occurred_ns = one.received_ns = (uint64_t)((NOW_S - HOUR_S) * S);
         assert_int_equal(tb_store_add(store, &one, ROLLBAR, 1), 0);
         if (i % 3 == 0)
-            assert_int_equal(
-                tb_store_verdict(store, uuid, "rollbar", TB_OUT_QUARANTINED, 0, 422, "bad"), 0);
+            assert_int_equal(settle(store, uuid, TB_OUT_QUARANTINED, 422, "bad"), 0);
     }
     assert_int_equal(tb_store_commit(store), 0);
     assert_int_equal(thin(store, 4096), 0);

@@ -15,7 +15,7 @@
 enum {
     TB_DELIVER_CONNECTIONS = 64,
     TB_DELIVER_EXTRA = 3,      /* more, for tokens that have nothing under way */
-    TB_DELIVER_UNSETTLED = 64, /* verdicts that wait for their commit */
+    TB_DELIVER_UNSETTLED = 96, /* verdicts that wait for their commit */
     TB_DELIVER_SLOTS = TB_DELIVER_CONNECTIONS + TB_DELIVER_EXTRA + TB_DELIVER_UNSETTLED,
     TB_DELIVER_BROKEN = 8, /* rows in a row without an answer: the endpoint answers nobody */
     TB_DELIVER_PAUSE_MAX_MS = 3600 * 1000,

@@ -15,7 +15,7 @@
 
 enum {
     SETTLE_MS = 20,
-    SETTLE_ROWS = 32,
+    SETTLE_ROWS = 64,
     DOUBLINGS_MAX = 20,
     RECENT_S = 60,
     TRIES_MAX = 30,       /* with an answer, while others go through: it is the row */

@@ -3,9 +3,11 @@
 
 #include "base/clock.h"
 
+enum { START = 4 };
+
 void tb_pace_init(struct tb_pace *pace, unsigned max)
 {
-    *pace = (struct tb_pace){.limit = 1, .threshold = max, .max = max};
+    *pace = (struct tb_pace){.limit = max < START ? max : START, .threshold = max, .max = max};
 }
 
 unsigned tb_pace_limit(const struct tb_pace *pace)

@@ -1,7 +1,7 @@
 /* pace.h - how many requests may be under way at one endpoint: more while all goes well, half as
  * many when it does not. Pure.
  *
- * 1. Between 1 and max. It begins with 1 and doubles with each round of replies until the first
+ * 1. Between 1 and max. It begins with 4 and doubles with each round of replies until the first
  *    trouble, then it grows by one with each round.
  * 2. It grows only while it is what holds things up.
  * 3. Requests that get no reply hold up nothing else: while all that may be under way is, and
