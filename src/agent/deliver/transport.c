@@ -336,9 +336,9 @@ static const char *header(CURL *easy, const char *name)
 /* Does the cause stay until somebody changes something? */
 static bool is_lasting(CURLcode code)
 {
+    /* Not CURLE_UNSUPPORTED_PROTOCOL: garbage in place of HTTP is that too. */
     static const CURLcode CODES[] = {CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_CACERT_BADFILE,
-                                     CURLE_SSL_CERTPROBLEM,          CURLE_SSL_ISSUER_ERROR,
-                                     CURLE_UNSUPPORTED_PROTOCOL,     CURLE_URL_MALFORMAT};
+                                     CURLE_SSL_CERTPROBLEM, CURLE_SSL_ISSUER_ERROR};
     for (size_t i = 0; i < sizeof(CODES) / sizeof(CODES[0]); i++) {
         if (CODES[i] == code)
             return true;
