@@ -1,6 +1,7 @@
 /* towbard.c - the agent. Reads the command line; all else is in src/agent. */
 #include <fcntl.h>
 #include <getopt.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,6 +13,7 @@
 #include "web/web.h"
 
 enum { WELL = 0, WRONG = 1, WRONG_USE = 2 };
+enum { LARGE_BYTES = 256 << 10 };
 
 enum option_code {
     OPT_CONFIG = 256,
@@ -153,6 +155,14 @@ static int run(const struct tb_config *config, const struct command *command)
     return code;
 }
 
+/* The C library learns from one large item that large ones are to be kept, in each thread's arena,
+ * for ever. They are rare here: what is freed goes back. */
+static void keep_memory_small(void)
+{
+    (void)mallopt(M_MMAP_THRESHOLD, LARGE_BYTES);
+    (void)mallopt(M_TRIM_THRESHOLD, LARGE_BYTES);
+}
+
 static int say_well(const struct tb_config *config)
 {
     printf("towbard: the settings are well (%s)\n",
@@ -172,6 +182,7 @@ int main(int argc, char **argv)
         return end;
     if (command.is_worker)
         return tb_symbol_worker(TB_SYMBOL_FD);
+    keep_memory_small();
     if (open_standard_files() != WELL)
         return WRONG;
     (void)sigaction(SIGPIPE, &(const struct sigaction){.sa_handler = SIG_IGN}, NULL);

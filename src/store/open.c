@@ -181,6 +181,11 @@ void tb_store_close(struct tb_store *store)
     free(store);
 }
 
+void tb_store_rest(struct tb_store *store)
+{
+    (void)sqlite3_db_release_memory(store->db);
+}
+
 void tb_store_busy(struct tb_store *store, int ms)
 {
     store->busy_ms = ms;

@@ -47,6 +47,8 @@ extern const struct bench bench_death[];
 extern const size_t bench_death_n;
 extern const struct bench bench_group[];
 extern const size_t bench_group_n;
+extern const struct bench bench_agent[];
+extern const size_t bench_agent_n;
 extern const struct bench bench_symbol[];
 extern const size_t bench_symbol_n;
 extern const struct bench bench_ingest[];

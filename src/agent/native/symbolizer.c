@@ -31,6 +31,7 @@ struct tb_symbolizer {
     int is_behind; /* the worker has more news */
     struct tb_symbolizer_cost cost;
     struct tb_symbolizer_work work;
+    uint64_t asked_ns; /* the end of the last question, monotonic */
 };
 
 static void add_settings(struct tb_buf *out, const struct tb_config *config)
@@ -369,7 +370,18 @@ int tb_symbolizer_ask(struct tb_symbolizer *s, const struct tb_symbolizer_questi
     s->work.answered += err == 0;
     s->work.failed += err != 0;
     s->work.answer_ns += s->cost.answer_ns;
+    s->asked_ns = tb_clock_mono_ns();
     return err;
+}
+
+int tb_symbolizer_rest(struct tb_symbolizer *s, unsigned idle_ms)
+{
+    if (s->fd < 0 || tb_clock_mono_ns() - s->asked_ns < (uint64_t)idle_ms * TB_NS_PER_MS)
+        return 0;
+    if (s->is_behind)
+        take_all_news(s);
+    end_process(s);
+    return 1;
 }
 
 void tb_symbolizer_work(const struct tb_symbolizer *s, struct tb_symbolizer_work *out)

@@ -62,6 +62,9 @@ void tb_symbolizer_free(struct tb_symbolizer *symbolizer);
  * -EPROTO (nonsense), -EMSGSIZE (question too long), or why it cannot be started. */
 int tb_symbolizer_ask(struct tb_symbolizer *symbolizer,
                       const struct tb_symbolizer_question *question, struct tb_buf *answer);
+/* Ends the process when nobody has asked for so long; the next question starts it again. True when
+ * it did. */
+int tb_symbolizer_rest(struct tb_symbolizer *symbolizer, unsigned idle_ms);
 /* Of the last question. */
 void tb_symbolizer_spent(const struct tb_symbolizer *symbolizer, struct tb_symbolizer_cost *out);
 void tb_symbolizer_work(const struct tb_symbolizer *symbolizer, struct tb_symbolizer_work *out);

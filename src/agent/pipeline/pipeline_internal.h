@@ -45,6 +45,7 @@ struct tb_pipeline {
     uint64_t summed_ns;                   /* when the spool's files were summed up */
     struct tb_symbolizer_work symbolized; /* by symbolizers that were replaced */
     atomic_uint_fast64_t turned_ns;
+    uint64_t worked_ns; /* when it last took something in; 0: since it last rested */
     pthread_mutex_t lock;
     struct tb_pipeline_snapshot snapshot; /* under lock */
 };

@@ -1,5 +1,6 @@
 /* pipeline_run.c - the thread of the pipeline: when a batch is made, when it is settled, and what
  * is waited for. */
+#include <malloc.h>
 #include <poll.h>
 
 #include "agent/pipeline/pipeline_internal.h"
@@ -9,6 +10,8 @@ enum {
     SETTLE_MS = 1000,
     SETTLE_AGAIN_MS = 50, /* when nothing was stored: what woke it was somebody's note, say */
     SYNC_EVERY_MS = 20,   /* while the database fails and crashes come */
+    REST_MS = 2000,       /* after the last record memory is given back */
+    SYMBOLIZER_MS = 60000 /* after the last question its process ends */
 };
 
 /* When nothing comes: until it is settled, a record put aside is due, or the watch would look again
@@ -60,12 +63,28 @@ static int wait_while_failing(struct tb_pipeline *p, int stop_fd)
     return 0;
 }
 
+/* What a burst took is given back when it is over: the C library would keep it. */
+static void rest(struct tb_pipeline *p, int n)
+{
+    uint64_t now_ns = tb_clock_mono_ns();
+    if (p->options.symbolizer != NULL)
+        (void)tb_symbolizer_rest(p->options.symbolizer, SYMBOLIZER_MS);
+    if (n != 0) {
+        p->worked_ns = now_ns;
+    } else if (p->worked_ns > 0 && now_ns - p->worked_ns >= (uint64_t)REST_MS * TB_NS_PER_MS) {
+        p->worked_ns = 0;
+        tb_store_rest(p->options.store);
+        (void)malloc_trim(0);
+    }
+}
+
 void tb_pipeline_run(struct tb_pipeline *p, int stop_fd)
 {
     uint64_t settled_ns = tb_clock_mono_ns();
     int stop = 0;
     while (!stop) {
         int n = tb_pipeline_batch(p);
+        rest(p, n);
         int look_ms = tb_deaths_look(p->deaths);
         int is_settled = must_settle(p, n, settled_ns);
         if (is_settled) {

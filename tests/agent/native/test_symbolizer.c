@@ -220,6 +220,28 @@ static void one_process_answers_many_questions(void **state)
     assert_int_equal(kill(pid, 0), -1);
 }
 
+static void one_that_nobody_asks_ends_and_comes_again(void **state)
+{
+    char out[256];
+    struct tb_symbolizer_work work;
+    struct tb_symbolizer *s = start(NULL, 0);
+    (void)state;
+    assert_int_equal(tb_symbolizer_rest(s, 0), 0); /* there is none */
+    assert_int_equal(ask(s, "first", out, sizeof(out)), 0);
+    pid_t pid = tb_symbolizer_pid(s);
+    assert_int_equal(tb_symbolizer_rest(s, 3600000), 0);
+    assert_int_equal(tb_symbolizer_pid(s), pid);
+    assert_int_equal(tb_symbolizer_rest(s, 0), 1);
+    assert_int_equal(tb_symbolizer_pid(s), -1);
+    assert_int_equal(kill(pid, 0), -1);
+    assert_int_equal(ask(s, "second", out, sizeof(out)), 0);
+    assert_string_equal(out, "second");
+    tb_symbolizer_work(s, &work);
+    assert_int_equal(work.answered, 2);
+    assert_int_equal(work.starts, 2);
+    tb_symbolizer_free(s);
+}
+
 static void the_process_gets_nothing_of_ours(void **state)
 {
     char out[256];
@@ -395,6 +417,7 @@ int main(int argc, char **argv)
         return work();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_process_answers_many_questions),
+        cmocka_unit_test(one_that_nobody_asks_ends_and_comes_again),
         cmocka_unit_test(the_process_gets_nothing_of_ours),
         cmocka_unit_test(the_settings_reach_it),
         cmocka_unit_test(who_dies_hangs_or_talks_nonsense_is_replaced),
