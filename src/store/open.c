@@ -181,7 +181,7 @@ void tb_store_close(struct tb_store *store)
     free(store);
 }
 
-void tb_store_rest(struct tb_store *store)
+void tb_store_shrink(struct tb_store *store)
 {
     (void)sqlite3_db_release_memory(store->db);
 }

@@ -34,7 +34,7 @@ const char *tb_store_error(const struct tb_store *store);
 /* How long a lock of another program is waited for; 5 s from the start. */
 void tb_store_busy(struct tb_store *store, int ms);
 /* Gives back memory that only helps while there is work: it is idle now. */
-void tb_store_rest(struct tb_store *store);
+void tb_store_shrink(struct tb_store *store);
 /* Is the file at its path still the one that is open, and a database? 0; 1: it was moved or
  * deleted, and what is at the path now was opened, or a new one made: nothing of before is in it,
  * which tb_store_error says; or a negative errno as from tb_store_open. Not within a transaction.

@@ -73,7 +73,7 @@ static void rest(struct tb_pipeline *p, int n)
         p->worked_ns = now_ns;
     } else if (p->worked_ns > 0 && now_ns - p->worked_ns >= (uint64_t)REST_MS * TB_NS_PER_MS) {
         p->worked_ns = 0;
-        tb_store_rest(p->options.store);
+        tb_store_shrink(p->options.store);
         (void)malloc_trim(0);
     }
 }
