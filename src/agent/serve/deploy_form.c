@@ -162,13 +162,13 @@ static const char *part_name(const char *head, size_t len)
     memcpy(text, head, len);
     text[len] = '\0';
     const char *at = strcasestr(text, "content-disposition:");
-    while (at != NULL && (at = strcasestr(at, "name=")) != NULL) {
-        char before = at > text ? at[-1] : ' ';
-        at += strlen("name=");
-        if (before != ' ' && before != ';') /* filename= */
+    for (at = at != NULL ? strcasestr(at, "name=") : NULL; at != NULL;
+         at = strcasestr(at + 1, "name=")) {
+        const char *name = at + strlen("name=");
+        if (at[-1] != ' ' && at[-1] != ';') /* filename= */
             continue;
-        size_t n = *at == '"' ? strcspn(at + 1, "\"") : strcspn(at, "; \t\r\n");
-        return known(at + (*at == '"'), n);
+        size_t n = *name == '"' ? strcspn(name + 1, "\"") : strcspn(name, "; \t\r\n");
+        return known(name + (*name == '"'), n);
     }
     return NULL;
 }
