@@ -3,13 +3,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glob.h>
-#include <openssl/err.h>
-#include <openssl/ssl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "agent/config/config_tls.h"
 #include "base/fd.h"
 #include "cli/check.h"
 
@@ -17,53 +16,16 @@ enum { UNIT_BYTES = 64 << 10, VALUE_BYTES = 64 };
 
 /* ---- TLS ---- */
 
-static const char *tls_error(void)
-{
-    const char *text = ERR_reason_error_string(ERR_peek_last_error());
-    return text != NULL ? text : "it cannot be used";
-}
-
-static int is_expired(SSL_CTX *tls)
-{
-    const X509 *certificate = SSL_CTX_get0_certificate(tls);
-    return certificate != NULL && X509_cmp_current_time(X509_get0_notAfter(certificate)) < 0;
-}
-
-static void check_pair(struct tb_check *check, SSL_CTX *tls)
-{
-    const char *cert = check->config->tls_cert_file;
-    const char *key = check->config->tls_key_file;
-    if (access(cert, R_OK) != 0)
-        tb_check_line(check, TB_CHECK_FAILED, "tls", "tls.cert_file %s: %s", cert, strerror(errno));
-    else if (access(key, R_OK) != 0)
-        tb_check_line(check, TB_CHECK_FAILED, "tls", "tls.key_file %s: %s", key, strerror(errno));
-    else if (SSL_CTX_use_certificate_chain_file(tls, cert) != 1)
-        tb_check_line(check, TB_CHECK_FAILED, "tls", "tls.cert_file %s is no PEM certificate: %s",
-                      cert, tls_error());
-    else if (SSL_CTX_use_PrivateKey_file(tls, key, SSL_FILETYPE_PEM) != 1)
-        tb_check_line(check, TB_CHECK_FAILED, "tls",
-                      "tls.key_file %s is no PEM key, or not that of the certificate: %s", key,
-                      tls_error());
-    else if (SSL_CTX_check_private_key(tls) != 1)
-        tb_check_line(check, TB_CHECK_FAILED, "tls", "%s is not the key of %s", key, cert);
-    else if (is_expired(tls))
-        tb_check_line(check, TB_CHECK_FAILED, "tls", "the certificate %s has expired: renew it",
-                      cert);
-    else
-        tb_check_line(check, TB_CHECK_WELL, "tls", "certificate and key fit each other");
-}
-
 void tb_check_tls(struct tb_check *check)
 {
     const struct tb_config *config = check->config;
+    char why[TB_CONFIG_WHY];
     if (config->tls_cert_file[0] == '\0' && config->tls_key_file[0] == '\0')
         return;
-    SSL_CTX *tls = SSL_CTX_new(TLS_server_method());
-    if (tls == NULL)
-        return;
-    check_pair(check, tls);
-    SSL_CTX_free(tls);
-    ERR_clear_error();
+    if (tb_config_tls_pair(config->tls_cert_file, config->tls_key_file, why) < 0)
+        tb_check_line(check, TB_CHECK_FAILED, "tls", "%s", why);
+    else
+        tb_check_line(check, TB_CHECK_WELL, "tls", "certificate and key fit each other");
 }
 
 /* ---- what is watched ---- */
