@@ -171,16 +171,17 @@ void tb_check_socket(struct tb_check *check)
 static int try_bind(const char *host, uint16_t port)
 {
     const int one = 1;
+    char bare[64];
     struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons(port)};
     struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
     const struct sockaddr *address = (const struct sockaddr *)&v4;
     socklen_t len = sizeof(v4);
-    v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    v6.sin6_addr = in6addr_loopback;
-    if (strcmp(host, "[::1]") == 0) {
+    snprintf(bare, sizeof(bare), "%.*s", (int)strcspn(host + (*host == '['), "]"),
+             host + (*host == '['));
+    if (inet_pton(AF_INET6, bare, &v6.sin6_addr) == 1) {
         address = (const struct sockaddr *)&v6;
         len = sizeof(v6);
-    } else if (inet_pton(AF_INET, host, &v4.sin_addr) != 1) {
+    } else if (inet_pton(AF_INET, bare, &v4.sin_addr) != 1) {
         v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK); /* "localhost" */
     }
     int fd = socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
