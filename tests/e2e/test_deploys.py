@@ -122,6 +122,23 @@ class DeploysTest(towbar.Case):
             },
         )  # fmt: skip
 
+    def test_whose_token_it_is_sent_with(self):
+        """The sender's own; the agent's for "towbar" and for the token that lets a sender in."""
+        secret = self.path("ingest-token")
+        with open(secret, "w", encoding="utf-8") as file:
+            file.write("a" * 40 + "\n")
+        os.chmod(secret, 0o600)
+        self.write_config(f"ingest:\n  token_file: {secret}\n")
+        shown = ["a" * 40, "towbar", "b" * 32]
+        with self.agent(self.fake) as agent:
+            for n, token in enumerate(shown, 1):
+                body = json.dumps({"environment": "e", "revision": str(n)})
+                headers = {"X-Rollbar-Access-Token": token, **JSON}
+                self.assertEqual(agent.request("POST", "/api/1/deploy/", body, headers)[0], 200)
+                self.fake.wait(n)
+        sent = {body["revision"]: token for _, _, token, body in self.fake.requests}
+        self.assertEqual(sent, {"1": towbar.TOKEN, "2": towbar.TOKEN, "3": "b" * 32})
+
     def test_a_started_deploy_is_finished_by_its_number(self):
         with self.agent(self.fake):
             self.deploy("--version", "1.4.2", "--status", "started")

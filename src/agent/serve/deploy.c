@@ -37,9 +37,12 @@ static int64_t now_ms(void)
 
 /* ---- beside the loop ---- */
 
+/* Rollbar's token; what lets a sender in (ingest.token_file) is none. "": the agent's own. */
 static const char *token_of(const struct tb_config *config, const struct tb_deploy_form *form)
 {
-    return config->force_token || strcmp(form->token, AGENTS_TOKEN) == 0 ? "" : form->token;
+    int is_ours =
+        strcmp(form->token, AGENTS_TOKEN) == 0 || strcmp(form->token, config->ingest_token) == 0;
+    return config->force_token || is_ours ? "" : form->token;
 }
 
 static int add(struct visit *visit, struct tb_store *store)
