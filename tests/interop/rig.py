@@ -36,7 +36,7 @@ OF_THE_RUN = re.compile(
     r"(uuid|timestamp|timestamp_ms|pid|execution_scope_id|start_time"
     r"|[cC]reated|process|thread)$"  # those of logging's records
 )
-ADDRESS = re.compile(r"127\.0\.0\.1:\d+|0x[0-9a-f]{6,}|:ffff:127\.0\.0\.1")
+ADDRESS = re.compile(r"(https?://)?(127\.0\.0\.1|localhost):\d+|0x[0-9a-f]{6,}|:ffff:127\.0\.0\.1")
 
 
 class SdkCase(towbar.Case):
