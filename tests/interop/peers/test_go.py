@@ -51,6 +51,19 @@ class GoTest(PeerCase):
         self.assertEqual(towbar.attributes(arrived.data), custom)
         self.assertEqual(set(added), {"data.attributes", "data.custom"})
 
+    def test_5_mib_are_taken_and_arrive_shortened(self):
+        self.run_client(*self.client(self.tap.port), "large5")
+        self.arrived(1)
+        (occurrence,) = self.fake.occurrences
+        self.assertLessEqual(len(occurrence.raw), 512 << 10)
+        self.assertEqual(occurrence.data["body"]["message"]["body"], "5 MiB of log")
+        self.assertEqual(occurrence.data["custom"]["n"], 7)
+
+    def test_9_mib_are_refused_once_and_that_is_all(self):
+        self.run_client(*self.client(self.tap.port), "large9", "error")
+        self.arrived(1)
+        self.assertEqual([status for _, _, _, status in self.tap.exchanges()], [413, 200])
+
     # ---- bad times ----
 
     def test_what_was_sent_while_rollbar_was_away_arrives_once(self):

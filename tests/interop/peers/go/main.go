@@ -51,6 +51,12 @@ func request() *http.Request {
 	return r
 }
 
+func large(mib int) {
+	line := "0123456789 words of a log, again and again: "
+	log := strings.Repeat(line, mib<<20/len(line)+1)
+	rollbar.Error(fmt.Sprintf("%d MiB of log", mib), map[string]interface{}{"log": log, "n": 7})
+}
+
 func panics() { panic(errors.New("a panic that somebody wrapped")) }
 
 func main() {
@@ -83,6 +89,9 @@ func main() {
 			defer func() { _ = recover() }()
 			rollbar.WrapAndWait(panics)
 		},
+		// It shortens nothing by itself.
+		"large5": func() { large(5) },
+		"large9": func() { large(9) },
 		// As many as wait in memory at once.
 		"many": func() {
 			for i := 0; i < 8; i++ {
