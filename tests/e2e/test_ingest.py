@@ -452,6 +452,20 @@ class IngestTest(towbar.Case):
                 self.assertEqual(self.answer(sock)[0], 400)  # all came, and it was no JSON
             self.taken(large("after", 7 * MIB))
 
+    def test_what_is_sent_behind_a_large_one_is_bounded(self):
+        body = json.dumps(large("first", 7 * MIB)).encode()
+        with self.start_agent():
+            for unix in (False, True):
+                sock = self.raw(self.head(f"Content-Length: {len(body)}") + body, unix)
+                try:  # while that one is truncated
+                    sock.sendall(self.head(f"Content-Length: {8 * MIB}") + b"0" * (8 * MIB))
+                    sock.sendall(self.head(f"Content-Length: {8 * MIB}") + b"0" * (8 * MIB))
+                except OSError:
+                    pass
+                self.assertEqual(self.answer_of_kept(sock)["err"], 0)
+                sock.close()
+                self.assert_served(unix)
+
     def resident_mib(self, agent):
         with open(f"/proc/{agent.process.pid}/status", encoding="ascii") as lines:
             (line,) = [text for text in lines if text.startswith("VmRSS")]

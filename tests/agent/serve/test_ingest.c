@@ -373,11 +373,50 @@ static void a_spool_that_is_gone_is_said(void **state)
     assert_non_null(strstr(reply.message, "cannot be kept"));
 }
 
+#define ITEM(token)                                                                                \
+    "{" token "\"data\":{\"environment\":\"e\",\"body\":{\"message\":{\"body\":\"hi\"}}}}"
+
+/* In a body the agent's own token stands for Rollbar's, and a stranger has to show it. */
+static void the_ingest_token_is_shown_and_goes_no_further(void **state)
+{
+    static const struct {
+        const char *body, *header;
+        int must_show, status;
+        const char *token; /* in the record; NULL: none, or an empty one */
+    } cases[] = {
+        {ITEM("\"access_token\":\"ours\","), NULL, 1, 0, NULL},
+        {ITEM("\"access_token\":\"ours\","), NULL, 0, 0, NULL},
+        {ITEM("\"access_token\":\"ours\","), "theirs", 0, 0, "theirs"},
+        {ITEM("\"access_token\":\"theirs\","), NULL, 0, 0, "theirs"},
+        {ITEM("\"access_token\":\"theirs\","), NULL, 1, 401, NULL},
+        {ITEM("\"access_token\":\"our\","), NULL, 1, 401, NULL},
+        {ITEM("\"access_token\":[\"ours\"],"), NULL, 1, 401, NULL},
+        {ITEM("\"access_token\":null,"), NULL, 1, 401, NULL},
+        {ITEM(""), NULL, 1, 401, NULL},
+        {"{\"access_token\":\"theirs\"}", NULL, 1, 401, NULL}, /* before what else is wrong */
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct tb_ingest_item item;
+        const struct tb_ingest_token token = {
+            .header = cases[i].header, .ours = "ours", .must_show = cases[i].must_show};
+        assert_int_equal(
+            tb_ingest_prepare_as(cases[i].body, strlen(cases[i].body), &token, 0, &item), 0);
+        assert_int_equal(item.reply.status, cases[i].status);
+        const char *text = tb_buf_str(&item.text);
+        if (strstr(text, "\"ours\"") != NULL ||
+            (cases[i].token != NULL && strstr(text, cases[i].token) == NULL))
+            fail_msg("%zu: %s", i, text);
+        tb_ingest_done(&item);
+    }
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(the_ingest_token_is_shown_and_goes_no_further),
         TEST(what_is_said_to_be_taken_is_in_the_spool),
         TEST(what_is_missing_is_added),
         TEST(a_uuid_has_at_most_36_bytes),

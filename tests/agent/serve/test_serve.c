@@ -83,6 +83,30 @@ static void a_second_one_leaves_the_firsts_socket_alone(void **state)
     tb_serve_close(first);
 }
 
+/* What may change, changes at once or not at all. */
+static void a_reload_takes_all_or_nothing(void **state)
+{
+    char why[TB_LISTEN_WHY] = "";
+    char other_path[] = "/nowhere/else";
+    char none[] = "/nowhere/cert.pem";
+    char token[] = "0123456789abcdef";
+    struct tb_serve *serve = NULL;
+    const struct tb_config before = settings("reload.sock");
+    struct tb_config after = before;
+    struct tb_config wrong = before;
+    (void)state;
+    wrong.tls_cert_file = wrong.tls_key_file = none;
+    after.socket = other_path;
+    after.ingest_token = token;
+    assert_int_equal(tb_serve_open(&before, &serve, why), 0);
+    assert_true(tb_serve_reload(serve, &wrong, why) < 0);
+    assert_non_null(strstr(why, "tls.key_file"));
+    assert_int_equal(tb_serve_reload(serve, &after, why), 0);
+    assert_true(is_answered());
+    tb_serve_close(serve);
+    assert_int_equal(access(socket_path, F_OK), -1); /* what was bound, not what is set now */
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, remove_test_folder)
 
 int main(void)
@@ -90,6 +114,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(its_own_socket_goes_with_it),
         TEST(a_file_in_the_sockets_place_stays),
+        TEST(a_reload_takes_all_or_nothing),
         TEST(a_second_one_leaves_the_firsts_socket_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
