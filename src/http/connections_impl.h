@@ -107,7 +107,7 @@ void tb_refuse(struct tb_connection *connection, int status, const char *why);
  * The first refusal counts. */
 void tb_refuse_later(struct tb_connection *connection, int status, const char *why);
 void tb_refuse_all(evutil_socket_t fd, short events, void *all);
-/* It has lingered for too long. */
+/* It has lingered for too long, or its place is needed. */
 void tb_refuse_late(struct tb_connection *connection);
 
 /* connections.c: one connection less; or they are too many, and none may go yet. */

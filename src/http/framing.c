@@ -329,10 +329,11 @@ static void take(struct tb_framing *f, unsigned char c)
         [LAST_CR] = take_line_end,
         [LAST_LF] = take_line_end,
     };
+    void (*taker)(struct tb_framing *, unsigned char) = takers[f->state];
     if (f->state < BODY && ++f->head_len > TB_FRAMING_HEAD_MAX)
         refuse(f, 431, "the head of the request is larger than 64 KiB");
-    else
-        takers[f->state](f, c);
+    else if (taker != NULL) /* else it is body, or the end: nothing that is shown here */
+        taker(f, c);
 }
 
 /* Bytes of a value that nobody looks at, or of a target. */

@@ -70,8 +70,7 @@ static void closed(struct evhttp_connection *evcon, void *arg)
         tb_watch_forget(c);
 }
 
-/* 0, or -1 without memory. */
-static int remember_fd(struct tb_connection *c)
+static void remember_fd(struct tb_connection *c)
 {
     struct tb_connections *all = c->listener->all;
     int fd = bufferevent_getfd(c->bev);
@@ -81,41 +80,35 @@ static int remember_fd(struct tb_connection *c)
             n *= 2;
         struct tb_connection **larger = realloc(all->by_fd, (size_t)n * sizeof(*larger));
         if (larger == NULL)
-            return -1;
+            abort(); /* the spool survives a restart */
         memset(larger + all->n_by_fd, 0, (size_t)(n - all->n_by_fd) * sizeof(*larger));
         all->by_fd = larger;
         all->n_by_fd = n;
     }
-    if (fd < 0)
-        return -1;
     all->by_fd[fd] = c;
     c->fd = fd;
-    return 0;
 }
 
-/* Once evhttp has made its own object. */
-static void adopt(struct tb_connection *c)
+/* Once evhttp has made its own object, which it has when evcon is not NULL. */
+static void adopt(struct tb_connection *c, struct evhttp_connection *evcon)
 {
     static const struct timeval patience = {.tv_sec = TLS_MS / 1000};
-    struct bufferevent *bev = c->bev;
-    void *evcon = NULL;
-    bufferevent_getcb(bev, NULL, NULL, NULL, &evcon);
-    if (evcon == NULL) { /* freed already, but for our reference */
-        tb_watch_forget(c);
-        return;
-    }
     c->evcon = evcon;
     tb_watch_enter(c, TB_CONNECTION_IDLE);
     c->began_ns = tb_clock_mono_ns();
     evhttp_connection_set_closecb(c->evcon, closed, c);
-    (void)bufferevent_decref(bev);
-    if (remember_fd(c) != 0) {
-        evhttp_connection_free(c->evcon);
-        return;
-    }
+    (void)bufferevent_decref(c->bev);
+    remember_fd(c);
     c->peer = tb_peer_of(c->fd, !c->listener->kind.is_tcp);
     if (c->listener->kind.tls != NULL)
         (void)event_add(c->late, &patience);
+}
+
+static struct evhttp_connection *evcon_of(const struct tb_connection *c)
+{
+    void *evcon = NULL;
+    bufferevent_getcb(c->bev, NULL, NULL, NULL, &evcon);
+    return evcon;
 }
 
 static int is_older(const struct tb_connection *c, int ms)
@@ -139,32 +132,48 @@ static struct tb_connection *slowest(struct tb_listener *listener)
     return c != NULL && is_older(c, TB_CONNECTIONS_SLOW_MS) ? c : NULL;
 }
 
+/* 1, or 0: nobody may go yet. */
+static int make_room(struct tb_listener *listener)
+{
+    struct tb_connection *idle = idlest(listener);
+    struct tb_connection *lingering = TAILQ_FIRST(&listener->in[TB_CONNECTION_LINGERING]);
+    struct tb_connection *slow = slowest(listener);
+    if (idle != NULL)
+        evhttp_connection_free(idle->evcon);
+    else if (lingering != NULL)
+        tb_refuse_late(lingering);
+    else if (slow != NULL)
+        tb_refuse(slow, 408, "too many send slowly at once: send the request in one piece");
+    return idle != NULL || lingering != NULL || slow != NULL;
+}
+
 void tb_watch_keep_to_cap(struct tb_listener *listener)
 {
-    struct tb_connection *c;
-    while (listener->n > listener->cap) {
-        if ((c = idlest(listener)) != NULL)
-            evhttp_connection_free(c->evcon);
-        else if ((c = TAILQ_FIRST(&listener->in[TB_CONNECTION_LINGERING])) != NULL)
-            tb_watch_forget(c);
-        else if ((c = slowest(listener)) != NULL)
-            tb_refuse(c, 408, "too many send slowly at once: send the request in one piece");
-        else {
+    for (int n = listener->n - listener->cap; n > 0; n--)
+        if (!make_room(listener)) {
             tb_listener_full(listener);
             return;
         }
-    }
+    if (listener->n > listener->cap)
+        tb_listener_full(listener); /* who was refused lingers: look again */
 }
 
 void tb_watch_news(evutil_socket_t fd, short events, void *arg)
 {
     struct tb_connections *all = arg;
-    struct tb_connection *c;
     (void)fd;
     (void)events;
     for (int i = 0; i < all->n_listeners; i++) {
-        while ((c = TAILQ_FIRST(&all->listeners[i].in[TB_CONNECTION_NEW])) != NULL)
-            adopt(c);
+        struct tb_connection *c = TAILQ_FIRST(&all->listeners[i].in[TB_CONNECTION_NEW]);
+        while (c != NULL) {
+            struct tb_connection *next = TAILQ_NEXT(c, in_state);
+            struct evhttp_connection *evcon = evcon_of(c);
+            if (evcon != NULL)
+                adopt(c, evcon);
+            else /* freed already, but for our reference */
+                tb_watch_forget(c);
+            c = next;
+        }
         tb_watch_keep_to_cap(&all->listeners[i]);
     }
 }
@@ -296,7 +305,7 @@ static void came(struct evbuffer *input, const struct evbuffer_cb_info *info, vo
     c->held += info->n_added;
     c->unseen += info->n_added;
     if (c->state == TB_CONNECTION_NEW)
-        adopt(c); /* evhttp has it: it has told it to read */
+        adopt(c, evcon_of(c)); /* evhttp has it: it has told it to read */
     receive(c);
 }
 
