@@ -300,11 +300,47 @@ static bool is_integer(const struct tb_doc *doc, const struct tb_doc_node *n)
 static void check_value(struct check *c, const struct shape *shape, int node,
                         const struct place *place);
 
+enum { FIELDS_MAX = 32 }; /* of one object in the tables above */
+
+static int field_of(const struct shape *shape, const char *key, size_t len)
+{
+    for (int k = 0; shape->fields[k].key && k < FIELDS_MAX; k++) {
+        const char *name = shape->fields[k].key;
+        if (name[0] == key[0] && strncmp(name, key, len) == 0 && name[len] == '\0')
+            return k;
+    }
+    return -1;
+}
+
+/* The member of each field, the last one of its name, or -1: one walk over the members, of which
+ * most objects have fewer than fields. False when a key has an escape in it. */
+static bool find_fields(const struct tb_doc *doc, const struct shape *shape, int node,
+                        int members[FIELDS_MAX])
+{
+    for (int k = 0; k < FIELDS_MAX; k++)
+        members[k] = -1;
+    for (int i = doc->nodes[node].first; i >= 0; i = doc->nodes[i].next) {
+        const struct tb_doc_node *n = &doc->nodes[i];
+        const char *key = doc->text + n->key_at;
+        if (memchr(key, '\\', n->key_len))
+            return false;
+        int k = n->key_len > 0 ? field_of(shape, key, n->key_len) : -1;
+        if (k >= 0)
+            members[k] = i;
+    }
+    return true;
+}
+
 static void check_object(struct check *c, const struct shape *shape, int node,
                          const struct place *place)
 {
-    for (const struct field *field = shape->fields; field && field->key; field++) {
-        int member = tb_doc_member(c->doc, node, field->key);
+    int members[FIELDS_MAX];
+    if (!shape->fields)
+        return;
+    bool is_plain = find_fields(c->doc, shape, node, members);
+    for (int k = 0; shape->fields[k].key && k < FIELDS_MAX; k++) {
+        const struct field *field = &shape->fields[k];
+        int member = is_plain ? members[k] : tb_doc_member(c->doc, node, field->key);
         struct place inner = {.outer = place, .key = field->key};
         if (member >= 0)
             check_value(c, field->shape, member, &inner);

@@ -73,9 +73,41 @@ static void problems_beyond_the_room_are_counted(void **state)
     assert_int_equal(problems_of(text, NULL, 0), 5);
 }
 
+/* A key with an escape in it is the same key, and of two of a name the last one counts. */
+static void keys_are_known_in_every_form(void **state)
+{
+    static const struct {
+        const char *level;
+        size_t n;
+    } cases[] = {{"\"level\":\"error\"", 0},
+                 {"\"level\":7", 1},
+                 {"\"lev\\u0065l\":7", 1},
+                 {"\"level\":7,\"level\":\"error\"", 0},
+                 {"\"level\":\"error\",\"level\":7", 1},
+                 {"\"level\":7,\"lev\\u0065l\":\"error\"", 0},
+                 {"\"\":7,\"l\":7,\"levels\":7,\"leve\":7", 0}};
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char text[256];
+        char why[TB_DOC_WHY];
+        char problems[2][TB_ITEM_PROBLEM];
+        struct tb_doc *doc = NULL;
+        int len = snprintf(text, sizeof(text),
+                           "{\"data\":{\"environment\":\"e\",%s,"
+                           "\"body\":{\"message\":{\"body\":\"hi\"}}}}",
+                           cases[i].level);
+        assert_int_equal(tb_doc_new(text, (size_t)len, &doc, why), 0);
+        size_t n = tb_item_problems(doc, tb_item_data(doc), problems, 2);
+        if (n != cases[i].n)
+            fail_msg("%s: %zu problems", text, n);
+        tb_doc_free(doc);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(keys_are_known_in_every_form),
         cmocka_unit_test(every_refusal_is_told_in_rollbars_words),
         cmocka_unit_test(problems_beyond_the_room_are_counted),
     };

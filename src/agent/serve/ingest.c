@@ -112,12 +112,13 @@ static int is_name(const char *uuid)
     return strstr(uuid, "\xef\xbf\xbd") == NULL;
 }
 
-static int has_ours(const struct tb_doc *doc, const struct tb_ingest_token *token)
+/* Is it the body's token? */
+static int has_token(const struct tb_doc *doc, const char *token)
 {
     char offered[TB_ITEM_SHORT];
-    return token->ours != NULL &&
+    return token != NULL &&
            tb_doc_copy(doc, tb_doc_member(doc, 0, "access_token"), offered, sizeof(offered)) &&
-           tb_http_is_token(token->ours, offered, strlen(offered));
+           tb_http_is_token(token, offered, strlen(offered));
 }
 
 /* Completes uuid and token in the text that is spooled. */
@@ -144,9 +145,10 @@ static int complete(struct tb_doc *doc, int data, const struct tb_ingest_token *
         tb_id_uuid_text(uuid, out->uuid);
         err = set_string(doc, data, "uuid", out->uuid);
     }
-    if (!err && token->header != NULL && token->header[0] != '\0')
+    int has_header = token->header != NULL && token->header[0] != '\0';
+    if (!err && has_header && !has_token(doc, token->header))
         err = set_string(doc, 0, "access_token", token->header);
-    else if (!err && has_ours(doc, token))
+    else if (!err && !has_header && has_token(doc, token->ours))
         err = set_string(doc, 0, "access_token", ""); /* the agent's, later */
     return err ? err : tb_doc_render(doc, text);
 }
@@ -155,7 +157,7 @@ static int check_token(const struct tb_doc *doc, const struct tb_ingest_token *s
                        struct tb_ingest_reply *out)
 {
     const char *token = shown->header != NULL ? shown->header : "";
-    if (shown->must_show && !has_ours(doc, shown))
+    if (shown->must_show && !has_token(doc, shown->ours))
         return refuse(out, 401,
                       "access_token is missing and it is required: to senders from other hosts "
                       "that of ingest.token_file");
