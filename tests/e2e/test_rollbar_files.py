@@ -320,6 +320,17 @@ class RollbarFilesTest(FilesCase):
         self.assertEqual(len(set(self.texts())), 300)
         self.assertEqual(len(self.texts()), 300)
 
+    def test_a_file_larger_than_the_spool_may_be_is_taken_whole_at_once(self):
+        self.watch("spool_limits:\n  max_bytes: 1048576\n")  # 16 MiB it may always have.
+        n_lines, fill = 2500, "x" * 8000
+        with open(self.file(), "w", encoding="utf-8") as file:
+            for i in range(n_lines):
+                file.write(json.dumps({"data": data(f"m{i % 7}", custom={"fill": fill})}) + "\n")
+        self.once()  # Without a token: nothing is sent.
+        status = self.status()
+        self.assertEqual(status["occurrences"] + status["duplicates"], n_lines, status)
+        self.assertEqual(status["duplicates"], 0)
+
     def test_damaged_places_are_put_aside_and_said(self):
         self.append(pyrollbar("one"))
         self.once(self.fake)
@@ -459,6 +470,16 @@ class LogFilesTest(FilesCase):
             agent.kill9()
         with self.agent(self.fake) as agent:
             self.wait_texts("one\n  its line", "two")
+
+    def test_a_log_that_was_rotated_while_the_agent_was_away_is_read_on(self):
+        self.once(self.fake)
+        self.log("2026-01-31 12:00:00 ERROR one\n")
+        self.once(self.fake)
+        self.log("2026-01-31 12:00:00 ERROR two\n")
+        os.rename(self.file("app.log"), self.file("app.log.1"))
+        self.log("2026-01-31 12:00:00 ERROR three\n")
+        self.once(self.fake)
+        self.assertEqual(sorted(self.texts()), ["one", "three", "two"])
 
     def test_without_a_pattern_lines_with_a_time_and_a_level_count(self):
         self.watch_logs(pattern="")
