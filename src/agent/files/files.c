@@ -183,6 +183,7 @@ void tb_files_stop(struct tb_files *f)
     if (f == NULL)
         return;
     if (f->has_thread) {
+        atomic_store(&f->sweep.ends, true);
         tell(f->stop_fd);
         if (!is_done_soon(f)) {
             tb_log(TB_LOG_WARNING, "a file system does not answer: the reading of files is left to "

@@ -12,7 +12,6 @@
 #include "agent/files/names.h"
 #include "agent/log.h"
 #include "base/clock.h"
-#include "base/fd.h"
 
 enum { IDLE_S = 60, UNLINKED_S = 10 };
 
@@ -130,6 +129,7 @@ static void meet(void *arg, const struct tb_names_entry *entry)
     int trouble = judge(&facts);
     if (trouble != 0) {
         say_trouble(tail, trouble);
+        tb_sweep_close_tail(s, tail); /* its descriptor is for others */
         return;
     }
     if (tail->fd < 0 && tb_tail_has_work(tail, s->now_ns))
@@ -214,8 +214,7 @@ static void close_idle(struct tb_sweep *s)
         bool is_unlinked = tail->fd >= 0 && tail->now.n_links == 0;
         if (tail->fd < 0 || !is_idle_for(s, tail, is_unlinked ? UNLINKED_S : IDLE_S))
             continue;
-        tb_fd_close(&tail->fd);
-        s->n_open--;
+        tb_sweep_close_tail(s, tail);
         if (is_unlinked) {
             tb_table_remove(&s->table, tail);
             s->list[i] = NULL;
@@ -244,7 +243,7 @@ static bool has_new(const struct tb_sweep *s)
 /* Reads the files that have a name that fits, or the others: 0, or why nothing can be taken. */
 static int read_files(struct tb_sweep *s, bool now)
 {
-    for (size_t i = 0; i < s->n_list; i++) {
+    for (size_t i = 0; i < s->n_list && !atomic_load(&s->ends); i++) {
         struct tb_tail *tail = s->list[i];
         if (tail->fd < 0 || tail->is_now != now || tail->trouble != 0 ||
             !tb_tail_has_work(tail, s->now_ns))
@@ -253,9 +252,10 @@ static int read_files(struct tb_sweep *s, bool now)
         s->is_changed = s->is_changed || tail->place.offset != tail->kept_offset;
         if (got == 1)
             s->has_more = true;
-        else if (got == -EIO || got == -EBADF || got == -EISDIR || got == -ESTALE)
+        else if (got == -EIO || got == -ESTALE) { /* its disk; the spool says -ENOSPC */
             say_trouble(tail, got);
-        else if (got < 0)
+            tb_sweep_close_tail(s, tail);
+        } else if (got < 0)
             return got;
     }
     return 0;

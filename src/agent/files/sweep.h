@@ -6,6 +6,8 @@
 #ifndef TB_AGENT_FILES_SWEEP_H
 #define TB_AGENT_FILES_SWEEP_H
 
+#include <stdatomic.h>
+
 #include "agent/files/table.h"
 #include "agent/files/tail.h"
 #include "agent/files/take.h"
@@ -24,7 +26,8 @@ struct tb_sweep {
     struct tb_take take;
     struct tb_tail_reader reader;
     struct tb_files_counts counts;
-    int inotify_fd; /* -1: there is none */
+    atomic_bool ends; /* set by another thread: no further file is read */
+    int inotify_fd;   /* -1: there is none */
     unsigned number;
     unsigned n_open;
     uint64_t now_ns; /* monotonic, at its beginning */

@@ -7,6 +7,7 @@
 /* Opens the file, if a descriptor is to be had: 0, also when the next sweep must try again; or why
  * it cannot be read. */
 int tb_sweep_open_tail(struct tb_sweep *s, struct tb_tail *tail, int dirfd, const char *name);
+void tb_sweep_close_tail(struct tb_sweep *s, struct tb_tail *tail);
 /* Removes the file if docs/rollbar-files.md lets us. */
 void tb_sweep_remove(struct tb_sweep *s, struct tb_tail *tail, int dirfd, const char *name);
 /* From now on files of that path are read from their beginning. */

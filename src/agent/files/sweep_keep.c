@@ -182,7 +182,7 @@ void tb_sweep_forget_one(struct tb_sweep *s)
     size_t n = tb_table_list(&s->table, s->list);
     for (size_t i = 0; i < n; i++) {
         struct tb_tail *tail = s->list[i];
-        if ((!is_there(s, tail) || tail->trouble != 0) &&
+        if (tail->fd < 0 && (!is_there(s, tail) || tail->trouble != 0) &&
             (oldest == NULL || tail->place.seen_s < oldest->place.seen_s))
             oldest = tail;
     }
@@ -193,21 +193,38 @@ void tb_sweep_forget_one(struct tb_sweep *s)
 
 /* ---- descriptors ---- */
 
-/* Closes the file that was used longest ago of those with nothing to be read. */
+void tb_sweep_close_tail(struct tb_sweep *s, struct tb_tail *tail)
+{
+    if (tail->fd < 0)
+        return;
+    tb_fd_close(&tail->fd);
+    s->n_open--;
+}
+
+/* Is it better to close a than b? One with nothing to be read, then one that was read longest ago.
+ */
+static bool is_better(const struct tb_sweep *s, const struct tb_tail *a, const struct tb_tail *b)
+{
+    bool a_works = tb_tail_has_work(a, s->now_ns);
+    bool b_works = tb_tail_has_work(b, s->now_ns);
+    return a_works != b_works ? b_works : a->used_ns < b->used_ns;
+}
+
+/* Files that never end must not keep others from being read: what was read since it was opened, and
+ * can be opened again by its name, may be closed. */
 static void close_one(struct tb_sweep *s)
 {
-    struct tb_tail *idle = NULL;
+    struct tb_tail *best = NULL;
     size_t n = tb_table_list(&s->table, s->list);
     for (size_t i = 0; i < n; i++) {
         struct tb_tail *tail = s->list[i];
-        if (tail->fd >= 0 && !tb_tail_has_work(tail, s->now_ns) &&
-            (idle == NULL || tail->used_ns < idle->used_ns))
-            idle = tail;
+        bool may = tail->fd >= 0 &&
+                   (!tb_tail_has_work(tail, s->now_ns) || (tail->is_now && tail->used_ns != 0));
+        if (may && (best == NULL || is_better(s, tail, best)))
+            best = tail;
     }
-    if (idle == NULL)
-        return;
-    tb_fd_close(&idle->fd);
-    s->n_open--;
+    if (best != NULL)
+        tb_sweep_close_tail(s, best);
 }
 
 int tb_sweep_open_tail(struct tb_sweep *s, struct tb_tail *tail, int dirfd, const char *name)
@@ -253,8 +270,7 @@ void tb_sweep_remove(struct tb_sweep *s, struct tb_tail *tail, int dirfd, const 
     }
     s->counts.removed++;
     s->is_changed = true;
-    if (tail->fd >= 0)
-        s->n_open--;
+    tb_sweep_close_tail(s, tail);
     tb_table_remove(&s->table, tail);
 }
 

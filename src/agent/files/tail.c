@@ -90,6 +90,7 @@ int tb_tail_open(struct tb_tail *tail, int dirfd, const char *name)
         return err;
     }
     tail->fd = fd;
+    tail->used_ns = 0;
     tail->now.size = facts.size;
     if (!tail->has_begun) {
         tb_tail_reset(tail);

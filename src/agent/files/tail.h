@@ -50,7 +50,7 @@ struct tb_tail {
     uint64_t done_size;             /* with which size and time it was read to its end */
     int64_t done_mtime_ns;
     uint64_t changed_ns; /* monotonic: when now was last another */
-    uint64_t used_ns;    /* monotonic: when it was last read */
+    uint64_t used_ns;    /* monotonic: when it was last read since it was opened; 0: not yet */
     unsigned sweep;      /* in which it was last seen */
     bool is_checked;     /* the bytes before the offset were looked at since the agent began */
     bool begins_at_end;  /* what is in it now is not read */

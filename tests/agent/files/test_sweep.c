@@ -220,6 +220,46 @@ static void more_files_than_the_table_holds_wait(void **state)
     expect_each_once(5);
 }
 
+/* Files with work that never ends, and files that were linked while they were open, take no place
+ * from others. */
+static void files_that_are_never_done_do_not_starve_others(void **state)
+{
+    char name[64];
+    char link_name[64];
+    int n = 0;
+    (void)state;
+    for (int i = 0; i < TB_SWEEP_OPEN; i++) {
+        snprintf(name, sizeof(name), "logs/%d.rollbar", i);
+        put_lines(name, 0, 1);
+    }
+    assert_int_equal(tb_sweep_run(sweep), 0);
+    assert_int_equal(sweep->n_open, TB_SWEEP_OPEN);
+    for (int i = 0; i < TB_SWEEP_OPEN; i++) { /* half are linked, half get more than one budget */
+        snprintf(name, sizeof(name), "logs/%d.rollbar", i);
+        snprintf(link_name, sizeof(link_name), "%d.other", i);
+        if (i % 2 == 0)
+            assert_int_equal(link(in_folder(name), in_folder(link_name)), 0);
+        FILE *file = fopen(in_folder(name), "a");
+        assert_non_null(file);
+        for (int k = 0; k < (i % 2 == 0 ? 1 : 6); k++) /* an endless line */
+            assert_int_equal(fprintf(file, "%01048576d", 0), 1 << 20);
+        assert_int_equal(fclose(file), 0);
+    }
+    put_lines("logs/late-a.rollbar", 1, 2);
+    put_lines("logs/late-b.rollbar", 2, 3);
+    for (int i = 0; i < 4; i++) {
+        (void)tb_sweep_run(sweep);
+        assert_true(sweep->n_open <= TB_SWEEP_OPEN);
+    }
+    (void)work_off();
+    for (size_t i = 0; i < TB_TABLE_BUCKETS; i++)
+        for (const struct tb_tail *t = sweep->table.buckets[i]; t != NULL; t = t->next)
+            n += t->fd >= 0;
+    assert_int_equal(n, sweep->n_open);
+    assert_int_equal(seen[1], 1);
+    assert_int_equal(seen[2], 1);
+}
+
 static void a_message_of_a_log_is_sent_once_also_when_it_is_read_twice(void **state)
 {
     struct tb_spool_record record;
@@ -266,6 +306,7 @@ int main(void)
         TEST(a_spool_that_cannot_be_written_stops_the_reading_and_loses_nothing),
         TEST(a_place_that_was_not_kept_gives_the_same_uuids_again),
         TEST(more_files_than_the_table_holds_wait),
+        TEST(files_that_are_never_done_do_not_starve_others),
         TEST(a_message_of_a_log_is_sent_once_also_when_it_is_read_twice),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
