@@ -35,7 +35,7 @@ static void try_item(const char *value, size_t len, int may_be_broken)
     char why[TB_DOC_WHY];
     size_t n = 0;
     tb_buf_init(&item, MOST_BYTES);
-    tb_buf_init(&out, 4 * MOST_BYTES);
+    tb_buf_init(&out, (size_t)4 * MOST_BYTES);
     tb_buf_adds(&item, "{\"password\":\"" SECRET "\",\"custom\":{\"x\":");
     tb_buf_add(&item, value, len);
     tb_buf_adds(&item, ",\"y\":{\"dbPassword\":[1,\"" SECRET "\"]}}}");

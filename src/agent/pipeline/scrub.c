@@ -284,67 +284,76 @@ static int scrub_json(struct tb_scrub_run *run, const char *key, const char *tex
     return err ? err : run->n > before;
 }
 
-/* After a step: the new text, where it made one, is the one to go on with. */
-static void take_step(struct tb_buf *now, struct tb_buf *step)
+/* A text between the steps that clean it, each on what the one before has left. */
+struct cleaning {
+    struct tb_scrub_run *run;
+    const char *text;
+    size_t len;
+    struct tb_buf now, step; /* what text is, when a step has changed it; and what the next makes */
+    int n;                   /* steps that have */
+};
+
+/* found: how much a step masked in c->step, or a negative errno. */
+static int end_step(struct cleaning *c, int found)
 {
-    struct tb_buf was = *now;
-    *now = *step;
-    *step = was;
-    tb_buf_reset(step);
+    struct tb_buf was = c->now;
+    int err = found < 0 ? found : c->step.err;
+    if (err || found == 0)
+        return err;
+    c->now = c->step;
+    c->step = was;
+    tb_buf_reset(&c->step);
+    c->text = tb_buf_str(&c->now);
+    c->len = c->now.len;
+    c->n++;
+    return 0;
 }
 
-/* Names, then forms, then patterns, each on what the one before has left. */
-static int run_steps(struct tb_scrub_run *run, const char *key, const char *text, size_t len,
-                     int kind, int level, struct tb_buf *now, struct tb_buf *step)
+static int clean_names(struct cleaning *c, const char *key, int level)
 {
-    int n = 0;
-    if (kind == TB_SCRUB_TEXT || kind == TB_SCRUB_MARK) {
-        n = scrub_json(run, key, text, len, level, now);
-        if (n == -ENODATA) {
-            size_t found = tb_scrub_keyed(run, text, len, level, now);
-            run->n += found;
-            n = found > 0;
-        }
-        if (n < 0 || now->err)
-            return n < 0 ? n : now->err;
-    }
-    if (!run->scrub->has_no_forms) {
-        size_t found = tb_scrub_forms(n > 0 ? tb_buf_str(now) : text, n > 0 ? now->len : len, step);
-        run->n += found;
-        if (step->err)
-            return step->err;
-        if (found > 0)
-            take_step(now, step);
-        n |= found > 0;
-    }
-    if (kind < TB_SCRUB_MARK && run->scrub->patterns != NULL) {
-        int found = tb_scrub_patterns_apply(run->scrub->patterns, n > 0 ? tb_buf_str(now) : text,
-                                            n > 0 ? now->len : len, &run->spent_ns, step);
-        if (found < 0)
-            return found;
-        run->n += (size_t)found;
-        if (found > 0)
-            take_step(now, step);
-        n |= found > 0;
-    }
-    return n;
+    int found = scrub_json(c->run, key, c->text, c->len, level, &c->step);
+    if (found != -ENODATA)
+        return end_step(c, found);
+    size_t n = tb_scrub_keyed(c->run, c->text, c->len, level, &c->step);
+    c->run->n += n;
+    return end_step(c, n > 0);
+}
+
+static int clean_forms(struct cleaning *c)
+{
+    size_t n = tb_scrub_forms(c->text, c->len, &c->step);
+    c->run->n += n;
+    return end_step(c, n > 0);
+}
+
+static int clean_patterns(struct cleaning *c)
+{
+    int n = tb_scrub_patterns_apply(c->run->scrub->patterns, c->text, c->len, &c->run->spent_ns,
+                                    &c->step);
+    c->run->n += n > 0 ? (size_t)n : 0;
+    return end_step(c, n);
 }
 
 int tb_scrub_any(struct tb_scrub_run *run, const char *key, const char *text, size_t len, int kind,
                  int level, struct tb_buf *out)
 {
-    struct tb_buf now;
-    struct tb_buf step;
-    tb_buf_init(&now, (size_t)2 * TB_DOC_BYTES);
-    tb_buf_init(&step, (size_t)2 * TB_DOC_BYTES);
-    int n = run_steps(run, key, text, len, kind, level, &now, &step);
-    if (n > 0) {
-        tb_buf_add(out, tb_buf_str(&now), now.len);
-        n = out->err ? out->err : n;
+    struct cleaning c = {.run = run, .text = text, .len = len};
+    int err = 0;
+    tb_buf_init(&c.now, (size_t)2 * TB_DOC_BYTES);
+    tb_buf_init(&c.step, (size_t)2 * TB_DOC_BYTES);
+    if (kind == TB_SCRUB_TEXT || kind == TB_SCRUB_MARK)
+        err = clean_names(&c, key, level);
+    if (!err && !run->scrub->has_no_forms)
+        err = clean_forms(&c);
+    if (!err && kind < TB_SCRUB_MARK && run->scrub->patterns != NULL)
+        err = clean_patterns(&c);
+    if (!err && c.n > 0) {
+        tb_buf_add(out, c.text, c.len);
+        err = out->err;
     }
-    tb_buf_done(&now);
-    tb_buf_done(&step);
-    return n;
+    tb_buf_done(&c.now);
+    tb_buf_done(&c.step);
+    return err ? err : c.n > 0;
 }
 
 size_t tb_scrub_text(const struct tb_scrub *scrub, const char *text, size_t len, struct tb_buf *out)

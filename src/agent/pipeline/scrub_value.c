@@ -230,7 +230,7 @@ static void add_quote(struct tb_buf *out, const struct tb_scrub_quote *quote)
 void tb_scrub_mask_value(struct tb_scrub_splice *splice, const struct tb_scrub_span *value)
 {
     struct tb_buf mask;
-    tb_buf_init(&mask, 4 * ESCAPES_MAX);
+    tb_buf_init(&mask, (size_t)4 * ESCAPES_MAX);
     if (value->mask != NULL)
         add_quote(&mask, value->mask);
     tb_buf_adds(&mask, TB_SCRUB_MASK);

@@ -11,6 +11,7 @@
 #define N(table) (sizeof(table) / sizeof((table)[0]))
 
 enum { NAME_BYTES = 40, B3_PARTS = 4 };
+#define NOWHERE SIZE_MAX
 
 /* Names in lower case without the signs between words. */
 static const struct {
@@ -49,24 +50,26 @@ static const char *plain_name(const char *name, char out[NAME_BYTES])
     return strncmp(out, "http", 4) == 0 ? out + 4 : out;
 }
 
-/* Where the text under that name belongs, or NULL. */
-static char *slot(struct tb_trace_place *place, const char *name)
+/* Where in a place the text under that name belongs, or NOWHERE. */
+static size_t slot(const char *name)
 {
-    char mem[NAME_BYTES];
+    char mem[NAME_BYTES] = "";
     const char *plain = plain_name(name, mem);
+    if (plain[0] == '\0' || strchr("abdostx", plain[0]) == NULL)
+        return NOWHERE; /* most names are none of these */
     for (size_t i = 0; i < N(names); i++)
         if (strcmp(plain, names[i].name) == 0)
-            return (char *)place + names[i].place;
-    return NULL;
+            return names[i].place;
+    return NOWHERE;
 }
 
 void tb_trace_place_note(struct tb_trace_place *place, const char *name, const char *text)
 {
-    char *to = slot(place, name);
-    if (to == NULL)
+    size_t at = slot(name);
+    if (at == NOWHERE)
         return;
-    place->n_traceparents += to == place->traceparent;
-    snprintf(to, TB_TRACE_VALUE, "%s", text);
+    place->n_traceparents += at == offsetof(struct tb_trace_place, traceparent);
+    snprintf((char *)place + at, TB_TRACE_VALUE, "%s", text);
 }
 
 /* {"trace":{"id":..},"span":{"id":..}}, as Elastic has them, and Datadog's {"dd":{"trace_id":..}}
@@ -103,7 +106,7 @@ void tb_trace_place_read(struct tb_trace_place *place, const struct tb_doc *doc,
         tb_doc_key(doc, i, &name);
         if (member->type == TB_DOC_OBJECT)
             read_within(place, doc, i, tb_buf_str(&name));
-        else if (slot(place, tb_buf_str(&name)) != NULL &&
+        else if (slot(tb_buf_str(&name)) != NOWHERE &&
                  tb_doc_copy(doc, member->type == TB_DOC_ARRAY ? member->first : i, text,
                              sizeof(text)))
             tb_trace_place_note(place, tb_buf_str(&name), text);
