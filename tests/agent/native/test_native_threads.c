@@ -256,13 +256,15 @@ static void scrubbing_leaves_tids_and_frames_of_threads_alone(void **state)
     struct tb_crash crash = crash_of(2);
     struct made made = make(&crash, with_threads);
     struct tb_scrub scrub;
+    const struct tb_scrub_rules rules = {.keys = NULL};
+    char why[TB_SCRUB_WHY];
     struct tb_buf text;
     struct tb_doc *after = NULL;
     char why[TB_DOC_WHY];
     char method[64];
     size_t n_scrubbed = 0;
     tb_buf_init(&text, ITEM_BYTES);
-    assert_int_equal(tb_scrub_init(&scrub, NULL, 0), 0);
+    assert_int_equal(tb_scrub_init(&scrub, &rules, why), 0);
     assert_int_equal(tb_scrub_item(&scrub, made.doc, &n_scrubbed), 0);
     assert_int_equal(tb_doc_render(made.doc, &text), 0);
     assert_int_equal(tb_doc_new(tb_buf_str(&text), text.len, &after, why), 0);
