@@ -257,10 +257,9 @@ static void scrubbing_leaves_tids_and_frames_of_threads_alone(void **state)
     struct made made = make(&crash, with_threads);
     struct tb_scrub scrub;
     const struct tb_scrub_rules rules = {.keys = NULL};
-    char why[TB_SCRUB_WHY];
+    char why[TB_SCRUB_WHY]; /* room for tb_doc's too */
     struct tb_buf text;
     struct tb_doc *after = NULL;
-    char why[TB_DOC_WHY];
     char method[64];
     size_t n_scrubbed = 0;
     tb_buf_init(&text, ITEM_BYTES);
