@@ -15,7 +15,9 @@
 
 enum {
     LIST_EVERY_S = 1, /* for what no event tells: a lock that is gone, stores to a mapping */
-    MAX_READS = 256,  /* of 16 KiB events each at a time */
+    POLL_MOST_S = 60,
+    TIMES_REST = 20, /* as long as a look at all took, it is not done again */
+    MAX_READS = 256, /* of 16 KiB events each at a time */
 };
 
 /* The end of a process is heard of in its slot: it comes before very many that are only looked at
@@ -29,8 +31,10 @@ static void touch_named(struct tb_spool *spool, struct tb_source *source)
 
 static void note_event(struct tb_spool *spool, const struct inotify_event *event)
 {
-    if (event->mask & IN_Q_OVERFLOW)
+    if (event->mask & IN_Q_OVERFLOW) {
         spool->list_needed = true;
+        spool->polled_ns = 0; /* nobody knows what was missed */
+    }
     if (event->mask & (IN_IGNORED | IN_UNMOUNT))
         spool->blind = true;
     if (event->len == 0)
@@ -68,6 +72,7 @@ void tb_folder_events(struct tb_spool *spool)
         }
     }
     spool->list_needed = true;
+    spool->polled_ns = 0;
 }
 
 static int add_source(struct tb_spool *spool, const char *name, int class_, int kind,
@@ -144,7 +149,8 @@ static int note_name(struct tb_spool *spool, const struct dirent *entry, uint64_
     struct tb_source *source = tb_index_name(&spool->index, name);
     if (source) {
         source->listed = spool->listing;
-        tb_folder_touch(spool, source);
+        if (spool->is_poll)
+            tb_folder_touch(spool, source);
         return 0;
     }
     return has_room(spool, class_) ? add_source(spool, name, class_, kind, now_ns) : 0;
@@ -207,13 +213,38 @@ static int list(struct tb_spool *spool, uint64_t now_ns)
     return err;
 }
 
+/* Is it time to look at every file? Very many that somebody keeps locked shall not take all the
+ * time there is: what happens to one is mostly told by an event. */
+static bool must_poll(const struct tb_spool *spool, uint64_t now_ns)
+{
+    uint64_t least_ns = (uint64_t)LIST_EVERY_S * TB_NS_PER_S;
+    uint64_t most_ns = (uint64_t)POLL_MOST_S * TB_NS_PER_S;
+    uint64_t rest_ns = spool->look_ns * TIMES_REST;
+    if (spool->blind || spool->polled_ns == 0 || rest_ns <= least_ns)
+        return true;
+    return now_ns - spool->polled_ns >= (rest_ns < most_ns ? rest_ns : most_ns);
+}
+
+static int list_now(struct tb_spool *spool, uint64_t now_ns)
+{
+    spool->is_poll = must_poll(spool, now_ns);
+    if (spool->is_poll) {
+        spool->polled_ns = now_ns;
+        spool->look_ns = 0;
+    }
+    int err = list(spool, now_ns);
+    spool->look_ns += tb_clock_mono_ns() - now_ns;
+    return err;
+}
+
 void tb_folder_look(struct tb_spool *spool)
 {
     uint64_t now_ns = tb_clock_mono_ns();
     tb_folder_events(spool);
-    bool due = now_ns - spool->listed_ns >= (uint64_t)LIST_EVERY_S * TB_NS_PER_S;
+    bool due = now_ns - spool->listed_ns >= (uint64_t)LIST_EVERY_S * TB_NS_PER_S &&
+               must_poll(spool, now_ns);
     if (spool->blind || spool->list_needed || due) {
-        spool->list_needed = list(spool, now_ns) < 0;
+        spool->list_needed = list_now(spool, now_ns) < 0;
         spool->listed_ns = now_ns;
     }
     for (size_t i = 0; i < spool->n_sources; i++) {
@@ -270,7 +301,7 @@ void tb_folder_meet(struct tb_spool *spool)
     tb_spool_leave(spool); /* its window is needed */
     /* Events stay unread: they wake the agent for what the reader has to do. */
     spool->listed_ns = tb_clock_mono_ns();
-    spool->list_needed = list(spool, spool->listed_ns) < 0;
+    spool->list_needed = list_now(spool, spool->listed_ns) < 0;
     for (size_t i = spool->n_sources; i-- > 0;) {
         if (is_unread(spool->sources[i]))
             tb_folder_ask(spool, i);

@@ -211,8 +211,11 @@ static int read_current(struct tb_spool *spool, struct tb_spool_record *out)
 {
     struct tb_source *source = spool->current;
     const struct tb_spool_stats before = spool->counts;
+    uint64_t began_ns = source->is_slot ? tb_clock_mono_ns() : 0;
     int err = source->is_slot ? tb_slot_read(source, &spool->visit, &spool->counts, out)
                               : tb_segment_read(source, &spool->visit, &spool->counts, out);
+    if (source->is_slot && err == -EAGAIN)
+        spool->look_ns += tb_clock_mono_ns() - began_ns;
     tb_spool_tally(spool, source, &before);
     if (err == 0)
         tb_spool_sign(spool, source, out);
@@ -271,8 +274,11 @@ static bool want_suspect(struct tb_spool *spool)
 static void visit(struct tb_spool *spool, struct tb_source *source)
 {
     bool is_new = source->line == 0;
+    uint64_t began_ns = tb_clock_mono_ns();
     tb_index_take_turn(&spool->index, source);
-    if (tb_spool_enter(spool, source) < 0)
+    int err = tb_spool_enter(spool, source);
+    spool->look_ns += tb_clock_mono_ns() - began_ns;
+    if (err < 0)
         return;
     /* Without memory it has no place to take. */
     if (!is_new || source->line == 0 || !tb_folder_pick(spool)) {

@@ -14,7 +14,8 @@
 
 enum {
     GAP_S = 2,
-    HOLE_EVERY_S = 1, /* a second look at a hole costs up to a whole file */
+    HOLE_FIRST_S = 1, /* a second look at a hole costs up to a whole file: */
+    HOLE_MOST_S = 32, /* each one in vain is waited for twice as long as the one before */
     SEQ_MAX = 1 << 24 /* more than the smallest frames that fit a file: beyond it lies a forgery */
 };
 
@@ -82,6 +83,15 @@ static int count_damage(const struct tb_source *source, struct tb_visit *visit, 
     return 0;
 }
 
+static void note_hole(struct tb_source *source, uint64_t now_ns)
+{
+    bool is_same = source->pos == source->hole_looked_at;
+    unsigned wait_s = is_same ? 2 * source->hole_wait_s : HOLE_FIRST_S;
+    source->hole = source->pos;
+    source->hole_seen_ns = now_ns; /* it was looked at just now */
+    source->hole_wait_s = wait_s < HOLE_MOST_S ? wait_s : HOLE_MOST_S;
+}
+
 /* 0: pos is at a good frame now. -EAGAIN: no further for now, or ever. */
 static int pass_gap(struct tb_source *source, struct tb_visit *visit, struct tb_spool_stats *stats)
 {
@@ -108,7 +118,7 @@ static int pass_gap(struct tb_source *source, struct tb_visit *visit, struct tb_
     if (!zeros && (err = count_damage(source, visit, next, false, stats)) < 0)
         return err;
     if (visit->alive && (source->hole == 0 || source->pos < source->hole))
-        source->hole = source->pos;
+        note_hole(source, visit->now_ns);
     source->pos = next;
     source->resolved = next > source->resolved ? next : source->resolved;
     return 0;
@@ -118,9 +128,11 @@ static void look_at_hole_again(struct tb_source *source, const struct tb_visit *
 {
     if (source->hole == 0)
         return;
-    if (visit->alive && visit->now_ns - source->hole_seen_ns < (uint64_t)HOLE_EVERY_S * TB_NS_PER_S)
+    uint64_t wait_ns = (uint64_t)source->hole_wait_s * TB_NS_PER_S;
+    if (visit->alive && visit->now_ns - source->hole_seen_ns < wait_ns)
         return;
     source->hole_seen_ns = visit->now_ns;
+    source->hole_looked_at = source->hole;
     source->pos = source->hole;
     source->hole = 0;
 }

@@ -80,11 +80,13 @@ struct tb_source {
     size_t n_found, n_pending;
     uint64_t seq_end; /* highest seq found + 1 */
     /* A segment. */
-    uint64_t pos;          /* next place to look at */
-    uint64_t resolved;     /* gaps that begin before it were waited for and counted */
-    uint64_t hole;         /* lowest gap passed over while the owner lived; 0 none */
-    uint64_t hole_seen_ns; /* when it was last looked at again */
-    uint64_t gap_at;       /* gap that is waited for */
+    uint64_t pos;            /* next place to look at */
+    uint64_t resolved;       /* gaps that begin before it were waited for and counted */
+    uint64_t hole;           /* lowest gap passed over while the owner lived; 0 none */
+    uint64_t hole_seen_ns;   /* when it was last looked at again, */
+    uint64_t hole_looked_at; /* and where; 0: never */
+    unsigned hole_wait_s;    /* until the next time */
+    uint64_t gap_at;         /* gap that is waited for */
     uint64_t gap_since_ns;
     /* A slot. */
     uint64_t writing_since_ns;

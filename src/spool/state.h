@@ -28,6 +28,10 @@ struct tb_spool {
     unsigned listing; /* number of the last listing of in/ */
     uint64_t listed_ns;
     bool list_needed;
+    /* Of the look at all that is there, whether anything tells of it or not: what listing, opening
+     * and asking took since the last one began, and when that was. */
+    uint64_t look_ns, polled_ns;
+    bool is_poll; /* the listing is one of these */
     uint8_t boot_id[16];
     uint64_t quarantine_ns, quarantine_bytes; /* the folder's time when its bytes were summed */
     uint64_t n_foreign; /* all names in the last listing that no producer makes */

@@ -3,6 +3,6 @@ if(name STREQUAL "test_unseen" OR name STREQUAL "test_slot" OR name STREQUAL "te
   target_link_libraries(${target} PRIVATE tb_record)
 endif()
 # They count how often a file is opened.
-if(name STREQUAL "test_evict" OR name STREQUAL "test_urgent")
+if(name STREQUAL "test_evict" OR name STREQUAL "test_urgent" OR name STREQUAL "test_poll")
   target_link_options(${target} PRIVATE -Wl,--wrap=tb_source_enter)
 endif()

@@ -231,6 +231,35 @@ static void a_record_that_comes_after_its_hole_was_passed_is_not_lost(void **sta
     }
 }
 
+/* How often the hole of a file whose owner lives is looked at in a minute of fake time: with each
+ * look a record that has come meanwhile would be found. */
+static void a_hole_that_stays_is_looked_at_less_and_less(void **state)
+{
+    struct fixture *fixture = *state;
+    uint8_t one[512];
+    open_spool(fixture);
+    struct image *image = image_with_hole(one);
+    int fd = write_image(fixture, image);
+    lock_as_owner(fd);
+    assert_int_equal(read_now(fixture), 1);
+    pass_ms(2100);
+    assert_int_equal(read_now(fixture), 1);
+    for (int s = 0; s < 40; s++) { /* looks after 1, 3, 7, 15 and 31 seconds */
+        pass_ms(1001);
+        assert_int_equal(read_now(fixture), 0);
+    }
+    assert_int_equal(pwrite(fd, one, tb_frame_room(100), TB_FILE_HEADER_BYTES + tb_frame_room(100)),
+                     tb_frame_room(100));
+    int waited_s = 0;
+    do {
+        pass_ms(1001);
+        waited_s++;
+    } while (read_now(fixture) == 0 && waited_s < 100);
+    assert_in_range(waited_s, 15, 33);
+    close(fd);
+    free(image);
+}
+
 static void a_hole_without_an_owner_is_passed_at_once(void **state)
 {
     struct fixture *fixture = *state;
@@ -374,6 +403,8 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_record_that_comes_after_its_hole_was_passed_is_not_lost,
                                         set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_hole_that_stays_is_looked_at_less_and_less, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(a_hole_without_an_owner_is_passed_at_once, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(what_a_live_owner_adds_is_found_behind_the_zeros, set_up,
