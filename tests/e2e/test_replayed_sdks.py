@@ -48,7 +48,7 @@ GEM = (
     b'"request":{"url":"http://example.org/feeds","params":{"controller":"feeds",'
     b'"password":"******"},"headers":{"Traceparent":'
     b'"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"},"session":{"session_id":"hunter2"},'
-    b'"GET":{},"POST":{},"cookies":{}},"uuid":"' + UUID.encode() + b'"}}'
+    b'"GET":{},"POST":{},"cookies":{"sid":"hunter2"}},"uuid":"' + UUID.encode() + b'"}}'
 )  # fmt: skip
 APPLE = (
     b'{"access_token":"' + TOKEN.encode() + b'","data":{"body":{"crash_report":{"raw":'
@@ -143,7 +143,9 @@ class ReplayTest(SdkCase):
         masked, added, arrived = self.check(GEM_HEAD, GEM)
         session = "data.request.session.session_id"
         self.assertEqual(masked.get(session), "hunter2")
-        self.assertLessEqual(set(masked), {session, "data.request.params.password"})
+        self.assertNotIn(b"hunter2", arrived.raw)
+        known = {session, "data.request.cookies", "data.request.params.password"}
+        self.assertLessEqual(set(masked), known)
         self.assertEqual(
             set(added),
             {"data.attributes.1", "data.attributes.2", "data.custom.trace_id",
