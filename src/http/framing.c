@@ -37,8 +37,10 @@ enum { CHUNK_DIGITS = 8, LENGTH_DIGITS = 18 };
 
 static int is_token(unsigned char c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' || (c >= '0' && c <= '9') ||
-           (c != '\0' && strchr("!#$%&'*+.^_`|~", c) != NULL);
+    unsigned char lower = c | 0x20;
+    if (lower >= 'a' && lower <= 'z')
+        return 1;
+    return c == '-' || (c >= '0' && c <= '9') || (c != '\0' && strchr("!#$%&'*+.^_`|~", c) != NULL);
 }
 
 static int is_value(unsigned char c)
@@ -336,20 +338,25 @@ static void take(struct tb_framing *f, unsigned char c)
         taker(f, c);
 }
 
-/* Bytes of a value that nobody looks at, or of a target. */
+/* Bytes of a value that nobody looks at, of a target, or of a name. */
 static size_t pass(struct tb_framing *f, const unsigned char *data, size_t n)
 {
     size_t i = 0;
     size_t room = TB_FRAMING_HEAD_MAX - f->head_len;
-    if (f->state == VALUE && f->kind == OTHER)
-        while (i < n && i < room && is_value(data[i]))
+    size_t end = n < room ? n : room;
+    if (f->state == VALUE && f->kind == OTHER) {
+        while (i < end && is_value(data[i]))
             i++;
-    else if (f->state == TARGET && f->n_word > 0)
-        while (i < n && i < room && is_target(data[i]))
+    } else if (f->state == TARGET && f->n_word > 0) {
+        while (i < end && is_target(data[i]))
             i++;
-    else if (f->state == NAME)
-        for (; i < n && i < room && is_token(data[i]); i++)
-            keep(f, data[i]);
+    } else if (f->state == NAME) {
+        while (i < end && is_token(data[i]))
+            i++;
+        for (size_t k = 0; k < i && f->n_word + k < TB_FRAMING_WORD; k++)
+            f->word[f->n_word + k] = (char)data[k];
+        f->n_word += (unsigned)i;
+    }
     f->head_len += i;
     return i;
 }

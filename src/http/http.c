@@ -125,11 +125,23 @@ static int has_body(struct evhttp_request *request)
     return method == EVHTTP_REQ_POST || method == EVHTTP_REQ_PATCH;
 }
 
+/* Is h the header of that name? Most differ at their first letter. */
+static int is_header(const struct evkeyval *h, const char *name)
+{
+    return ((h->key[0] ^ name[0]) & ~0x20) == 0 && strcasecmp(h->key, name) == 0;
+}
+
 static int is_refused(const struct side *side, struct evhttp_request *request)
 {
     const struct evkeyvalq *headers = evhttp_request_get_input_headers(request);
-    const char *host = evhttp_find_header(headers, "Host");
-    const char *origin = evhttp_find_header(headers, "Origin");
+    const char *host = NULL;
+    const char *origin = NULL;
+    for (const struct evkeyval *h = headers->tqh_first; h != NULL; h = h->next.tqe_next) {
+        if (is_header(h, "Host"))
+            host = h->value;
+        else if (origin == NULL && is_header(h, "Origin"))
+            origin = h->value;
+    }
     if (is_ambiguous(request, host)) {
         refuse(side, request, 400, "the request names a host that its Host header does not name");
         return 1;

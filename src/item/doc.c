@@ -3,6 +3,7 @@
  * Source of the grammar: RFC 8259. */
 #include "item/doc.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -118,8 +119,8 @@ static int scan_escape(struct parser *p)
 }
 
 /* Where the first byte is that is no plain character of a string: a quote, a backslash, a control
- * character, or one of several bytes. Eight at a time: a word's high bits tell which of its bytes
- * are one of these, and maybe those behind the first. */
+ * character, or one of several bytes. Eight at a time: of a word's high bits the lowest tells which
+ * byte is the first of these; those above it may be wrong, for a subtraction borrows upwards. */
 static size_t skip_plain(const char *text, size_t at, size_t len)
 {
     static const uint64_t ones = UINT64_C(0x0101010101010101);
@@ -127,10 +128,12 @@ static size_t skip_plain(const char *text, size_t at, size_t len)
     for (; len - at >= sizeof(uint64_t); at += sizeof(uint64_t)) {
         uint64_t word;
         memcpy(&word, text + at, sizeof(word));
+        word = le64toh(word);
         uint64_t quote = word ^ ones * '"';
         uint64_t escape = word ^ ones * '\\';
-        if (((word | (word - ones * 0x20) | (quote - ones) | (escape - ones)) & highs) != 0)
-            break;
+        uint64_t found = (word | (word - ones * 0x20) | (quote - ones) | (escape - ones)) & highs;
+        if (found != 0)
+            return at + (size_t)__builtin_ctzll(found) / 8;
     }
     while (at < len && (unsigned char)text[at] >= 0x20 && (unsigned char)text[at] < 0x80 &&
            text[at] != '"' && text[at] != '\\')

@@ -282,7 +282,11 @@ static int run(struct client *c, int n, double step_us, double *samples)
                 n_sent++;
             }
         }
-        if (poll(polled, CONNECTIONS, step_us > 0 && n_sent < n ? 0 : 1000) < 0)
+        double wait_us = step_us > 0 && n_sent < n ? begun_us + n_sent * step_us - bench_us() : 1e6;
+        wait_us = wait_us > 0 ? wait_us : 0;
+        struct timespec wait = {.tv_sec = (time_t)(wait_us / 1e6),
+                                .tv_nsec = (long)(wait_us * 1e3) % 1000000000L};
+        if (ppoll(polled, CONNECTIONS, &wait, NULL) < 0)
             return -errno;
         for (int i = 0; i < CONNECTIONS && err == 0; i++) {
             if ((polled[i].revents & (POLLIN | POLLHUP)) == 0 || c->due_us[i] == 0)

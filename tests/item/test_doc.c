@@ -355,9 +355,40 @@ static void a_document_that_is_all_keys_is_read_quickly(void **state)
     free(text);
 }
 
+/* A string ends, and is refused, at the right byte, wherever in a word of eight that lies. */
+static void each_byte_of_a_string_is_seen_wherever_it_lies(void **state)
+{
+    static const struct {
+        const char *bytes;
+        size_t len;
+        int is_good;
+    } cases[] = {{"\"", 1, 1},      {"\\n\"", 3, 1},         {"\x1f\"", 2, 0},
+                 {"\0\"", 2, 0},    {"\x7f\"", 2, 1},        {"\xc3\xa4\"", 3, 1},
+                 {"\x80\"", 2, 0},  {"\xff\"", 2, 0},        {"\x1f\x20\"", 3, 0},
+                 {" !#[]\"", 6, 1}, {"\xe2\x82\xac\"", 4, 1}};
+    (void)state;
+    for (size_t before = 0; before < 20; before++)
+        for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+            char text[64] = "[\"";
+            char why[TB_DOC_WHY];
+            struct tb_doc *doc = NULL;
+            size_t len = 2 + before;
+            memset(text + 2, 'a', before);
+            memcpy(text + len, cases[i].bytes, cases[i].len);
+            len += cases[i].len;
+            text[len++] = ']';
+            assert_int_equal(tb_doc_new(text, len, &doc, why), cases[i].is_good ? 0 : -EBADMSG);
+            if (!cases[i].is_good)
+                continue;
+            assert_int_equal(tb_doc_at(doc, 1)->len, len - 2);
+            tb_doc_free(doc);
+        }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_byte_of_a_string_is_seen_wherever_it_lies),
         cmocka_unit_test(valid_json_gets_an_index),
         cmocka_unit_test(what_is_no_json_is_refused_with_its_place),
         cmocka_unit_test(a_nul_byte_is_nowhere_valid),

@@ -58,7 +58,11 @@ static void answer_200(struct evhttp_request *request, const struct tb_ingest_re
     tb_json_end(&j);
     tb_json_end(&j);
     (void)tb_json_finish(&j); /* a uuid has at most 36 bytes */
-    tb_http_reply(request, 200, "application/json", mem, j.len);
+    /* For programs: without the headers that tb_http_reply has for browsers. */
+    (void)evhttp_add_header(evhttp_request_get_output_headers(request), "Content-Type",
+                            "application/json");
+    (void)evbuffer_add(evhttp_request_get_output_buffer(request), mem, j.len);
+    evhttp_send_reply(request, 200, NULL, NULL);
 }
 
 /* Spools what was not refused, and says what came of it. */
@@ -185,16 +189,42 @@ static void take_later(struct tb_post *post, struct evhttp_request *request, enu
 
 /* ---- the route ---- */
 
-/* What the request shows. 0, or it is answered. */
-static int look_at_token(struct tb_post *post, struct evhttp_request *request,
-                         struct tb_ingest_token *out)
+struct heads {
+    const char *token;
+    const char *encoding;
+    int n_encodings;
+};
+
+/* Is h the header of that name? Most differ at their first letter. */
+static int is_header(const struct evkeyval *h, const char *name)
+{
+    return ((h->key[0] ^ name[0]) & ~0x20) == 0 && strcasecmp(h->key, name) == 0;
+}
+
+static struct heads read_heads(struct evhttp_request *request)
 {
     const struct evkeyvalq *headers = evhttp_request_get_input_headers(request);
+    struct heads out = {0};
+    for (const struct evkeyval *h = headers->tqh_first; h != NULL; h = h->next.tqe_next) {
+        if (is_header(h, "Content-Encoding")) {
+            out.encoding = h->value;
+            out.n_encodings++;
+        } else if (out.token == NULL && is_header(h, "X-Rollbar-Access-Token")) {
+            out.token = h->value;
+        }
+    }
+    return out;
+}
+
+/* What the request shows. 0, or it is answered. */
+static int look_at_token(struct tb_post *post, struct evhttp_request *request,
+                         const struct heads *heads, struct tb_ingest_token *out)
+{
     enum tb_http_shown shown = tb_http_shown(post->http, request);
     size_t len = evbuffer_get_length(evhttp_request_get_input_buffer(request));
     int must_show = shown == TB_HTTP_NO_TOKEN && tb_http_is_foreign(request);
     *out = (struct tb_ingest_token){
-        .header = evhttp_find_header(headers, "X-Rollbar-Access-Token"),
+        .header = heads->token,
         .ours = post->token != NULL && post->token[0] != '\0' ? post->token : NULL,
         .must_show = must_show};
     if (out->header != NULL && tb_http_is_token(out->ours, out->header, strlen(out->header)))
@@ -208,20 +238,6 @@ static int look_at_token(struct tb_post *post, struct evhttp_request *request,
         refuse(post, request, 401,
                "access_token is missing and it is required: with a body over 128 KiB in a header");
     return -EACCES;
-}
-
-static enum tb_coding coding_of(struct evhttp_request *request)
-{
-    const struct evkeyvalq *headers = evhttp_request_get_input_headers(request);
-    const char *encoding = NULL;
-    for (const struct evkeyval *h = headers->tqh_first; h != NULL; h = h->next.tqe_next) {
-        if (strcasecmp(h->key, "Content-Encoding") != 0)
-            continue;
-        if (encoding != NULL)
-            return TB_CODING_UNKNOWN;
-        encoding = h->value;
-    }
-    return tb_coding_of(encoding);
 }
 
 /* What is small when it is inflated too is inflated here. 0; -E2BIG: it has to be done beside the
@@ -254,7 +270,9 @@ void tb_post_item(struct tb_post *post, struct evhttp_request *request)
 {
     struct tb_ingest_item item = {0};
     struct tb_ingest_token token;
-    enum tb_coding coding = coding_of(request);
+    struct heads heads = read_heads(request);
+    enum tb_coding coding =
+        heads.n_encodings <= 1 ? tb_coding_of(heads.encoding) : TB_CODING_UNKNOWN;
     if (tb_http_is_limited(post->http, request)) {
         tb_post_refused(post, 429);
         return;
@@ -264,7 +282,7 @@ void tb_post_item(struct tb_post *post, struct evhttp_request *request)
                "towbard knows no Content-Encoding but gzip and deflate, and one of them at a time");
         return;
     }
-    if (look_at_token(post, request, &token) != 0)
+    if (look_at_token(post, request, &heads, &token) != 0)
         return;
     if (read_small(request, coding, &token, &item) == -E2BIG) {
         take_later(post, request, coding, &token);
