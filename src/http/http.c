@@ -113,7 +113,7 @@ static void refuse(const struct side *side, struct evhttp_request *request, int 
                    const char *message)
 {
     const struct tb_http_options *options = &side->http->options;
-    if (options->refused != NULL)
+    if (options->refused != NULL && evhttp_request_get_command(request) == EVHTTP_REQ_POST)
         options->refused(options->arg, status);
     tb_http_error(request, status, message);
 }

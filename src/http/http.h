@@ -44,7 +44,8 @@ struct tb_http_options {
     /* What no route names: 1 when it was answered, or will be; 0 for a 404. It decides itself whom
      * it shows what. NULL for nothing. */
     int (*other)(void *arg, struct evhttp_request *request);
-    /* A request was refused with that status before a route or other saw it. NULL for nobody. */
+    /* A POST, or what was too broken to tell, was refused with that status before a route or other
+     * saw it. NULL for nobody. */
     void (*refused)(void *arg, int status);
     void *arg;
     const char *token;          /* what other hosts have to show; NULL or "": they get nothing */
