@@ -200,7 +200,9 @@ static int find_element(const struct scan *s, const struct word *word, struct tb
     value->from = close + 1;
     const char *end = memchr(s->text + value->from, '<', s->len - value->from);
     value->to = end != NULL ? (size_t)(end - s->text) : s->len;
-    return value->to > value->from;
+    /* "usage: login <user> <password> <host>" is no element. */
+    int is_element = end != NULL ? is_at(s, value->to, "</") : !is_at(s, value->from, " ");
+    return is_element && value->to > value->from;
 }
 
 /* A secret's name was read; found is what tb_scrub_judge said of it. What closes its quotes and
@@ -221,7 +223,8 @@ static int find_by_sign(const struct scan *s, const struct word *word, unsigned 
         return value->to > value->from;
     }
     if (sign == COMMA)
-        return is_quoted && tb_scrub_pair(s->text, s->len, word->from, behind, value);
+        return is_quoted && tb_scrub_pair(s->text, s->len, word->from, behind,
+                                          found & TB_SCRUB_HEADER ? "([" : "(", value);
     if (!(found & TB_SCRUB_SECRET) && !is_quoted)
         return 0; /* "cookie=chocolate" */
     if (sign == COLON && !is_quoted &&

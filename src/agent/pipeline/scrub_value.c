@@ -179,12 +179,13 @@ int tb_scrub_value(const char *text, size_t len, size_t at, const struct tb_scru
                      value);
 }
 
-int tb_scrub_pair(const char *text, size_t len, size_t from, size_t at, struct tb_scrub_span *value)
+int tb_scrub_pair(const char *text, size_t len, size_t from, size_t at, const char *brackets,
+                  struct tb_scrub_span *value)
 {
     struct tb_scrub_quote quote;
     while (from > 0 && strchr("\"'\\;&quotx2739340#bBuUrR", text[from - 1]) != NULL)
         from--;
-    if (from == 0 || (text[from - 1] != '(' && text[from - 1] != '['))
+    if (from == 0 || text[from - 1] == '\0' || strchr(brackets, text[from - 1]) == NULL)
         return 0;
     while (at < len && (text[at] == ' ' || text[at] == '\t'))
         at++;

@@ -32,9 +32,9 @@ int tb_scrub_quoted(const char *text, size_t len, size_t from, size_t to,
  * has one, as in JSON. 0 when there is none. */
 int tb_scrub_value(const char *text, size_t len, size_t at, const struct tb_scrub_quote *name_quote,
                    struct tb_scrub_span *value);
-/* ('cookie', 'x'): the value at `at`, when the name that begins at `from` is the first of a pair.
- */
-int tb_scrub_pair(const char *text, size_t len, size_t from, size_t at,
+/* ('cookie', 'x'): the value at `at`, when one of the brackets stands before the name that begins
+ * at `from`, with its quotes. */
+int tb_scrub_pair(const char *text, size_t len, size_t from, size_t at, const char *brackets,
                   struct tb_scrub_span *value);
 /* The body of the part of a multipart/form-data text in whose head `at` is. */
 int tb_scrub_part(const char *text, size_t len, size_t at, struct tb_scrub_span *value);
