@@ -1,5 +1,5 @@
-/* secret.c - a program that says its secrets, which begin with its argument: in tags, notes and the
- * messages of errors. They do not stand in its source, whose lines are shown. It ends by SIGABRT. */
+/* secret.c - a program that says its secrets, which begin with its argument: in tags, notes and
+ * messages of errors. They do not stand in its source, whose lines are shown. Ends by SIGABRT. */
 #include <stdlib.h>
 
 #include <towbar/towbar.h>
@@ -13,6 +13,7 @@ int main(int argc, char **argv)
     towbar_note(TOWBAR_INFO, "login with password=%snote", argv[1]);
     towbar_note(TOWBAR_INFO, "sent {\"token\": \"%sjson\"}", argv[1]);
     towbar_error("Authorization: Bearer %smessage was refused", argv[1]);
-    towbar_error("key AKIA%sEXAMPLEABCDEF is not known", "ZQ" "7");
+    towbar_error("key AKIA%sEXAMPLEABCDEF is not known", "ZQ"
+                                                         "7");
     abort();
 }
