@@ -14,7 +14,7 @@
 
 enum {
     KEPT_AT_ENDS = 10, /* of each item the first and the last so many */
-    HOURLY_DAYS = 7,
+    HOURLY_HOURS = 7 * 24,
     SLACK = 16, /* that part of the bound is freed, once it was met */
 };
 
@@ -74,7 +74,7 @@ static int64_t slot_of(const struct tb_thin *thin, int64_t at_ns)
 {
     int64_t hour = at_ns / HOUR_NS;
     int64_t now_hour = thin->now_ns / HOUR_NS;
-    int is_old = now_hour - hour >= HOURLY_DAYS * 24;
+    int is_old = now_hour - hour >= HOURLY_HOURS;
     return thin->level == TB_THIN_HOURS && !is_old ? hour : -1 - hour / 24;
 }
 

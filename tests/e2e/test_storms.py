@@ -186,6 +186,14 @@ class StormTest(towbar.Case):
         self.assertEqual(len(self.fake.occurrences), n)
         self.assert_sum(200)
 
+    @unittest.skipUnless(IS_LONG, "a minute")
+    def test_the_count_goes_out_when_its_minute_is_over(self):
+        with self.agent(self.fake):
+            self.post(self.same(500))
+            self.fake.wait_for(lambda fake: self.towbars(), 90)
+            self.wait_status(lambda status: status["queued"] == 0, 90)
+            self.assert_sum(500)
+
     def test_without_a_limit_all_is_kept(self):
         self.write_config(LIMITS.replace("10", "0", 1).replace("40", "0", 1))
         with self.agent(self.fake):

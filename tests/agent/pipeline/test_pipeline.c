@@ -681,6 +681,22 @@ static int64_t counter(const char *name)
     return value;
 }
 
+static void a_dropcount_that_is_read_twice_counts_once(void **state)
+{
+    struct fixture *f = *state;
+    struct tb_writer writer;
+    tb_writer_init(&writer, TB_CLASS_ERROR, f->in_fd);
+    append(f, &writer, TB_KIND_DROPCOUNT, "{\"class\":1,\"count\":5,\"reason\":\"rate\"}");
+    append(f, &writer, TB_KIND_DROPCOUNT, "{\"class\":1,\"count\":5,\"reason\":\"rate\"}");
+    tb_writer_close(&writer);
+    for (int i = 0; i < 3; i++) {
+        drain(f);
+        assert_int_equal(counter("dropped.rate"), 10);
+        close_pipeline(f); /* without settling: as if it was killed here */
+        open_pipeline(f, NULL);
+    }
+}
+
 static void each_reason_of_a_dropcount_has_its_counter(void **state)
 {
     struct fixture *f = *state;
@@ -829,6 +845,110 @@ static void threads_that_make_it_hang_cost_their_user_time_too(void **state)
     const struct tb_occurrence_filter filter = {.max = 10};
     assert_int_equal(tb_store_occurrences(f->store, &filter, count_notes, &notes), 0);
     assert_in_range(notes.n_spared, 1, 2); /* 1 where the machine has time */
+}
+
+/* All at one moment, so that they are of one window. */
+static void spool_storm(struct fixture *f, int class_, int n)
+{
+    struct tb_writer writer;
+    tb_writer_init(&writer, class_, f->in_fd);
+    for (int i = 0; i < n; i++) {
+        char text[256];
+        uint8_t uuid[16];
+        snprintf(text, sizeof(text), MESSAGE("storm-%d", "the same"), i);
+        tb_id_uuid(uuid);
+        const struct tb_append record = {.kind = TB_KIND_ITEM,
+                                         .uuid = uuid,
+                                         .time_ns = UINT64_C(1700000000) * TB_NS_PER_S,
+                                         .data = text,
+                                         .len = strlen(text)};
+        assert_int_equal(tb_writer_append(&writer, &record), 0);
+    }
+    tb_writer_close(&writer);
+}
+
+static void a_storm_is_counted_and_one_stands_for_it(void **state)
+{
+    struct fixture *f = *state;
+    struct tb_pipeline_snapshot snapshot;
+    struct found found;
+    f->config.item_per_minute = 3;
+    f->config.burst_minutes = 1;
+    spool_storm(f, TB_CLASS_ERROR, 100);
+    drain(f);
+    tb_pipeline_snapshot(f->pipeline, &snapshot);
+    assert_int_equal(snapshot.store.occurrences, 100);
+    assert_int_equal(snapshot.storms.collapsed, 96);
+    assert_int_equal(snapshot.storms.open, 1);
+    occurrences(f, &found);
+    assert_int_equal(found.n, 4);
+    assert_null(strstr(found.data, "repeated"));
+    assert_int_equal(tb_pipeline_finish(f->pipeline), 0);
+    occurrences(f, &found);
+    assert_int_equal(found.n, 4);
+    assert_non_null(strstr(found.data, "\"towbar\":{\"repeated\":96,"));
+    tb_pipeline_snapshot(f->pipeline, &snapshot);
+    assert_int_equal(snapshot.storms.open, 0);
+}
+
+static void a_new_agent_closes_what_the_last_one_left_open(void **state)
+{
+    struct fixture *f = *state;
+    struct found found;
+    f->config.item_per_minute = 1;
+    f->config.burst_minutes = 1;
+    spool_storm(f, TB_CLASS_ERROR, 5);
+    drain(f);
+    close_pipeline(f);
+    open_pipeline(f, NULL);
+    drain(f);
+    occurrences(f, &found);
+    assert_int_equal(found.n, 2);
+    assert_non_null(strstr(found.data, "\"towbar\":{\"repeated\":3,"));
+}
+
+static void errors_do_not_use_up_what_crashes_may_have(void **state)
+{
+    struct fixture *f = *state;
+    struct tb_pipeline_snapshot snapshot;
+    f->config.item_per_minute = 0;
+    f->config.service_per_minute = 10;
+    f->config.burst_minutes = 1;
+    spool_storm(f, TB_CLASS_ERROR, 50);
+    drain(f);
+    tb_pipeline_snapshot(f->pipeline, &snapshot);
+    int64_t collapsed = snapshot.storms.collapsed;
+    assert_int_equal(collapsed, 39);
+    spool_crash(f);
+    drain(f);
+    tb_pipeline_snapshot(f->pipeline, &snapshot);
+    assert_int_equal(snapshot.storms.collapsed, collapsed);
+    assert_int_equal(snapshot.store.occurrences, 51);
+}
+
+/* What could not be stored comes again, and is judged as if it had not come before. */
+static void a_failing_database_uses_up_no_limit(void **state)
+{
+    struct fixture *f = *state;
+    sqlite3 *other = NULL;
+    struct tb_pipeline_snapshot snapshot;
+    f->config.item_per_minute = 4;
+    f->config.burst_minutes = 1;
+    spool_storm(f, TB_CLASS_ERROR, 4);
+    assert_int_equal(sqlite3_open(in_folder("state/towbar.db"), &other), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(other,
+                                  "CREATE TRIGGER no BEFORE INSERT ON occurrences BEGIN SELECT "
+                                  "RAISE(ABORT, 'the disk is full'); END",
+                                  NULL, NULL, NULL),
+                     SQLITE_OK);
+    for (int i = 0; i < 3; i++)
+        assert_true(tb_pipeline_batch(f->pipeline) < 0);
+    assert_int_equal(sqlite3_exec(other, "DROP TRIGGER no", NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_close(other), SQLITE_OK);
+    drain(f);
+    tb_pipeline_snapshot(f->pipeline, &snapshot);
+    assert_int_equal(snapshot.store.occurrences, 4);
+    assert_int_equal(snapshot.storms.collapsed + snapshot.storms.open, 0);
 }
 
 static void a_failing_database_acknowledges_nothing(void **state)
@@ -1048,11 +1168,16 @@ int main(int argc, char **argv)
         TEST(the_log_says_nothing_that_the_disk_may_not_have),
         TEST(what_is_no_item_goes_to_quarantine_alone),
         TEST(dropcounts_are_counted_and_odd_ones_refused),
+        TEST(a_dropcount_that_is_read_twice_counts_once),
         TEST(each_reason_of_a_dropcount_has_its_counter),
         TEST(a_dead_symbolizer_costs_names_only),
         TEST(threads_that_kill_the_symbolizer_cost_the_crash_no_names),
         TEST(threads_that_make_it_hang_cost_their_user_time_too),
         TEST(who_makes_the_symbolizer_hang_is_asked_for_no_more),
+        TEST(a_storm_is_counted_and_one_stands_for_it),
+        TEST(a_new_agent_closes_what_the_last_one_left_open),
+        TEST(errors_do_not_use_up_what_crashes_may_have),
+        TEST(a_failing_database_uses_up_no_limit),
         TEST(a_failing_database_acknowledges_nothing),
         TEST(a_suspect_is_stored_alone_and_a_killer_is_not),
         TEST(a_suspect_that_follows_others_waits_for_a_batch_of_its_own),
