@@ -161,8 +161,11 @@ void tb_pipeline_publish(struct tb_pipeline *p, int n_stored, int n_refused)
     struct tb_store_storm_counts storms = {0};
     int64_t hour_ago_ms = (int64_t)(tb_clock_wall_ns() / TB_NS_PER_MS) - HOUR_MS;
     int err = tb_store_counts(p->options.store, &store);
-    if (!err)
+    /* It costs as much as storing a record. */
+    int asks_storms = p->is_stormy || n_stored == 0;
+    if (!err && asks_storms)
         err = tb_store_storm_counts(p->options.store, hour_ago_ms, &storms);
+    p->is_stormy = 0;
     struct tb_symbol_store_counts symbols = {0};
     if (p->options.symbolizer != NULL)
         tb_symbolizer_count(p->options.symbolizer, &symbols);
@@ -171,10 +174,10 @@ void tb_pipeline_publish(struct tb_pipeline *p, int n_stored, int n_refused)
     pthread_mutex_lock(&p->lock);
     if (is_new)
         p->snapshot.spool = spool;
-    if (!err) {
+    if (!err)
         p->snapshot.store = store;
+    if (!err && asks_storms)
         p->snapshot.storms = storms;
-    }
     p->snapshot.symbols = symbols;
     p->snapshot.symbolizing = symbolizing;
     p->snapshot.at_ms = (int64_t)(tb_clock_wall_ns() / TB_NS_PER_MS);

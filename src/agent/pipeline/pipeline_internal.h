@@ -29,6 +29,7 @@ struct tb_pipeline {
     struct tb_deaths *deaths;
     struct tb_limit *limit;
     struct tb_thin thin;
+    int is_stormy;         /* something was counted since the last snapshot */
     int has_closed;        /* the representatives that the last agent left open are closed */
     struct tb_aside aside; /* records of processes of which more may be known soon */
     char host[TB_PIPELINE_HOST];

@@ -36,6 +36,7 @@ int tb_pipeline_collapse(struct tb_pipeline *p, const struct tb_work *work,
     struct tb_store *store = p->options.store;
     struct tb_storm_notice notice;
     tell_storm(work);
+    p->is_stormy = 1;
     int err;
     if (work->limit.verdict == TB_LIMIT_ITEM) {
         err = tb_store_collapse(store, event, NULL, sinks, n_sinks);
