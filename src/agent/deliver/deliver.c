@@ -38,6 +38,7 @@ static int clamp(struct tb_deliver *deliver)
     if (now_ns < deliver->clamp_ns)
         return 0;
     deliver->clamp_ns = now_ns + (uint64_t)LOOK_EVERY_MS * TB_NS_PER_MS;
+    deliver->is_stale = true; /* and a look at all of it, whatever was overlooked */
     int64_t longest = (int64_t)deliver->setup->config.retry_max_ms;
     if (longest < TB_DELIVER_PAUSE_MAX_MS)
         longest = TB_DELIVER_PAUSE_MAX_MS;
@@ -94,6 +95,8 @@ static int sleep_ms(const struct tb_deliver *deliver)
     int wait_ms = LOOK_EVERY_MS;
     if (deliver->n_judged > 0)
         wait_ms = until_ms(tb_deliver_settle_ns(deliver));
+    if (deliver->is_changing)
+        return deliver->n_flying > 0 ? wait_ms : 0;
     if (tb_deliver_is_broken(deliver) && deliver->n_flying == 0)
         return least(wait_ms, until_ms(deliver->hold_until_ns));
     uint64_t bucket_ns = tb_queue_bucket_ns(deliver->queues);
@@ -102,7 +105,8 @@ static int sleep_ms(const struct tb_deliver *deliver)
     uint64_t widen_ns = tb_pace_widen_ns(&deliver->pace, (unsigned)deliver->n_flying);
     if (widen_ns > 0 && tb_deliver_has_ready(deliver))
         wait_ms = least(wait_ms, until_ms(widen_ns));
-    if (deliver->is_stale && tb_deliver_is_open(deliver))
+    if ((deliver->is_stale || tb_deliver_has_page(deliver)) && tb_deliver_is_open(deliver) &&
+        deliver->n_free > 0)
         return 0;
     int64_t left_ms = deliver->next_ms - tb_deliver_wall_ms();
     if (left_ms < wait_ms && tb_deliver_is_open(deliver))
@@ -148,12 +152,12 @@ static void look(struct tb_deliver *deliver)
     uint64_t asked = atomic_load(&deliver->asked);
     atomic_store(&deliver->turned_ns, tb_clock_mono_ns());
     tb_deliver_collect(deliver);
-    bool may_take = adopt(deliver);
+    deliver->is_changing = !adopt(deliver);
     if (!tb_deliver_store_rests(deliver)) {
         int err = follow_clock(deliver);
         if (err == 0 && deliver->must_route)
             err = tb_deliver_route_all(deliver);
-        if (err == 0 && may_take)
+        if (err == 0 && !deliver->is_changing)
             err = tb_deliver_take(deliver);
         if (err < 0)
             tb_deliver_store_failed(deliver);

@@ -70,6 +70,7 @@ struct tb_deliver {
     bool is_stale;     /* the outbox must be looked at: something has changed there */
     int64_t next_ms;   /* wall clock; when something more falls due; INT64_MAX: nothing */
     int64_t offset_ms; /* of the wall clock to the monotonic one, to see it step */
+    bool is_changing;  /* other settings wait until nothing is under way */
     bool must_route;   /* tokens must be chosen anew */
 
     int64_t failed[TB_DELIVER_BROKEN]; /* rows that had no answer since there was one */
@@ -122,6 +123,8 @@ int tb_deliver_route_all(struct tb_deliver *deliver);
 int tb_deliver_take(struct tb_deliver *deliver);
 /* Keys that wait in memory for a connection or their bucket. */
 bool tb_deliver_has_ready(const struct tb_deliver *deliver);
+/* Is it the turn of further tokens? */
+bool tb_deliver_has_page(const struct tb_deliver *deliver);
 /* May anything be taken, as far as the endpoint goes? */
 bool tb_deliver_is_open(const struct tb_deliver *deliver);
 

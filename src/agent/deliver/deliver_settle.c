@@ -147,6 +147,7 @@ static void pause_token(struct slot *slot)
     int64_t until_ms = tb_deliver_wall_ms() + slot->judgement.wait_ms;
     if (until_ms > slot->queue->until_ms)
         slot->queue->until_ms = until_ms;
+    tb_queue_clear(slot->queue); /* it makes way for others until then */
 }
 
 static void park_token(struct tb_queue *queue)

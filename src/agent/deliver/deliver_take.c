@@ -106,13 +106,14 @@ static int fill_class(struct tb_deliver *deliver, struct tb_queue *queue, int cl
     if (n < 0)
         return n;
     unsigned n_keys = 0;
-    for (int i = 0; i < n && n_keys < TB_QUEUE_KEYS; i++) {
+    int i = 0;
+    for (; i < n && n_keys < TB_QUEUE_KEYS; i++) {
         if (!is_held(deliver, queue, keys[i].seq))
             queue->keys[class_][n_keys++] = keys[i];
     }
     queue->at[class_] = 0;
     queue->n[class_] = n_keys;
-    queue->has_more = queue->has_more || (size_t)n == max;
+    queue->has_more[class_] = (size_t)n == max || i < n;
     return 0;
 }
 
@@ -156,8 +157,11 @@ static int fill_page(struct tb_deliver *deliver, int64_t now_ms)
     int err = 0;
     for (int i = 0; i < n && err == 0; i++) {
         struct tb_queue *queue = tb_queue_get(deliver->queues, &tokens[i], now_ns);
-        if (!queue)
-            break; /* more tokens hold rows than there are queues; they come with the next page */
+        if (!queue) { /* all are in use; what is left comes with the next page */
+            deliver->page = i > 0 ? tokens[i - 1].id : 0;
+            deliver->has_pages = true;
+            break;
+        }
         if (queue->used_ns == now_ns && queue->n_held == 0 && queue->sent == 0)
             err = meet(deliver, queue);
         if (err == 0)
@@ -197,20 +201,37 @@ static int refresh(struct tb_deliver *deliver)
 }
 
 /* Fills again what has run empty while the database had more. */
-static int refill(struct tb_deliver *deliver)
+static int refill_queue(struct tb_deliver *deliver, struct tb_queue *queue)
 {
     int64_t now_ms = tb_deliver_wall_ms();
     int err = 0;
+    for (int i = 0; i < TB_STORE_N_CLASSES && err == 0; i++) {
+        if (tb_queue_wants(queue, i))
+            err = fill_class(deliver, queue, i, now_ms);
+    }
+    return err;
+}
+
+static int refill(struct tb_deliver *deliver)
+{
+    int err = 0;
     size_t n_left = 0;
     for (size_t i = 0; i < deliver->queues->n && err == 0; i++) {
-        struct tb_queue *queue = &deliver->queues->queues[i];
-        if (queue->has_more && tb_queue_left(queue) == 0)
-            err = fill_queue(deliver, queue, now_ms);
-        n_left += tb_queue_left(queue);
+        err = refill_queue(deliver, &deliver->queues->queues[i]);
+        n_left += tb_queue_left(&deliver->queues->queues[i]);
     }
     if (err == 0 && n_left == 0 && deliver->has_pages)
-        err = fill_page(deliver, now_ms);
+        err = fill_page(deliver, tb_deliver_wall_ms());
     return err;
+}
+
+bool tb_deliver_has_page(const struct tb_deliver *deliver)
+{
+    for (size_t i = 0; i < deliver->queues->n && deliver->has_pages; i++) {
+        if (tb_queue_left(&deliver->queues->queues[i]) > 0)
+            return false;
+    }
+    return deliver->has_pages;
 }
 
 bool tb_deliver_has_ready(const struct tb_deliver *deliver)
@@ -218,10 +239,16 @@ bool tb_deliver_has_ready(const struct tb_deliver *deliver)
     int64_t now_ms = tb_deliver_wall_ms();
     for (size_t i = 0; i < deliver->queues->n; i++) {
         const struct tb_queue *queue = &deliver->queues->queues[i];
-        if (queue->until_ms <= now_ms && (queue->has_more || tb_queue_left(queue) > 0))
+        if (queue->until_ms > now_ms)
+            continue;
+        if (tb_queue_left(queue) > 0)
             return true;
+        for (int k = 0; k < TB_STORE_N_CLASSES; k++) {
+            if (queue->has_more[k])
+                return true;
+        }
     }
-    return false;
+    return tb_deliver_has_page(deliver);
 }
 
 bool tb_deliver_is_open(const struct tb_deliver *deliver)
@@ -253,8 +280,7 @@ int tb_deliver_take(struct tb_deliver *deliver)
             tb_queue_next(deliver->queues, &now, (unsigned)deliver->n_flying, &key, &class_);
         if (!queue || (err = take_key(deliver, queue, &key)) || is_broken)
             break;
-        if (tb_queue_left(queue) == 0)
-            err = refill(deliver);
+        err = tb_queue_left(queue) == 0 ? refill(deliver) : refill_queue(deliver, queue);
     }
     return err;
 }

@@ -49,7 +49,7 @@ void tb_queue_clear(struct tb_queue *queue)
 {
     memset(queue->at, 0, sizeof(queue->at));
     memset(queue->n, 0, sizeof(queue->n));
-    queue->has_more = false;
+    memset(queue->has_more, 0, sizeof(queue->has_more));
 }
 
 size_t tb_queue_left(const struct tb_queue *queue)
@@ -58,6 +58,11 @@ size_t tb_queue_left(const struct tb_queue *queue)
     for (int i = 0; i < TB_STORE_N_CLASSES; i++)
         n_left += queue->n[i] - queue->at[i];
     return n_left;
+}
+
+bool tb_queue_wants(const struct tb_queue *queue, int class_)
+{
+    return queue->has_more[class_] && queue->at[class_] == queue->n[class_];
 }
 
 /* ---- what may be sent ---- */

@@ -22,11 +22,11 @@ struct tb_queue {
     char token[128];
     struct tb_outbox_key keys[TB_STORE_N_CLASSES][TB_QUEUE_KEYS];
     unsigned at[TB_STORE_N_CLASSES], n[TB_STORE_N_CLASSES]; /* keys from at to n are left */
-    bool has_more;     /* the database had more than there was room for */
-    bool is_doubtful;  /* one request at a time */
-    unsigned n_held;   /* rows between being taken and their verdict; of which */
-    unsigned n_flying; /* so many are under way */
-    unsigned n_slow;   /* times that it was told to slow down, in a row */
+    bool has_more[TB_STORE_N_CLASSES]; /* the database had more than there was room for */
+    bool is_doubtful;                  /* one request at a time */
+    unsigned n_held;                   /* rows between being taken and their verdict; of which */
+    unsigned n_flying;                 /* so many are under way */
+    unsigned n_slow;                   /* times that it was told to slow down, in a row */
     unsigned since_floor;
     double bucket;         /* requests that may be sent at once */
     uint64_t bucket_ns;    /* monotonic; when that was so */
@@ -57,6 +57,8 @@ struct tb_queue *tb_queue_get(struct tb_queues *queues, const struct tb_outbox_t
 /* Forgets all keys. */
 void tb_queue_clear(struct tb_queue *queue);
 size_t tb_queue_left(const struct tb_queue *queue);
+/* Must that class be filled before the next key is taken, to keep the order? */
+bool tb_queue_wants(const struct tb_queue *queue, int class_);
 /* Takes the next key of all queues that may send now, with n_flying under way in all; NULL: none
  * may. *class_ and *key are written. The caller counts n_held and n_flying up, and down again. */
 struct tb_queue *tb_queue_next(struct tb_queues *queues, const struct tb_queue_now *now,

@@ -253,6 +253,26 @@ static void crashes_go_first(void **state)
     }
 }
 
+/* More of a class than a look at the outbox takes. */
+static void all_crashes_go_first_however_many_there_are(void **state)
+{
+    struct world *world = *state;
+    enum { CRASHES = 150, N = 2 * CRASHES };
+    char uuid[37];
+    script(world, &OK, 1);
+    world->config.connections = 1;
+    for (int i = 0; i < N; i++) {
+        (void)snprintf(uuid, sizeof(uuid), "%s-%d", i % 2 ? "crash" : "error", i);
+        add_as(world, uuid, i % 2 ? 0 : 1, "");
+    }
+    start(world);
+    wait_sent(world, N);
+    for (int i = 0; i < N; i++) {
+        if ((strstr(body_of(world, i), "crash") != NULL) != (i < CRASHES))
+            fail_msg("request %d is %s", i, body_of(world, i));
+    }
+}
+
 static void connections_are_kept_and_few(void **state)
 {
     struct world *world = *state;
@@ -1155,6 +1175,7 @@ int main(int argc, char **argv)
         LIVED(an_item_s_own_token_wins),
         LIVED(what_was_queued_before_the_start_is_sent),
         LIVED(crashes_go_first),
+        LIVED(all_crashes_go_first_however_many_there_are),
         LIVED(connections_are_kept_and_few),
         LIVED(a_server_error_is_tried_again_with_the_same_uuid),
         LIVED(broken_replies_lose_nothing),
