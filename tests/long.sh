@@ -19,9 +19,9 @@ for source in tests/fuzz/fuzz_*.c; do
     one "fuzz ${name#fuzz_}, $fuzz_seconds s" fuzz "${name#fuzz_}"
 done
 # The 100,000 kills take up to 25 minutes, the rest runs beside them.
-TOWBAR_LONG=1 suite "faults and soak, long form" build -R 'fault|kill_sites|nothing_lost|spool|store'
+TOWBAR_LONG=1 suite "faults and soak, long form" build -R 'fault|kill_sites|nothing_lost|outage|spool|store'
 # What was done to it and what it cost: docs/faults.md says what the lines mean.
-grep -E '[0-9] (kills|calls|rounds|sites|flipped bits|times|records before)' \
+grep -E '^outage|[0-9] (kills|calls|rounds|sites|flipped bits|times|records before)' \
     build/Testing/Temporary/LastTest.log | grep -v '^\[' | sed 's/^/        /'
 TOWBAR_LONG=1 suite "torture, every way to die, 8 rounds" build -R 'torture'
 TOWBAR_LONG=1 suite "one bug, one item: every compiler, level and form" build -R 'group.test_group'

@@ -178,7 +178,7 @@ static void give_up(struct tb_deliver *deliver, struct slot *slot)
 static void try_repair(struct tb_deliver *deliver, struct slot *slot)
 {
     struct tb_sink_judgement *judgement = &slot->judgement;
-    struct tb_outbox_row row;
+    struct tb_outbox_row row = {.data = NULL};
     struct tb_buf mended;
     bool may_repair = judgement->may_repair && !tb_deliver_was_refused(slot) && slot->seq > 0;
     judgement->may_repair = 0;

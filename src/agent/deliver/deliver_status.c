@@ -114,7 +114,7 @@ static void tell_token(const struct tb_deliver *deliver, const struct tb_queue *
 static void tell_tokens(struct tb_deliver *deliver)
 {
     struct tb_deliver_status *status = &deliver->status;
-    const struct tb_queue *used[TB_DELIVER_TOKENS];
+    const struct tb_queue *used[TB_DELIVER_TOKENS] = {NULL};
     status->n_tokens = 0;
     for (size_t i = 0; i < deliver->queues->n; i++) {
         const struct tb_queue *queue = &deliver->queues->queues[i];
@@ -129,7 +129,7 @@ static void tell_tokens(struct tb_deliver *deliver)
             used[at] = queue;
         status->n_tokens += status->n_tokens < TB_DELIVER_TOKENS;
     }
-    for (size_t i = 0; i < status->n_tokens; i++)
+    for (size_t i = 0; i < status->n_tokens && used[i]; i++)
         tell_token(deliver, used[i], &status->tokens[i]);
 }
 

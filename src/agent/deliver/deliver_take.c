@@ -63,7 +63,7 @@ static void send_row(struct tb_deliver *deliver, struct slot *slot, const struct
 static int take_key(struct tb_deliver *deliver, struct tb_queue *queue,
                     const struct tb_outbox_key *key)
 {
-    struct tb_outbox_row row;
+    struct tb_outbox_row row = {.data = NULL};
     int err = tb_store_row(deliver->store, key->seq, &row);
     if (err < 0)
         return err == -ENOENT ? 0 : err;

@@ -128,18 +128,19 @@ static void the_sections_of_the_whole_agent_arrive(void **state)
 {
     char why[TB_CONFIG_WHY];
     (void)state;
-    const struct tb_config *c = load(
-        "log_format: json\ntls: {cert_file: /c.pem, key_file: /k.pem}\n"
-        "rollbar: {access_token: own, force_token: true, proxy: 'http://p:3128', ca_file: /dev/null}\n"
-        "projects:\n  - {service: 'feed*', access_token: t1}\n"
-        "  - {environment: staging, access_token: t2}\n"
-        "rollbar_files: {paths: [/var/tmp/*.rollbar, /srv/app], remove: true}\n"
-        "log_files:\n  - {path: /var/log/a.log, pattern: '(?<message>.*)', level: error,"
-        " service: a}\n"
-        "limits: {item_per_minute: 1, service_per_minute: 2, burst_minutes: 3,"
-        " token_per_minute: 4, sender_per_minute: 5}\n"
-        "scrub: {patterns: ['AKIA[0-9A-Z]{16}'], builtin_patterns: false}\n",
-        why);
+    const struct tb_config *c =
+        load("log_format: json\ntls: {cert_file: /c.pem, key_file: /k.pem}\n"
+             "rollbar: {access_token: own, force_token: true, proxy: 'http://p:3128', ca_file: "
+             "/dev/null}\n"
+             "projects:\n  - {service: 'feed*', access_token: t1}\n"
+             "  - {environment: staging, access_token: t2}\n"
+             "rollbar_files: {paths: [/var/tmp/*.rollbar, /srv/app], remove: true}\n"
+             "log_files:\n  - {path: /var/log/a.log, pattern: '(?<message>.*)', level: error,"
+             " service: a}\n"
+             "limits: {item_per_minute: 1, service_per_minute: 2, burst_minutes: 3,"
+             " token_per_minute: 4, sender_per_minute: 5}\n"
+             "scrub: {patterns: ['AKIA[0-9A-Z]{16}'], builtin_patterns: false}\n",
+             why);
     assert_non_null(c);
     assert_string_equal(c->log_format, "json");
     assert_string_equal(c->tls_cert_file, "/c.pem");

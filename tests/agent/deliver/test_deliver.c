@@ -1034,7 +1034,7 @@ static void many_tokens_are_all_served(void **state)
         add_as(world, uuid, i % 4, token);
     }
     start(world);
-    wait_sent(world, 2 * TOKENS);
+    wait_sent(world, (int64_t)2 * TOKENS);
     idle(world);
     assert_int_equal(http_server_count(world->server), 2 * TOKENS);
     struct tb_deliver_status status;
