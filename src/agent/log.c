@@ -33,12 +33,11 @@ static int stderr_is_journal(void)
 {
     const char *stream = getenv("JOURNAL_STREAM");
     struct stat st;
-    uintmax_t dev;
-    uintmax_t ino;
-    char rest;
-    if (stream == NULL || sscanf(stream, "%ju:%ju%c", &dev, &ino, &rest) != 2)
+    char own[64];
+    if (stream == NULL || fstat(STDERR_FILENO, &st) < 0)
         return 0;
-    return fstat(STDERR_FILENO, &st) == 0 && st.st_dev == dev && st.st_ino == ino;
+    snprintf(own, sizeof(own), "%ju:%ju", (uintmax_t)st.st_dev, (uintmax_t)st.st_ino);
+    return strcmp(own, stream) == 0;
 }
 
 void tb_log_format(enum tb_log_format format)
@@ -78,11 +77,9 @@ static size_t text_line(enum tb_log_level level, const char *text, uint64_t n_mo
     if (n_more > 0)
         snprintf(end, sizeof(end), "\" more=%" PRIu64 "\n", n_more);
     int head = snprintf(line, TB_LOG_LINE, "%slevel=%s msg=\"", prefix, level_names[level]);
-    size_t end_len = strlen(end);
     size_t len = (size_t)head;
-    len += quote(text, line + len, TB_LOG_LINE - len - end_len);
-    memcpy(line + len, end, end_len);
-    return len + end_len;
+    len += quote(text, line + len, TB_LOG_LINE - len - sizeof(end));
+    return len + (size_t)snprintf(line + len, TB_LOG_LINE - len, "%s", end);
 }
 
 static void time_text(char out[32])

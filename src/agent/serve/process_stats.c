@@ -3,7 +3,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <time.h>
@@ -28,7 +28,7 @@ static void read_fields(long long fields[N_FIELDS + 1])
         for (int i = FIELD_OF_STATE; rest != NULL && i <= N_FIELDS; i++) {
             rest = strchr(rest, ' ');
             if (rest != NULL && i > FIELD_OF_STATE)
-                (void)sscanf(rest, "%lld", &fields[i]);
+                fields[i] = strtoll(rest, NULL, 10);
             rest = rest != NULL ? rest + 1 : NULL;
         }
     }
