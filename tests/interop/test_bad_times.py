@@ -1,5 +1,5 @@
-"""What becomes of an SDK's items when Rollbar refuses them, when the agent is killed, and which project
-they go to. What is lost is told as it is: docs/sdks.md has the table that these tests hold up."""
+"""What becomes of an SDK's items when Rollbar refuses them, when the agent is killed, and which
+project they go to. What is lost is told as it is: docs/sdks.md has the table that these tests hold up."""
 
 import json
 import sys

@@ -1,5 +1,5 @@
-"""Real SDKs on other hosts: the agent listens with TLS, its certificate is one of its owner's, and the
-SDK is given the agent's ingest token where it would have Rollbar's."""
+"""Real SDKs on other hosts: the agent listens with TLS, its certificate is one of its owner's, and
+the SDK is given the agent's ingest token where it would have Rollbar's."""
 
 import os
 import re
