@@ -1,7 +1,7 @@
 """SDKs that the tests do not install: rollbar-php (Packagist) and rollbar-gem (RubyGems),
-rollbar-apple, rollbar-agent. These are replays, not the SDKs: requests made by hand, byte for byte as those were
-seen to send or as their sources write them, with all that is odd about them. tests/interop has the
-real ones of other languages.
+rollbar-apple, rollbar-agent. These are replays, not the SDKs: requests made by hand, byte for byte
+as those were seen to send or as their sources write them, with all that is odd about them.
+tests/interop has the real ones of other languages.
 """
 
 import json
