@@ -94,7 +94,7 @@ static int word_is_like(const struct tb_framing *f, const char *text)
 
 static void end_method(struct tb_framing *f)
 {
-    static const char *const known[] = {"GET", "HEAD", "DELETE", "POST", "PUT"};
+    static const char *const known[] = {"GET", "HEAD", "DELETE", "POST", "PUT", "PATCH"};
     size_t i = 0;
     while (i < sizeof(known) / sizeof(known[0]) && !word_is(f, known[i]))
         i++;

@@ -32,7 +32,7 @@ LAYERS = {
         BELOW_AGENT,
         ("libevent", "curl", "libcyaml", "systemd", "zlib", "pcre2", "openssl", "cjson"),
     ),
-    "http": (("base",), ("libevent",)),
+    "http": (("base",), ("libevent", "openssl")),
     "web": (("base", "trace", "http", "item", "store"), ()),
     "cli": ((*BELOW_AGENT, "agent", "web"), ("cjson", "sqlite", "curl")),
     "tools": ((*BELOW_AGENT,), ()),

@@ -225,15 +225,13 @@ const char *tb_serve_address(const struct tb_serve *serve)
 int tb_serve_reload(struct tb_serve *serve, const struct tb_config *config, char why[TB_LISTEN_WHY])
 {
     int err = load_tls(serve, config, why);
-    if (err)
-        return err;
     serve->config = config;
     serve->post.token = config->ingest_token;
     if (serve->post.http != NULL) {
         tb_http_set_token(serve->post.http, config->ingest_token);
         tb_http_set_limit(serve->post.http, config->sender_per_minute);
     }
-    return 0;
+    return err;
 }
 
 static void stop_loop(evutil_socket_t signo, short events, void *arg)
@@ -248,8 +246,10 @@ static void stop_loop(evutil_socket_t signo, short events, void *arg)
 static void take_config(void *arg, const struct tb_config *config)
 {
     struct tb_serve *serve = arg;
-    serve->config = config;
+    char why[TB_LISTEN_WHY];
     serve->deploy.config = config;
+    if (tb_serve_reload(serve, config, why) != 0)
+        tb_log(TB_LOG_ERROR, "the former certificate stays: %s", why);
 }
 
 static void hang_up(void *arg)
