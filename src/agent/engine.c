@@ -2,7 +2,6 @@
 #include "agent/engine.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -19,7 +18,7 @@
 #include "base/fd.h"
 #include "store/deploys.h"
 
-enum { STOP_MS = 3000, AGAIN_MS = 1000 };
+enum { STOP_MS = 3000 };
 
 /* What is made anew with the settings, for the pipeline. */
 struct tools {
@@ -32,14 +31,12 @@ struct tools {
 struct tb_engine {
     struct tb_engine_options options; /* config: the one that counts */
     struct tools tools;
+    struct tb_deliver *deliver;
     struct tb_pipeline *pipeline;
     pthread_t thread;
-    int runs;     /* there is a thread */
-    int stop_fd;  /* tells the pipeline's thread to end */
-    int hurry_fd; /* readable: nothing is waited for */
+    int runs;    /* there is a thread */
+    int stop_fd; /* tells the pipeline's thread to end */
     pthread_mutex_t lock;
-    struct tb_deliver *deliver;          /* under the lock; NULL while there is none */
-    struct tb_deliver_status before;     /* under the lock: of deliveries that were replaced */
     struct tb_deploys *deploys;          /* under the lock */
     struct tb_files *files;              /* under the lock; NULL: none are read */
     struct tb_files_counts files_before; /* under the lock: of those that were replaced */
@@ -89,70 +86,9 @@ static int open_tools(const struct tb_config *c, struct tools *tools)
 
 /* ---- the delivery ---- */
 
-static void add_up(struct tb_deliver_status *sum, const struct tb_deliver_status *before)
-{
-    sum->sent += before->sent;
-    sum->retried += before->retried;
-    sum->quarantined += before->quarantined;
-    if (sum->last_sent_ms == 0)
-        sum->last_sent_ms = before->last_sent_ms;
-    if (sum->last_error_ms > 0)
-        return;
-    sum->last_error_ms = before->last_error_ms;
-    sum->last_http_status = before->last_http_status;
-    memcpy(sum->last_error, before->last_error, sizeof(sum->last_error));
-}
-
-static int start_delivery(struct tb_engine *e, const struct tb_config *config,
-                          char why[TB_ENGINE_WHY])
-{
-    struct tb_deliver *deliver = NULL;
-    int err = tb_deliver_start(config, &deliver, why);
-    if (err)
-        return err;
-    pthread_mutex_lock(&e->lock);
-    e->deliver = deliver;
-    pthread_mutex_unlock(&e->lock);
-    return 0;
-}
-
-/* Its numbers stay; what it could not end is still queued. */
-static void stop_delivery(struct tb_engine *e)
-{
-    struct tb_deliver_status last;
-    struct tb_deliver *deliver = e->deliver; /* this thread alone changes it */
-    if (deliver == NULL)
-        return;
-    tb_deliver_halt(deliver, STOP_MS);
-    pthread_mutex_lock(&e->lock);
-    tb_deliver_status(deliver, &last);
-    add_up(&last, &e->before);
-    e->before = last;
-    e->before.in_flight = 0;
-    e->deliver = NULL;
-    pthread_mutex_unlock(&e->lock);
-    tb_deliver_stop(deliver, 0);
-}
-
-/* Until the database takes it, or the agent ends. */
-static void start_delivery_at_last(struct tb_engine *e)
-{
-    char why[TB_ENGINE_WHY];
-    while (start_delivery(e, e->options.config, why) != 0) {
-        struct pollfd hurry = {.fd = e->hurry_fd, .events = POLLIN};
-        tb_log(TB_LOG_ERROR, "the delivery does not start again: %s; the next try is in %d ms", why,
-               AGAIN_MS);
-        if (poll(&hurry, 1, AGAIN_MS) > 0)
-            return;
-    }
-}
-
 void tb_engine_wake(struct tb_engine *e)
 {
-    pthread_mutex_lock(&e->lock);
-    if (e->deliver != NULL)
-        tb_deliver_wake(e->deliver); /* one that starts looks anyway */
-    pthread_mutex_unlock(&e->lock);
+    tb_deliver_wake(e->deliver);
 }
 
 void tb_engine_wake_deploys(struct tb_engine *e)
@@ -240,8 +176,6 @@ static int take_deploys(struct tb_engine *e, const struct tb_config *config,
     e->deploys = deploys;
     pthread_mutex_unlock(&e->lock);
     tb_deploys_free(former);
-    if (tb_store_deploys_next(e->options.store) >= 0)
-        tb_engine_wake_deploys(e);
     return 0;
 }
 
@@ -336,12 +270,11 @@ int tb_engine_take(struct tb_engine *e, const struct tb_config *config, char why
     int err = take_files(e, config, why);
     if (err)
         return err;
-    stop_delivery(e);
-    err = start_delivery(e, config, why);
-    if (!err && (err = take_pipeline(e, config, why)))
-        stop_delivery(e);
+    err = tb_deliver_reload(e->deliver, config, why);
+    if (!err && (err = take_pipeline(e, config, why)) &&
+        tb_deliver_reload(e->deliver, e->options.config, more_why) != 0)
+        tb_log(TB_LOG_ERROR, "the delivery keeps the new settings: %s", more_why);
     if (err) {
-        start_delivery_at_last(e);
         if (take_files(e, e->options.config, more_why) != 0)
             tb_log(TB_LOG_ERROR, "%s", more_why);
         return err;
@@ -349,6 +282,8 @@ int tb_engine_take(struct tb_engine *e, const struct tb_config *config, char why
     e->options.config = config;
     if (take_deploys(e, config, more_why) != 0)
         tb_log(TB_LOG_WARNING, "deploys go out with the former settings: %s", more_why);
+    tb_engine_wake_deploys(
+        e); /* the database is the pipeline's: whether some wait it sees itself */
     return 0;
 }
 
@@ -364,17 +299,18 @@ int tb_engine_open(const struct tb_engine_options *options, struct tb_engine **o
     pthread_mutex_init(&e->lock, NULL);
     int err = 0;
     e->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    e->hurry_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (e->stop_fd < 0 || e->hurry_fd < 0) {
+    if (e->stop_fd < 0) {
         err = -errno;
         snprintf(why, TB_ENGINE_WHY, "cannot start: %s", strerror(-err));
     }
-    if (err || (err = start_delivery(e, options->config, why)) ||
+    if (err || (err = tb_deliver_start(options->config, &e->deliver, why)) ||
         (err = take_deploys(e, options->config, why)) || (err = open_pipeline(e, why)) ||
         (err = start_files(e, options->config, why))) {
         tb_engine_close(e);
         return err;
     }
+    if (tb_store_deploys_next(options->store) >= 0)
+        tb_engine_wake_deploys(e);
     *out = e;
     return 0;
 }
@@ -386,31 +322,19 @@ void tb_engine_close(struct tb_engine *e)
     tb_engine_end_files(e);
     tb_engine_stop(e);
     tb_deploys_free(e->deploys);
-    stop_delivery(e);
+    tb_deliver_stop(e->deliver, STOP_MS);
     tb_pipeline_free(e->pipeline);
     close_tools(&e->tools);
     tb_fd_close(&e->stop_fd);
-    tb_fd_close(&e->hurry_fd);
     pthread_mutex_destroy(&e->lock);
     free(e);
-}
-
-void tb_engine_hurry(struct tb_engine *e)
-{
-    const uint64_t one = 1;
-    (void)!write(e->hurry_fd, &one, sizeof(one)); /* full: it is readable already */
 }
 
 void tb_engine_look(struct tb_engine *e, struct tb_pipeline_snapshot *pipeline,
                     struct tb_deliver_status *delivery)
 {
     tb_pipeline_snapshot(e->pipeline, pipeline);
-    memset(delivery, 0, sizeof(*delivery));
-    pthread_mutex_lock(&e->lock);
-    if (e->deliver != NULL)
-        tb_deliver_status(e->deliver, delivery);
-    add_up(delivery, &e->before);
-    pthread_mutex_unlock(&e->lock);
+    tb_deliver_status(e->deliver, delivery);
 }
 
 static int is_stuck(uint64_t turned_ns, uint64_t now_ns)
@@ -423,10 +347,7 @@ const char *tb_engine_stuck(struct tb_engine *e)
     uint64_t now_ns = tb_clock_mono_ns();
     if (is_stuck(tb_pipeline_turned_ns(e->pipeline), now_ns))
         return "pipeline";
-    pthread_mutex_lock(&e->lock);
-    int stuck = e->deliver != NULL && is_stuck(tb_deliver_turned_ns(e->deliver), now_ns);
-    pthread_mutex_unlock(&e->lock);
-    return stuck ? "delivery" : NULL;
+    return is_stuck(tb_deliver_turned_ns(e->deliver), now_ns) ? "delivery" : NULL;
 }
 
 struct tb_pipeline *tb_engine_pipeline(struct tb_engine *e)

@@ -3,9 +3,9 @@
  *
  * 1. The settings are taken over as a whole or not at all: after a tb_engine_take that failed
  *    everything runs as before.
- * 2. Nothing is lost or done twice by a change: the pipeline changes between two batches and keeps
- *    what it knows; what the delivery cannot end in time stays queued.
- * 3. Numbers only grow: those of a delivery that was replaced are added up here.
+ * 2. Nothing is lost or done twice by a change: the pipeline changes between two batches, the
+ *    delivery between two requests of a token, and both keep what they know.
+ * 3. Numbers only grow: those of readers of files that were replaced are added up here.
  * 4. What looks or counts, tb_engine_wake and tb_engine_wake_deploys may be called from any thread,
  * also while the settings change. All else is for one thread at a time. */
 #ifndef TB_AGENT_ENGINE_H
@@ -44,11 +44,9 @@ int tb_engine_start(struct tb_engine *engine);
 void tb_engine_stop(struct tb_engine *engine);
 /* Goes on with other settings of the same spool, state folder and sockets: 0, and the former are
  * not used any more; or a negative errno with why, and the former count. Takes as long as a batch
- * and the requests under way do, some seconds at most. */
+ * does. */
 int tb_engine_take(struct tb_engine *engine, const struct tb_config *config,
                    char why[TB_ENGINE_WHY]);
-/* tb_engine_take shall not wait for anything any more: the agent ends. From any thread. */
-void tb_engine_hurry(struct tb_engine *engine);
 
 /* How things are. */
 void tb_engine_look(struct tb_engine *engine, struct tb_pipeline_snapshot *pipeline,

@@ -12,7 +12,6 @@
 #include <unistd.h>
 
 #include "agent/config/config_fixed.h"
-#include "agent/config/config_tls.h"
 #include "agent/log.h"
 #include "agent/notify.h"
 #include "base/clock.h"
@@ -53,9 +52,8 @@ static void *read_and_take(void *arg)
     r->err = tb_config_load(r->flags, &r->read->config, r->why);
     if (!r->err)
         r->err = tb_config_fixed(r->config, &r->read->config, r->why);
-    const struct tb_config *read = &r->read->config;
-    if (!r->err && read->tls_cert_file[0] != '\0')
-        r->err = tb_config_tls_pair(read->tls_cert_file, read->tls_key_file, r->why);
+    if (!r->err && r->loop.check != NULL)
+        r->err = r->loop.check(r->loop.arg, &r->read->config, r->why);
     if (!r->err && r->engine != NULL)
         r->err = tb_engine_take(r->engine, &r->read->config, r->why);
     (void)!write(r->done_fd, &one, sizeof(one)); /* an eventfd of zero takes it */
@@ -238,11 +236,8 @@ int tb_reload_begin(struct tb_reload *r, const struct tb_reload_loop *loop)
 
 void tb_reload_end(struct tb_reload *r)
 {
-    if (r->runs) {
-        if (r->engine != NULL)
-            tb_engine_hurry(r->engine);
+    if (r->runs)
         finish(r);
-    }
     if (r->hup != NULL)
         event_free(r->hup);
     if (r->done != NULL)

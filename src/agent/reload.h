@@ -29,6 +29,9 @@ struct tb_reload_counts {
 struct tb_reload_loop {
     struct event_base *base;
     struct tb_jobs *jobs;
+    /* Beside the loop, before anything is taken over: 0, or a negative errno with why. May be NULL.
+     */
+    int (*check)(void *arg, const struct tb_config *config, char why[TB_CONFIG_WHY]);
     void (*taken)(void *arg, const struct tb_config *config); /* from now on this one counts */
     void (*hung_up)(void *arg);
     void *arg;

@@ -5,6 +5,7 @@ import http.client
 import json
 import os
 import re
+import signal
 import socket
 import ssl
 import subprocess
@@ -226,6 +227,25 @@ class TlsTest(towbar.Case):
             self.fake.wait_for(lambda fake: fake.occurrence("l-1"))
 
     # ---- settings ----
+
+    def test_a_reload_shows_another_certificate_and_asks_for_another_token(self):
+        self.settings()
+        with self.start_agent() as agent:
+            self.assertEqual(self.ask("POST", PATH, item("r-1"), {"X-Rollbar-Access-Token": OURS})[0], 200)
+            cert, key = self.make_certificate("two")
+            bad = self.path("none.pem")
+            self.write_config(f"tls: {{cert_file: {bad}, key_file: {key}}}\ningest: {{token_file: {self.path('token')}}}\n")
+            agent.process.send_signal(signal.SIGHUP)
+            agent.wait_log("not taken over")
+            self.assertEqual(self.ask("POST", PATH, item("r-2"), {"X-Rollbar-Access-Token": OURS})[0], 200)
+            self.cert, self.key = cert, key
+            self.put("token", OTHER + "\n")
+            self.settings()
+            agent.process.send_signal(signal.SIGHUP)
+            agent.wait_log("read again")
+            self.assertEqual(self.ask("POST", PATH, item("r-3"), {"X-Rollbar-Access-Token": OTHER})[0], 200)
+            self.assertEqual(self.ask("POST", PATH, item("r-4"), {"X-Rollbar-Access-Token": OURS})[0] // 100, 4)
+            self.fake.wait_for(lambda fake: fake.occurrence("r-3"))
 
     def test_a_key_that_does_not_fit_ends_the_start_in_words(self):
         _, other = self.make_certificate("two")

@@ -5,6 +5,12 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Another certificate can be shown, but no listener changes between TLS and none. */
+static const char *is_set(const char *path)
+{
+    return path[0] != '\0' ? "a file" : "";
+}
+
 int tb_config_fixed(const struct tb_config *now, const struct tb_config *next,
                     char why[TB_CONFIG_WHY])
 {
@@ -14,8 +20,7 @@ int tb_config_fixed(const struct tb_config *now, const struct tb_config *next,
                 {"state_dir", now->state_dir, next->state_dir},
                 {"socket", now->socket, next->socket},
                 {"listen", now->listen, next->listen},
-                {"tls.cert_file", now->tls_cert_file, next->tls_cert_file},
-                {"tls.key_file", now->tls_key_file, next->tls_key_file}};
+                {"tls.cert_file", is_set(now->tls_cert_file), is_set(next->tls_cert_file)}};
     for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
         if (strcmp(keys[i].now, keys[i].next) == 0)
             continue;

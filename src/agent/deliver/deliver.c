@@ -323,21 +323,14 @@ out:
     return err;
 }
 
-void tb_deliver_halt(struct tb_deliver *deliver, unsigned deadline_ms)
-{
-    deliver->stop_at_ns = tb_clock_mono_ns() + (uint64_t)deadline_ms * TB_NS_PER_MS;
-    atomic_store(&deliver->is_stopping, true);
-    wake(deliver);
-    pthread_join(deliver->thread, NULL);
-    deliver->is_halted = true;
-}
-
 void tb_deliver_stop(struct tb_deliver *deliver, unsigned deadline_ms)
 {
     if (!deliver)
         return;
-    if (!deliver->is_halted)
-        tb_deliver_halt(deliver, deadline_ms);
+    deliver->stop_at_ns = tb_clock_mono_ns() + (uint64_t)deadline_ms * TB_NS_PER_MS;
+    atomic_store(&deliver->is_stopping, true);
+    wake(deliver);
+    pthread_join(deliver->thread, NULL);
     deliver_free(deliver);
 }
 

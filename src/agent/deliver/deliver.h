@@ -80,9 +80,7 @@ void tb_deliver_status(struct tb_deliver *deliver, struct tb_deliver_status *out
  * stuck. */
 uint64_t tb_deliver_turned_ns(const struct tb_deliver *deliver);
 /* Takes nothing new, gives what is under way deadline_ms to end, breaks off the rest (it stays
- * queued) and ends the thread. Its status may still be asked, and a wake does no harm. */
-void tb_deliver_halt(struct tb_deliver *deliver, unsigned deadline_ms);
-/* Halts it, where that was not done, and frees deliver. NULL is fine. */
+ * queued), ends the thread and frees deliver. NULL is fine. */
 void tb_deliver_stop(struct tb_deliver *deliver, unsigned deadline_ms);
 
 #endif

@@ -96,7 +96,6 @@ struct tb_deliver {
     uint64_t seen; /* value of asked at the last look at the outbox; the thread's own */
     atomic_uint_fast64_t turned_ns;
     atomic_bool is_stopping;
-    bool is_halted;      /* the thread is gone; of whoever stops it */
     uint64_t stop_at_ns; /* monotonic; written before is_stopping */
     int wake_fd;         /* that the transport waits for too */
 

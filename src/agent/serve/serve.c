@@ -37,7 +37,7 @@ struct tb_serve {
     struct event_base *base; /* while tb_serve_run runs */
     struct tb_post post;     /* its jobs while tb_serve_run runs */
     struct tb_serve_deploy deploy;
-    struct tb_tls *tls;  /* NULL: TCP is in the clear */
+    struct tb_tls *tls; /* NULL: TCP is in the clear */
     int has_ingest;
     int64_t started_ms;
 };
@@ -222,16 +222,45 @@ const char *tb_serve_address(const struct tb_serve *serve)
     return serve->address;
 }
 
-int tb_serve_reload(struct tb_serve *serve, const struct tb_config *config, char why[TB_LISTEN_WHY])
+/* Beside the loop: can the certificate be shown? */
+static int check_config(void *arg, const struct tb_config *config, char why[TB_CONFIG_WHY])
 {
-    int err = load_tls(serve, config, why);
+    struct tb_tls *tls = NULL;
+    (void)arg;
+    if (config->tls_cert_file[0] == '\0')
+        return 0;
+    int err = tb_tls_new(config->tls_cert_file, config->tls_key_file, &tls, why);
+    tb_tls_free(tls);
+    return err;
+}
+
+static void adopt(struct tb_serve *serve, const struct tb_config *config)
+{
     serve->config = config;
+    serve->deploy.config = config;
     serve->post.token = config->ingest_token;
     if (serve->post.http != NULL) {
         tb_http_set_token(serve->post.http, config->ingest_token);
         tb_http_set_limit(serve->post.http, config->sender_per_minute);
     }
+}
+
+int tb_serve_reload(struct tb_serve *serve, const struct tb_config *config, char why[TB_LISTEN_WHY])
+{
+    int err = load_tls(serve, config, why);
+    if (!err)
+        adopt(serve, config);
     return err;
+}
+
+/* Other settings count from now on: the former are freed. */
+static void take_config(void *arg, const struct tb_config *config)
+{
+    char why[TB_LISTEN_WHY];
+    if (tb_serve_reload(arg, config, why) == 0)
+        return;
+    tb_log(TB_LOG_ERROR, "the former certificate is shown on: %s", why); /* it was well before */
+    adopt(arg, config);
 }
 
 static void stop_loop(evutil_socket_t signo, short events, void *arg)
@@ -240,16 +269,6 @@ static void stop_loop(evutil_socket_t signo, short events, void *arg)
     (void)events;
     tb_notify("STOPPING=1");
     (void)event_base_loopbreak(arg);
-}
-
-/* Other settings count from now on. */
-static void take_config(void *arg, const struct tb_config *config)
-{
-    struct tb_serve *serve = arg;
-    char why[TB_LISTEN_WHY];
-    serve->deploy.config = config;
-    if (tb_serve_reload(serve, config, why) != 0)
-        tb_log(TB_LOG_ERROR, "the former certificate stays: %s", why);
 }
 
 static void hang_up(void *arg)
@@ -275,6 +294,7 @@ static int begin_reload(struct tb_serve *serve)
 {
     const struct tb_reload_loop loop = {.base = serve->base,
                                         .jobs = serve->post.jobs,
+                                        .check = check_config,
                                         .taken = take_config,
                                         .hung_up = hang_up,
                                         .arg = serve};

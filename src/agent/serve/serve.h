@@ -28,9 +28,8 @@ int tb_serve_run(struct tb_serve *serve, const struct tb_serve_options *options)
 /* What came in over HTTP so far. In the loop's thread. */
 void tb_serve_counts(const struct tb_serve *serve, struct tb_ingest_counts *out);
 /* Takes over what may change while it runs: the certificate with its key, ingest.token_file,
- * limits.sender_per_minute. In the loop's thread: config is borrowed from now on in place of the one
- * before, and what was bound stays. 0; or a negative errno with why, and the former certificate
- * stays. */
+ * limits.sender_per_minute. In the loop's thread. 0: config is borrowed from now on in place of the
+ * one before, and what was bound stays; or a negative errno with why, and all stays. */
 int tb_serve_reload(struct tb_serve *serve, const struct tb_config *config,
                     char why[TB_LISTEN_WHY]);
 /* Closes the sockets and removes the Unix socket's file, if it is still the one that was bound. */
