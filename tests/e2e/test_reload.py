@@ -13,6 +13,7 @@ import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 
+import prometheus  # noqa: E402
 import towbar  # noqa: E402
 from fake_rollbar import FakeRollbar  # noqa: E402
 
@@ -169,6 +170,36 @@ class ReloadTest(towbar.Case):
             # What was counted before counts on.
             self.wait_status(lambda _: json.loads(agent.get("/status")[1])["delivery"]["sent"] == 2)
         self.assertEqual(self.fake.occurrences[1].data["custom"]["iban"], "********")
+
+    def test_inputs_go_by_the_new_settings(self):
+        log = self.path("app.rollbar")
+        with open(log, "w", encoding="utf-8") as file:
+            file.write(item("from a file") + "\n")
+        with self.agent(self.fake) as agent:
+            self.post(agent, "first")
+            self.fake.wait_for(lambda f: len(f.occurrences) == 1)
+            self.write_config(SHORT_WAITS + f"rollbar_files:\n  paths: [{log}]\nlimits:\n  sender_per_minute: 1\n")
+            self.reload(agent, True)
+            self.fake.wait_for(lambda f: len(f.occurrences) == 2)
+            answers = [agent.request("POST", "/api/1/item/", item(f"n {i}"))[0] for i in range(50)]
+            self.assertEqual(set(answers) - {200}, {429}, answers)
+            # They go on where the former ones were.
+            self.write_config(SHORT_WAITS + f"rollbar_files:\n  paths: [{log}]\n")
+            self.reload(agent, True)
+            with open(log, "a", encoding="utf-8") as file:
+                file.write(item("and another") + "\n")
+            n = 3 + answers.count(200)
+            self.fake.wait_for(lambda f: len(f.occurrences) == n)
+
+            def numbers():
+                return prometheus.parse(agent.get("/metrics")[1].decode())
+
+            # Counted when its place is kept, which is after it was sent.
+            self.wait_status(lambda _: numbers().value("towbard_items_received_total", input="rollbar_files") == 2)
+            metrics = numbers()
+            self.assertEqual(metrics.value("towbard_items_received_total", input="unix"), n - 2)
+            self.assertEqual(metrics.value("towbard_items_refused_total", reason="rate"), answers.count(429))
+        self.assertEqual(len(set(self.texts())), n)
 
     def test_an_early_signal_does_not_end_it(self):
         with self.agent(self.fake) as agent:

@@ -41,6 +41,27 @@ static void seconds(struct tb_buf *out, const char *name, const char *type, cons
 
 /* ---- the parts ---- */
 
+/* What came in by itself: programs with the library write to the spool, and are in the records. */
+static void write_inputs(const struct tb_status *s, struct tb_buf *out)
+{
+    static const char received[] = "towbard_items_received_total";
+    static const char refused[] = "towbard_items_refused_total";
+    family(out, received, "counter", "Items that were taken, since start.");
+    for (int i = 0; i < TB_N_INPUTS; i++)
+        row(out, received, "input", tb_input_name((enum tb_ingest_input)i),
+            (int64_t)s->ingest.received[i]);
+    row(out, received, "input", "rollbar_files", s->files.lines);
+    row(out, received, "input", "log_files", s->files.messages);
+    family(out, refused, "counter", "Requests and lines that were not taken, since start.");
+    for (int i = 0; i < TB_N_REFUSALS; i++)
+        row(out, refused, "reason", tb_refusal_name((enum tb_ingest_refusal)i),
+            (int64_t)s->ingest.refused[i]);
+    row(out, refused, "reason", "file_line", s->files.rejected + s->files.too_long);
+    gauge(out, "towbard_files_behind_bytes", "Bytes in files that are not read yet.",
+          s->files.behind_bytes);
+    gauge(out, "towbard_files_unreadable", "Files that cannot be read now.", s->files.unreadable);
+}
+
 static void write_items(const struct tb_status *s, struct tb_buf *out)
 {
     const struct tb_store_counts *c = &s->pipeline.store;
@@ -53,6 +74,8 @@ static void write_items(const struct tb_status *s, struct tb_buf *out)
            "Records of the spool that were worked on since the start.");
     row(out, "towbard_records_total", "result", "stored", s->pipeline.n_stored);
     row(out, "towbard_records_total", "result", "quarantined", s->pipeline.n_refused);
+    counter(out, "towbard_collapsed_total", "Errors of storms that were only counted.",
+            s->pipeline.storms.collapsed);
     gauge(out, "towbard_processes_watched", "Processes whose end will be known.",
           s->pipeline.n_watched);
     gauge(out, "towbard_storing", "1 while the database and the spool work.",
@@ -85,6 +108,7 @@ static void write_delivery(const struct tb_status *s, struct tb_buf *out)
 {
     const struct tb_deliver_status *d = &s->delivery;
     int64_t pause_ms = d->paused_until_ms > s->now_ms ? d->paused_until_ms - s->now_ms : 0;
+    gauge(out, "towbard_send_requests_max", "Requests that there may be at once now.", d->limit);
     counter(out, "towbard_send_retries_total", "Requests that have to be made again, since start.",
             d->retried);
     gauge(out, "towbard_send_parked_tokens", "Access tokens that Rollbar refuses.",
@@ -179,6 +203,7 @@ static void write_process(struct tb_buf *out)
 
 void tb_metrics_write(const struct tb_status *status, struct tb_buf *out)
 {
+    write_inputs(status, out);
     write_items(status, out);
     write_queue(status, out);
     write_delivery(status, out);

@@ -7,6 +7,7 @@
 #include "agent/files/files.h"
 #include "agent/pipeline/pipeline.h"
 #include "agent/reload.h"
+#include "agent/serve/counts.h"
 #include "base/json.h"
 
 struct tb_status {
@@ -17,6 +18,7 @@ struct tb_status {
     struct tb_deliver_status delivery;
     struct tb_reload_counts reload;
     struct tb_files_counts files;
+    struct tb_ingest_counts ingest;
 };
 
 enum { TB_STATUS_URL = 1024 };
