@@ -309,7 +309,7 @@ int tb_engine_open(const struct tb_engine_options *options, struct tb_engine **o
         tb_engine_close(e);
         return err;
     }
-    if (tb_store_deploys_next(options->store) >= 0)
+    if (!options->is_stepped && tb_store_deploys_next(options->store) >= 0)
         tb_engine_wake_deploys(e);
     *out = e;
     return 0;
