@@ -99,7 +99,7 @@ static int sleep_ms(const struct tb_deliver *deliver)
         return deliver->n_flying > 0 ? wait_ms : 0;
     if (tb_deliver_is_broken(deliver) && deliver->n_flying == 0)
         return least(wait_ms, until_ms(deliver->hold_until_ns));
-    uint64_t bucket_ns = tb_queue_bucket_ns(deliver->queues);
+    uint64_t bucket_ns = tb_queue_bucket_ns(deliver->queues, deliver->took_ns);
     if (bucket_ns > 0 && deliver->n_flying < tb_pace_limit(&deliver->pace))
         wait_ms = least(wait_ms, until_ms(bucket_ns));
     uint64_t widen_ns = tb_pace_widen_ns(&deliver->pace, (unsigned)deliver->n_flying);

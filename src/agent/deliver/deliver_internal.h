@@ -68,6 +68,7 @@ struct tb_deliver {
     int64_t page;      /* id of the last token that was looked at */
     bool has_pages;    /* there are more tokens than queues were filled of */
     bool is_stale;     /* the outbox must be looked at: something has changed there */
+    uint64_t took_ns;  /* monotonic; what could be sent then was */
     int64_t next_ms;   /* wall clock; when something more falls due; INT64_MAX: nothing */
     int64_t offset_ms; /* of the wall clock to the monotonic one, to see it step */
     bool is_changing;  /* other settings wait until nothing is under way */

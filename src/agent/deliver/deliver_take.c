@@ -271,6 +271,7 @@ int tb_deliver_take(struct tb_deliver *deliver)
     bool is_broken = tb_deliver_is_broken(deliver);
     if (!is_broken && tb_deliver_has_ready(deliver))
         tb_pace_widen(&deliver->pace, (unsigned)deliver->n_flying, now.mono_ns);
+    deliver->took_ns = now.mono_ns;
     now.extra = is_broken ? 0 : TB_DELIVER_EXTRA;
     while (err == 0 && deliver->n_free > 0 && !tb_deliver_store_rests(deliver)) {
         struct tb_outbox_key key;

@@ -87,7 +87,7 @@ static bool has_budget(struct tb_queue *queue, unsigned per_minute, uint64_t now
     return queue->bucket >= 1;
 }
 
-uint64_t tb_queue_bucket_ns(const struct tb_queues *queues)
+uint64_t tb_queue_bucket_ns(const struct tb_queues *queues, uint64_t after_ns)
 {
     uint64_t first_ns = 0;
     for (size_t i = 0; i < queues->n && queues->per_minute > 0; i++) {
@@ -97,7 +97,7 @@ uint64_t tb_queue_bucket_ns(const struct tb_queues *queues)
         double missing_s = (1 - queue->bucket) * S_PER_MINUTE / queues->per_minute;
         uint64_t at_ns =
             queue->bucket_ns + (missing_s > 0 ? (uint64_t)(missing_s * TB_NS_PER_S) + 1 : 0);
-        if (first_ns == 0 || at_ns < first_ns)
+        if (at_ns > after_ns && (first_ns == 0 || at_ns < first_ns))
             first_ns = at_ns;
     }
     return first_ns;

@@ -63,7 +63,8 @@ bool tb_queue_wants(const struct tb_queue *queue, int class_);
  * may. *class_ and *key are written. The caller counts n_held and n_flying up, and down again. */
 struct tb_queue *tb_queue_next(struct tb_queues *queues, const struct tb_queue_now *now,
                                unsigned n_flying, struct tb_outbox_key *key, int *class_);
-/* When the first bucket with keys has something again, monotonic; 0: none is empty. */
-uint64_t tb_queue_bucket_ns(const struct tb_queues *queues);
+/* When the first bucket with keys that was empty at after_ns has something again, monotonic; 0:
+ * none was. */
+uint64_t tb_queue_bucket_ns(const struct tb_queues *queues, uint64_t after_ns);
 
 #endif

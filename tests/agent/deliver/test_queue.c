@@ -154,7 +154,10 @@ static void a_bucket_paces_its_token_and_loses_nothing(void **state)
     int class_ = 0;
     assert_non_null(tb_queue_next(queues, &now, 0, &key, &class_));
     assert_null(tb_queue_next(queues, &now, 0, &key, &class_));
-    uint64_t at_ns = tb_queue_bucket_ns(queues);
+    uint64_t at_ns = tb_queue_bucket_ns(queues, SECOND);
+    /* One that has something and does not send waits for something else: that is no time to wait
+     * for. */
+    assert_int_equal(tb_queue_bucket_ns(queues, at_ns), 0);
     assert_in_range(at_ns, SECOND + 499999999, SECOND + 500000002);
     now.mono_ns = at_ns;
     assert_non_null(tb_queue_next(queues, &now, 0, &key, &class_));
