@@ -12,6 +12,7 @@
 #include <sys/inotify.h>
 #include <unistd.h>
 
+#include "agent/files/settings.h"
 #include "agent/files/sweep.h"
 #include "agent/log.h"
 #include "base/clock.h"
@@ -27,11 +28,13 @@ enum {
 };
 
 struct tb_files {
-    struct tb_sweep sweep; /* the thread's, or the caller's who steps */
-    int stop_fd, done_fd;  /* told to the thread, and by it */
+    struct tb_config config; /* a copy of what is needed of the settings */
+    struct tb_sweep sweep;   /* the thread's, or the caller's who steps */
+    int stop_fd, done_fd;    /* told to the thread, and by it */
     int has_thread;
     pthread_t thread;
     pthread_mutex_t lock;
+    bool is_over, is_left;         /* under lock: the thread ends; nobody waits for it any more */
     struct tb_files_counts counts; /* under lock */
 };
 
@@ -67,6 +70,21 @@ static void read_out(int inotify_fd)
             break;
 }
 
+static void free_files(struct tb_files *f);
+
+/* Tells whoever waits; a thread that nobody waits for any more frees what it used. */
+static void end_thread(struct tb_files *f)
+{
+    pthread_mutex_lock(&f->lock);
+    f->is_over = true;
+    bool is_left = f->is_left;
+    pthread_mutex_unlock(&f->lock);
+    if (is_left)
+        free_files(f);
+    else
+        tell(f->done_fd);
+}
+
 static void *run(void *arg)
 {
     struct tb_files *f = arg;
@@ -86,7 +104,7 @@ static void *run(void *arg)
         if (!ends && more == 0)
             ends = wait_for(f, 1, POLL_MS);
     }
-    tell(f->done_fd);
+    end_thread(f);
     return NULL;
 }
 
@@ -98,6 +116,7 @@ static void free_files(struct tb_files *f)
     tb_fd_close(&f->sweep.inotify_fd);
     tb_fd_close(&f->stop_fd);
     tb_fd_close(&f->done_fd);
+    tb_config_done(&f->config);
     pthread_mutex_destroy(&f->lock);
     free(f);
 }
@@ -113,7 +132,9 @@ int tb_files_open(const struct tb_config *config, struct tb_files **out, char wh
         return -ENOMEM;
     f->stop_fd = f->done_fd = -1;
     pthread_mutex_init(&f->lock, NULL);
-    int err = tb_sweep_open(config, &f->sweep, why);
+    int err = tb_files_settings_copy(config, &f->config);
+    if (!err)
+        err = tb_sweep_open(&f->config, &f->sweep, why);
     if (err) {
         if (why[0] == '\0')
             snprintf(why, TB_SPOOL_WHY, "cannot read files: %s", strerror(-err));
@@ -178,6 +199,20 @@ static bool is_done_soon(const struct tb_files *f)
     }
 }
 
+/* True when the thread has ended after all. */
+static bool leave(struct tb_files *f)
+{
+    pthread_mutex_lock(&f->lock);
+    bool is_over = f->is_over;
+    f->is_left = !is_over;
+    if (f->is_left) {
+        atomic_store(&f->sweep.take.is_left, true);
+        pthread_detach(f->thread);
+    }
+    pthread_mutex_unlock(&f->lock);
+    return is_over;
+}
+
 void tb_files_stop(struct tb_files *f)
 {
     if (f == NULL)
@@ -185,10 +220,10 @@ void tb_files_stop(struct tb_files *f)
     if (f->has_thread) {
         atomic_store(&f->sweep.ends, true);
         tell(f->stop_fd);
-        if (!is_done_soon(f)) {
+        if (!is_done_soon(f) && !leave(f)) {
             tb_log(TB_LOG_WARNING, "a file system does not answer: the reading of files is left to "
                                    "itself, and goes on from the place that was kept last");
-            return; /* its memory is still in use */
+            return; /* the thread uses it, and frees it */
         }
         pthread_join(f->thread, NULL);
     }

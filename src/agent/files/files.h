@@ -24,15 +24,18 @@ struct tb_files_counts {
     char trouble[256];    /* what stops the reading now; "" when nothing does */
 };
 
-/* Opens what it needs. *out is NULL when the settings name no files. config is borrowed. 0, or a
- * negative errno with why. */
+/* Opens what it needs. *out is NULL when the settings name no files. config may go
+ * after the call. 0, or a negative errno with why. */
 int tb_files_open(const struct tb_config *config, struct tb_files **out, char why[TB_SPOOL_WHY]);
 /* Without a thread: reads on for a while. 1 when something was taken and there may be more, 0 when
  * all was read that can be read now. */
 int tb_files_step(struct tb_files *files);
 /* The same and a thread that goes on until tb_files_stop. */
 int tb_files_start(const struct tb_config *config, struct tb_files **out, char why[TB_SPOOL_WHY]);
-/* Ends the thread and keeps the places. NULL is fine. */
+/* Ends the thread and keeps the places. One that a file system has not let go after 5 s is left to
+ * itself: it takes, keeps and removes nothing any more, and frees all when it is back. NULL is
+ * fine.
+ */
 void tb_files_stop(struct tb_files *files);
 /* From any thread; all zero for NULL. */
 void tb_files_counts(struct tb_files *files, struct tb_files_counts *out);

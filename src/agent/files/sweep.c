@@ -280,7 +280,7 @@ static void sum_up(struct tb_sweep *s)
 
 static int fail(struct tb_sweep *s, const char *what, int err)
 {
-    if (!s->has_failed)
+    if (!s->has_failed && err != -ECANCELED)
         tb_log(TB_LOG_WARNING, "files are not read on now, and it is tried again: %s: %s", what,
                strerror(-err));
     s->has_failed = true;

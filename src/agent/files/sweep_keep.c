@@ -153,7 +153,9 @@ int tb_sweep_keep(struct tb_sweep *s)
             places.list[places.n++] = s->list[i]->place; /* the path stays the table's */
     tb_buf_init(&text, TB_PLACES_BYTES);
     tb_places_write(&places, &text);
-    err = text.err ? text.err : tb_fd_replace(s->take.state_fd, PLACES, text.data, text.len);
+    err = atomic_load(&s->take.is_left) ? -ECANCELED /* another's places are there by now */
+          : text.err                    ? text.err
+                     : tb_fd_replace(s->take.state_fd, PLACES, text.data, text.len);
     tb_buf_done(&text);
     free(places.list);
     for (size_t i = 0; i < s->n_list && !err; i++) {
@@ -249,10 +251,11 @@ void tb_sweep_remove(struct tb_sweep *s, struct tb_tail *tail, int dirfd, const 
 {
     int pid;
     int64_t still_ns = (int64_t)TB_REMOVE_STILL_S * TB_NS_PER_S;
-    if (!s->config->removes_rollbar_files || !tail->is_now || tail->source->rule != NULL ||
-        !tb_remove_name(name, &pid) || !tail->is_kept || tail->is_stuck ||
-        tail->kept_offset != tail->now.size || tail->done_size != tail->now.size ||
-        tail->place.skips || (int64_t)tb_clock_wall_ns() - tail->now.mtime_ns < still_ns ||
+    if (atomic_load(&s->ends) || !s->config->removes_rollbar_files || !tail->is_now ||
+        tail->source->rule != NULL || !tb_remove_name(name, &pid) || !tail->is_kept ||
+        tail->is_stuck || tail->kept_offset != tail->now.size ||
+        tail->done_size != tail->now.size || tail->place.skips ||
+        (int64_t)tb_clock_wall_ns() - tail->now.mtime_ns < still_ns ||
         (pid > 0 && !tb_remove_is_gone(pid, tail->now.mtime_ns)))
         return;
     int fd = openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);

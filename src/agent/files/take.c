@@ -126,6 +126,8 @@ static uint64_t may_use(const struct tb_take *take, uint64_t used)
 int tb_take_room(struct tb_take *take)
 {
     uint64_t now = tb_clock_tick_ns();
+    if (atomic_load(&take->is_left))
+        return -ECANCELED;
     if (take->n_full == 0 || now - take->room_at_ns < (uint64_t)ROOM_MS * TB_NS_PER_MS)
         return 0;
     uint64_t bytes = waiting_bytes(take);
@@ -339,6 +341,8 @@ static int sync_rejected(struct tb_take *take)
 
 int tb_take_sync(struct tb_take *take)
 {
+    if (atomic_load(&take->is_left))
+        return -ECANCELED;
     int err = take->has_rejected ? sync_rejected(take) : 0;
     if (err)
         return err;

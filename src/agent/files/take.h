@@ -4,10 +4,11 @@
  *    known after tb_take_sync.
  * 2. Nothing is taken while segments of ours that the pipeline has not worked off hold more than a
  *    quarter of what the spool may use.
- * 3. One thread uses it. */
+ * 3. One thread uses it. Once it is left to itself it takes and keeps nothing more. */
 #ifndef TB_AGENT_FILES_TAKE_H
 #define TB_AGENT_FILES_TAKE_H
 
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -44,6 +45,7 @@ struct tb_take {
     uint64_t said_ns;    /* when a line that was put aside was logged */
     int is_dirty;        /* the spool, since the last sync */
     int has_rejected;    /* the same of what was put aside */
+    atomic_bool is_left; /* set by another thread: somebody else reads the files by now */
 };
 
 /* Where a line stands, and whose it is. */
@@ -61,7 +63,8 @@ enum tb_taken { TB_TAKEN = 1, TB_TAKEN_REJECTED = 2 };
  * descriptors of -1. */
 int tb_take_open(const struct tb_config *config, struct tb_take *out, char why[TB_SPOOL_WHY]);
 void tb_take_close(struct tb_take *take);
-/* May more be taken now? 0, or -EXFULL: when the pipeline has worked off some of it. */
+/* May more be taken now? 0; -EXFULL: when the pipeline has worked off some of it; -ECANCELED: not
+ * by this one any more. */
 int tb_take_room(struct tb_take *take);
 /* A line of a .rollbar file: enum tb_taken; or a negative errno when it could neither be taken nor
  * put aside and is to be tried again. */
