@@ -242,6 +242,24 @@ static int read_log_line(struct tb_tail_reader *r, struct tb_tail *tail, const s
     return err;
 }
 
+/* Over such a line the agent died again and again. */
+static int reject_deadly(struct tb_tail_reader *r, struct tb_tail *tail,
+                         const struct tb_take_line *line)
+{
+    int err = tail->source->rule != NULL ? end_message(r, tail) : 0;
+    int taken = err ? err : tb_take_reject(r->take, line, "the agent died over it three times");
+    r->counts->rejected += taken == TB_TAKEN_REJECTED;
+    return taken < 0 ? taken : 0;
+}
+
+static int read_line(struct tb_tail_reader *r, struct tb_tail *tail, const struct tb_line *line)
+{
+    struct tb_take_line told = describe(tail, line->at, line->data, line->len);
+    if (tb_take_begin(r->take, &told))
+        return reject_deadly(r, tail, &told);
+    return tail->source->rule != NULL ? read_log_line(r, tail, line) : read_item(r, tail, line);
+}
+
 /* Reads lines from place on until there are none, the budget is used up, or one cannot be taken:
  * 0, 1, or a negative errno. place is behind the last that was. */
 static int read_lines(struct tb_tail_reader *r, struct tb_tail *tail, struct tb_lines_place *place)
@@ -252,8 +270,7 @@ static int read_lines(struct tb_tail_reader *r, struct tb_tail *tail, struct tb_
         int got = err ? err : tb_lines_next(&r->lines, place, &line);
         if (got != 1)
             return got == -EAGAIN ? 1 : got;
-        err =
-            tail->source->rule != NULL ? read_log_line(r, tail, &line) : read_item(r, tail, &line);
+        err = read_line(r, tail, &line);
         if (err)
             return err;
         *place = line.next;
@@ -276,6 +293,7 @@ int tb_tail_read(struct tb_tail_reader *r, struct tb_tail *tail, uint64_t now_ns
     bool is_still = now_ns - tail->changed_ns >= (uint64_t)TB_TAIL_STILL_MS * TB_NS_PER_MS;
     if (got == 0 && r->message.is_open && is_still)
         got = end_message(r, tail);
+    tb_take_end(r->take);
     tail->waits = got == 0 && r->message.is_open;
     tail->place.offset = r->message.is_open ? r->message.at : place.offset;
     tail->scanned = r->message.is_open ? 0 : place.scanned;

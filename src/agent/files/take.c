@@ -13,6 +13,7 @@
 #include "agent/files/place.h"
 #include "agent/log.h"
 #include "base/clock.h"
+#include "base/crc.h"
 #include "base/fd.h"
 #include "base/json.h"
 #include "item/doc.h"
@@ -35,7 +36,7 @@ static void init(struct tb_take *take, const struct tb_config *config)
 {
     memset(take, 0, sizeof(*take));
     take->config = config;
-    take->state_fd = take->in_fd = -1;
+    take->state_fd = take->in_fd = take->inflight.fd = -1;
     for (int i = 0; i < TB_N_CLASSES; i++)
         take->current[i].fd = -1;
 }
@@ -55,6 +56,7 @@ int tb_take_open(const struct tb_config *config, struct tb_take *out, char why[T
                  config->state_dir, strerror(-err));
         return err;
     }
+    tb_inflight_open(&out->inflight, out->state_fd);
     int err = tb_ingest_open(&out->ingest, config->spool, why);
     if (err) {
         tb_take_close(out);
@@ -75,6 +77,7 @@ void tb_take_close(struct tb_take *take)
         tb_fd_close(&take->current[i].fd);
     for (size_t i = 0; i < take->n_full; i++)
         tb_fd_close(&take->full[i].fd);
+    tb_inflight_close(&take->inflight);
     tb_fd_close(&take->in_fd);
     tb_fd_close(&take->state_fd);
     init(take, take->config);
@@ -244,6 +247,32 @@ int tb_take_reject(struct tb_take *take, const struct tb_take_line *line, const 
     take->has_rejected = 1;
     say_rejected(take, line, why);
     return TB_TAKEN_REJECTED;
+}
+
+/* ---- what is in hand ---- */
+
+/* A line's name there: of its file and of its place. Two lines that share one share their deaths.
+ */
+static uint64_t name_of(const struct tb_take_line *line, uint32_t *at)
+{
+    uint64_t file;
+    memcpy(&file, line->id, sizeof(file));
+    *at = tb_crc32c(0, &line->at, sizeof(line->at));
+    return file;
+}
+
+bool tb_take_begin(struct tb_take *take, const struct tb_take_line *line)
+{
+    uint32_t at;
+    uint64_t file = name_of(line, &at);
+    struct tb_suspect *suspect = tb_inflight_find(&take->inflight, file, at);
+    tb_inflight_begin(&take->inflight, file, at);
+    return suspect != NULL && suspect->deaths >= TB_DEATHS_MAX;
+}
+
+void tb_take_end(struct tb_take *take)
+{
+    tb_inflight_clear(&take->inflight);
 }
 
 /* ---- what is taken ---- */

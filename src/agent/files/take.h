@@ -4,17 +4,20 @@
  *    known after tb_take_sync.
  * 2. Nothing is taken while segments of ours that the pipeline has not worked off hold more than a
  *    quarter of what the spool may use.
- * 3. One thread uses it. Once it is left to itself it takes and keeps nothing more. */
+ * 3. A line over which the agent died three times is put aside, as the spool does with records.
+ * 4. One thread uses it. Once it is left to itself it takes and keeps nothing more. */
 #ifndef TB_AGENT_FILES_TAKE_H
 #define TB_AGENT_FILES_TAKE_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "agent/config/config.h"
 #include "agent/serve/ingest.h"
 #include "spool/dir.h"
+#include "spool/inflight.h"
 
 enum {
     TB_TAKE_SEGMENTS = 64,            /* of ours, waiting for the pipeline */
@@ -36,8 +39,9 @@ struct tb_take {
     const struct tb_config *config;
     struct tb_ingest ingest;
     int has_ingest;
-    int state_fd; /* STATE/files; owned */
-    int in_fd;    /* SPOOL/in, to be synced; -1: it may not be read */
+    int state_fd;                /* STATE/files; owned */
+    struct tb_inflight inflight; /* the line in hand; STATE/files/inflight */
+    int in_fd;                   /* SPOOL/in, to be synced; -1: it may not be read */
     struct tb_take_segment current[TB_N_CLASSES];
     struct tb_take_segment full[TB_TAKE_SEGMENTS];
     size_t n_full;
@@ -66,6 +70,11 @@ void tb_take_close(struct tb_take *take);
 /* May more be taken now? 0; -EXFULL: when the pipeline has worked off some of it; -ECANCELED: not
  * by this one any more. */
 int tb_take_room(struct tb_take *take);
+/* Before anything is done with a line, 0 bytes of it included: true when the agent died over it
+ * TB_DEATHS_MAX times, and it is to be put aside. */
+bool tb_take_begin(struct tb_take *take, const struct tb_take_line *line);
+/* No line is in hand. */
+void tb_take_end(struct tb_take *take);
 /* A line of a .rollbar file: enum tb_taken; or a negative errno when it could neither be taken nor
  * put aside and is to be tried again. */
 int tb_take_item(struct tb_take *take, const struct tb_take_line *line);

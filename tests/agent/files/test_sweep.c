@@ -4,11 +4,14 @@
 #include <stddef.h>
 #include <cmocka.h>
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
+#include <openssl/evp.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 
 #include "../support/folder.h"
 #include "agent/files/sweep.h"
@@ -25,6 +28,16 @@ static struct tb_config_log logs[1];
 static char nothing[] = "";
 static char test_environment[] = "test";
 static char seen[N_LINES];
+
+/* In place of OpenSSL's, which a line without a uuid comes to: a fault that a line leads to. */
+int EVP_DigestUpdate(EVP_MD_CTX *hash, const void *data, size_t len)
+{
+    int (*real)(EVP_MD_CTX *, const void *, size_t);
+    if (memmem(data, len, "deadly", 6) != NULL)
+        (void)raise(SIGKILL);
+    *(void **)&real = dlsym(RTLD_NEXT, "EVP_DigestUpdate");
+    return real(hash, data, len);
+}
 
 static void open_sweep(void)
 {
@@ -297,6 +310,43 @@ static void a_message_of_a_log_is_sent_once_also_when_it_is_read_twice(void **st
     open_sweep();
 }
 
+/* As an agent does that is started again; was it killed? */
+static bool dies_in_a_sweep(void)
+{
+    int status;
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        open_sweep();
+        (void)tb_sweep_run(sweep);
+        (void)tb_sweep_keep(sweep);
+        _exit(0);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    return WIFSIGNALED(status);
+}
+
+static void a_line_over_which_the_agent_dies_is_put_aside_after_three_deaths(void **state)
+{
+    (void)state;
+    close_sweep();
+    put_lines("logs/a.rollbar", 0, 2);
+    FILE *file = fopen(in_folder("logs/a.rollbar"), "a");
+    assert_non_null(file);
+    fputs("{\"data\":{\"body\":{\"message\":{\"body\":\"deadly\"}}}}\n", file);
+    assert_int_equal(fclose(file), 0);
+    put_lines("logs/a.rollbar", 2, 4);
+    for (int i = 0; i < 3; i++)
+        assert_true(dies_in_a_sweep());
+    open_sweep();
+    assert_int_equal(tb_sweep_run(sweep), 0);
+    assert_int_equal(sweep->counts.rejected, 1);
+    (void)work_off();
+    for (int i = 2; i < 4; i++) /* 0 and 1 came with each death, under the same uuids */
+        assert_int_equal(seen[i], 1);
+    assert_int_equal(access(in_folder("state/files/rejected.jsonl"), F_OK), 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
@@ -307,6 +357,7 @@ int main(void)
         TEST(a_place_that_was_not_kept_gives_the_same_uuids_again),
         TEST(more_files_than_the_table_holds_wait),
         TEST(files_that_are_never_done_do_not_starve_others),
+        TEST(a_line_over_which_the_agent_dies_is_put_aside_after_three_deaths),
         TEST(a_message_of_a_log_is_sent_once_also_when_it_is_read_twice),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
