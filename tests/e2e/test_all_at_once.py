@@ -245,6 +245,15 @@ class AllAtOnceTest(towbar.Case):
                 self.fail(f"{n_events} are to come: {json.dumps(status)}\n{agent.log[-2000:]}")
             select.select([], [], [], 0.05)
 
+    def wait_told(self, agent):
+        """/status and /metrics tell what the pipeline and the delivery saw last."""
+        end = time.monotonic() + PATIENCE_S
+        while True:
+            status = json.loads(agent.get("/status")[1])
+            if status["counts"]["queued"] == 0 or time.monotonic() > end:
+                return status
+            select.select([], [], [], 0.02)
+
     def query(self, sql):
         db = sqlite3.connect(f"file:{self.state}/towbar.db?mode=ro", uri=True)
         try:
@@ -311,7 +320,7 @@ class AllAtOnceTest(towbar.Case):
         self.assertEqual(agent.stop(), 0, agent.log)  # It closes the storms.
         with self.agent(self.fake) as agent:
             status = self.wait_status(lambda status: status["queued"] == 0, PATIENCE_S)
-            agent_status = json.loads(agent.get("/status")[1])
+            agent_status = self.wait_told(agent)
             metrics = prometheus.parse(agent.get("/metrics")[1].decode())
             self.assert_sums(status, agent_status, metrics, n_events)
         self.assert_arrived(texts, n_storm, program.n)
