@@ -30,7 +30,9 @@ enum {
 #define NUMBER(key, type, member) CYAML_FIELD_UINT_PTR(key, OPTIONAL, struct type, member)
 #define LIST(key, type, member)                                                                    \
     CYAML_FIELD_SEQUENCE(key, OPTIONAL, struct type, member, &list_entry, 0, LIST_MAX)
-#define SWITCH(key, type, member) CYAML_FIELD_BOOL_PTR(key, OPTIONAL, struct type, member)
+#define SWITCH(key, type, member)                                                                  \
+    CYAML_FIELD_ENUM_PTR(key, STRICT, struct type, member, switch_words,                           \
+                         sizeof(switch_words) / sizeof(switch_words[0]))
 #define ENTRIES(key, type, member, entry)                                                          \
     CYAML_FIELD_SEQUENCE(key, OPTIONAL, struct type, member, &(entry), 0, LIST_MAX)
 #define SECTION(key, type, member, fields)                                                         \
@@ -38,6 +40,14 @@ enum {
 
 /* Any key may be left out or have no value: then its default counts. */
 enum { OPTIONAL = CYAML_FLAG_OPTIONAL | CYAML_FLAG_POINTER_NULL_STR };
+enum { STRICT = OPTIONAL | CYAML_FLAG_STRICT };
+
+/* libcyaml's own truth values are no choice: "off" is true to it, and so is every typing error. */
+static const cyaml_strval_t switch_words[] = {
+    {"false", false}, {"true", true},   {"no", false},    {"yes", true},  {"off", false},
+    {"on", true},     {"False", false}, {"True", true},   {"No", false},  {"Yes", true},
+    {"Off", false},   {"On", true},     {"FALSE", false}, {"TRUE", true}, {"NO", false},
+    {"YES", true},    {"OFF", false},   {"ON", true},     {"0", false},   {"1", true}};
 
 static const cyaml_schema_value_t list_entry = {
     CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 1, TEXT_MAX)};

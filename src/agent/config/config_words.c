@@ -11,6 +11,7 @@ struct word {
 static const struct word wanted[] = {{"MAPPING", "keys under it"},
                                      {"SEQUENCE", "a list, like [one, two]"},
                                      {"UINT", "a number"},
+                                     {"ENUM", "true or false"},
                                      {"STRING", "a text"}};
 static const struct word met[] = {{"SCALAR", "a single value"},
                                   {"SEQUENCE_START", "a list"},
@@ -64,6 +65,9 @@ void tb_config_words(const char *key, const char *said, char *out, size_t cap)
         bad_number(key, said, out, cap);
     else if (begins(said, "Expecting "))
         bad_kind(key, said, out, cap);
+    else if (begins(said, "Invalid ENUM value: "))
+        snprintf(out, cap, "%s is '%.40s'; it must be true or false", name,
+                 said + strlen("Invalid ENUM value: "));
     else if (begins(said, "libyaml: "))
         snprintf(out, cap, "this is not YAML: %s", said + strlen("libyaml: "));
     else if (begins(said, "Mapping field already seen"))

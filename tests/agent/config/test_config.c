@@ -124,6 +124,24 @@ static void every_key_of_the_file_arrives(void **state)
         assert_int_equal(c->max_age_hours[i], 4 - i);
 }
 
+static void switches_are_what_people_write(void **state)
+{
+    static const struct {
+        const char *word;
+        bool value;
+    } cases[] = {{"true", true},   {"True", true}, {"yes", true},  {"on", true},   {"1", true},
+                 {"false", false}, {"no", false},  {"off", false}, {"Off", false}, {"0", false}};
+    char yaml[64];
+    char why[TB_CONFIG_WHY];
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        snprintf(yaml, sizeof(yaml), "scrub: {builtin_patterns: %s}\n", cases[i].word);
+        const struct tb_config *c = load(yaml, why);
+        assert_non_null(c);
+        assert_int_equal(c->lacks_builtin_patterns, !cases[i].value);
+    }
+}
+
 static void the_sections_of_the_whole_agent_arrive(void **state)
 {
     char why[TB_CONFIG_WHY];
@@ -273,6 +291,10 @@ static void what_is_wrong_is_named_with_place_and_cure(void **state)
          {"log_files /a.log: level \"loud\"", "debug, info, warning, error, critical"}},
         {"log_files: [{path: /a.log, pattern: 'a(b'}]\n",
          {"log_files /a.log: pattern: at byte 3", "PCRE2"}},
+        {"rollbar: {force_token: maybe}\n",
+         {":1: rollbar.force_token is 'maybe'; it must be true or false"}},
+        {"scrub:\n  builtin_patterns: 2\n", {":2: scrub.builtin_patterns", "true or false"}},
+        {"rollbar_files: {remove: [on]}\n", {"rollbar_files.remove wants true or false"}},
         {"rollbar: hello\n", {":1: rollbar wants keys under it, not a single value"}},
         {"rollbar:\n  - a\n", {":2: rollbar wants keys under it, not a list"}},
         {"scrub:\n  keys: iban\n", {":2: scrub.keys wants a list", "not a single value"}},
@@ -456,6 +478,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(without_a_word_the_defaults_count),
         TEST(every_key_of_the_file_arrives),
+        TEST(switches_are_what_people_write),
         TEST(the_sections_of_the_whole_agent_arrive),
         TEST(sections_and_keys_without_a_value_mean_the_default),
         TEST(environment_overrides_file_and_flag_overrides_environment),

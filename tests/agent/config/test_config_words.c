@@ -14,6 +14,7 @@ static void every_complaint_has_its_words(void **state)
         const char *key, *said, *words;
     } cases[] = {
         {"a.b", "Invalid uint64_t value: 'abc'", "a.b: 'abc' is not a number"},
+        {"a.b", "Invalid ENUM value: maybe", "a.b is 'maybe'; it must be true or false"},
         {"a.b", "Invalid UINT value: '1x'", "a.b: '1x' is not a number"},
         {"a.b", "Invalid UINT value: ''", "a.b: '' is not a number"},
         {"a.b", "Invalid UINT value: '-1'", "a.b: '-1' is below 0"},
