@@ -11,7 +11,7 @@
 #include "agent/config/config_apply.h"
 #include "spool/frame.h"
 
-enum kind { TEXT, NUMBER, LARGE, FLAG, READ_ELSEWHERE };
+enum kind { TEXT, NUMBER, LARGE, FLAG, NO_FLAG, READ_ELSEWHERE };
 
 #define AT(field) offsetof(struct tb_config, field)
 #define HOURS(class) (offsetof(struct tb_config, max_age_hours) + (class) * sizeof(unsigned))
@@ -42,6 +42,8 @@ static const struct variable {
     {"TOWBAR_LIMITS_BURST_MINUTES", NUMBER, AT(burst_minutes)},
     {"TOWBAR_LIMITS_TOKEN_PER_MINUTE", NUMBER, AT(token_per_minute)},
     {"TOWBAR_LIMITS_SENDER_PER_MINUTE", NUMBER, AT(sender_per_minute)},
+    {"TOWBAR_SCRUB_BUILTIN_PATTERNS", NO_FLAG, AT(lacks_builtin_patterns)},
+    {"TOWBAR_STORE_MAX_BYTES", LARGE, AT(store_max_bytes)},
     {"TOWBAR_SYMBOLS_DEBUGINFOD_TIMEOUT_MS", NUMBER, AT(debuginfod_timeout_ms)},
     {"TOWBAR_SYMBOLS_CONTEXT_LINES", NUMBER, AT(context_lines)},
     {"TOWBAR_SYMBOLS_CACHE_BYTES", LARGE, AT(cache_bytes)},
@@ -58,7 +60,8 @@ static const struct variable {
 
 /* No variable of the library begins so. */
 static const char *const sections[] = {"TOWBAR_TLS_",    "TOWBAR_INGEST_",  "TOWBAR_ROLLBAR_",
-                                       "TOWBAR_LIMITS_", "TOWBAR_SYMBOLS_", "TOWBAR_SPOOL_LIMITS_"};
+                                       "TOWBAR_LIMITS_", "TOWBAR_SYMBOLS_", "TOWBAR_SPOOL_LIMITS_",
+                                       "TOWBAR_SCRUB_",  "TOWBAR_STORE_"};
 
 /* ---- the values ---- */
 
@@ -73,13 +76,14 @@ static int set_number(const char *text, uint64_t max, uint64_t *out)
     return 0;
 }
 
-static int set_flag(const char *text, bool *out)
+/* is_for is what "true" makes of *out. */
+static int set_flag(const char *text, bool is_for, bool *out)
 {
     static const char *const words[] = {"false", "true", "no", "yes", "off", "on", "0", "1"};
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
         if (strcmp(text, words[i]) != 0)
             continue;
-        *out = i % 2 == 1;
+        *out = (i % 2 == 1) == is_for;
         return 0;
     }
     return -EINVAL;
@@ -101,7 +105,8 @@ static int set(struct tb_config *config, const struct variable *variable, const 
     case LARGE:
         return set_number(text, UINT64_MAX, (uint64_t *)field);
     case FLAG:
-        return set_flag(text, (bool *)field);
+    case NO_FLAG:
+        return set_flag(text, variable->kind == FLAG, (bool *)field);
     case READ_ELSEWHERE:
     default:
         return 0;
@@ -117,8 +122,9 @@ int tb_config_env(struct tb_config *config, char why[TB_CONFIG_WHY])
         if (set(config, &variables[i], text) == 0)
             continue;
         snprintf(why, TB_CONFIG_WHY, "%s is \"%.40s\": %s", variables[i].name, text,
-                 variables[i].kind == FLAG ? "it must be true or false"
-                                           : "it must be a number, without a unit");
+                 variables[i].kind == FLAG || variables[i].kind == NO_FLAG
+                     ? "it must be true or false"
+                     : "it must be a number, without a unit");
         return -EINVAL;
     }
     config->counts_vanished = strcmp(config->vanished, "count") == 0;
@@ -143,6 +149,18 @@ static int is_known(const char *entry, size_t len)
     return 0;
 }
 
+/* Of a key that has another name in the environment. */
+static const char *other_name(const char *entry, size_t len)
+{
+    static const char *const others[] = {"ROLLBAR_ENDPOINT", "ROLLBAR_ACCESS_TOKEN"};
+    size_t prefix = strlen("TOWBAR_");
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+        if (strlen(others[i]) + prefix == len &&
+            memcmp(entry + prefix, others[i], len - prefix) == 0)
+            return others[i];
+    return NULL;
+}
+
 int tb_config_env_names(char *const *environment, char why[TB_CONFIG_WHY])
 {
     for (; environment != NULL && *environment != NULL; environment++) {
@@ -150,10 +168,13 @@ int tb_config_env_names(char *const *environment, char why[TB_CONFIG_WHY])
         if (!begins_like_section(*environment) || is_known(*environment, len) ||
             (*environment)[len] == '\0' || (*environment)[len + 1] == '\0')
             continue;
-        snprintf(why, TB_CONFIG_WHY,
-                 "%.*s is set in the environment and names no key with one value; docs/config.md "
-                 "lists them, lists belong in the file",
-                 (int)(len < 100 ? len : 100), *environment);
+        const char *other = other_name(*environment, len);
+        snprintf(why, TB_CONFIG_WHY, "%.*s is set in the environment%s%s",
+                 (int)(len < 100 ? len : 100), *environment,
+                 other ? "; the name of that key is "
+                       : " and names no key with one value; docs/config.md lists them, lists "
+                         "belong in the file",
+                 other ? other : "");
         return -EINVAL;
     }
     return 0;

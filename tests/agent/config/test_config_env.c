@@ -40,6 +40,8 @@ static void a_variable_wins_over_the_file(void **state)
     setenv("TOWBAR_ROLLBAR_FORCE_TOKEN", "true", 1);
     setenv("TOWBAR_SYMBOLS_CACHE_BYTES", "1099511627776", 1);
     setenv("TOWBAR_SPOOL_LIMITS_MAX_AGE_HOURS_CRASH", "7", 1);
+    setenv("TOWBAR_SCRUB_BUILTIN_PATTERNS", "false", 1);
+    setenv("TOWBAR_STORE_MAX_BYTES", "0", 1);
     setenv("TOWBAR_STATE_DIR", "/state", 1);
     setenv("TOWBAR_LIMITS_BURST_MINUTES", "", 1);
     const struct tb_config *c = load("listen: off\nrollbar:\n  timeout_ms: 5000\n"
@@ -50,6 +52,8 @@ static void a_variable_wins_over_the_file(void **state)
     assert_true(c->counts_vanished);
     assert_int_equal(c->timeout_ms, 1234);
     assert_true(c->force_token);
+    assert_true(c->lacks_builtin_patterns);
+    assert_true(c->store_max_bytes == 0);
     assert_true(c->cache_bytes == UINT64_C(1) << 40);
     assert_int_equal(c->max_age_hours[0], 7);
     assert_int_equal(c->max_age_hours[1], 336);
@@ -82,6 +86,7 @@ static void bad_values_are_refused_by_name(void **state)
         {"TOWBAR_ROLLBAR_TIMEOUT_MS", "99999999999999999999999"},
         {"TOWBAR_ROLLBAR_FORCE_TOKEN", "maybe"},
         {"TOWBAR_SYMBOLS_CACHE_BYTES", "1G"},
+        {"TOWBAR_SCRUB_BUILTIN_PATTERNS", "none"},
     };
     char why[TB_CONFIG_WHY];
     (void)state;
@@ -103,15 +108,22 @@ static void a_name_that_names_nothing_is_refused(void **state)
     static char empty[] = "TOWBAR_ROLLBAR_TIMEOUT=";
     static char library[] = "TOWBAR_ROOT=/src";
     static char list[] = "TOWBAR_SYMBOLS_IN_APP=x";
+    static char scrub[] = "TOWBAR_SCRUB_KEYS=x";
+    static char other[] = "TOWBAR_ROLLBAR_ENDPOINT=x";
     char *good[] = {known, empty, library, NULL};
     char *bad[] = {known, typo, NULL};
     char *lists[] = {list, NULL};
+    char *scrubs[] = {scrub, NULL};
+    char *others[] = {other, NULL};
     char why[TB_CONFIG_WHY];
     (void)state;
     assert_int_equal(tb_config_env_names(good, why), 0);
     assert_int_equal(tb_config_env_names(bad, why), -EINVAL);
     assert_memory_equal(why, "TOWBAR_ROLLBAR_TIMEOUT is", 25);
     assert_int_equal(tb_config_env_names(lists, why), -EINVAL);
+    assert_int_equal(tb_config_env_names(scrubs, why), -EINVAL);
+    assert_int_equal(tb_config_env_names(others, why), -EINVAL);
+    assert_non_null(strstr(why, "the name of that key is ROLLBAR_ENDPOINT"));
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, remove_test_folder)
