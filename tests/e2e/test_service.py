@@ -131,6 +131,15 @@ class InstalledTest(towbar.Case):
         for path in ("lib/systemd/system/towbard.service", "lib/sysusers.d/towbar.conf", "lib/tmpfiles.d/towbar.conf"):
             self.assertTrue(os.path.isfile(os.path.join(root, "usr", path)), path)
 
+    def test_the_unit_names_the_program_that_was_installed_with_it(self):
+        for prefix in ("/usr", "/usr/local"):
+            root = self.install(prefix)
+            with open(f"{root}{prefix}/lib/systemd/system/towbard.service", encoding="utf-8") as file:
+                lines = file.read().splitlines()
+            self.assertIn(f"ExecStart={prefix}/bin/towbard", lines)
+            self.assertIn(f"ExecReload={prefix}/bin/towbard --check-config", lines)
+            self.assertIn(f"Documentation=file:{prefix}/share/doc/towbar/operate.md", lines)
+
     @needs("systemd-analyze")
     def test_systemd_reads_the_unit(self):
         root = self.install()
