@@ -18,6 +18,7 @@
 #include "agent/log.h"
 #include "agent/reload.h"
 #include "agent/serve/page_token.h"
+#include "agent/serve/page_url.h"
 #include "agent/serve/serve.h"
 #include "agent/serve/status.h"
 #include "base/fd.h"
@@ -110,8 +111,7 @@ static int open_spool(struct agent *a, int once, char why[WHY_BYTES])
 /* Without it nobody can log in, which is no reason to take no errors. */
 static void make_page_token(const struct agent *a)
 {
-    int is_needed = a->config->shared_spool || tb_config_listens_abroad(a->config);
-    int err = is_needed ? tb_page_token_make(a->state_fd) : 0;
+    int err = tb_page_asks_login(a->config) ? tb_page_token_make(a->state_fd) : 0;
     if (err < 0)
         tb_log(TB_LOG_WARNING, "cannot make %s/%s, so nobody can log in to the pages: %s",
                a->config->state_dir, TB_PAGE_TOKEN_FILE, strerror(-err));
@@ -233,15 +233,15 @@ static void greet(const struct agent *a)
     const char *address = tb_serve_address(a->serve);
     const char *scheme = c->tls_cert_file[0] != '\0' ? "https://" : "http://";
     char endpoint[TB_STATUS_URL];
+    char page[TB_PAGE_URL];
+    tb_page_url(c, address, page);
     tb_status_url(c->endpoint, endpoint);
     tb_log(TB_LOG_INFO, "towbard %s is up: %s%s%s%s, spool %s, state %s", TOWBAR_VERSION,
            address[0] != '\0' ? scheme : "", address, address[0] != '\0' ? " and " : "", c->socket,
            c->spool, c->state_dir);
     if (address[0] != '\0' && a->pages != NULL)
-        tb_log(TB_LOG_INFO, "see what went wrong at %s%s/%s", scheme, address,
-               c->shared_spool || tb_config_listens_abroad(c)
-                   ? "; towbar prints the link that logs you in"
-                   : "");
+        tb_log(TB_LOG_INFO, "see what went wrong at %s%s", page,
+               tb_page_asks_login(c) ? "; towbar prints the link that logs you in" : "");
     if (c->token[0] != '\0')
         tb_log(TB_LOG_INFO, "sending to %s with the token from %s", endpoint, c->token_from);
     else

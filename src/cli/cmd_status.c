@@ -16,7 +16,7 @@
 #include "cli/verb.h"
 #include "web/login.h"
 
-enum { MIB = 1 << 20, LINE_BYTES = 16 << 10, PAGE_TEXT = 256 };
+enum { MIB = 1 << 20, LINE_BYTES = 16 << 10 };
 
 struct status {
     struct tb_config config;
@@ -89,11 +89,8 @@ static void print_json(const struct status *status)
     tb_json_object(&j);
     tb_json_kstr(&j, "agent", status->agent.is_up ? "up" : "down");
     tb_json_kopt(&j, "listen", status->agent.listen);
-    if (status->agent.is_up && *status->agent.listen != '\0') {
-        char page[PAGE_TEXT];
-        snprintf(page, sizeof(page), "http://%s/", status->agent.listen);
-        tb_json_kstr(&j, "page", page);
-    }
+    if (status->agent.is_up)
+        tb_json_kopt(&j, "page", tb_json_text(status->agent.json, "page"));
     tb_json_kopt(&j, "version", status->agent.version);
     tb_json_kopt(&j, "trouble", tb_json_text(status->agent.json, "trouble"));
     tb_json_kstr(&j, "socket", status->config.socket);
@@ -169,22 +166,18 @@ static void print_symbols(const struct status *status)
 /* With the link that logs a browser in, for whoever may read the token. */
 static void print_page(const struct status *status)
 {
-    const char *listen = status->agent.listen;
-    /* The agent may have been given another spool than this program would take. */
-    const char *spool = tb_json_text(status->agent.json, "spool.path");
-    int is_shared = status->config.shared_spool &&
-                    (*spool == '\0' || strcmp(spool, TB_CONFIG_SYSTEM_SPOOL) == 0);
+    const char *page = tb_json_text(status->agent.json, "page");
     char token[TB_LOGIN_TOKEN_TEXT];
-    if (!status->agent.is_up || *listen == '\0')
+    if (*page == '\0')
         return;
-    if (!is_shared)
-        printf("  page      http://%s/\n", listen);
+    printf("  page      ");
+    tb_print_text(page);
+    if (!cJSON_IsTrue(tb_json_at(status->agent.json, "page_login")))
+        printf("\n");
     else if (tb_login_token(status->config.state_dir, token) == 0)
-        printf("  page      http://%s/login?token=%s\n", listen, token);
+        printf("login?token=%s\n", token);
     else
-        printf("  page      http://%s/, with the login link that towbar prints for root and for "
-               "the agent's user\n",
-               listen);
+        printf(", with the login link that towbar prints for root and for the agent's user\n");
 }
 
 static void print_agent(const struct status *status)

@@ -8,7 +8,11 @@
 #include "spool/counts.h"
 
 static const char reply[] =
-    "{\"program\":\"towbard\",\"listen\":\"127.0.0.1:7171\",\"version\":\"9.9\"}";
+    "{\"program\":\"towbard\",\"listen\":\"127.0.0.1:7171\",\"version\":\"9.9\","
+    "\"page\":\"http://127.0.0.1:7171/\",\"page_login\":false}";
+static const char shared_reply[] =
+    "{\"program\":\"towbard\",\"listen\":\"0.0.0.0:7171\",\"version\":\"9.9\","
+    "\"page\":\"https://errors.example:7171/\",\"page_login\":true}";
 
 static cJSON *status_json(struct run *run, int code)
 {
@@ -198,10 +202,11 @@ static void for_a_shared_agent_it_prints_the_login_link_to_who_may_read_the_toke
     static const char token[] = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
     struct run *run = *state;
     char path[512];
-    pid_t agent = fake_start(run, reply, 0);
+    pid_t agent = fake_start(run, shared_reply, 0);
     run_plain(run, "status", "--config", run->config, "--state-dir", run->state, "--spool",
               "/var/spool/towbar", "--socket", run->socket, NULL);
-    run_has(run->out, "page      http://127.0.0.1:7171/, with the login link that towbar prints");
+    run_has(run->out,
+            "page      https://errors.example:7171/, with the login link that towbar prints");
     run_fill(run); /* makes the state folder */
     (void)snprintf(path, sizeof(path), "%s/page-token", run->state);
     FILE *file = fopen(path, "we");
@@ -210,21 +215,19 @@ static void for_a_shared_agent_it_prints_the_login_link_to_who_may_read_the_toke
     assert_int_equal(fclose(file), 0);
     run_plain(run, "status", "--config", run->config, "--state-dir", run->state, "--spool",
               "/var/spool/towbar", "--socket", run->socket, NULL);
-    run_has(run->out, "page      http://127.0.0.1:7171/login?token=");
+    run_has(run->out, "page      https://errors.example:7171/login?token=");
     run_has(run->out, token);
     run_plain(run, "status", "--json", "--config", run->config, "--state-dir", run->state,
               "--spool", "/var/spool/towbar", "--socket", run->socket, NULL);
     fake_end(agent);
-    run_has(run->out, "\"page\":\"http://127.0.0.1:7171/\"");
+    run_has(run->out, "\"page\":\"https://errors.example:7171/\"");
     run_has_not(run->out, token);
 }
 
-static void the_agent_s_own_spool_decides_whether_its_page_asks_for_a_login(void **state)
+static void the_agent_says_whether_its_page_asks_for_a_login(void **state)
 {
-    static const char elsewhere[] = "{\"program\":\"towbard\",\"listen\":\"127.0.0.1:7171\","
-                                    "\"spool\":{\"path\":\"/srv/spool\"}}";
     struct run *run = *state;
-    pid_t agent = fake_start(run, elsewhere, 0);
+    pid_t agent = fake_start(run, reply, 0);
     run_plain(run, "status", "--config", run->config, "--state-dir", run->state, "--spool",
               "/var/spool/towbar", "--socket", run->socket, NULL);
     fake_end(agent);
@@ -391,7 +394,7 @@ int main(void)
         TEST(what_was_lost_is_known_without_an_agent),
         TEST(without_a_token_it_says_that_nothing_is_queued),
         TEST(for_a_shared_agent_it_prints_the_login_link_to_who_may_read_the_token),
-        TEST(the_agent_s_own_spool_decides_whether_its_page_asks_for_a_login),
+        TEST(the_agent_says_whether_its_page_asks_for_a_login),
         TEST(the_verbless_call_names_the_next_command),
         TEST(json_holds_the_counts),
         TEST(json_says_where_the_agent_listens),

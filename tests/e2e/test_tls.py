@@ -163,6 +163,19 @@ class TlsTest(towbar.Case):
 
     # ---- TLS ----
 
+    def test_towbar_prints_the_link_that_logs_in(self):
+        self.settings()
+        with self.start_agent():
+            where = ("--socket", self.socket, "--state-dir", self.state)
+            said = self.towbar("status", *where).stdout
+            found = re.search(r"page +https://(\S+):(\d+)(/login\?token=[0-9a-f]{64})\n", said)
+            self.assertIsNotNone(found, said)
+            host, port, link = found.groups()
+            self.assertEqual((host, int(port)), (socket.gethostname(), self.port))
+            self.assertEqual(self.ask("GET", link, headers={"Host": f"{host}:{port}"})[0], 303)
+            told = json.loads(self.towbar("status", "--json", *where).stdout)
+            self.assertEqual(told["page"], f"https://{host}:{port}/")
+
     def test_nothing_is_said_in_the_clear_or_in_old_tongues(self):
         self.settings()
         with self.start_agent():

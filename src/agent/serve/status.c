@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "agent/pipeline/scrub.h"
+#include "agent/serve/page_url.h"
 
 /* What stands before the last "@" of the host part is no host. */
 void tb_status_url(const char *url, char out[TB_STATUS_URL])
@@ -200,6 +201,16 @@ static void write_files(const struct tb_config *config, const struct tb_files_co
     tb_json_end(j);
 }
 
+static void write_page(const struct tb_status *status, struct tb_json *j)
+{
+    char page[TB_PAGE_URL];
+    if (status->listen[0] == '\0')
+        return;
+    tb_page_url(status->config, status->listen, page);
+    tb_json_kstr(j, "page", page);
+    tb_json_kbool(j, "page_login", tb_page_asks_login(status->config));
+}
+
 void tb_status_write(const struct tb_status *status, struct tb_json *j)
 {
     const struct tb_config *config = status->config;
@@ -209,6 +220,7 @@ void tb_status_write(const struct tb_status *status, struct tb_json *j)
     tb_json_kint(j, "pid", getpid());
     tb_json_kint(j, "uptime_ms", status->now_ms - status->started_ms);
     tb_json_kopt(j, "listen", status->listen);
+    write_page(status, j);
     tb_json_kstr(j, "socket", config->socket);
     tb_json_kstr(j, "state_dir", config->state_dir);
     tb_json_kstr(j, "config", config->file[0] != '\0' ? config->file : "defaults");
