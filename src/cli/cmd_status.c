@@ -205,6 +205,19 @@ static int has_token(const struct status *status)
     return cJSON_IsBool(told) ? cJSON_IsTrue(told) : *status->config.token != '\0';
 }
 
+/* Nobody has to do anything while Rollbar is away: that is said too. */
+static void print_next_try(const struct status *status, int64_t now_ms)
+{
+    int64_t retry_ms = agent_number(status, "delivery.retry_at_ms") - now_ms;
+    int64_t paused_ms = agent_number(status, "delivery.paused_until_ms") - now_ms;
+    if (retry_ms > 0)
+        printf("  next try  in %" PRId64 " s; all waits here until Rollbar answers\n",
+               (retry_ms + 999) / 1000);
+    else if (paused_ms > 0 && status->counts.queued > 0)
+        printf("  next try  in %" PRId64 " s, as Rollbar's rate limit asks\n",
+               (paused_ms + 999) / 1000);
+}
+
 /* What is on its way to Rollbar; what is only kept here is not in these counts. */
 static void print_delivery(const struct status *status, int64_t now_ms)
 {
@@ -222,14 +235,14 @@ static void print_delivery(const struct status *status, int64_t now_ms)
            " + quarantined %" PRId64 " + queued %" PRId64 "\n",
            c->received, c->sent, c->dropped, c->quarantined, c->queued);
     if (c->queued > 0)
-        printf("  waiting   the oldest since %s%s\n",
-               tb_print_age(now_ms, c->oldest_queued_ms, age),
+        printf("  waiting   the oldest came %s%s\n", tb_print_age(now_ms, c->oldest_queued_ms, age),
                c->parked > 0 ? ", parked ones among them" : "");
     if (*c->last_reason != '\0') {
         printf("  reason    ");
         tb_print_text(c->last_reason);
         printf("\n");
     }
+    print_next_try(status, now_ms);
 }
 
 static void print_store(const struct status *status, int64_t now_ms)
@@ -252,9 +265,11 @@ static void print_cures(const struct status *status)
                "  Meanwhile reports are kept in the spool.\n");
     if (c->parked > 0)
         printf(
-            "\n  %" PRId64 " item%s parked: there is no token that Rollbar takes. Put one with "
-            "the scope\n  post_server_item into ROLLBAR_ACCESS_TOKEN or rollbar.access_token and "
-            "restart\n  towbard; they are sent then.\n",
+            "\n  %" PRId64
+            " item%s parked: Rollbar refuses the token. The agent's, or a project's, "
+            "with\n  the scope post_server_item belongs into ROLLBAR_ACCESS_TOKEN or the settings: "
+            "change\n  it and reload towbard; they are sent then. One that an SDK was given stands "
+            "there;\n  rollbar.force_token has the agent's taken in its place.\n",
             c->parked, c->parked == 1 ? " is" : "s are");
     if (c->quarantined > 0)
         printf("\n  %" PRId64 " item%s refused by Rollbar for good and kept here; the reason is "

@@ -97,8 +97,9 @@ static void print_tokens(const cJSON *tokens, int64_t now_ms)
     cJSON_ArrayForEach(token, tokens)
     {
         int64_t paused_ms = number_at(token, "paused_until_ms");
+        const char *told = tb_json_text(token, "name");
         printf("  token     %s: sent %" PRId64,
-               tb_print_clean(tb_json_text(token, "name"), name, sizeof(name)),
+               strcmp(told, "own") == 0 ? "the agent's" : tb_print_clean(told, name, sizeof(name)),
                number_at(token, "sent"));
         add(token, "refused", "refused");
         add(token, "in_flight", "under way");

@@ -313,7 +313,32 @@ static void parked_items_are_wrong_and_have_a_cure(void **state)
     assert_int_equal(code, 1);
     run_has(run->out, "1 item is parked");
     run_has(run->out, "ROLLBAR_ACCESS_TOKEN");
+    run_has(run->out, "reload towbard");
     run_has(run->out, "HTTP 403: ?[31minvalid token");
+}
+
+/* An agent whose delivery says more, over a database in which one item waits. */
+static void has_line(struct run *run, const char *delivery, const char *line)
+{
+    char told[256];
+    (void)snprintf(told, sizeof(told),
+                   "{\"program\":\"towbard\",\"delivery\":{\"has_token\":true,%s}}", delivery);
+    run_fill(run);
+    pid_t agent = fake_start(run, told, 0);
+    assert_int_equal(run_here(run, "status"), 0);
+    fake_end(agent);
+    run_has(run->out, "waiting   the oldest came ");
+    run_has(run->out, line);
+}
+
+static void an_outage_says_when_it_is_tried_again(void **state)
+{
+    has_line(*state, "\"retry_at_ms\":9000000000000", "all waits here until Rollbar answers\n");
+}
+
+static void a_rate_limit_says_when_it_is_over(void **state)
+{
+    has_line(*state, "\"paused_until_ms\":9000000000000", " s, as Rollbar's rate limit asks\n");
 }
 
 static void quarantined_items_are_wrong_and_have_a_reason(void **state)
@@ -336,7 +361,8 @@ static const char tells_more[] =
     "\\u001b[31mread\"},\"delivery\":{\"has_token\":true,\"tokens\":["
     "{\"name\":\"ROLLBAR_ACCESS_TOKEN\",\"sent\":5},{\"name\":\"projects "
     "1\",\"sent\":0,\"refused\":2,"
-    "\"parked\":true}]},\"reload\":{\"taken\":1,\"refused\":1,\"last_ms\":1790000000000,"
+    "\"parked\":true},{\"name\":\"own\",\"sent\":7}],\"retry_at_ms\":9000000000000},\"reload\":{"
+    "\"taken\":1,\"refused\":1,\"last_ms\":1790000000000,"
     "\"last_error\":\"listen is no address\"}}";
 
 static void what_the_agent_tells_more_is_shown(void **state)
@@ -347,6 +373,7 @@ static void what_the_agent_tells_more_is_shown(void **state)
     run_has(run->out, "files     3 watched, 12 items taken, 1 lines put aside; cannot ?[31mread");
     run_has(run->out, "token     ROLLBAR_ACCESS_TOKEN: sent 5\n");
     run_has(run->out, "token     projects 1: sent 0, 2 refused, parked: Rollbar does not take it");
+    run_has(run->out, "token     the agent's: sent 7\n");
     run_has(run->out, "reload    refused, the former settings are in force,");
     run_has(run->out, "; listen is no address");
     (void)run_here(run, "status", "--json");
@@ -354,7 +381,7 @@ static void what_the_agent_tells_more_is_shown(void **state)
     cJSON *json = cJSON_Parse(run->out);
     assert_int_equal(cJSON_GetObjectItem(cJSON_GetObjectItem(json, "files"), "watched")->valueint,
                      3);
-    assert_int_equal(cJSON_GetArraySize(cJSON_GetObjectItem(json, "tokens")), 2);
+    assert_int_equal(cJSON_GetArraySize(cJSON_GetObjectItem(json, "tokens")), 3);
     assert_int_equal(cJSON_GetObjectItem(cJSON_GetObjectItem(json, "reload"), "refused")->valueint,
                      1);
     cJSON_Delete(json);
@@ -399,6 +426,8 @@ int main(void)
         TEST(json_holds_the_counts),
         TEST(json_says_where_the_agent_listens),
         TEST(parked_items_are_wrong_and_have_a_cure),
+        TEST(an_outage_says_when_it_is_tried_again),
+        TEST(a_rate_limit_says_when_it_is_over),
         TEST(quarantined_items_are_wrong_and_have_a_reason),
         TEST(somebody_else_on_the_socket_is_no_agent),
         TEST(what_the_agent_tells_more_is_shown),

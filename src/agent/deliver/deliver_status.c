@@ -1,6 +1,7 @@
 /* deliver_status.c - what the operator and the other threads are told. */
 #include "agent/deliver/deliver_internal.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "agent/deliver/route.h"
@@ -30,6 +31,15 @@ bool tb_deliver_may_say(struct tb_deliver *deliver, enum said kind, unsigned *n_
 
 /* ---- one verdict ---- */
 
+static void name_token(const struct tb_deliver *deliver, const struct tb_queue *queue, char *out,
+                       size_t cap)
+{
+    char name[TB_DELIVER_NAME];
+    tb_route_name(&deliver->setup->config, queue->token, name, sizeof(name));
+    snprintf(out, cap, " (%s)",
+             queue->token[0] == '\0' ? "the agent's: set rollbar.token_file and reload" : name);
+}
+
 static void log_verdict(struct tb_deliver *deliver, const struct slot *slot)
 {
     static const struct {
@@ -42,30 +52,31 @@ static void log_verdict(struct tb_deliver *deliver, const struct slot *slot)
         [TB_VERDICT_SLOW] = {SAID_SLOW, TB_LOG_WARNING, "told to slow down"},
         [TB_VERDICT_DROP] = {SAID_DROP, TB_LOG_WARNING, "refused for good, quarantined"},
         [TB_VERDICT_PARK] = {SAID_PARK, TB_LOG_ERROR,
-                             "access token refused, its items wait for a right one (set "
-                             "ROLLBAR_ACCESS_TOKEN or rollbar.access_token and restart)"},
+                             "access token refused, its items wait for a right one"},
     };
     const struct tb_sink_judgement *judgement = &slot->judgement;
     bool is_ack = judgement->verdict == TB_VERDICT_ACK;
     /* Parked without an answer: nothing was asked, because there is no token. */
     const char *what = judgement->verdict == TB_VERDICT_PARK && slot->http_status == 0
-                           ? "waits for an access token (set ROLLBAR_ACCESS_TOKEN or "
-                             "rollbar.token_file and restart)"
+                           ? "waits for an access token (set rollbar.token_file and reload)"
                            : LINES[judgement->verdict].what;
+    char whose[160] = ""; /* of several tokens, which */
     unsigned n_more = 0;
     if (is_ack && !deliver->in_trouble)
         return;
     deliver->in_trouble = !is_ack;
     if (!tb_deliver_may_say(deliver, LINES[judgement->verdict].kind, &n_more))
         return;
+    if (judgement->verdict == TB_VERDICT_PARK && slot->http_status != 0)
+        name_token(deliver, slot->queue, whose, sizeof(whose));
     if (is_ack)
         tb_log(TB_LOG_INFO, "delivery to %s: items go through again", deliver->sink->name);
     else if (n_more > 0)
-        tb_log(LINES[judgement->verdict].level, "delivery to %s: item %s and %u more: %s: %s",
-               deliver->sink->name, slot->uuid, n_more, what, judgement->reason);
+        tb_log(LINES[judgement->verdict].level, "delivery to %s: item %s and %u more: %s%s: %s",
+               deliver->sink->name, slot->uuid, n_more, what, whose, judgement->reason);
     else
-        tb_log(LINES[judgement->verdict].level, "delivery to %s: item %s: %s: %s",
-               deliver->sink->name, slot->uuid, what, judgement->reason);
+        tb_log(LINES[judgement->verdict].level, "delivery to %s: item %s: %s%s: %s",
+               deliver->sink->name, slot->uuid, what, whose, judgement->reason);
 }
 
 /* The lock is held. */
