@@ -266,10 +266,10 @@ static void print_cures(const struct status *status)
     if (c->parked > 0)
         printf(
             "\n  %" PRId64
-            " item%s parked: Rollbar refuses the token. The agent's, or a project's, "
-            "with\n  the scope post_server_item belongs into ROLLBAR_ACCESS_TOKEN or the settings: "
-            "change\n  it and reload towbard; they are sent then. One that an SDK was given stands "
-            "there;\n  rollbar.force_token has the agent's taken in its place.\n",
+            " item%s parked: Rollbar refuses the token. Give the agent one with the scope\n"
+            "  post_server_item: in the settings, and reload towbard, or in ROLLBAR_ACCESS_TOKEN, "
+            "and\n  restart it; they are sent then. A token that an SDK sends with its items is "
+            "changed\n  there, or passed over with rollbar.force_token.\n",
             c->parked, c->parked == 1 ? " is" : "s are");
     if (c->quarantined > 0)
         printf("\n  %" PRId64 " item%s refused by Rollbar for good and kept here; the reason is "
