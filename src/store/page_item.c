@@ -39,15 +39,17 @@ static const char FACETS[] =
     "   json_extract(data, '$.server.code_version')) END AS version,"
     "  CASE WHEN json_valid(data) THEN json_extract(data, '$.server.host') END AS host"
     "  FROM occurrences WHERE item = ?1 ORDER BY seq DESC LIMIT ?2)"
-    " SELECT * FROM (SELECT 'environment', environment, count(*) FROM latest"
+    " SELECT *, (SELECT count(*) FROM latest) FROM ("
+    "SELECT * FROM (SELECT 'environment', environment, count(*) FROM latest"
     "  WHERE environment IS NOT NULL GROUP BY 2 ORDER BY 3 DESC, 2 LIMIT ?3)"
     " UNION ALL SELECT * FROM (SELECT 'version', version, count(*) FROM latest"
     "  WHERE version IS NOT NULL GROUP BY 2 ORDER BY 3 DESC, 2 LIMIT ?3)"
     " UNION ALL SELECT * FROM (SELECT 'host', host, count(*) FROM latest"
-    "  WHERE host IS NOT NULL GROUP BY 2 ORDER BY 3 DESC, 2 LIMIT ?3)";
+    "  WHERE host IS NOT NULL GROUP BY 2 ORDER BY 3 DESC, 2 LIMIT ?3))";
 
 int tb_store_facets(struct tb_store *store, int64_t item, size_t max,
-                    int (*row)(void *arg, const char *facet, const char *value, int64_t n),
+                    int (*row)(void *arg, const char *facet, const char *value, int64_t n,
+                               int64_t all),
                     void *arg)
 {
     sqlite3_stmt *statement = NULL;
@@ -60,7 +62,7 @@ int tb_store_facets(struct tb_store *store, int64_t item, size_t max,
     (void)sqlite3_bind_int64(statement, 3, (int64_t)max);
     while ((rc = sqlite3_step(statement)) == SQLITE_ROW) {
         if (row(arg, tb_store_text(statement, 0), tb_store_text(statement, 1),
-                sqlite3_column_int64(statement, 2)) != 0)
+                sqlite3_column_int64(statement, 2), sqlite3_column_int64(statement, 3)) != 0)
             break;
     }
     if (rc != SQLITE_ROW && rc != SQLITE_DONE)

@@ -358,9 +358,11 @@ int tb_store_neighbours(struct tb_store *store, int64_t item, const char *uuid,
                         struct tb_store_neighbours *out);
 
 /* The values among the last TB_STORE_LATEST occurrences of an item, the most frequent first, at
- * most max for each facet: "environment", "version", "host". */
+ * most max for each facet: "environment", "version", "host". Of all that were looked at, which are
+ * fewer than the item's total where a storm was only counted, n have the value. */
 int tb_store_facets(struct tb_store *store, int64_t item, size_t max,
-                    int (*row)(void *arg, const char *facet, const char *value, int64_t n),
+                    int (*row)(void *arg, const char *facet, const char *value, int64_t n,
+                               int64_t all),
                     void *arg);
 
 struct tb_store_trace {

@@ -157,37 +157,36 @@ static void put_occurrence(struct tb_item_view *item)
 
 struct facets {
     struct tb_buf *out;
-    int64_t all; /* occurrences that were looked at */
+    int64_t all; /* occurrences that were looked at, 0: not told yet */
     char open[16];
 };
 
-static int put_facet(void *arg, const char *facet, const char *value, int64_t n)
+static int put_facet(void *arg, const char *facet, const char *value, int64_t n, int64_t all)
 {
     struct facets *facets = arg;
     struct tb_buf *out = facets->out;
-    int percent = facets->all > 0 ? (int)((n * PERCENT + facets->all / 2) / facets->all) : 0;
+    int percent = all > 0 ? (int)((n * PERCENT + all / 2) / all) : 0;
+    facets->all = all;
     if (strcmp(facet, facets->open) != 0) {
         tb_emit(out, "%r<h2 class=\"cap\">%h</h2><div class=\"fac\">",
                 facets->open[0] != '\0' ? "</div>" : "", facet);
         snprintf(facets->open, sizeof(facets->open), "%s", facet);
     }
-    tb_emit(out, "<span>%.60h</span><span class=\"mute\">%d%%</span>", value,
-            percent > PERCENT ? PERCENT : percent);
-    tb_chart_share(out, percent > PERCENT ? PERCENT : percent);
+    tb_emit(out, "<span>%.60h</span><span class=\"mute\">%d%%</span>", value, percent);
+    tb_chart_share(out, percent);
     return 0;
 }
 
 static int put_facets(struct tb_item_view *item)
 {
-    struct facets facets = {.out = item->view->out,
-                            .all = item->total < TB_STORE_LATEST ? item->total : TB_STORE_LATEST};
+    struct facets facets = {.out = item->view->out};
     tb_emit(facets.out,
             "<section class=\"panel\" aria-label=\"Where it was seen\"><div class=\"bd\">");
     int err = tb_store_facets(item->view->store, item->number, FACET_MAX, put_facet, &facets);
     if (facets.open[0] != '\0')
         tb_emit(facets.out, "</div>");
-    if (item->total > TB_STORE_LATEST)
-        tb_emit(facets.out, "<p class=\"mute\">of the last %d</p>", TB_STORE_LATEST);
+    if (item->total > facets.all && facets.all > 0)
+        tb_emit(facets.out, "<p class=\"mute\">of the last %l that are kept</p>", facets.all);
     tb_emit(facets.out, "</div></section>\n");
     return err;
 }

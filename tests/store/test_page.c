@@ -238,11 +238,12 @@ static void neighbours_are_those_of_the_same_item(void **state)
     tb_store_close(store);
 }
 
-static int take_facet(void *arg, const char *facet, const char *value, int64_t n)
+static int take_facet(void *arg, const char *facet, const char *value, int64_t n, int64_t looked)
 {
     char *all = arg;
     char one[128];
-    (void)snprintf(one, sizeof(one), "%s=%s:%lld ", facet, value, (long long)n);
+    (void)snprintf(one, sizeof(one), "%s=%s:%lld/%lld ", facet, value, (long long)n,
+                   (long long)looked);
     (void)strncat(all, one, 128);
     return 0;
 }
@@ -264,7 +265,8 @@ static void facets_are_of_the_latest_and_survive_any_body(void **state)
         assert_int_equal(tb_store_add(store, &one, NULL, 0), 0);
     }
     assert_int_equal(tb_store_facets(store, 1, 2, take_facet, all), 0);
-    assert_string_equal(all, "environment=e:3 version=v1:2 version=v2:1 host=h2:2 host=h1:1 ");
+    assert_string_equal(all,
+                        "environment=e:3/5 version=v1:2/5 version=v2:1/5 host=h2:2/5 host=h1:1/5 ");
     tb_store_close(store);
 }
 

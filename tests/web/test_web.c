@@ -253,6 +253,23 @@ static void what_stands_for_a_storm_says_how_many(void **state)
     site_has_not(site_page(site, "/items/2"), " more ");
 }
 
+static void shares_are_of_what_is_kept_also_in_a_storm(void **state)
+{
+    struct site *site = *state;
+    struct tb_occurrence one = crash("a");
+    one.data = "{\"environment\":\"production\",\"body\":{\"message\":{\"body\":\"m\"}}}";
+    one.data_len = strlen(one.data);
+    site_add(site, &one);
+    static const char *const more[] = {"b", "c", "d"}; /* the first stands for the others */
+    for (size_t i = 0; i < sizeof(more) / sizeof(more[0]); i++) {
+        one.uuid = more[i];
+        assert_true(tb_store_collapse(site->store, &one, NULL, NULL, 0) >= 0);
+    }
+    const char *page = site_page(site, "/items/1");
+    site_has(page, "<span>production</span><span class=\"mute\">100%</span>");
+    site_has(page, "of the last 2 that are kept");
+}
+
 static void causes_come_after_what_they_caused(void **state)
 {
     struct site *site = *state;
@@ -455,6 +472,7 @@ int main(void)
         WITH_SITE(occurrences_are_linked_by_age),
         WITH_SITE(a_message_needs_no_stack),
         WITH_SITE(what_stands_for_a_storm_says_how_many),
+        WITH_SITE(shares_are_of_what_is_kept_also_in_a_storm),
         WITH_SITE(causes_come_after_what_they_caused),
         WITH_SITE(a_body_that_is_no_json_is_said),
         WITH_SITE(a_body_of_half_a_megabyte_fits_a_page),
