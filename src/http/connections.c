@@ -148,7 +148,9 @@ int tb_connections_new(const struct tb_connections_options *options, struct tb_c
     all->news = event_new(options->base, -1, 0, tb_watch_news, all);
     all->refuse = event_new(options->base, -1, 0, tb_refuse_all, all);
     all->crowded = evtimer_new(options->base, look_again, all);
-    if (all->news == NULL || all->refuse == NULL || all->crowded == NULL) {
+    all->unread_much = event_new(options->base, -1, 0, tb_unread_all, all);
+    if (all->news == NULL || all->refuse == NULL || all->crowded == NULL ||
+        all->unread_much == NULL) {
         tb_connections_free(all);
         return -ENOMEM;
     }
@@ -177,5 +179,7 @@ void tb_connections_free(struct tb_connections *all)
         event_free(all->refuse);
     if (all->crowded != NULL)
         event_free(all->crowded);
+    if (all->unread_much != NULL)
+        event_free(all->unread_much);
     free(all);
 }

@@ -3,9 +3,10 @@
  *
  * 1. A listener takes at most tb_connections_cap() connections at once. For one more the one that
  *    has been idle for the longest is closed, unless it came TB_CONNECTIONS_IDLE_MS ago; else the
- * one that has been sending a small request for the longest, and for TB_CONNECTIONS_SLOW_MS at
- * least, gets 408; else those who come wait in the kernel's queue until one ends. TCP and the Unix
- * socket are counted apart, and both together leave half of the descriptors for files.
+ *    one that has been sending a small request for the longest, and for TB_CONNECTIONS_SLOW_MS at
+ *    least, gets 408; else the one that has not read its answer for so long is closed; else those
+ *    who come wait in the kernel's queue until one ends. TCP and the Unix socket are counted apart,
+ *    and both together leave half of the descriptors for files.
  * 2. When the kernel has no descriptor to give all the same, the listener rests for a moment,
  *    instead of being asked in a circle.
  * 3. Each byte is shown to framing.h before libevent reads it: what that refuses, libevent never
@@ -19,7 +20,9 @@
  *    gets 408. One that libevent refuses gets its status as JSON, never its HTML.
  * 6. A refusal is {"err":1,"message":..} and the end of the connection. What its client still sends
  *    is read and thrown away, within bounds, so that it can read the answer.
- * 7. What libevent has to say goes to whoever asked for it, one line a second at most. */
+ * 7. What libevent has to say goes to whoever asked for it, one line a second at most.
+ * 8. Answers that their clients do not read take TB_CONNECTIONS_UNREAD at most: beyond that the
+ *    connections whose answers have waited for the longest are closed. */
 #ifndef TB_HTTP_CONNECTIONS_H
 #define TB_HTTP_CONNECTIONS_H
 
@@ -33,7 +36,8 @@ enum {
     TB_CONNECTIONS_STALL_MS = 30000,
     TB_CONNECTIONS_IDLE_MS = 50,
     TB_CONNECTIONS_SLOW_MS = 2000,
-    TB_CONNECTIONS_SMALL = 64 << 10
+    TB_CONNECTIONS_SMALL = 64 << 10,
+    TB_CONNECTIONS_UNREAD = 64 << 20
 };
 
 struct tb_connections;

@@ -1,5 +1,6 @@
 /* connections_impl.h - the insides of tb_connections: connections.c counts and limits, watch.c sees
- * what each connection does, budget.c gives memory, refuse.c ends those that went too far. */
+ * what each connection does, budget.c gives memory, refuse.c ends those that went too far,
+ * unread.c those that do not read their answers. */
 #ifndef TB_HTTP_CONNECTIONS_IMPL_H
 #define TB_HTTP_CONNECTIONS_IMPL_H
 
@@ -62,10 +63,13 @@ struct tb_connection {
     size_t charged;            /* of them, to the memory for small ones */
     size_t reserved;           /* of the memory for large ones, charged to sender too */
     struct tb_sender *sender;  /* while reserved is not 0 */
-    int refusal;               /* HTTP status that it shall end with; 0 none */
-    const char *why;           /* of the refusal; static */
-    struct event *rest;        /* ours: reads fd while LINGERING */
-    size_t n_rest;             /* bytes thrown away */
+    size_t unread;             /* bytes of answers that wait in the output */
+    int is_answered;           /* while ANSWERING: the answer is in the output, since */
+    uint64_t answered_ns;
+    int refusal;        /* HTTP status that it shall end with; 0 none */
+    const char *why;    /* of the refusal; static */
+    struct event *rest; /* ours: reads fd while LINGERING */
+    size_t n_rest;      /* bytes thrown away */
 };
 
 struct tb_connections {
@@ -76,10 +80,12 @@ struct tb_connections {
     int n_by_fd;
     struct tb_connection_list refused;
     size_t small, large; /* bytes that are charged, that are reserved */
+    size_t unread;       /* of all connections */
     struct tb_senders senders;
     struct event *news;    /* some connection is NEW */
     struct event *refuse;  /* some connection has a refusal */
     struct event *crowded; /* some listener is full of those who are not idle */
+    struct event *unread_much;
 };
 
 /* watch.c: evhttp asks for the bufferevent of a connection that it has just accepted. */
@@ -100,6 +106,14 @@ void tb_budget_grown(struct tb_connection *connection);
 void tb_budget_release(struct tb_connection *connection, size_t still_held);
 /* 0, or -EAGAIN: so much more is not to be had now. */
 int tb_budget_reserve(struct tb_connection *connection, size_t n);
+
+/* unread.c: bytes came to the output, or went from it. */
+void tb_unread_changed(struct tb_connection *connection, size_t n_added, size_t n_deleted);
+/* The output is gone. */
+void tb_unread_forget(struct tb_connection *connection);
+/* Whose answer has waited for the longest, and for TB_CONNECTIONS_SLOW_MS; or NULL. */
+struct tb_connection *tb_unread_slowest(const struct tb_listener *listener);
+void tb_unread_all(evutil_socket_t fd, short events, void *all);
 
 /* refuse.c: now, not from inside a callback of its bufferevent, and not while ANSWERING. */
 void tb_refuse(struct tb_connection *connection, int status, const char *why);

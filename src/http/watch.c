@@ -43,6 +43,7 @@ void tb_watch_forget(struct tb_connection *c)
 {
     struct tb_connections *all = c->listener->all;
     tb_budget_release(c, 0);
+    tb_unread_forget(c);
     TAILQ_REMOVE(&c->listener->in[c->state], c, in_state);
     if (c->refusal != 0)
         TAILQ_REMOVE(&all->refused, c, in_refused);
@@ -64,6 +65,7 @@ static void closed(struct evhttp_connection *evcon, void *arg)
 {
     struct tb_connection *c = arg;
     (void)evcon;
+    tb_unread_forget(c);
     if (c->state == TB_CONNECTION_LINGERING)
         tb_budget_release(c, 0);
     else
@@ -138,13 +140,16 @@ static int make_room(struct tb_listener *listener)
     struct tb_connection *idle = idlest(listener);
     struct tb_connection *lingering = TAILQ_FIRST(&listener->in[TB_CONNECTION_LINGERING]);
     struct tb_connection *slow = slowest(listener);
+    struct tb_connection *unread = tb_unread_slowest(listener);
     if (idle != NULL)
         evhttp_connection_free(idle->evcon);
     else if (lingering != NULL)
         tb_refuse_late(lingering);
     else if (slow != NULL)
         tb_refuse(slow, 408, "too many send slowly at once: send the request in one piece");
-    return idle != NULL || lingering != NULL || slow != NULL;
+    else if (unread != NULL)
+        evhttp_connection_free(unread->evcon);
+    return idle != NULL || lingering != NULL || slow != NULL || unread != NULL;
 }
 
 void tb_watch_keep_to_cap(struct tb_listener *listener)
@@ -317,6 +322,7 @@ static void said(struct evbuffer *output, const struct evbuffer_cb_info *info, v
     struct evbuffer_ptr from;
     struct evbuffer_iovec piece; /* libevent prints a line into one piece */
     char line[STATUS_LINE + 1] = "";
+    tb_unread_changed(c, info->n_added, info->n_deleted);
     if (info->n_added < STATUS_LINE || c->state == TB_CONNECTION_ANSWERING || c->refusal != 0 ||
         evbuffer_ptr_set(output, &from, info->orig_size, EVBUFFER_PTR_SET) < 0 ||
         evbuffer_peek(output, STATUS_LINE, &from, &piece, 1) < 1 || piece.iov_len < STATUS_LINE)
@@ -340,6 +346,7 @@ static void answered(struct evhttp_request *request, void *arg)
     c->began_ns = tb_clock_mono_ns();
     tb_framing_next(&c->framing);
     c->is_whole = 0;
+    c->is_answered = 0;
     tb_budget_release(c, c->unseen);
     if (c->refusal != 0)
         event_active(c->listener->all->refuse, EV_TIMEOUT, 0);

@@ -19,7 +19,7 @@
 #include "http/listen.h"
 #include "../support/folder.h"
 
-enum { CHILD_DESCRIPTORS = 64, CHILD_HELD = 256, ANSWER_MS = 1000 };
+enum { CHILD_DESCRIPTORS = 64, CHILD_HELD = 256, ANSWER_MS = 1000, CHILD_LARGE = 8 << 20 };
 
 struct http_child {
     pid_t pid;
@@ -39,6 +39,13 @@ static inline void child_answers(void *arg, struct evhttp_request *request)
     tb_http_reply(request, 200, "text/plain", "ok\n", 3);
 }
 
+static inline void child_answers_much(void *arg, struct evhttp_request *request)
+{
+    static char text[CHILD_LARGE];
+    (void)arg;
+    tb_http_reply(request, 200, "text/plain", text, sizeof(text));
+}
+
 static inline void child_lets_go(evutil_socket_t signo, short events, void *arg)
 {
     (void)signo;
@@ -56,6 +63,7 @@ static inline void child_warns(const char *text)
 static inline void child_runs(int unix_fd, int tcp_fd, const struct http_child *child)
 {
     static const struct tb_http_route routes[] = {{"/healthz", EVHTTP_REQ_GET, child_answers},
+                                                  {"/large", EVHTTP_REQ_GET, child_answers_much},
                                                   {"/post", EVHTTP_REQ_POST, child_answers}};
     struct rlimit limit = {CHILD_DESCRIPTORS / 2, CHILD_DESCRIPTORS};
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -67,7 +75,7 @@ static inline void child_runs(int unix_fd, int tcp_fd, const struct http_child *
     struct event_base *base = event_base_new();
     struct tb_http_options options = {.base = base,
                                       .routes = routes,
-                                      .n_routes = 2,
+                                      .n_routes = 3,
                                       .warn = child_warns,
                                       .request_ms = child->request_ms,
                                       .held_max = child->held_max};

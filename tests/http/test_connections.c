@@ -116,6 +116,63 @@ static void those_who_begin_and_stand_still_keep_to_their_socket_and_go(void **s
     go();
 }
 
+/* The first n strangers want much, and read nothing of it. */
+static void ask_for_much(int port, int n)
+{
+    static const char request[] = "GET /large HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    for (int i = 0; i < n; i++) {
+        strangers[i] = connect_to(port);
+        assert_int_equal(send(strangers[i], request, sizeof(request) - 1, MSG_NOSIGNAL),
+                         sizeof(request) - 1);
+    }
+}
+
+static void those_who_do_not_read_their_answers_make_room(void **state)
+{
+    (void)state;
+    start(0);
+    for (int k = 0; k < 2; k++) {
+        int port = k ? child.port : 0;
+        ask_for_much(port, 16);
+        is_healthy_again(port);
+        for (int i = 0; i < 16; i++)
+            close(strangers[i]);
+    }
+}
+
+/* How many bytes come until the server closes or has no more for the moment. Closes fd. */
+static size_t bytes_on(int fd)
+{
+    static char piece[1 << 20];
+    size_t n = 0;
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+    while (poll(&p, 1, ANSWER_MS) > 0) {
+        ssize_t got = recv(fd, piece, sizeof(piece), 0);
+        if (got <= 0)
+            break;
+        n += (size_t)got;
+    }
+    close(fd);
+    return n;
+}
+
+static void answers_that_nobody_reads_take_no_more_than_their_memory(void **state)
+{
+    enum { N = 12, ROOM = TB_CONNECTIONS_UNREAD / CHILD_LARGE };
+    int n_whole = 0;
+    int last = 0;
+    (void)state;
+    start(0);
+    ask_for_much(0, N);
+    assert_true(is_healthy(child.port));
+    for (int i = 0; i < N; i++) {
+        last = bytes_on(strangers[i]) > CHILD_LARGE;
+        n_whole += last;
+    }
+    assert_in_range(n_whole, 1, ROOM);
+    assert_true(last); /* who came late was not cut for those who came before */
+}
+
 static void many_who_come_and_go_are_not_counted_as_there(void **state)
 {
     (void)state;
@@ -160,6 +217,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(those_who_are_idle_make_room),
         TEST(those_who_begin_and_stand_still_keep_to_their_socket_and_go),
+        TEST(those_who_do_not_read_their_answers_make_room),
+        TEST(answers_that_nobody_reads_take_no_more_than_their_memory),
         TEST(many_who_come_and_go_are_not_counted_as_there),
         TEST(without_a_descriptor_the_listeners_rest),
         cmocka_unit_test(the_cap_follows_the_limit_of_descriptors),
