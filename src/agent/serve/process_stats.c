@@ -1,4 +1,5 @@
-/* process_stats.c - see process_stats.h: /proc/self, which is no disk. */
+/* process_stats.c - see process_stats.h: /proc/self, which is no disk. Counting descriptors takes
+ * milliseconds when there are thousands, so it is done once a second at most. */
 #include "agent/serve/process_stats.h"
 
 #include <dirent.h>
@@ -37,14 +38,21 @@ static void read_fields(long long fields[N_FIELDS + 1])
 
 static int64_t count_fds(void)
 {
+    static int64_t last;
+    static uint64_t counted_ns;
+    uint64_t now_ns = tb_clock_mono_ns();
     int64_t n = 0;
+    if (counted_ns != 0 && now_ns - counted_ns < TB_NS_PER_S)
+        return last;
     DIR *folder = opendir("/proc/self/fd");
     if (folder == NULL)
         return 0;
     for (const struct dirent *d; (d = readdir(folder)) != NULL;)
         n += d->d_name[0] != '.';
     closedir(folder);
-    return n - 1; /* the folder's own */
+    last = n - 1; /* without the folder's own */
+    counted_ns = now_ns;
+    return last;
 }
 
 static int64_t start_ms(long long ticks, long ticks_per_s)

@@ -10,6 +10,7 @@ struct tb_process_stats {
     int64_t open_fds, max_fds, threads;
 };
 
+/* open_fds may be a second old. One thread at a time. */
 void tb_process_stats(struct tb_process_stats *out);
 
 #endif
