@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "agent/deliver/backoff.h"
 #include "agent/deliver/route.h"
 #include "agent/log.h"
 #include "base/clock.h"
@@ -16,7 +17,6 @@
 enum {
     SETTLE_MS = 20,
     SETTLE_ROWS = 64,
-    DOUBLINGS_MAX = 20,
     RECENT_S = 60,
     TRIES_MAX = 30,       /* with an answer, while others go through: it is the row */
     JITTER_MAX_MS = 5000, /* added to a pause: not all agents come back in one instant */
@@ -26,14 +26,7 @@ enum {
 int64_t tb_deliver_backoff_ms(const struct tb_deliver *deliver, unsigned n_attempts)
 {
     const struct tb_config *config = &deliver->setup->config;
-    unsigned n_doublings = n_attempts < DOUBLINGS_MAX ? n_attempts + 1 : DOUBLINGS_MAX;
-    uint64_t longest = (uint64_t)config->retry_min_ms << n_doublings;
-    if (longest > config->retry_max_ms)
-        longest = config->retry_max_ms;
-    uint64_t spread = longest - config->retry_min_ms + 1;
-    uint64_t random = 0;
-    tb_id_random(&random, sizeof(random));
-    return (int64_t)(config->retry_min_ms + random % spread);
+    return tb_backoff_ms(config->retry_min_ms, config->retry_max_ms, n_attempts);
 }
 
 bool tb_deliver_was_refused(const struct slot *slot)

@@ -13,15 +13,15 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "agent/deliver/backoff.h"
 #include "agent/deliver/transport.h"
 #include "agent/log.h"
 #include "base/clock.h"
 #include "base/fd.h"
-#include "base/id.h"
 #include "sink/deploy.h"
 #include "store/deploys.h"
 
-enum { DOUBLINGS_MAX = 20, LOOK_EVERY_MS = 60 * 1000, STORE_RETRY_MS = 5000 };
+enum { LOOK_EVERY_MS = 60 * 1000, STORE_RETRY_MS = 5000 };
 
 struct tb_deploys {
     char *state_dir, *endpoint, *token;
@@ -49,18 +49,6 @@ struct trip {
 static int64_t wall_ms(void)
 {
     return (int64_t)(tb_clock_wall_ns() / TB_NS_PER_MS);
-}
-
-/* Full jitter, as for items. */
-static int64_t backoff_ms(const struct tb_deploys *deploys, int attempts)
-{
-    unsigned n_doublings = attempts < DOUBLINGS_MAX ? (unsigned)attempts + 1 : DOUBLINGS_MAX;
-    uint64_t longest = (uint64_t)deploys->retry_min_ms << n_doublings;
-    if (longest > deploys->retry_max_ms)
-        longest = deploys->retry_max_ms;
-    uint64_t random = 0;
-    tb_id_random(&random, sizeof(random));
-    return (int64_t)(deploys->retry_min_ms + random % (longest - deploys->retry_min_ms + 1));
 }
 
 /* ---- one of them ---- */
@@ -153,7 +141,8 @@ static int settle(struct tb_deploys *deploys, const struct trip *trip,
         break;
     case TB_VERDICT_RETRY:
     default:
-        verdict.due_at_ms += backoff_ms(deploys, trip->attempts);
+        verdict.due_at_ms += tb_backoff_ms(deploys->retry_min_ms, deploys->retry_max_ms,
+                                           trip->attempts > 0 ? (unsigned)trip->attempts : 0);
         break;
     }
     say(trip, judgement);
