@@ -6,6 +6,7 @@ import json
 import os
 import select
 import shutil
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -163,6 +164,25 @@ class DeploysTest(towbar.Case):
             (one,) = self.wait_list(lambda d: d[0]["rollbar"] == "sent")
         self.assertEqual(one["revision"], "9")
         self.assertGreaterEqual(len(self.fake.requests), 3)
+
+    def test_what_rollbar_took_is_told_once_also_when_that_cannot_be_stored(self):
+        """The database takes no verdict for a while, as on a full disk."""
+        with self.agent(self.fake) as agent:
+            database = sqlite3.connect(os.path.join(self.state, "towbar.db"), timeout=60)
+            self.addCleanup(database.close)
+            with database:
+                database.execute(
+                    "CREATE TRIGGER full BEFORE UPDATE ON deploys"
+                    " BEGIN SELECT raise(ABORT, 'the disk is full'); END"
+                )
+            self.deploy("--version", "1")
+            agent.wait_log("deploys wait for the database: ")
+            self.deploy("--version", "2")
+            agent.wait_log("deploys wait for the database: ", n=2)
+            with database:
+                database.execute("DROP TRIGGER full")
+            self.wait_list(lambda d: [one["rollbar"] for one in d] == ["sent"] * 2)
+        self.assertEqual([body["revision"] for *_, body in self.fake.requests], ["1", "2"])
 
     def test_once_tells_what_is_queued(self):
         self.fake.steps = [503]

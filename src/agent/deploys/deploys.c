@@ -23,12 +23,20 @@
 
 enum { LOOK_EVERY_MS = 60 * 1000, STORE_RETRY_MS = 5000 };
 
+/* What came of a try and is not stored yet. */
+struct outcome {
+    bool is_there;
+    struct tb_deploy_verdict verdict; /* its texts are these */
+    char reason[TB_SINK_REASON], status[TB_DEPLOY_STATUS];
+};
+
 struct tb_deploys {
     char *state_dir, *endpoint, *token;
     unsigned timeout_ms, retry_min_ms, retry_max_ms;
     struct tb_transport *transport;
     int wake_fd;
     struct tb_store *store; /* the working thread's */
+    struct outcome outcome; /* the same */
     atomic_bool is_stopping;
     pthread_mutex_t lock; /* guards what follows */
     pthread_cond_t changed;
@@ -116,37 +124,51 @@ static void say(const struct trip *trip, const struct tb_sink_judgement *judgeme
                judgement->verdict == TB_VERDICT_DROP ? "" : "; it is tried again");
 }
 
+/* Until it is stored nothing else is sent: what Rollbar has taken would be told again and again. */
+static int store_outcome(struct tb_deploys *deploys)
+{
+    int err = tb_store_deploy_verdict(deploys->store, &deploys->outcome.verdict);
+    if (err < 0)
+        tb_log(TB_LOG_WARNING, "deploys wait for the database: %s", tb_store_error(deploys->store));
+    deploys->outcome.is_there = err < 0;
+    return err;
+}
+
 static int settle(struct tb_deploys *deploys, const struct trip *trip,
                   const struct tb_sink_judgement *judgement, int64_t remote_id, int http_status)
 {
-    struct tb_deploy_verdict verdict = {.id = trip->id,
-                                        .state = TB_DEPLOY_QUEUED,
-                                        .remote_id = remote_id,
-                                        .due_at_ms = wall_ms(),
-                                        .http_status = http_status,
-                                        .reason = judgement->reason};
+    struct outcome *outcome = &deploys->outcome;
+    struct tb_deploy_verdict *verdict = &outcome->verdict;
+    *outcome = (struct outcome){.verdict = {.id = trip->id,
+                                            .state = TB_DEPLOY_QUEUED,
+                                            .remote_id = remote_id,
+                                            .due_at_ms = wall_ms(),
+                                            .http_status = http_status,
+                                            .reason = outcome->reason}};
+    (void)snprintf(outcome->reason, sizeof(outcome->reason), "%s", judgement->reason);
+    (void)snprintf(outcome->status, sizeof(outcome->status), "%s", trip->status);
     switch (judgement->verdict) {
     case TB_VERDICT_ACK:
-        verdict.state = TB_DEPLOY_SENT;
-        verdict.sent_status = trip->status;
+        verdict->state = TB_DEPLOY_SENT;
+        verdict->sent_status = outcome->status;
         break;
     case TB_VERDICT_DROP:
-        verdict.state = TB_DEPLOY_REFUSED;
+        verdict->state = TB_DEPLOY_REFUSED;
         break;
     case TB_VERDICT_SLOW:
-        verdict.due_at_ms += judgement->wait_ms;
+        verdict->due_at_ms += judgement->wait_ms;
         break;
     case TB_VERDICT_PARK:
-        verdict.due_at_ms += deploys->retry_max_ms;
+        verdict->due_at_ms += deploys->retry_max_ms;
         break;
     case TB_VERDICT_RETRY:
     default:
-        verdict.due_at_ms += tb_backoff_ms(deploys->retry_min_ms, deploys->retry_max_ms,
-                                           trip->attempts > 0 ? (unsigned)trip->attempts : 0);
+        verdict->due_at_ms += tb_backoff_ms(deploys->retry_min_ms, deploys->retry_max_ms,
+                                            trip->attempts > 0 ? (unsigned)trip->attempts : 0);
         break;
     }
     say(trip, judgement);
-    return tb_store_deploy_verdict(deploys->store, &verdict);
+    return store_outcome(deploys);
 }
 
 static int send_one(struct tb_deploys *deploys, const struct trip *trip)
@@ -184,7 +206,9 @@ static int64_t look(struct tb_deploys *deploys)
     int64_t now_ms = wall_ms();
     for (;;) {
         struct trip trip = {0};
-        int err = tb_store_deploys_due(deploys->store, now_ms, 1, take, &trip);
+        int err = deploys->outcome.is_there ? store_outcome(deploys) : 0;
+        if (err == 0)
+            err = tb_store_deploys_due(deploys->store, now_ms, 1, take, &trip);
         bool is_there = trip.is_there;
         if (err == 0 && is_there)
             err = send_one(deploys, &trip);
