@@ -163,7 +163,17 @@ void tb_engine_stop(struct tb_engine *e)
 
 /* ---- deploys ---- */
 
-/* Those that are queued go out with these settings from now on. */
+/* Those that were there. */
+static struct tb_deploys *put_deploys(struct tb_engine *e, struct tb_deploys *deploys)
+{
+    pthread_mutex_lock(&e->lock);
+    struct tb_deploys *former = e->deploys;
+    e->deploys = deploys;
+    pthread_mutex_unlock(&e->lock);
+    return former;
+}
+
+/* Those that are queued go out with these settings from now on: call tb_engine_wake_deploys. */
 static int take_deploys(struct tb_engine *e, const struct tb_config *config,
                         char why[TB_ENGINE_WHY])
 {
@@ -171,11 +181,11 @@ static int take_deploys(struct tb_engine *e, const struct tb_config *config,
     int err = tb_deploys_new(config, &deploys, why);
     if (err)
         return err;
-    pthread_mutex_lock(&e->lock);
-    struct tb_deploys *former = e->deploys;
-    e->deploys = deploys;
-    pthread_mutex_unlock(&e->lock);
-    tb_deploys_free(former);
+    /* Two of them at once would tell Rollbar of one deploy twice: the former ends first, and who
+     * wakes nobody meanwhile is made up for afterwards. */
+    struct tb_deploys *former = put_deploys(e, NULL);
+    tb_deploys_stop(former, STOP_MS);
+    (void)put_deploys(e, deploys);
     return 0;
 }
 
@@ -282,8 +292,7 @@ int tb_engine_take(struct tb_engine *e, const struct tb_config *config, char why
     e->options.config = config;
     if (take_deploys(e, config, more_why) != 0)
         tb_log(TB_LOG_WARNING, "deploys go out with the former settings: %s", more_why);
-    tb_engine_wake_deploys(
-        e); /* the database is the pipeline's: whether some wait it sees itself */
+    tb_engine_wake_deploys(e); /* whether some wait they see themselves */
     return 0;
 }
 
@@ -321,7 +330,7 @@ void tb_engine_close(struct tb_engine *e)
         return;
     tb_engine_end_files(e);
     tb_engine_stop(e);
-    tb_deploys_free(e->deploys);
+    tb_deploys_stop(e->deploys, STOP_MS);
     tb_deliver_stop(e->deliver, STOP_MS);
     tb_pipeline_free(e->pipeline);
     close_tools(&e->tools);

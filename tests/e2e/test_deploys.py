@@ -6,6 +6,7 @@ import json
 import os
 import select
 import shutil
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -29,6 +30,8 @@ class FakeDeploys:
         self.requests = []  # method, path, token, body
         self.steps = []  # statuses of the next answers
         self.changed = threading.Condition()
+        self.gate = threading.Event()  # closed: nobody is answered
+        self.gate.set()
         fake = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -37,6 +40,7 @@ class FakeDeploys:
             def answer(self):
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 status, reply = fake.take(self, json.loads(body))
+                fake.gate.wait(towbar.DEADLINE_S)
                 reply = json.dumps(reply).encode()
                 self.send_response(status)
                 self.send_header("Content-Length", str(len(reply)))
@@ -184,6 +188,20 @@ class DeploysTest(towbar.Case):
             self.wait_list(lambda d: [one["rollbar"] for one in d] == ["sent"] * 2)
         self.assertEqual([body["revision"] for *_, body in self.fake.requests], ["1", "2"])
 
+    def test_settings_that_change_meanwhile_wait_for_rollbars_answer(self):
+        """Who would give up what is under way would tell it twice."""
+        with self.agent(self.fake) as agent:
+            self.fake.gate.clear()
+            self.deploy("--version", "1")
+            self.fake.wait(1)
+            agent.process.send_signal(signal.SIGHUP)
+            select.select([], [], [], 0.3)  # most of it the reload waits; if not, all is well too
+            self.fake.gate.set()
+            agent.wait_log("the settings were read again and count now")
+            self.deploy("--version", "2")
+            self.wait_list(lambda d: [one["rollbar"] for one in d] == ["sent"] * 2)
+        self.assertEqual([body["revision"] for *_, body in self.fake.requests], ["1", "2"])
+
     def test_once_tells_what_is_queued(self):
         self.fake.steps = [503]
         self.write_config("rollbar:\n  retry_min_ms: 1000\n  retry_max_ms: 1000\n")
@@ -194,6 +212,7 @@ class DeploysTest(towbar.Case):
         while self.list()[0]["rollbar"] != "sent" and time.monotonic() < end:
             self.once(self.fake)
         self.assertEqual(self.list()[0]["rollbar"], "sent")
+        self.assertEqual(len(self.fake.requests), 2)  # in one thread, not by two at once
 
     def test_what_rollbar_refuses_for_good_is_said(self):
         self.fake.steps = [422]

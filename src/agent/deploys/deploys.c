@@ -38,6 +38,7 @@ struct tb_deploys {
     struct tb_store *store; /* the working thread's */
     struct outcome outcome; /* the same */
     atomic_bool is_stopping;
+    uint64_t stop_at_ns;  /* monotonic; written before is_stopping: gives up then */
     pthread_mutex_t lock; /* guards what follows */
     pthread_cond_t changed;
     pthread_t thread;
@@ -94,7 +95,17 @@ static int take(void *arg, const struct tb_deploy *row)
     return 1;
 }
 
-/* Sends and waits. The verdict on what came back; is_stopping: there is none. */
+/* How long what is under way may still be waited for; 0: no more. */
+static int patience_ms(const struct tb_deploys *deploys)
+{
+    uint64_t now_ns = tb_clock_mono_ns();
+    if (!atomic_load(&deploys->is_stopping))
+        return LOOK_EVERY_MS;
+    return deploys->stop_at_ns > now_ns ? (int)((deploys->stop_at_ns - now_ns) / TB_NS_PER_MS) + 1
+                                        : 0;
+}
+
+/* Sends and waits. The verdict on what came back; http_status 0 while stopping: nothing did. */
 static void ask(struct tb_deploys *deploys, const struct tb_sink_target *target,
                 const struct tb_sink_request *request, struct tb_sink_judgement *out,
                 int64_t *remote_id, int *http_status)
@@ -104,9 +115,12 @@ static void ask(struct tb_deploys *deploys, const struct tb_sink_target *target,
     int err = tb_transport_send(deploys->transport, request, deploys);
     if (err < 0)
         reply.error = strerrordesc_np(-err);
-    while (err == 0 && !atomic_load(&deploys->is_stopping) &&
-           tb_transport_next(deploys->transport, &tag, &reply) == 0)
-        err = tb_transport_run(deploys->transport, LOOK_EVERY_MS);
+    while (err == 0 && tb_transport_next(deploys->transport, &tag, &reply) == 0) {
+        int wait_ms = patience_ms(deploys);
+        if (wait_ms == 0)
+            break;
+        err = tb_transport_run(deploys->transport, wait_ms);
+    }
     tb_sink_rollbar.judge(target, &reply, out);
     *http_status = reply.status;
     if (out->verdict == TB_VERDICT_ACK)
@@ -200,11 +214,12 @@ static int send_one(struct tb_deploys *deploys, const struct trip *trip)
     return settle(deploys, trip, &judgement, remote_id, http_status);
 }
 
-/* Tries all that is due now. When the next one is due; -1: nothing is queued; less: an error. */
+/* Tries all that is due now. When the next one is due; -1: nothing is queued; less: an error, or
+ * it is to stop. */
 static int64_t look(struct tb_deploys *deploys)
 {
     int64_t now_ms = wall_ms();
-    for (;;) {
+    while (!atomic_load(&deploys->is_stopping)) {
         struct trip trip = {0};
         int err = deploys->outcome.is_there ? store_outcome(deploys) : 0;
         if (err == 0)
@@ -218,6 +233,7 @@ static int64_t look(struct tb_deploys *deploys)
         if (!is_there)
             return tb_store_deploys_next(deploys->store);
     }
+    return -EINTR - 1;
 }
 
 static int open_store(struct tb_deploys *deploys)
@@ -324,7 +340,7 @@ int tb_deploys_new(const struct tb_config *config, struct tb_deploys **out,
     if (err == 0)
         err = deploys->wake_fd < 0 ? -EMFILE : tb_transport_new(&limits, &deploys->transport, why);
     if (err < 0)
-        tb_deploys_free(deploys);
+        tb_deploys_stop(deploys, 0);
     else
         *out = deploys;
     return err;
@@ -351,11 +367,12 @@ void tb_deploys_once(struct tb_deploys *deploys)
     deploys->store = NULL;
 }
 
-void tb_deploys_free(struct tb_deploys *deploys)
+void tb_deploys_stop(struct tb_deploys *deploys, unsigned deadline_ms)
 {
     if (deploys == NULL)
         return;
     pthread_mutex_lock(&deploys->lock);
+    deploys->stop_at_ns = tb_clock_mono_ns() + (uint64_t)deadline_ms * TB_NS_PER_MS;
     atomic_store(&deploys->is_stopping, true);
     pthread_cond_signal(&deploys->changed);
     bool has_thread = deploys->has_thread;

@@ -5,7 +5,7 @@
  *    apart, so an agent that dies between answer and commit tells it twice.
  * 2. Beside the delivery of items (deliver.h), which it never holds up: a thread of its own, which
  *    there is only as long as something is queued.
- * All functions but new and free may be called from any thread. */
+ * All functions but new and stop may be called from any thread. */
 #ifndef TB_AGENT_DEPLOYS_H
 #define TB_AGENT_DEPLOYS_H
 
@@ -21,7 +21,7 @@ int tb_deploys_new(const struct tb_config *config, struct tb_deploys **out,
 void tb_deploys_wake(struct tb_deploys *deploys);
 /* For --once: tries everything that is due, in the caller's thread. */
 void tb_deploys_once(struct tb_deploys *deploys);
-/* Gives up what is under way; it stays queued. */
-void tb_deploys_free(struct tb_deploys *deploys);
+/* Waits for the answer to what is under way, for so long; without one it stays queued. Frees. */
+void tb_deploys_stop(struct tb_deploys *deploys, unsigned deadline_ms);
 
 #endif
