@@ -28,7 +28,7 @@ struct tb_reload_counts {
 /* While the loop runs. */
 struct tb_reload_loop {
     struct event_base *base;
-    struct tb_jobs *jobs;
+    struct tb_jobs *jobs; /* all that may hold settings */
     /* Beside the loop, before anything is taken over: 0, or a negative errno with why. May be NULL.
      */
     int (*check)(void *arg, const struct tb_config *config, char why[TB_CONFIG_WHY]);

@@ -155,6 +155,18 @@ int tb_jobs_add(struct tb_jobs *jobs, struct tb_job *job)
     return 0;
 }
 
+void tb_jobs_cancel(struct tb_jobs *jobs)
+{
+    struct tb_job *job;
+    if (jobs == NULL)
+        return;
+    pthread_mutex_lock(&jobs->lock);
+    while ((job = pop(&jobs->todo)) != NULL)
+        push(&jobs->ran, job);
+    pthread_mutex_unlock(&jobs->lock);
+    finish(jobs);
+}
+
 void tb_jobs_free(struct tb_jobs *jobs)
 {
     if (jobs == NULL)

@@ -24,7 +24,7 @@ static struct step steps[TB_JOBS_MAX + 1];
 static int done_order[TB_JOBS_MAX + 1];
 static int n_done;
 static int stop_at;
-static sem_t gate;
+static sem_t gate, begun;
 static struct event_base *base;
 static struct tb_jobs *jobs;
 
@@ -35,6 +35,7 @@ static void run(struct tb_job *job)
 
 static void run_behind_the_gate(struct tb_job *job)
 {
+    (void)sem_post(&begun);
     while (sem_wait(&gate) != 0)
         ;
     run(job);
@@ -57,7 +58,9 @@ static int begin(void **state)
     for (int i = 0; i <= TB_JOBS_MAX; i++)
         steps[i] = (struct step){.job = {.run = run, .done = done}, .number = i};
     base = event_base_new();
-    return sem_init(&gate, 0, 0) != 0 || base == NULL ? -1 : tb_jobs_new(base, &jobs);
+    return sem_init(&gate, 0, 0) != 0 || sem_init(&begun, 0, 0) != 0 || base == NULL
+               ? -1
+               : tb_jobs_new(base, &jobs);
 }
 
 static int end(void **state)
@@ -66,6 +69,7 @@ static int end(void **state)
     tb_jobs_free(jobs);
     jobs = NULL;
     event_base_free(base);
+    (void)sem_destroy(&begun);
     return sem_destroy(&gate);
 }
 
@@ -100,6 +104,33 @@ static void jobs_that_wait_at_the_end_are_done_all_the_same(void **state)
     in_order(N_JOBS);
 }
 
+/* Of a job that was not run ran_in stays as it was: nobody's. */
+static void done_without_a_run(struct tb_job *job)
+{
+    assert_ptr_equal(job, &steps[n_done + 1].job);
+    n_done++;
+}
+
+static void jobs_that_have_not_begun_can_be_cancelled(void **state)
+{
+    (void)state;
+    for (int i = 0; i < N_JOBS; i++) {
+        steps[i].job.run = run_behind_the_gate;
+        if (i > 0)
+            steps[i].job.done = done_without_a_run;
+        assert_int_equal(tb_jobs_add(jobs, &steps[i].job), 0);
+        if (i == 0)
+            assert_int_equal(sem_wait(&begun), 0);
+    }
+    tb_jobs_cancel(jobs);
+    assert_int_equal(n_done, N_JOBS - 1);
+    sem_post(&gate);
+    tb_jobs_free(jobs);
+    jobs = NULL;
+    assert_int_equal(n_done, N_JOBS);
+    assert_int_equal(done_order[N_JOBS - 1], 0);
+}
+
 static void one_job_too_many_is_refused_and_there_is_room_again_later(void **state)
 {
     (void)state;
@@ -125,6 +156,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(jobs_are_run_beside_the_loop_and_done_in_it_in_order),
         TEST(jobs_that_wait_at_the_end_are_done_all_the_same),
+        TEST(jobs_that_have_not_begun_can_be_cancelled),
         TEST(one_job_too_many_is_refused_and_there_is_room_again_later),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -21,6 +21,7 @@ struct visit {
     const struct tb_pages *pages;
     struct evhttp_request *request; /* libevent keeps it until it is answered */
     char *path, *query, *cookie, *etag;
+    int is_rendered;
     struct tb_page_reply reply;
 };
 
@@ -43,6 +44,7 @@ static void render(struct tb_job *job)
                                             .etag = visit->etag,
                                             .now_ms = (int64_t)(tb_clock_wall_ns() / TB_NS_PER_MS)};
     visit->pages->answer(visit->pages->arg, &request, &visit->reply);
+    visit->is_rendered = 1;
 }
 
 static void add_cookie(struct evhttp_request *request, const char *cookie)
@@ -74,7 +76,9 @@ static void send_page(struct tb_job *job)
 {
     struct visit *visit = (struct visit *)job;
     struct tb_page_reply *reply = &visit->reply;
-    if (reply->body.err != 0) {
+    if (!visit->is_rendered) {
+        tb_http_error(visit->request, 503, "towbard ends");
+    } else if (reply->body.err != 0) {
         tb_http_error(visit->request, 500, "this page is larger than its memory");
     } else if (reply->status == 0) {
         tb_http_error(visit->request, 404, "there is nothing here");

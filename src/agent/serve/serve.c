@@ -36,6 +36,7 @@ struct tb_serve {
     char address[TB_LISTEN_ADDRESS];
     struct event_base *base; /* while tb_serve_run runs */
     struct tb_post post;     /* its jobs while tb_serve_run runs */
+    struct tb_jobs *visits;  /* the same: pages, for which nothing else waits */
     struct tb_serve_deploy deploy;
     struct tb_tls *tls; /* NULL: TCP is in the clear */
     int has_ingest;
@@ -140,7 +141,7 @@ static int get_page(void *arg, struct evhttp_request *request)
 {
     struct tb_serve *serve = arg;
     return tb_serve_deploy_other(&serve->deploy, request) ||
-           tb_pages_ask(serve->options.pages, serve->post.jobs, request);
+           tb_pages_ask(serve->options.pages, serve->visits, request);
 }
 
 static void count_refusal(void *arg, int status)
@@ -324,8 +325,9 @@ int tb_serve_run(struct tb_serve *serve, const struct tb_serve_options *options)
     serve->base = base;
     if (term == NULL || intr == NULL || event_add(term, NULL) < 0 || event_add(intr, NULL) < 0)
         goto out;
-    if ((err = tb_jobs_new(base, &serve->post.jobs)) || (err = tb_http_new(&http_options, &http)) ||
-        (err = take_sockets(serve, http)) || (err = begin_reload(serve)))
+    if ((err = tb_jobs_new(base, &serve->post.jobs)) || (err = tb_jobs_new(base, &serve->visits)) ||
+        (err = tb_http_new(&http_options, &http)) || (err = take_sockets(serve, http)) ||
+        (err = begin_reload(serve)))
         goto out;
     serve->post.http = http;
     tb_notify("READY=1");
@@ -338,8 +340,10 @@ int tb_serve_run(struct tb_serve *serve, const struct tb_serve_options *options)
 out:
     tb_watchdog_free(watchdog);
     tb_reload_end(options->reload);
+    tb_jobs_cancel(serve->visits);
+    tb_jobs_free(serve->visits);
     tb_jobs_free(serve->post.jobs); /* its requests are answered before their connections go */
-    serve->post.jobs = NULL;
+    serve->visits = serve->post.jobs = NULL;
     serve->post.http = NULL;
     tb_http_free(http);
     if (term != NULL)
