@@ -174,6 +174,13 @@ static int has_terminal(void)
     return has;
 }
 
+/* nohup says that no hang-up is to end it. */
+static int is_ignored(int signo)
+{
+    struct sigaction now;
+    return sigaction(signo, NULL, &now) == 0 && now.sa_handler == SIG_IGN;
+}
+
 static void on_hup(evutil_socket_t signo, short events, void *arg)
 {
     struct tb_reload *r = arg;
@@ -211,7 +218,7 @@ int tb_reload_new(const struct tb_config_flags *flags, const struct tb_config *c
     r->flags = flags;
     r->config = config;
     r->engine = engine;
-    r->had_terminal = has_terminal();
+    r->had_terminal = has_terminal() && !is_ignored(SIGHUP);
     r->done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (r->done_fd < 0) {
         int err = -errno;

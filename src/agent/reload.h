@@ -5,8 +5,9 @@
  *    that takes: no request waits for it, and no listener is closed.
  * 3. A signal that comes meanwhile is a reload of its own afterwards.
  * 4. Settings that were replaced are freed when no job of the loop can hold them any more.
- * 5. A hang-up of the terminal that the agent was started in is no reload: it ends the agent.
- * docs/operate.md 2 says which keys need a restart. */
+ * 5. A hang-up of the terminal that the agent was started in is no reload: it ends the agent,
+ * unless it was started with SIGHUP ignored (nohup). docs/operate.md 2 says which keys need a
+ * restart. */
 #ifndef TB_AGENT_RELOAD_H
 #define TB_AGENT_RELOAD_H
 

@@ -209,10 +209,12 @@ class ReloadTest(towbar.Case):
             self.fake.wait_for(lambda f: len(f.occurrences) == 1)
             self.wait_for(agent, lambda now: now["taken"] >= 1)
 
-    def test_a_terminal_that_goes_takes_its_agent_with_it(self):
+    def hang_up(self, before):
+        """An agent whose terminal is gone; before it begins it does that. Its pid."""
         argv = self.agent_argv("--socket", self.socket, "--listen", "off")
         pid, terminal = pty.fork()
         if pid == 0:
+            before()
             os.execve(argv[0], argv, self.agent_env(self.fake))
         try:
             words = b""
@@ -220,6 +222,26 @@ class ReloadTest(towbar.Case):
                 words += os.read(terminal, 4096)
         finally:
             os.close(terminal)  # the hang-up
+        return pid
+
+    def asked_itself(self):
+        connection = towbar.UnixConnection(self.socket)
+        try:
+            connection.request("GET", "/status")
+            return json.loads(connection.getresponse().read())
+        finally:
+            connection.close()
+
+    def test_nohup_outlives_its_terminal(self):
+        pid = self.hang_up(lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
+        try:
+            self.wait_status(lambda _: self.asked_itself()["reload"]["taken"] == 1)
+        finally:
+            os.kill(pid, signal.SIGTERM)
+            self.assertEqual(os.waitpid(pid, 0), (pid, 0))
+
+    def test_a_terminal_that_goes_takes_its_agent_with_it(self):
+        pid = self.hang_up(lambda: None)
         end = time.monotonic() + towbar.DEADLINE_S
         status = (0, 0)
         while status[0] == 0 and time.monotonic() < end:
