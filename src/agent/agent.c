@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -25,7 +26,13 @@
 #include "spool/reader.h"
 #include "store/store.h"
 
-enum { WHY_BYTES = TB_ENGINE_WHY, ONCE_STEP_MS = 200, ONCE_SLACK_MS = 5000, END_MS = 2000 };
+enum {
+    WHY_BYTES = TB_ENGINE_WHY,
+    ONCE_STEP_MS = 200,
+    ONCE_SLACK_MS = 5000,
+    END_MS = 2000,
+    FILES_MIN = 64
+};
 
 struct agent {
     const struct tb_config *config; /* as the agent was started with */
@@ -79,6 +86,22 @@ static int lock_state(struct agent *a, char why[WHY_BYTES])
     return -EBUSY;
 }
 
+/* With fewer it would start and then take no connection, or die of it in the middle. */
+static int check_files(char why[WHY_BYTES])
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= FILES_MIN)
+        return 0;
+    const struct rlimit more = {.rlim_cur = FILES_MIN, .rlim_max = limit.rlim_max};
+    if (limit.rlim_max >= FILES_MIN && setrlimit(RLIMIT_NOFILE, &more) == 0)
+        return 0;
+    snprintf(why, WHY_BYTES,
+             "the limit of open files is %llu and must be %d at least: raise it (ulimit -n, "
+             "LimitNOFILE=)",
+             (unsigned long long)limit.rlim_max, FILES_MIN);
+    return -EMFILE;
+}
+
 /* What is worth a word before anything is sent. */
 static void warn(const struct tb_config *c)
 {
@@ -119,8 +142,8 @@ static void make_page_token(const struct agent *a)
 
 static int open_all(struct agent *a, int once, char why[WHY_BYTES])
 {
-    int err;
-    if ((err = open_spool(a, once, why)) || (err = lock_state(a, why)) ||
+    int err = once ? 0 : check_files(why);
+    if (err || (err = open_spool(a, once, why)) || (err = lock_state(a, why)) ||
         (err = tb_store_open(a->config->state_dir, TB_STORE_WRITE, &a->store, why)))
         return err;
     if (!once && (err = tb_serve_open(a->config, &a->serve, why)))
@@ -249,17 +272,25 @@ static void greet(const struct agent *a)
                             "rollbar.token_file would send them");
 }
 
+static int cannot_run(int err)
+{
+    tb_log(TB_LOG_ERROR, "cannot run: %s", strerror(-err));
+    return err;
+}
+
 static int run_until_signal(struct agent *a, const struct tb_config_flags *flags)
 {
     int err = tb_reload_new(flags, a->config, a->engine, &a->reload);
     if (err || (err = tb_engine_start(a->engine)))
-        return err;
+        return cannot_run(err);
     const struct tb_serve_options options = {
         .engine = a->engine, .reload = a->reload, .pages = a->pages};
     make_page_token(a);
     write_address(a);
     greet(a);
     err = tb_serve_run(a->serve, &options);
+    if (err)
+        (void)cannot_run(err);
     tb_engine_stop(a->engine);
     (void)unlinkat(a->state_fd, "listen", 0);
     tb_log(TB_LOG_INFO, "towbard ends; what is queued will be sent when it runs again");
