@@ -143,12 +143,15 @@ static void put_text(struct tb_json *j, const char *text, size_t len)
         if (i == len)
             break;
         size_t wide = p[i] >= 0x80 ? tb_utf8_len(text + i, len - i) : 0;
-        if (wide > 0) {
+        bool is_c1 = wide == 2 && p[i] == 0xc2 && p[i + 1] < 0xa0;
+        if (wide > 0 && !is_c1) {
             i += wide;
             continue;
         }
         put(j, text + plain, i - plain);
-        if (p[i] >= 0x80)
+        if (is_c1)
+            put_escape(j, p[++i]);
+        else if (p[i] >= 0x80)
             put(j, "\xef\xbf\xbd", 3);
         else
             put_escape(j, p[i]);

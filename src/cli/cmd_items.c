@@ -93,7 +93,8 @@ static int item_json(void *arg, const struct tb_item_row *item)
     tb_json_end(&j);
     if (tb_json_finish(&j) < 0)
         return -EMSGSIZE;
-    puts(line);
+    tb_print_json(line, strlen(line));
+    putchar('\n');
     return 0;
 }
 
@@ -259,7 +260,8 @@ static int item_full_json(struct one *one, const struct tb_item_row *item)
         return err;
     if (tb_json_finish(&j) < 0)
         return -EMSGSIZE;
-    puts(line);
+    tb_print_json(line, strlen(line));
+    putchar('\n');
     return 0;
 }
 
@@ -312,8 +314,8 @@ int tb_cmd_item(struct tb_cli *cli)
 
 /* ---- occurrences ---- */
 
-/* The data object exactly as it is sent; made one line if a sender put newlines between values
- * (inside of strings JSON has none). */
+/* The data object exactly as it is sent (but see tb_print_json); made one line if a sender put
+ * newlines between values (inside of strings JSON has none). */
 static int occurrence_json(void *arg, const struct tb_occurrence_row *occurrence)
 {
     const char *at = occurrence->data;
@@ -323,7 +325,7 @@ static int occurrence_json(void *arg, const struct tb_occurrence_row *occurrence
         size_t len = 0;
         while (at + len < end && at[len] != '\n' && at[len] != '\r')
             len++;
-        fwrite(at, 1, len, stdout);
+        tb_print_json(at, len);
         at += len < (size_t)(end - at) ? len + 1 : len;
     }
     putchar('\n');

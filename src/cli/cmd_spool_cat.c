@@ -70,7 +70,8 @@ static int record_json(const struct tb_peek_file *file, const struct tb_peek_par
     add_data(&j, part);
     tb_json_end(&j);
     int err = tb_json_finish(&j);
-    puts(line);
+    tb_print_json(line, strlen(line));
+    putchar('\n');
     free(line);
     return err;
 }

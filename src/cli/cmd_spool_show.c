@@ -163,7 +163,8 @@ static int show_json(struct tb_look *look, struct tb_peek_file *file)
     tb_json_end(&j);
     tb_json_end(&j);
     (void)tb_json_finish(&j); /* what did not fit is left out; it stays JSON */
-    puts(line);
+    tb_print_json(line, strlen(line));
+    putchar('\n');
     free(line);
     return err;
 }

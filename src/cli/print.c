@@ -1,6 +1,7 @@
 /* print.c - see print.h. Stacks are in stack.c. */
 #include "cli/print.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -66,6 +67,23 @@ void tb_print_text(const char *text)
     char piece[1024];
     /* Long texts (a note, a message) are cut: --json has all of it. */
     fputs(tb_print_clean(text, piece, sizeof(piece)), stdout);
+}
+
+void tb_print_json(const char *text, size_t len)
+{
+    const unsigned char *p = (const unsigned char *)text;
+    size_t plain = 0; /* start of what is not yet printed */
+    size_t end = isatty(STDOUT_FILENO) ? len : 0;
+    for (size_t i = 0; i < end; i++) {
+        bool is_c1 = p[i] == 0xc2 && i + 1 < len && p[i + 1] >= 0x80 && p[i + 1] < 0xa0;
+        if (!is_c1 && p[i] != 0x7f && (p[i] >= 0x20 || p[i] == '\t'))
+            continue;
+        fwrite(text + plain, 1, i - plain, stdout);
+        i += is_c1;
+        printf("\\u%04x", p[i]);
+        plain = i + 1;
+    }
+    fwrite(text + plain, 1, len - plain, stdout);
 }
 
 const char *tb_print_age(int64_t now_ms, int64_t at_ms, char out[TB_AGE_TEXT])

@@ -24,6 +24,9 @@ enum tb_ink tb_ink_of(const char *level);
 const char *tb_print_clean(const char *text, char *out, size_t cap);
 /* The same, printed. */
 void tb_print_text(const char *text);
+/* JSON from a report, whole as it is; on a terminal control characters in its texts become \u00XX,
+ * which means the same. */
+void tb_print_json(const char *text, size_t len);
 /* "12 s ago"; now and at in wall clock ms. */
 const char *tb_print_age(int64_t now_ms, int64_t at_ms, char out[TB_AGE_TEXT]);
 /* "2026-09-21 14:02:03 UTC". */

@@ -139,7 +139,7 @@ static void show(struct walk *w, const struct tb_peek_part *part, const struct t
         return;
     w->n_named += count_named(data);
     if (w->s->cli->json) {
-        fwrite(tb_buf_str(item), 1, item->len, stdout);
+        tb_print_json(tb_buf_str(item), item->len);
         printf("\n");
     } else {
         printf("%s%s  ", w->n_shown > 0 ? "\n" : "",

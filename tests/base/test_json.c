@@ -187,6 +187,9 @@ static void bytes_that_are_no_utf8_become_the_replacement_character(void **state
         {"\xf4\x90\x80\x80",
          "\"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\""}, /* beyond U+10FFFF */
         {"\x7f", NULL},
+        {"a\xc2\x9b"
+         "1m\xc2\x80\xc2\xa0",
+         "\"a\\u009b1m\\u0080\xc2\xa0\""}, /* C1: terminals obey them */
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         char mem[100];
