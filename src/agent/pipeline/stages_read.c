@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "agent/log.h"
 #include "agent/native/native.h"
@@ -20,7 +21,7 @@
 /* What a sender says that may not know the token, and whose SDK sends nothing without one. */
 #define AGENTS_TOKEN "towbar"
 
-enum { ADDRESSES_MAX = 1024, DROPS_MAX = 1 << 30, REASON_BYTES = 32 };
+enum { ADDRESSES_MAX = 1024, DROPS_MAX = 1 << 30, REASON_BYTES = 32, ERRORS_MAX = 133 };
 
 /* ---- native records ---- */
 
@@ -340,20 +341,31 @@ static int read_item(const struct tb_stage_tools *tools, struct tb_work *work)
     return err;
 }
 
+/* Each reason is a row of the database for ever, and who may write to the spool writes what he
+ * likes: names of errors are taken, and what the library says beside them. */
+static bool is_known_reason(const char *reason)
+{
+    static const char *const words[] = {"rate", "rate-limit", "unknown"};
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+        if (strcasecmp(reason, words[i]) == 0)
+            return true;
+    for (int error = 1; error <= ERRORS_MAX; error++) {
+        const char *name = strerrorname_np(error);
+        if (name != NULL && strcasecmp(reason, name) == 0)
+            return true;
+    }
+    return false;
+}
+
 /* The reason becomes the name of a counter: ENOSPC counts as dropped.enospc. */
 static void take_reason(const struct tb_doc *doc, char reason[REASON_BYTES])
 {
     if (!tb_doc_copy(doc, tb_doc_member(doc, 0, "reason"), reason, REASON_BYTES) ||
-        reason[0] == '\0')
+        !is_known_reason(reason))
         snprintf(reason, REASON_BYTES, "other");
-    for (char *c = reason; *c != '\0'; c++) {
+    for (char *c = reason; *c != '\0'; c++)
         if (*c >= 'A' && *c <= 'Z')
             *c = (char)(*c - 'A' + 'a');
-        else if ((*c < 'a' || *c > 'z') && (*c < '0' || *c > '9') && *c != '_' && *c != '-') {
-            snprintf(reason, REASON_BYTES, "other");
-            return;
-        }
-    }
 }
 
 /* {"class":N,"count":N,"reason":"..."} */
