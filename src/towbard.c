@@ -9,6 +9,7 @@
 
 #include "agent/agent.h"
 #include "agent/log.h"
+#include "agent/serve/serve.h"
 #include "symbol/worker.h"
 #include "web/web.h"
 
@@ -163,8 +164,14 @@ static void keep_memory_small(void)
     (void)mallopt(M_TRIM_THRESHOLD, LARGE_BYTES);
 }
 
-static int say_well(const struct tb_config *config)
+/* What a start or a reload would say of them, before it is tried. */
+static int check(const struct tb_config *config)
 {
+    char why[TB_CONFIG_WHY];
+    if (tb_serve_check(config, why) != 0) {
+        tb_log(TB_LOG_ERROR, "%s", why);
+        return WRONG;
+    }
     printf("towbard: the settings are well (%s)\n",
            config->file[0] != '\0' ? config->file : "defaults");
     if (config->warning[0] != '\0')
@@ -194,7 +201,7 @@ int main(int argc, char **argv)
         return WRONG;
     }
     tb_log_format(strcmp(config.log_format, "json") == 0 ? TB_LOG_JSON : TB_LOG_TEXT);
-    int code = command.checks_config ? say_well(&config) : run(&config, &command);
+    int code = command.checks_config ? check(&config) : run(&config, &command);
     tb_config_done(&config);
     return code;
 }

@@ -89,7 +89,7 @@ void tb_check_rollbar(struct tb_check *check)
     else
         tb_check_line(
             check, TB_CHECK_FAILED, "rollbar",
-            "%s cannot be connected to%s%s: %s; items wait in the spool meanwhile: look at "
+            "%s cannot be connected to%s%s: %s; the agent keeps all meanwhile: look at "
             "name server, firewall and proxy (rollbar.proxy), certificates "
             "(rollbar.ca_file) and clock",
             shown, *proxy != '\0' ? " through " : "", proxy, why);

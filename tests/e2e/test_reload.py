@@ -265,6 +265,18 @@ class CheckConfigTest(towbar.Case):
         self.assertIn("listen", self.check(1))
         self.assertFalse(os.path.exists(self.state))
 
+    def test_files_that_the_settings_name_are_looked_into(self):
+        for name in ("cert.pem", "key.pem"):
+            with open(self.path(name), "w", encoding="ascii") as file:
+                file.write("nothing\n")
+            os.chmod(self.path(name), 0o644)
+        self.write_config(f"tls: {{cert_file: {self.path('cert.pem')}, key_file: {self.path('key.pem')}}}\n")
+        self.assertIn("everybody may read or change", self.check(1))
+        os.chmod(self.path("key.pem"), 0o600)
+        self.assertIn("tls.cert_file", self.check(1))
+        self.write_config(f"rollbar: {{ca_file: {self.path('cert.pem')}}}\n")
+        self.assertIn("holds no certificate", self.check(1))
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -2,6 +2,7 @@
 #include "agent/config/config_check.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,9 +13,11 @@
 #include "agent/native/debuginfod_memory.h"
 #include "agent/pipeline/scrub_patterns.h"
 #include "agent/serve/status.h"
+#include "base/buf.h"
+#include "base/fd.h"
 #include "spool/frame.h"
 
-enum { INGEST_TOKEN_MIN = 16 };
+enum { INGEST_TOKEN_MIN = 16, AUTHORITIES_MAX_BYTES = 8 << 20 };
 
 static int is_loopback(const char *listen)
 {
@@ -311,12 +314,25 @@ static int check_projects(const struct tb_config *c, char why[TB_CONFIG_WHY])
 
 static int check_ca_file(const struct tb_config *c, char why[TB_CONFIG_WHY])
 {
-    if (c->ca_file[0] == '\0' || (c->ca_file[0] == '/' && access(c->ca_file, R_OK) == 0))
+    struct tb_buf text;
+    char fault[128] = "";
+    if (c->ca_file[0] == '\0')
+        return 0;
+    tb_buf_init(&text, AUTHORITIES_MAX_BYTES);
+    int err = c->ca_file[0] == '/' ? tb_fd_slurp(AT_FDCWD, c->ca_file, &text) : 0;
+    if (c->ca_file[0] != '/')
+        snprintf(fault, sizeof(fault), "is not an absolute path");
+    else if (err)
+        snprintf(fault, sizeof(fault), "cannot be read: %s", strerror(-err));
+    else if (strstr(tb_buf_str(&text), "-----BEGIN CERTIFICATE-----") == NULL)
+        snprintf(fault, sizeof(fault), "holds no certificate");
+    tb_buf_done(&text);
+    if (fault[0] == '\0')
         return 0;
     snprintf(why, TB_CONFIG_WHY,
              "rollbar.ca_file \"%.200s\" %s; it holds the authorities in PEM form, and the agent's "
              "user must be able to read it",
-             c->ca_file, c->ca_file[0] == '/' ? strerror(errno) : "is not an absolute path");
+             c->ca_file, fault);
     return -EINVAL;
 }
 

@@ -6,6 +6,7 @@
 #include <openssl/ssl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static const char *tls_error(void)
@@ -20,6 +21,13 @@ static int is_expired(SSL_CTX *tls)
     return certificate != NULL && X509_cmp_current_time(X509_get0_notAfter(certificate)) < 0;
 }
 
+/* The agent does not start with such a key. */
+static int is_open_to_all(const char *key)
+{
+    struct stat st;
+    return stat(key, &st) == 0 && (st.st_mode & S_IRWXO) != 0;
+}
+
 /* "" when all is well. */
 static void judge(SSL_CTX *tls, const char *cert, const char *key, char why[TB_CONFIG_WHY])
 {
@@ -28,6 +36,9 @@ static void judge(SSL_CTX *tls, const char *cert, const char *key, char why[TB_C
         snprintf(why, TB_CONFIG_WHY, "tls.cert_file %.200s: %s", cert, strerror(errno));
     else if (access(key, R_OK) != 0)
         snprintf(why, TB_CONFIG_WHY, "tls.key_file %.200s: %s", key, strerror(errno));
+    else if (is_open_to_all(key))
+        snprintf(why, TB_CONFIG_WHY,
+                 "tls.key_file %.200s: everybody may read or change it: chmod 640", key);
     else if (SSL_CTX_use_certificate_chain_file(tls, cert) != 1)
         snprintf(why, TB_CONFIG_WHY, "tls.cert_file %.200s is no PEM certificate: %.100s", cert,
                  tls_error());

@@ -224,16 +224,21 @@ const char *tb_serve_address(const struct tb_serve *serve)
     return serve->address;
 }
 
-/* Beside the loop: can the certificate be shown? */
-static int check_config(void *arg, const struct tb_config *config, char why[TB_CONFIG_WHY])
+int tb_serve_check(const struct tb_config *config, char why[TB_CONFIG_WHY])
 {
     struct tb_tls *tls = NULL;
-    (void)arg;
     if (config->tls_cert_file[0] == '\0')
         return 0;
     int err = tb_tls_new(config->tls_cert_file, config->tls_key_file, &tls, why);
     tb_tls_free(tls);
     return err;
+}
+
+/* Beside the loop. */
+static int check_config(void *arg, const struct tb_config *config, char why[TB_CONFIG_WHY])
+{
+    (void)arg;
+    return tb_serve_check(config, why);
 }
 
 static void adopt(struct tb_serve *serve, const struct tb_config *config)

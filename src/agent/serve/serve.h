@@ -18,6 +18,10 @@ struct tb_serve_options {
     const struct tb_pages *pages; /* NULL: none */
 };
 
+/* Can the certificate of these settings be shown, if there is one? 0, or a negative errno with why.
+ * Any thread. */
+int tb_serve_check(const struct tb_config *config, char why[TB_CONFIG_WHY]);
+
 /* config is borrowed until a reload has replaced it. Opens the sockets and the spool for ingest,
  * before any thread is started. 0, or a negative errno with why. */
 int tb_serve_open(const struct tb_config *config, struct tb_serve **out, char why[TB_LISTEN_WHY]);

@@ -145,27 +145,33 @@ static void switches_are_what_people_write(void **state)
 static void the_sections_of_the_whole_agent_arrive(void **state)
 {
     char why[TB_CONFIG_WHY];
+    char ca_file[512];
+    char yaml[2048];
     (void)state;
-    const struct tb_config *c =
-        load("log_format: json\ntls: {cert_file: /c.pem, key_file: /k.pem}\n"
-             "rollbar: {access_token: own, force_token: true, proxy: 'http://p:3128', ca_file: "
-             "/dev/null}\n"
-             "projects:\n  - {service: 'feed*', access_token: t1}\n"
-             "  - {environment: staging, access_token: t2}\n"
-             "rollbar_files: {paths: [/var/tmp/*.rollbar, /srv/app], remove: true}\n"
-             "log_files:\n  - {path: /var/log/a.log, pattern: '(?<message>.*)', level: error,"
-             " service: a}\n"
-             "limits: {item_per_minute: 1, service_per_minute: 2, burst_minutes: 3,"
-             " token_per_minute: 4, sender_per_minute: 5}\n"
-             "scrub: {patterns: ['AKIA[0-9A-Z]{16}'], builtin_patterns: false}\n",
-             why);
+    (void)snprintf(ca_file, sizeof(ca_file), "%s",
+                   put_file("ca.pem", "-----BEGIN CERTIFICATE-----\n"));
+    (void)snprintf(
+        yaml, sizeof(yaml),
+        "log_format: json\ntls: {cert_file: /c.pem, key_file: /k.pem}\n"
+        "rollbar: {access_token: own, force_token: true, proxy: 'http://p:3128', ca_file: "
+        "%s}\n"
+        "projects:\n  - {service: 'feed*', access_token: t1}\n"
+        "  - {environment: staging, access_token: t2}\n"
+        "rollbar_files: {paths: [/var/tmp/*.rollbar, /srv/app], remove: true}\n"
+        "log_files:\n  - {path: /var/log/a.log, pattern: '(?<message>.*)', level: error,"
+        " service: a}\n"
+        "limits: {item_per_minute: 1, service_per_minute: 2, burst_minutes: 3,"
+        " token_per_minute: 4, sender_per_minute: 5}\n"
+        "scrub: {patterns: ['AKIA[0-9A-Z]{16}'], builtin_patterns: false}\n",
+        ca_file);
+    const struct tb_config *c = load(yaml, why);
     assert_non_null(c);
     assert_string_equal(c->log_format, "json");
     assert_string_equal(c->tls_cert_file, "/c.pem");
     assert_string_equal(c->tls_key_file, "/k.pem");
     assert_int_equal(c->force_token, 1);
     assert_string_equal(c->proxy, "http://p:3128");
-    assert_string_equal(c->ca_file, "/dev/null");
+    assert_string_equal(c->ca_file, ca_file);
     assert_int_equal(c->n_projects, 2);
     assert_string_equal(c->projects[0].service, "feed*");
     assert_string_equal(c->projects[0].token, "t1");
@@ -330,6 +336,7 @@ static void what_is_wrong_is_named_with_place_and_cure(void **state)
         {"rollbar: {endpoint: 'http://h/item//'}\n", {"does not end in /item/"}},
         {"rollbar: {proxy: proxy.example}\n", {"rollbar.proxy", "http://proxy.example:3128"}},
         {"rollbar: {proxy: 'http://'}\n", {"rollbar.proxy"}},
+        {"rollbar: {ca_file: /etc/passwd}\n", {"rollbar.ca_file", "holds no certificate"}},
         {"rollbar: {ca_file: /nowhere/ca.pem}\n", {"rollbar.ca_file", "No such file", "PEM"}},
         {"projects: [{access_token: a, service: '" A64 A64 A64 A64 "'}]\n",
          {"projects", "255 bytes"}},

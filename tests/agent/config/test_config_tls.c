@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -55,7 +56,10 @@ static int make_files(void **state)
     write_pair(one, cert, key, 1000);
     EVP_PKEY_free(one);
     EVP_PKEY_free(two);
+    const char *const keys[] = {key, other, text};
     FILE *out = fopen(text, "we");
+    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+        assert_int_equal(chmod(keys[i], 0600), 0);
     fputs("no certificate\n", out);
     return fclose(out);
 }
@@ -74,6 +78,16 @@ static void a_pair_that_fits_can_be_used(void **state)
     (void)state;
     assert_int_equal(tb_config_tls_pair(cert, key, why), 0);
     assert_string_equal(why, "");
+}
+
+static void a_key_that_everybody_may_read_is_said(void **state)
+{
+    (void)state;
+    assert_int_equal(chmod(key, 0644), 0);
+    assert_true(tb_config_tls_pair(cert, key, why) < 0);
+    assert_non_null(strstr(why, "everybody may read or change it: chmod 640"));
+    assert_int_equal(chmod(key, 0640), 0);
+    assert_int_equal(tb_config_tls_pair(cert, key, why), 0);
 }
 
 static void what_does_not_fit_is_said(void **state)
@@ -98,6 +112,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_pair_that_fits_can_be_used),
+        cmocka_unit_test(a_key_that_everybody_may_read_is_said),
         cmocka_unit_test(what_does_not_fit_is_said),
     };
     return cmocka_run_group_tests(tests, make_files, remove_files);
