@@ -320,8 +320,9 @@ static void dispatch(struct evhttp_request *request, void *arg)
     }
     if (!is_known && options->other != NULL && options->other(options->arg, request))
         return;
+    const char *nothing = options->nothing != NULL ? options->nothing : "there is nothing here";
     tb_http_error(request, is_known ? 405 : 404,
-                  is_known ? "this path does not take that method" : "there is nothing here");
+                  is_known ? "this path does not take that method" : nothing);
 }
 
 /* ---- life ---- */

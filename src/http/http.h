@@ -48,6 +48,7 @@ struct tb_http_options {
      * saw it. NULL for nobody. */
     void (*refused)(void *arg, int status);
     void *arg;
+    const char *nothing;        /* what a 404 says; NULL: that there is nothing here */
     const char *token;          /* what other hosts have to show; NULL or "": they get nothing */
     unsigned sender_per_minute; /* of tb_http_is_limited; 0: no limit */
     int request_ms;             /* for a whole request; 0: TB_HTTP_REQUEST_MS */

@@ -286,6 +286,7 @@ class IngestTest(towbar.Case):
             (400, "control character", good.replace("hi", "\0"), {}),
             (400, "not an object", "[1]", {}),
             (422, "data is missing", "{}", {}),
+            (422, "data.environment is missing", json.dumps({"data": {"body": {"message": {"body": "x"}}}}), {}),
             (422, "64 levels", deep, {}),
             (422, "either", item("x", body={}), {}),
             (422, "data.level", item("x", level=7), {}),
@@ -304,6 +305,13 @@ class IngestTest(towbar.Case):
                         self.refused(status, word, body, headers, unix=unix)
             self.taken(good, png)
             self.assertEqual(self.status()["quarantined"], 0)
+
+    def test_who_posts_elsewhere_is_told_where_items_go(self):
+        with self.start_agent():
+            for path in ("/api/item/", "/api/1/items/"):  # the first is pyrollbar's, without its slash
+                status, answer = self.post(item("x"), path=path)
+                self.assertEqual(status, 404)
+                self.assertIn("/api/1/item/", answer["message"])
 
     def test_twenty_megabytes_of_garbage_get_a_clear_answer(self):
         garbage = os.urandom(20 * 1000 * 1000)

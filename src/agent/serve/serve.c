@@ -308,6 +308,10 @@ static int begin_reload(struct tb_serve *serve)
     return tb_reload_begin(serve->options.reload, &loop);
 }
 
+/* Who posts elsewhere has most likely set the other kind of endpoint, or forgotten its slash. */
+static const char NOTHING[] = "there is nothing here; items are taken at /api/1/item/ (an endpoint "
+                              "that is a base, as pyrollbar's, is /api/1/ with its last slash)";
+
 int tb_serve_run(struct tb_serve *serve, const struct tb_serve_options *options)
 {
     struct event_base *base = event_base_new();
@@ -320,6 +324,7 @@ int tb_serve_run(struct tb_serve *serve, const struct tb_serve_options *options)
                                            .n_routes = sizeof(routes) / sizeof(routes[0]),
                                            .unguarded = unguarded,
                                            .other = get_page,
+                                           .nothing = NOTHING,
                                            .token = serve->config->ingest_token,
                                            .sender_per_minute = serve->config->sender_per_minute,
                                            .refused = count_refusal,
