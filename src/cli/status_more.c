@@ -52,6 +52,7 @@ static void put(const cJSON *agent, const char *path, const char *key, struct tb
 
 void tb_status_more_put(const cJSON *agent, struct tb_json *j)
 {
+    put(agent, "http", "http", j);
     put(agent, "files", "files", j);
     put(agent, "delivery.tokens", "tokens", j);
     put(agent, "reload", "reload", j);
@@ -85,6 +86,36 @@ static void print_files(const cJSON *files)
     add(files, "unreadable", "files that cannot be read");
     add(files, "behind_bytes", "bytes behind");
     print_trouble(tb_json_text(files, "trouble"));
+}
+
+static int64_t sum_of(const cJSON *counts)
+{
+    int64_t sum = 0;
+    const cJSON *count;
+    cJSON_ArrayForEach(count, counts) sum += (int64_t)cJSON_GetNumberValue(count);
+    return sum;
+}
+
+/* What SDKs sent since the agent started. Who was refused lost his items. */
+static void print_http(const cJSON *http)
+{
+    const cJSON *refused = tb_json_at(http, "refused");
+    const cJSON *count;
+    int64_t n_received = sum_of(tb_json_at(http, "received"));
+    int64_t n_refused = sum_of(refused);
+    const char *between = ": ";
+    if (n_received + n_refused == 0)
+        return;
+    printf("  http      %" PRId64 " item%s taken since the start, %" PRId64 " refused", n_received,
+           n_received == 1 ? "" : "s", n_refused);
+    cJSON_ArrayForEach(count, refused)
+    {
+        if (!(cJSON_GetNumberValue(count) > 0))
+            continue;
+        printf("%s%" PRId64 " %s", between, (int64_t)count->valuedouble, count->string);
+        between = ", ";
+    }
+    printf("\n");
 }
 
 /* Of one token the delivery's own line tells all. */
@@ -127,6 +158,7 @@ static void print_reload(const cJSON *reload, int64_t now_ms)
 
 void tb_status_more_print(const cJSON *agent, int64_t now_ms)
 {
+    print_http(tb_json_at(agent, "http"));
     print_files(tb_json_at(agent, "files"));
     print_tokens(tb_json_at(agent, "delivery.tokens"), now_ms);
     print_reload(tb_json_at(agent, "reload"), now_ms);

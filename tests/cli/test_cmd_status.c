@@ -356,7 +356,9 @@ static void quarantined_items_are_wrong_and_have_a_reason(void **state)
 }
 
 static const char tells_more[] =
-    "{\"program\":\"towbard\",\"listen\":\"127.0.0.1:7070\",\"files\":{\"watched\":3,\"lines\":12,"
+    "{\"program\":\"towbard\",\"listen\":\"127.0.0.1:7070\",\"http\":{\"received\":{\"unix\":2,"
+    "\"http\":3},\"refused\":{\"invalid\":4,\"token\":0,\"rate\":1}},\"files\":{\"watched\":3,"
+    "\"lines\":12,"
     "\"rejected\":1,\"trouble\":\"cannot "
     "\\u001b[31mread\"},\"delivery\":{\"has_token\":true,\"tokens\":["
     "{\"name\":\"ROLLBAR_ACCESS_TOKEN\",\"sent\":5},{\"name\":\"projects "
@@ -370,6 +372,7 @@ static void what_the_agent_tells_more_is_shown(void **state)
     struct run *run = *state;
     pid_t agent = fake_start(run, tells_more, 0);
     (void)run_here(run, "status");
+    run_has(run->out, "http      5 items taken since the start, 5 refused: 4 invalid, 1 rate\n");
     run_has(run->out, "files     3 watched, 12 items taken, 1 lines put aside; cannot ?[31mread");
     run_has(run->out, "token     ROLLBAR_ACCESS_TOKEN: sent 5\n");
     run_has(run->out, "token     projects 1: sent 0, 2 refused, parked: Rollbar does not take it");

@@ -201,6 +201,23 @@ static void write_files(const struct tb_config *config, const struct tb_files_co
     tb_json_end(j);
 }
 
+/* Since the start, by the names of /metrics. */
+static void write_http(const struct tb_ingest_counts *counts, struct tb_json *j)
+{
+    tb_json_object(j);
+    tb_json_key(j, "received");
+    tb_json_object(j);
+    for (size_t i = 0; i < TB_N_INPUTS; i++)
+        tb_json_kint(j, tb_input_name((enum tb_ingest_input)i), (int64_t)counts->received[i]);
+    tb_json_end(j);
+    tb_json_key(j, "refused");
+    tb_json_object(j);
+    for (size_t i = 0; i < TB_N_REFUSALS; i++)
+        tb_json_kint(j, tb_refusal_name((enum tb_ingest_refusal)i), (int64_t)counts->refused[i]);
+    tb_json_end(j);
+    tb_json_end(j);
+}
+
 static void write_page(const struct tb_status *status, struct tb_json *j)
 {
     char page[TB_PAGE_URL];
@@ -243,6 +260,8 @@ void tb_status_write(const struct tb_status *status, struct tb_json *j)
     write_symbols(config, &status->pipeline.symbols, j);
     write_debuginfod(config, &status->pipeline.debuginfod, j);
     write_files(config, &status->files, j);
+    tb_json_key(j, "http");
+    write_http(&status->ingest, j);
     tb_json_key(j, "delivery");
     write_delivery(config, &status->delivery, j);
     tb_json_key(j, "reload");
