@@ -198,7 +198,10 @@ int tb_store_trace_errors(struct tb_store *store, const char *trace_id)
 static const char PULSE[] =
     "SELECT (SELECT count(*) FROM items), (SELECT count(*) FROM items WHERE first_ms >= ?1),"
     " coalesce((SELECT sum(queued + parked) FROM delivery), 0),"
-    " coalesce((SELECT received_ns FROM occurrences ORDER BY seq DESC LIMIT 1), 0)";
+    " coalesce((SELECT received_ns FROM occurrences ORDER BY seq DESC LIMIT 1), 0),"
+    " coalesce((SELECT sum(parked) FROM delivery), 0),"
+    " coalesce((SELECT state = 0 FROM outbox WHERE state <> 1 AND reason <> ''"
+    "  ORDER BY tried_ms DESC LIMIT 1), 0)";
 
 /* From the last one back to the first that is too old. */
 static int count_recent(struct tb_store *store, int64_t since_ms, int64_t *out)
@@ -234,6 +237,8 @@ int tb_store_pulse(struct tb_store *store, int64_t new_since_ms, int64_t recent_
         out->new_items = sqlite3_column_int64(statement, 1);
         out->queued = sqlite3_column_int64(statement, 2);
         out->last_ms = sqlite3_column_int64(statement, 3) / NS_PER_MS;
+        out->parked = sqlite3_column_int64(statement, 4);
+        out->is_refused = sqlite3_column_int(statement, 5);
     } else {
         err = tb_store_fail(store, rc);
     }

@@ -346,6 +346,8 @@ struct tb_store_pulse {
     int64_t items, new_items; /* all, and those seen for the first time since then */
     int64_t recent;           /* occurrences received since then, at most TB_STORE_RECENT */
     int64_t queued, last_ms;  /* outbox rows that wait; the last reception, 0 for none */
+    int64_t parked;           /* of those that wait: their token is refused */
+    int is_refused;           /* what had trouble last waits for another try */
 };
 int tb_store_pulse(struct tb_store *store, int64_t new_since_ms, int64_t recent_since_ms,
                    struct tb_store_pulse *out);

@@ -186,15 +186,20 @@ static void put_environment(struct tb_item_view *item)
                                           {"Symbols", "custom.native.symbols"},
                                           {"Handler took, ns", "custom.native.handler_ns"}};
     struct tb_buf *out = item->view->out;
-    open_panel(out, "Environment", "");
-    tb_emit(out, "<table class=\"kv\"><tbody>");
+    int n = 0;
     for (size_t i = 0; i < sizeof(ROWS) / sizeof(ROWS[0]); i++) {
         const char *value = tb_event_at(&item->event, 0, ROWS[i][1]);
-        if (*value != '\0')
-            tb_emit(out, "<tr><th scope=\"row\">%h</th><td class=\"mono\">%.500h</td></tr>",
-                    ROWS[i][0], value);
+        if (*value == '\0')
+            continue;
+        if (n++ == 0) {
+            open_panel(out, "Environment", "");
+            tb_emit(out, "<table class=\"kv\"><tbody>");
+        }
+        tb_emit(out, "<tr><th scope=\"row\">%h</th><td class=\"mono\">%.500h</td></tr>", ROWS[i][0],
+                value);
     }
-    tb_emit(out, "</tbody></table></div>\n");
+    if (n > 0)
+        tb_emit(out, "</tbody></table></div>\n");
 }
 
 /* ---- why grouped, raw ---- */

@@ -29,10 +29,14 @@ static void put_pulse(struct tb_view *view)
     if (view->store == NULL ||
         tb_store_pulse(view->store, view->now_ms - DAY_MS, view->now_ms - MINUTE_MS, &pulse) < 0)
         return;
+    const char *held = pulse.parked > 0   ? ": Rollbar refuses a token"
+                       : pulse.is_refused ? ": Rollbar does not take it yet"
+                                          : "";
     tb_emit(view->out,
-            "<span class=\"agent\"><span class=\"dot\"></span>%h \xc2\xb7 queue %n \xc2\xb7 "
+            "<span class=\"agent\"><span class=\"dot%r\"></span>%h \xc2\xb7 queue %n%r \xc2\xb7 "
             "%n%r/min \xc2\xb7 ",
-            view->host, pulse.queued, pulse.recent, pulse.recent >= TB_STORE_RECENT ? "+" : "");
+            *held != '\0' ? " held" : "", view->host, pulse.queued, held, pulse.recent,
+            pulse.recent >= TB_STORE_RECENT ? "+" : "");
     if (pulse.last_ms > 0) {
         tb_emit(view->out, "last item ");
         tb_words_time(view->out, view->now_ms, pulse.last_ms, " ago");

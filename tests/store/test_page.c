@@ -217,6 +217,29 @@ static void the_pulse_counts_what_is_recent(void **state)
     add_one(store, "4", 0, "");
     assert_int_equal(tb_store_pulse(store, 0, 0, &pulse), 0);
     assert_int_equal(pulse.queued, 1);
+    assert_int_equal(pulse.parked + pulse.is_refused, 0);
+    tb_store_close(store);
+}
+
+static void the_pulse_tells_of_what_is_not_taken(void **state)
+{
+    struct tb_store *store = open_store(*state, TB_STORE_WRITE);
+    struct tb_store_pulse pulse;
+    struct tb_outbox_token token;
+    struct tb_outbox_key key;
+    add_one(store, "1", 0, "");
+    assert_int_equal(tb_store_tokens(store, "rollbar", 0, INT64_MAX, &token, 1), 1);
+    assert_int_equal(tb_store_due(store, token.id, 0, INT64_MAX, &key, 1), 1);
+    const struct tb_outbox_verdict later = {key.seq, TB_OUT_QUEUED, 1, 503, "HTTP 503", 1};
+    assert_int_equal(tb_store_verdict(store, "rollbar", &later), 0);
+    assert_int_equal(tb_store_pulse(store, 0, 0, &pulse), 0);
+    assert_int_equal(pulse.queued, 1);
+    assert_int_equal(pulse.is_refused, 1);
+    assert_int_equal(pulse.parked, 0);
+    assert_true(tb_store_park(store, "rollbar", "", 1, "HTTP 403") >= 0);
+    assert_int_equal(tb_store_pulse(store, 0, 0, &pulse), 0);
+    assert_int_equal(pulse.queued, 1);
+    assert_int_equal(pulse.parked, 1);
     tb_store_close(store);
 }
 
@@ -320,6 +343,7 @@ int main(void)
         WITH_PLACE(an_older_database_is_not_read_but_named),
         WITH_PLACE(the_errors_of_a_trace_are_counted_by_either_id),
         WITH_PLACE(the_pulse_counts_what_is_recent),
+        WITH_PLACE(the_pulse_tells_of_what_is_not_taken),
         WITH_PLACE(neighbours_are_those_of_the_same_item),
         WITH_PLACE(facets_are_of_the_latest_and_survive_any_body),
         WITH_PLACE(traces_are_listed_with_several_errors_first),

@@ -270,6 +270,29 @@ static void shares_are_of_what_is_kept_also_in_a_storm(void **state)
     site_has(page, "of the last 2 that are kept");
 }
 
+static void the_head_of_a_page_tells_that_nothing_goes_out(void **state)
+{
+    struct site *site = *state;
+    const char *const sinks[] = {"rollbar"};
+    struct tb_occurrence one = crash("a");
+    assert_int_equal(tb_store_add(site->store, &one, sinks, 1), 0);
+    const char *page = site_page(site, "/");
+    site_has(page, "<span class=\"dot\"></span>");
+    site_has(page, "queue 1 \xc2\xb7");
+    assert_true(tb_store_park(site->store, "rollbar", "", 1, "HTTP 403") >= 0);
+    page = site_page(site, "/");
+    site_has(page, "<span class=\"dot held\"></span>");
+    site_has(page, "queue 1: Rollbar refuses a token \xc2\xb7");
+}
+
+static void an_item_without_a_host_has_no_empty_table(void **state)
+{
+    struct site *site = *state;
+    struct tb_occurrence one = site_occurrence("m", "{\"body\":{\"message\":{\"body\":\"m\"}}}");
+    site_add(site, &one);
+    site_has_not(site_page(site, "/items/1"), "<h2>Environment</h2>");
+}
+
 static void causes_come_after_what_they_caused(void **state)
 {
     struct site *site = *state;
@@ -472,6 +495,8 @@ int main(void)
         WITH_SITE(occurrences_are_linked_by_age),
         WITH_SITE(a_message_needs_no_stack),
         WITH_SITE(what_stands_for_a_storm_says_how_many),
+        WITH_SITE(the_head_of_a_page_tells_that_nothing_goes_out),
+        WITH_SITE(an_item_without_a_host_has_no_empty_table),
         WITH_SITE(shares_are_of_what_is_kept_also_in_a_storm),
         WITH_SITE(causes_come_after_what_they_caused),
         WITH_SITE(a_body_that_is_no_json_is_said),
