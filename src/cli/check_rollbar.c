@@ -87,12 +87,11 @@ void tb_check_rollbar(struct tb_check *check)
         tb_check_line(check, TB_CHECK_WELL, "rollbar", "%s can be connected to%s%s", shown,
                       *proxy != '\0' ? " through " : "", proxy);
     else
-        tb_check_line(
-            check, TB_CHECK_FAILED, "rollbar",
-            "%s cannot be connected to%s%s: %s; the agent keeps all meanwhile: look at "
-            "name server, firewall and proxy (rollbar.proxy), certificates "
-            "(rollbar.ca_file) and clock",
-            shown, *proxy != '\0' ? " through " : "", proxy, why);
+        tb_check_line(check, TB_CHECK_FAILED, "rollbar",
+                      "%s cannot be connected to%s%s: %s; the agent keeps all meanwhile: look at "
+                      "name server, firewall and proxy (rollbar.proxy), certificates "
+                      "(rollbar.ca_file) and clock",
+                      shown, *proxy != '\0' ? " through " : "", proxy, why);
 }
 
 /* Any answer will do: nobody has this build id. */
