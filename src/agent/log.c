@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/json.h"
+#include "base/utf8.h"
 
 static const char *const level_names[] = {"error", "warning", "info", "debug"};
 static const int priorities[] = {3, 4, 6, 7}; /* as syslog(3) has them */
@@ -44,6 +45,26 @@ void tb_log_format(enum tb_log_format format)
 {
     atomic_store(&form, (int)format);
     atomic_store(&is_journal, stderr_is_journal());
+}
+
+/* What a terminal obeys or a reader takes for the end of a line, U+0080 to U+009F, U+2028 to U+202E
+ * and U+2066 to U+2069, and what is no UTF-8 becomes '?', byte by byte. */
+static void tame(char *text)
+{
+    size_t left = strlen(text);
+    while (left > 0) {
+        const unsigned char *c = (const unsigned char *)text;
+        size_t n = tb_utf8_len(text, left);
+        int is_bad = n == 0 || (n == 2 && c[0] == 0xc2 && c[1] <= 0x9f) ||
+                     (n == 3 && c[0] == 0xe2 &&
+                      ((c[1] == 0x80 && c[2] >= 0xa8 && c[2] <= 0xae) ||
+                       (c[1] == 0x81 && c[2] >= 0xa6 && c[2] <= 0xa9)));
+        n = n > 0 ? n : 1;
+        if (is_bad)
+            memset(text, '?', n);
+        text += n;
+        left -= n;
+    }
 }
 
 /* Escapes text into line, which has room for cap bytes; returns the length used. */
@@ -151,6 +172,7 @@ void tb_log(enum tb_log_level level, const char *format, ...)
     if (vsnprintf(text, sizeof(text), format, args) < 0)
         text[0] = '\0';
     va_end(args);
+    tame(text);
     tb_log_flush(0);
     if (tb_log_rate_take(level, format, text, tb_clock_mono_ns()))
         write_line(level, text, 0);

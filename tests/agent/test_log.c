@@ -41,6 +41,25 @@ static void a_message_is_one_line_and_escaped(void **state)
     assert_string_equal(line, "level=warning msg=\"a \\\"b\\\" \\\\ c\\nd?e\"\n");
 }
 
+/* CSI as one character, a line separator, a mark that turns the direction, and no UTF-8. */
+static void no_message_reaches_into_the_terminal(void **state)
+{
+    char line[4096];
+    (void)state;
+    catch (TB_LOG_WARNING,
+           "\xc2\x9b"
+           "31m \xe2\x80\xa8 \xe2\x80\xae \xff \xc3\xa9 \xe2\x82\xac",
+           line, sizeof(line));
+    assert_string_equal(line, "level=warning msg=\"??31m ??? ??? ? \xc3\xa9 \xe2\x82\xac\"\n");
+    tb_log_format(TB_LOG_JSON);
+    catch (TB_LOG_WARNING,
+           "\xc2\x9b"
+           "31m \xe2\x80\xa8 \xff \xc3\xa9",
+           line, sizeof(line));
+    tb_log_format(TB_LOG_TEXT);
+    assert_non_null(strstr(line, "\"msg\":\"??31m ??? ? \xc3\xa9\""));
+}
+
 static void a_long_message_is_cut_and_still_a_line(void **state)
 {
     static char message[10000];
@@ -179,6 +198,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_message_is_one_line_and_escaped),
+        cmocka_unit_test(no_message_reaches_into_the_terminal),
         cmocka_unit_test(a_long_message_is_cut_and_still_a_line),
         cmocka_unit_test(what_is_less_important_is_left_out),
         cmocka_unit_test(json_is_one_object_a_line),
