@@ -17,6 +17,7 @@ enum {
     ITEMS_MAX = 100,
     LINE_BYTES = 64 << 10,
     TITLE_BYTES = 1024,
+    UUID_BYTES = 64, /* 36 are stored */
     TITLE_LEAST = 30,
     ITEM_COLUMNS = 54,        /* of a line, beside the title */
     OCCURRENCE_COLUMNS = 102, /* the same */
@@ -339,6 +340,7 @@ static int occurrence_line(void *arg, const struct tb_occurrence_row *occurrence
     char level[16];
     char title[TITLE_BYTES];
     char trace[TB_SHORT_ID_TEXT + 4];
+    char uuid[UUID_BYTES];
     if (list->n++ == 0)
         printf("%s%-23s  %6s  %-8s  %-18s  %-36s  %s%s\n", tb_ink(TB_INK_DIM), "time", "item",
                "level", "trace", "uuid", "title", tb_ink(TB_INK_NONE));
@@ -346,7 +348,8 @@ static int occurrence_line(void *arg, const struct tb_occurrence_row *occurrence
     printf("%s  %6" PRId64 "  %s%-8s%s  %-18s  %-36s  %s\n",
            tb_print_stamp((int64_t)(occurrence->occurred_ns / TB_NS_PER_MS), stamp),
            occurrence->item, tb_ink(tb_ink_of(level)), level, tb_ink(TB_INK_NONE),
-           tb_print_short_id(occurrence->trace_id, trace), occurrence->uuid,
+           tb_print_short_id(occurrence->trace_id, trace),
+           tb_print_clean(occurrence->uuid, uuid, sizeof(uuid)),
            tb_print_clean(occurrence->title, title, list->title_cap));
     return 0;
 }

@@ -220,9 +220,10 @@ struct tb_shown tb_show_occurrence(const struct tb_cli *cli,
     struct tb_shown shown = {0};
     char stamp[TB_STAMP_TEXT];
     cJSON *data = cJSON_ParseWithLength(occurrence->data, occurrence->data_len);
-    printf("\nThe latest one  %s, uuid %s\n",
-           tb_print_stamp((int64_t)(occurrence->occurred_ns / TB_NS_PER_MS), stamp),
-           occurrence->uuid);
+    printf("\nThe latest one  %s, uuid ",
+           tb_print_stamp((int64_t)(occurrence->occurred_ns / TB_NS_PER_MS), stamp));
+    tb_print_text(occurrence->uuid);
+    putchar('\n');
     if (data == NULL) {
         printf("  its body cannot be read as JSON\n");
         return shown;

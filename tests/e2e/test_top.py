@@ -1,5 +1,6 @@
 """towbar top on a terminal: it shows, obeys, resizes, and gives the terminal back however it ends."""
 
+import contextlib
 import errno
 import fcntl
 import json
@@ -8,6 +9,7 @@ import pty
 import re
 import select
 import signal
+import sqlite3
 import struct
 import subprocess
 import sys
@@ -162,6 +164,19 @@ class TopTest(towbar.Case):
             self.assertEqual(top.end(), 0)
         rest = re.sub(r"\x1b\[(\?(1049|25|7)[hl]|H|J|K|[0-9]*m)", "", top.text)
         self.assertEqual(re.findall(r"[^\x20-\x7e\r\n\u2581-\u2588]", rest), [], rest)
+
+    def test_hostile_uuids_cannot_steer_the_terminal(self):
+        """They are refused today; a database may have one of before."""
+        with self.agent(token="") as agent:
+            self.put(agent, "x", 1)
+            self.wait_status(lambda s: s["occurrences"] == 1)
+        with contextlib.closing(sqlite3.connect(os.path.join(self.state, "towbar.db"))) as db:
+            db.execute("UPDATE occurrences SET uuid = ?", ("\x9b31m\x1b[31m",))
+            db.commit()
+        for verb in (["occurrences"], ["item", "1"]):
+            text = self.towbar(*verb, "--state-dir", self.state).stdout
+            self.assertIn("31m", text)
+            self.assertNotRegex(text, r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
 
     def test_signals_give_the_terminal_back(self):
         for signo, code in (

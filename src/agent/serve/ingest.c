@@ -102,12 +102,13 @@ static int set_string(struct tb_doc *doc, int object, const char *key, const cha
     return tb_doc_set(doc, object, key, json, len);
 }
 
-/* Is it the same text wherever it is written? tb_doc_copy has U+FFFD for NUL and half a surrogate
- * pair: such an item would never be told from another one. */
+/* Is it the same text wherever it is written, and harmless there? tb_doc_copy has U+FFFD for NUL
+ * and half a surrogate pair: such an item would never be told from another one. */
 static int is_name(const char *uuid)
 {
     for (const char *c = uuid; *c != '\0'; c++)
-        if ((unsigned char)*c < ' ' || *c == 0x7f)
+        if ((unsigned char)*c < ' ' || *c == 0x7f ||
+            (*c == '\xc2' && (unsigned char)c[1] < 0xa0)) /* U+0080 to U+009F */
             return 0;
     return strstr(uuid, "\xef\xbf\xbd") == NULL;
 }

@@ -155,6 +155,10 @@ static void what_is_no_item_is_refused_and_costs_nothing(void **state)
         {"{\"data\":{\"environment\":\"e\",\"uuid\":\"a\\n\",\"body\":{\"message\":{\"body\":"
          "\"x\"}}}}",
          NULL, 422, "control character"},
+        {"{\"data\":{\"environment\":\"e\",\"uuid\":\"a\\u009b31m\",\"body\":{\"message\":{"
+         "\"body\":"
+         "\"x\"}}}}",
+         NULL, 422, "control character"},
         {"{\"data\":{\"environment\":\"e\",\"body\":{\"message\":{\"body\":\"x\"}}}}", "two words",
          403, "access token"},
     };
