@@ -19,6 +19,9 @@
 #include "http/connections_impl.h"
 #include "http/tls.h"
 
+static void came(struct evbuffer *input, const struct evbuffer_cb_info *info, void *arg);
+static void said(struct evbuffer *output, const struct evbuffer_cb_info *info, void *arg);
+
 enum {
     STATUS_AT = 9,
     STATUS_LINE = 12,
@@ -39,16 +42,25 @@ void tb_watch_enter(struct tb_connection *c, int state)
         all->by_fd[c->fd] = NULL;
 }
 
+/* Its buffers live on for as long as libevent is at work with them, and change. */
+static void look_away(struct tb_connection *c)
+{
+    (void)evbuffer_remove_cb(bufferevent_get_input(c->bev), came, c);
+    (void)evbuffer_remove_cb(bufferevent_get_output(c->bev), said, c);
+    tb_unread_forget(c);
+}
+
 void tb_watch_forget(struct tb_connection *c)
 {
     struct tb_connections *all = c->listener->all;
     tb_budget_release(c, 0);
-    tb_unread_forget(c);
     TAILQ_REMOVE(&c->listener->in[c->state], c, in_state);
     if (c->refusal != 0)
         TAILQ_REMOVE(&all->refused, c, in_refused);
-    if (c->state == TB_CONNECTION_NEW)
+    if (c->state == TB_CONNECTION_NEW) {
+        look_away(c);
         (void)bufferevent_decref(c->bev);
+    }
     if (c->state == TB_CONNECTION_LINGERING && c->fd >= 0)
         (void)evutil_closesocket(c->fd);
     else if (c->fd >= 0)
@@ -65,7 +77,7 @@ static void closed(struct evhttp_connection *evcon, void *arg)
 {
     struct tb_connection *c = arg;
     (void)evcon;
-    tb_unread_forget(c);
+    look_away(c);
     if (c->state == TB_CONNECTION_LINGERING)
         tb_budget_release(c, 0);
     else

@@ -231,6 +231,18 @@ class TlsTest(towbar.Case):
             for _ in range(10):
                 self.assertEqual(self.ask("GET", "/healthz")[0], 200)
 
+    def test_clients_may_vanish_before_they_read_their_answers(self):
+        self.settings()
+        asked = f"GET /metrics HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {OURS}\r\n\r\n"
+        with self.start_agent() as agent:
+            for _ in range(60):
+                with self.raw() as sock, self.context().wrap_socket(
+                    sock, server_hostname="localhost"
+                ) as spoken:
+                    spoken.sendall(asked.encode() * 100)
+            self.assertEqual(self.ask("GET", "/healthz")[0], 200)
+            self.assertIsNone(agent.process.poll())
+
     def test_loopback_may_have_tls_and_needs_no_token(self):
         self.settings()
         with self.start_agent("127.0.0.1:0"):
