@@ -87,6 +87,11 @@ class TlsTest(towbar.Case):
         self.addCleanup(sock.close)
         return sock
 
+    def raw_spoken(self):
+        sock = self.context().wrap_socket(self.raw(), server_hostname="localhost")
+        self.addCleanup(sock.close)
+        return sock
+
     # ---- who may send ----
 
     def test_an_sdk_needs_the_token_and_nothing_else(self):
@@ -236,12 +241,13 @@ class TlsTest(towbar.Case):
         asked = f"GET /metrics HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {OURS}\r\n\r\n"
         with self.start_agent() as agent:
             for _ in range(60):
-                with self.raw() as sock, self.context().wrap_socket(
-                    sock, server_hostname="localhost"
-                ) as spoken:
-                    spoken.sendall(asked.encode() * 100)
+                with self.raw_spoken() as sock:
+                    sock.sendall(asked.encode() * 100)
             self.assertEqual(self.ask("GET", "/healthz")[0], 200)
             self.assertIsNone(agent.process.poll())
+            for _ in range(20):  # these are still there when it ends
+                self.raw_spoken().sendall(asked.encode() * 300)
+            self.assertEqual(self.ask("GET", "/healthz")[0], 200)
 
     def test_loopback_may_have_tls_and_needs_no_token(self):
         self.settings()

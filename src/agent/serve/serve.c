@@ -356,6 +356,8 @@ out:
     serve->visits = serve->post.jobs = NULL;
     serve->post.http = NULL;
     tb_http_free(http);
+    if (base != NULL) /* libevent puts off the end of connections that it was at work with */
+        (void)event_base_loop(base, EVLOOP_NONBLOCK);
     if (term != NULL)
         event_free(term);
     if (intr != NULL)
