@@ -1,4 +1,4 @@
-/* pipeline_internal.h - shared by pipeline.c and pipeline_run.c. */
+/* pipeline_internal.h - shared by pipeline.c and pipeline_*.c. */
 #ifndef TB_AGENT_PIPELINE_INTERNAL_H
 #define TB_AGENT_PIPELINE_INTERNAL_H
 
@@ -10,7 +10,12 @@
 #include "agent/pipeline/stages.h"
 #include "agent/pipeline/upkeep.h"
 
-enum { TB_PIPELINE_HOST = 256 };
+enum {
+    TB_PIPELINE_HOST = 256,
+    /* How long the database may be locked before that is said. Meanwhile this thread sees to
+     * nothing else, crashes that wait to be synced among it. */
+    TB_PIPELINE_BUSY_MS = 1000
+};
 
 /* A record that is ready to be stored, and its place in the spool. */
 struct entry {
@@ -58,6 +63,10 @@ int tb_pipeline_collapse(struct tb_pipeline *p, const struct tb_work *work,
 /* Closes the representatives whose minute is over, or all; what they stand for is due then. Returns
  * how many, or a negative errno. */
 int tb_pipeline_close_storms(struct tb_pipeline *p, int all);
+/* Forgets what is in the batch. */
+void tb_pipeline_clear(struct tb_pipeline *p);
+/* What the other threads are told that stops it; "" for nothing. */
+void tb_pipeline_trouble(struct tb_pipeline *p, const char *text);
 /* A step was taken. */
 void tb_pipeline_turn(struct tb_pipeline *p);
 /* Makes the state known to the other threads, adding what was stored and refused since. */
