@@ -140,6 +140,8 @@ static bool adopt(struct tb_deliver *deliver)
         tb_queue_clear(&deliver->queues->queues[i]);
         deliver->queues->queues[i].is_parked = false;
     }
+    if (tb_deliver_is_broken(deliver)) /* what failed before it rested need not wait either */
+        deliver->is_over = deliver->rest_changed = true;
     deliver->streak = 0;
     deliver->hold_until_ns = 0;
     deliver->must_route = true;

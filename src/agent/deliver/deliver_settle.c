@@ -428,6 +428,7 @@ void tb_deliver_settle(struct tb_deliver *deliver)
         deliver->free[deliver->n_free++] = slot;
     }
     deliver->n_judged = 0;
+    deliver->is_stale = deliver->is_stale || deliver->is_over; /* what waited is due now */
     deliver->rest_changed = false;
     deliver->is_over = false;
 }

@@ -997,6 +997,37 @@ static void a_resting_endpoint_rests_after_a_restart_and_its_items_wait_in_order
     assert_non_null(strstr(body_of(world, n), "crash"));
 }
 
+/* So slowly that each verdict is stored by itself: most before the endpoint rests. */
+static struct http_answer slowly(void *arg, const struct http_request *request)
+{
+    (void)poll(NULL, 0, 50);
+    return by_number(arg, request);
+}
+
+static void a_reload_asks_at_once_also_for_what_failed_before_the_endpoint_rested(void **state)
+{
+    struct world *world = *state;
+    static const struct http_answer DOWN = {HTTP_ANSWER, 503, NULL, ""};
+    static const struct http_answer UP = {HTTP_ANSWER, 200, NULL, OK_BODY};
+    char uuid[37];
+    char why[TB_STORE_WHY];
+    script(world, &DOWN, 1);
+    world->server->answer = slowly;
+    world->config.retry_min_ms = 1000 * 1000;
+    world->config.retry_max_ms = 2000 * 1000;
+    world->config.connections = 1;
+    for (int i = 0; i < 12; i++) {
+        (void)snprintf(uuid, sizeof(uuid), "error-%02d", i);
+        add_as(world, uuid, 1, "");
+    }
+    start(world);
+    idle(world);
+    assert_int_equal(http_server_count(world->server), 8);
+    world->answers = &UP;
+    assert_int_equal(tb_deliver_reload(world->deliver, &world->config, why), 0);
+    wait_sent(world, 12);
+}
+
 static void a_handshake_that_fails_is_not_tried_hot(void **state)
 {
     struct world *world = *state;
@@ -1205,6 +1236,7 @@ int main(int argc, char **argv)
         LIVED(an_item_too_large_for_them_is_cut_once),
         LIVED(an_item_that_fails_for_ever_while_others_are_taken_is_given_up),
         LIVED(a_resting_endpoint_rests_after_a_restart_and_its_items_wait_in_order),
+        LIVED(a_reload_asks_at_once_also_for_what_failed_before_the_endpoint_rested),
         LIVED(a_handshake_that_fails_is_not_tried_hot),
         LIVED(many_tokens_are_all_served),
         LIVED(a_local_pace_delays_and_loses_nothing),
