@@ -61,14 +61,14 @@ void tb_watch_forget(struct tb_connection *c)
         look_away(c);
         (void)bufferevent_decref(c->bev);
     }
+    if (c->late != NULL)
+        event_free(c->late);
+    if (c->rest != NULL) /* before its descriptor is closed, and perhaps another thread's */
+        event_free(c->rest);
     if (c->state == TB_CONNECTION_LINGERING && c->fd >= 0)
         (void)evutil_closesocket(c->fd);
     else if (c->fd >= 0)
         all->by_fd[c->fd] = NULL;
-    if (c->late != NULL)
-        event_free(c->late);
-    if (c->rest != NULL)
-        event_free(c->rest);
     tb_listener_left(c->listener);
     free(c);
 }
