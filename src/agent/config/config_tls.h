@@ -4,8 +4,9 @@
 
 #include "agent/config/config.h"
 
-/* Reads both files. 0, or -EINVAL with why: one cannot be read or is none, they do not fit each
- * other, everybody may read the key, the certificate has expired. */
+/* Reads both files as the agent does (http/tls.h). 0, or -EINVAL with why: one cannot be read or is
+ * none, or everybody may read the key, or it has a password, they do not fit each other, the
+ * certificate has expired. */
 int tb_config_tls_pair(const char *cert_file, const char *key_file, char why[TB_CONFIG_WHY]);
 
 #endif

@@ -17,7 +17,8 @@
 #include "agent/config/config_tls.h"
 
 static char folder[] = "/tmp/towbar-tls.XXXXXX";
-static char cert[64], key[64], other[64], old[64], text[64];
+static char cert[64], key[64], other[64], old[64], text[64], locked[64], open_to_all[64];
+static char password[] = "secret";
 static char why[TB_CONFIG_WHY];
 
 static void write_pair(EVP_PKEY *pair, const char *cert_file, const char *key_file, long ends_s)
@@ -39,6 +40,26 @@ static void write_pair(EVP_PKEY *pair, const char *cert_file, const char *key_fi
     fclose(out);
 }
 
+static void write_locked(EVP_PKEY *pair)
+{
+    FILE *out = fopen(locked, "we");
+    assert_non_null(out);
+    assert_int_equal(PEM_write_PrivateKey(out, pair, EVP_aes_128_cbc(), NULL, 0, NULL, password),
+                     1);
+    fclose(out);
+}
+
+/* Somebody would type it, if he were asked. */
+static int type_password(void)
+{
+    static const char line[] = "secret\n";
+    int ends[2];
+    return pipe(ends) < 0 || dup2(ends[0], STDIN_FILENO) < 0 ||
+                   write(ends[1], line, sizeof(line) - 1) < 0
+               ? -1
+               : close(ends[1]);
+}
+
 static int make_files(void **state)
 {
     (void)state;
@@ -49,11 +70,18 @@ static int make_files(void **state)
     snprintf(other, sizeof(other), "%s/other.pem", folder);
     snprintf(old, sizeof(old), "%s/old.pem", folder);
     snprintf(text, sizeof(text), "%s/text.pem", folder);
+    snprintf(locked, sizeof(locked), "%s/locked.pem", folder);
+    snprintf(open_to_all, sizeof(open_to_all), "%s/open.pem", folder);
+    (void)umask(077);
     EVP_PKEY *one = EVP_EC_gen("P-256");
     EVP_PKEY *two = EVP_EC_gen("P-256");
     write_pair(two, cert, other, 1000); /* its certificate is written over below */
     write_pair(one, old, key, -10);
+    write_pair(one, cert, open_to_all, 1000);
     write_pair(one, cert, key, 1000);
+    write_locked(one);
+    if (chmod(open_to_all, 0644) != 0 || type_password() != 0)
+        return -1;
     EVP_PKEY_free(one);
     EVP_PKEY_free(two);
     const char *const keys[] = {key, other, text};
@@ -66,7 +94,7 @@ static int make_files(void **state)
 
 static int remove_files(void **state)
 {
-    const char *const files[] = {cert, key, other, old, text};
+    const char *const files[] = {cert, key, other, old, text, locked, open_to_all};
     (void)state;
     for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
         unlink(files[i]);
@@ -96,9 +124,11 @@ static void what_does_not_fit_is_said(void **state)
         const char *cert, *key, *said;
     } cases[] = {{"/none/cert.pem", key, "tls.cert_file /none/cert.pem: No such file"},
                  {cert, "/none/key.pem", "tls.key_file /none/key.pem: No such file"},
-                 {text, key, "is no PEM certificate"},
-                 {cert, text, "is no PEM key"},
-                 {cert, other, "not that of the certificate"},
+                 {text, key, "it has to be PEM, the certificate first"},
+                 {cert, text, "it has to be the PEM key of tls.cert_file"},
+                 {cert, other, "it has to be the PEM key of tls.cert_file"},
+                 {cert, locked, "without a password"},
+                 {cert, open_to_all, "make it 0640 or stricter"},
                  {old, key, "has expired"}};
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
