@@ -304,7 +304,7 @@ enum { FIELDS_MAX = 32 }; /* of one object in the tables above */
 
 static int field_of(const struct shape *shape, const char *key, size_t len)
 {
-    for (int k = 0; shape->fields[k].key && k < FIELDS_MAX; k++) {
+    for (int k = 0; k < FIELDS_MAX && shape->fields[k].key; k++) {
         const char *name = shape->fields[k].key;
         if (name[0] == key[0] && strncmp(name, key, len) == 0 && name[len] == '\0')
             return k;
@@ -338,7 +338,7 @@ static void check_object(struct check *c, const struct shape *shape, int node,
     if (!shape->fields)
         return;
     bool is_plain = find_fields(c->doc, shape, node, members);
-    for (int k = 0; shape->fields[k].key && k < FIELDS_MAX; k++) {
+    for (int k = 0; k < FIELDS_MAX && shape->fields[k].key; k++) {
         const struct field *field = &shape->fields[k];
         int member = is_plain ? members[k] : tb_doc_member(c->doc, node, field->key);
         struct place inner = {.outer = place, .key = field->key};
