@@ -42,6 +42,8 @@ int tb_index_init(struct tb_index *index)
     memset(index, 0, sizeof(*index));
     tb_id_random(&index->secret, sizeof(index->secret));
     index->secret |= 1;
+    for (int i = 0; i < TB_INDEX_LINES; i++)
+        index->lines[i].uid = (uid_t)-1;
     index->n_buckets = FIRST_BUCKETS;
     index->by_name = calloc(FIRST_BUCKETS, sizeof(struct tb_source *));
     index->by_id = calloc(FIRST_BUCKETS, sizeof(struct tb_source *));
@@ -281,12 +283,32 @@ bool tb_index_must_yield(const struct tb_index *index, const struct tb_source *s
     return first->line != source->line && (first->class_ == source->class_ || is_fair_turn(index));
 }
 
+/* The line he has, or had last; else the one that was free longest, and its turn is what he has
+ * waited. Where none is free he shares one. */
+static int line_of(const struct tb_index *index, uid_t uid)
+{
+    int free_line = 0;
+    for (int i = 1; i < TB_INDEX_LINES; i++) {
+        const struct tb_index_line *line = &index->lines[i];
+        if (line->uid == uid)
+            return i;
+        if (line->n_seated == 0 && (free_line == 0 || line->turn < index->lines[free_line].turn))
+            free_line = i;
+    }
+    return free_line ? free_line : 1 + (int)(hash_uid(index, uid) % (TB_INDEX_LINES - 1));
+}
+
 void tb_index_seat(struct tb_index *index, struct tb_source *source, uid_t uid)
 {
-    int line = 1 + (int)(hash_uid(index, uid) % (TB_INDEX_LINES - 1));
-    if (line == source->line || reserve(&index->lines[line]) < 0)
+    if (source->line != 0 && index->lines[source->line].uid == uid)
         return;
+    int at = line_of(index, uid);
+    struct tb_index_line *line = &index->lines[at];
+    if (at == source->line || reserve(line) < 0)
+        return;
+    if (line->n_seated == 0)
+        line->uid = uid;
     index->lines[source->line].n_seated--;
-    index->lines[line].n_seated++;
-    source->line = line;
+    line->n_seated++;
+    source->line = at;
 }

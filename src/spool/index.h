@@ -6,8 +6,8 @@
  *    files are of the most urgent class the one comes next that has waited longest. Each eighth
  *    turn is that of who has waited longest, whatever the class: nobody's crashes hold up all that
  *    others have. New files, of which nobody knows yet whose they are, come before all (line 0):
- *    they are asked, and take their places. Users share a line when a secret hash of their numbers
- *    says so.
+ *    they are asked, and take their places. Only of more than 256 users who have files at a time do
+ *    some share a line; a secret hash of their numbers says who.
  * 3. Owns the lists, not the sources. */
 #ifndef TB_SPOOL_INDEX_H
 #define TB_SPOOL_INDEX_H
@@ -18,13 +18,14 @@
 
 #include "spool/source.h"
 
-enum { TB_INDEX_LINES = 65, TB_INDEX_FAIR_EVERY = 8 };
+enum { TB_INDEX_LINES = 257, TB_INDEX_FAIR_EVERY = 8 };
 
 /* Its heap holds the dirty ones; heap[1] comes first. */
 struct tb_index_line {
     struct tb_source **heap;
     size_t n, cap;
     size_t n_seated; /* sources that may come into it: there is room for them */
+    uid_t uid;       /* whose it is, and stays until it is free and another needs it */
     uint64_t turn;   /* when it had one last */
 };
 
