@@ -22,7 +22,10 @@
  *    is read and thrown away, within bounds, so that it can read the answer.
  * 7. What libevent has to say goes to whoever asked for it, one line a second at most.
  * 8. Answers that their clients do not read take TB_CONNECTIONS_UNREAD at most: beyond that the
- *    connections whose answers have waited for the longest are closed. */
+ *    connections whose answers have waited for the longest are closed.
+ * 9. A request in the clear that comes whole, in one piece and alone, and whose head has nothing
+ *    unusual (quick.h), is offered to quick before evhttp sees it, under the same rules of this
+ *    file; what quick does not answer evhttp gets. */
 #ifndef TB_HTTP_CONNECTIONS_H
 #define TB_HTTP_CONNECTIONS_H
 
@@ -30,6 +33,7 @@
 #include <event2/http.h>
 #include <stddef.h>
 
+#include "http/quick.h"
 #include "http/senders.h"
 
 enum {
@@ -41,6 +45,7 @@ enum {
 };
 
 struct tb_connections;
+struct tb_listener_kind;
 struct tb_tls;
 
 struct tb_connections_options {
@@ -51,6 +56,11 @@ struct tb_connections_options {
     int idle_s;                             /* what evhttp_set_timeout was told */
     void (*refused)(void *arg, int status); /* hears of each refusal; NULL for nobody */
     void *arg;
+    /* Puts the whole answer, with its head, into out and returns its length; or 0, having done
+     * nothing: evhttp shall have the request. NULL for none. */
+    size_t (*quick)(void *arg, const struct tb_listener_kind *kind, struct tb_sender *sender,
+                    const struct tb_quick *request, char *out, size_t cap);
+    void *quick_arg;
 };
 
 struct tb_listener_kind {

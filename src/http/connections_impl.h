@@ -1,6 +1,6 @@
 /* connections_impl.h - the insides of tb_connections: connections.c counts and limits, watch.c sees
- * what each connection does, budget.c gives memory, refuse.c ends those that went too far,
- * unread.c those that do not read their answers. */
+ * what each connection does, lane.c answers plain requests at once, budget.c gives memory, refuse.c
+ * ends those that went too far, unread.c those that do not read their answers. */
 #ifndef TB_HTTP_CONNECTIONS_IMPL_H
 #define TB_HTTP_CONNECTIONS_IMPL_H
 
@@ -66,10 +66,13 @@ struct tb_connection {
     size_t unread;             /* bytes of answers that wait in the output */
     int is_answered;           /* while ANSWERING: the answer is in the output, since */
     uint64_t answered_ns;
-    int refusal;        /* HTTP status that it shall end with; 0 none */
-    const char *why;    /* of the refusal; static */
-    struct event *rest; /* ours: reads fd while LINGERING */
-    size_t n_rest;      /* bytes thrown away */
+    int refusal;         /* HTTP status that it shall end with; 0 none */
+    const char *why;     /* of the refusal; static */
+    struct event *rest;  /* ours: reads fd while LINGERING */
+    size_t n_rest;       /* bytes thrown away */
+    struct event *owing; /* ours: waits to write what is owed; mostly NULL */
+    char *owed;          /* of an answer that lane.c gave */
+    size_t n_owed;
 };
 
 struct tb_connections {
@@ -95,6 +98,8 @@ void tb_watch_late(evutil_socket_t fd, short events, void *connection);
 /* Makes room for one more, as far as connections.h 1 allows. */
 void tb_watch_keep_to_cap(struct tb_listener *listener);
 void tb_watch_enter(struct tb_connection *connection, int state);
+/* The answer is on its way: the connection may take another request, which may be here already. */
+void tb_watch_answered(struct tb_connection *connection);
 /* The end of it: frees it and takes it from its lists. */
 void tb_watch_forget(struct tb_connection *connection);
 
@@ -114,6 +119,12 @@ void tb_unread_forget(struct tb_connection *connection);
 /* Whose answer has waited for the longest, and for TB_CONNECTIONS_SLOW_MS; or NULL. */
 struct tb_connection *tb_unread_slowest(const struct tb_listener *listener);
 void tb_unread_all(evutil_socket_t fd, short events, void *all);
+
+/* lane.c: answers the request that has just come, if it is one that may be answered so: 1, or 0
+ * when nothing was done and evhttp shall have it. */
+int tb_lane_take(struct tb_connection *connection);
+/* Nothing is owed any more. */
+void tb_lane_done(struct tb_connection *connection);
 
 /* refuse.c: now, not from inside a callback of its bufferevent, and not while ANSWERING. */
 void tb_refuse(struct tb_connection *connection, int status, const char *why);

@@ -14,13 +14,13 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/json.h"
 #include "http/connections.h"
 #include "http/framing.h"
+#include "http/reply.h"
 
 enum {
-    ERROR_BYTES = 2048,
     NUMBER_BYTES = 24,
+    QUICK_BYTES = 512,                                /* of a body, without its head */
     REQUEST_MAX_BYTES = TB_HTTP_BODY_MAX + (1 << 20), /* with its head and the sizes of chunks */
     /* Others get a 501 before anything else of them is looked at. */
     METHODS = EVHTTP_REQ_GET | EVHTTP_REQ_HEAD | EVHTTP_REQ_POST | EVHTTP_REQ_PUT |
@@ -39,44 +39,6 @@ struct tb_http {
     struct side sides[2];
     struct tb_connections *connections;
 };
-
-/* ---- answers ---- */
-
-void tb_http_reply(struct evhttp_request *request, int status, const char *type, const char *text,
-                   size_t len)
-{
-    struct evkeyvalq *headers = evhttp_request_get_output_headers(request);
-    struct evbuffer *body = evhttp_request_get_output_buffer(request);
-    (void)evhttp_add_header(headers, "Content-Type", type);
-    (void)evhttp_add_header(headers, "X-Content-Type-Options", "nosniff");
-    if (status == 503)
-        (void)evhttp_add_header(headers, "Retry-After", "1");
-    else if (status == 401)
-        (void)evhttp_add_header(headers, "WWW-Authenticate", "Bearer");
-    if (evhttp_find_header(headers, "Cache-Control") == NULL)
-        (void)evhttp_add_header(headers, "Cache-Control", "no-store");
-    if (evhttp_request_get_command(request) != EVHTTP_REQ_HEAD) {
-        (void)evbuffer_add(body, text, len);
-    } else { /* how long it would be, and none of it: libevent would send it */
-        char length[NUMBER_BYTES];
-        (void)snprintf(length, sizeof(length), "%zu", len);
-        (void)evhttp_add_header(headers, "Content-Length", length);
-    }
-    evhttp_send_reply(request, status, NULL, NULL);
-}
-
-void tb_http_error(struct evhttp_request *request, int status, const char *message)
-{
-    char mem[ERROR_BYTES];
-    struct tb_json j;
-    tb_json_init(&j, mem, sizeof(mem));
-    tb_json_object(&j);
-    tb_json_kint(&j, "err", 1);
-    tb_json_kstr(&j, "message", message);
-    tb_json_end(&j);
-    (void)tb_json_finish(&j); /* a message cut short is still valid */
-    tb_http_reply(request, status, "application/json", mem, j.len);
-}
 
 /* ---- who may ask ---- */
 
@@ -325,6 +287,32 @@ static void dispatch(struct evhttp_request *request, void *arg)
                   is_known ? "this path does not take that method" : nothing);
 }
 
+/* ---- plain requests ---- */
+
+/* As dispatch and tb_http_is_limited would decide; the rest of what they refuse is not plain. */
+static size_t answer_quickly(void *arg, const struct tb_listener_kind *kind,
+                             struct tb_sender *sender, const struct tb_quick *request, char *out,
+                             size_t cap)
+{
+    const struct tb_http *http = arg;
+    const struct tb_http_options *options = &http->options;
+    unsigned per_minute = options->sender_per_minute;
+    uint64_t now_ns = tb_clock_mono_ns();
+    char body[QUICK_BYTES];
+    struct tb_rate unused;
+    if (options->quick == NULL || kind->is_foreign || kind->tls != NULL ||
+        (kind->is_tcp && !tb_http_is_local_host(request->host)) ||
+        (per_minute > 0 && !tb_sender_may(sender, per_minute, now_ns)))
+        return 0;
+    size_t len = options->quick(options->arg, kind->is_tcp ? TB_HTTP_TCP : TB_HTTP_UNIX, request,
+                                body, sizeof(body));
+    if (len == 0)
+        return 0;
+    if (per_minute > 0)
+        (void)tb_sender_take(sender, per_minute, now_ns, &unused);
+    return tb_reply_print(body, len, out, cap);
+}
+
 /* ---- life ---- */
 
 static int make_side(struct tb_http *http, int is_tcp)
@@ -353,7 +341,9 @@ int tb_http_new(const struct tb_http_options *options, struct tb_http **out)
         .request_ms = options->request_ms > 0 ? options->request_ms : TB_HTTP_REQUEST_MS,
         .idle_s = TB_HTTP_TIMEOUT_S,
         .refused = options->refused,
-        .arg = options->arg};
+        .arg = options->arg,
+        .quick = answer_quickly,
+        .quick_arg = http};
     if (http == NULL)
         return -ENOMEM;
     http->options = *options;

@@ -10,7 +10,9 @@
  * 5. Bodies are taken up to TB_HTTP_BODY_MAX; a longer one gets 413. All that are here at once, in
  *    handlers too, are at most TB_HTTP_HELD_MAX: then 503, never 413.
  * 6. connections.h says how many may be connected, how much one sender may have and how long a
- *    request may take; a connection that is idle goes after TB_HTTP_TIMEOUT_S. */
+ *    request may take; a connection that is idle goes after TB_HTTP_TIMEOUT_S.
+ * 7. Plain requests (quick.h) may be answered without a route, by quick; the same ones may come to
+ *    their route at any time. */
 #ifndef TB_HTTP_HTTP_H
 #define TB_HTTP_HTTP_H
 
@@ -18,6 +20,7 @@
 #include <event2/http.h>
 #include <stddef.h>
 
+#include "http/quick.h"
 #include "http/tls.h"
 
 enum {
@@ -28,6 +31,9 @@ enum {
 };
 
 struct tb_http;
+
+/* Where a request came from. */
+enum tb_http_input { TB_HTTP_UNIX, TB_HTTP_TCP, TB_HTTP_TLS };
 
 struct tb_http_route {
     const char *path; /* exact, without a slash at the end; that one is taken too */
@@ -44,6 +50,11 @@ struct tb_http_options {
     /* What no route names: 1 when it was answered, or will be; 0 for a 404. It decides itself whom
      * it shows what. NULL for nothing. */
     int (*other)(void *arg, struct evhttp_request *request);
+    /* A POST that is no stranger's, and within its sender's limit: puts the JSON of a 200 into out
+     * and returns its length; or 0, having done nothing: its route shall have it. NULL for nobody.
+     */
+    size_t (*quick)(void *arg, enum tb_http_input input, const struct tb_quick *request, char *out,
+                    size_t cap);
     /* A POST, or what was too broken to tell, was refused with that status before a route or other
      * saw it. NULL for nobody. */
     void (*refused)(void *arg, int status);
@@ -75,7 +86,6 @@ void tb_http_reply(struct evhttp_request *request, int status, const char *type,
 void tb_http_error(struct evhttp_request *request, int status, const char *message);
 
 /* Where a request came from. */
-enum tb_http_input { TB_HTTP_UNIX, TB_HTTP_TCP, TB_HTTP_TLS };
 enum tb_http_input tb_http_input_of(const struct evhttp_request *request);
 
 /* What a request shows: the token itself in place of Rollbar's, in the header

@@ -81,7 +81,7 @@ struct tb_sender *tb_senders_find(struct tb_senders *senders, const struct tb_pe
     return s;
 }
 
-int tb_sender_take(struct tb_sender *s, unsigned per_minute, uint64_t now_ns, struct tb_rate *out)
+int tb_sender_may(struct tb_sender *s, unsigned per_minute, uint64_t now_ns)
 {
     double full = per_minute;
     double per_s = full / MINUTE_S;
@@ -91,11 +91,16 @@ int tb_sender_take(struct tb_sender *s, unsigned per_minute, uint64_t now_ns, st
         s->left += (double)(now_ns - s->left_ns) / (double)TB_NS_PER_S * per_s;
     s->left = s->left < full ? s->left : full;
     s->left_ns = now_ns;
-    if (s->left >= 1) {
+    return s->left >= 1;
+}
+
+int tb_sender_take(struct tb_sender *s, unsigned per_minute, uint64_t now_ns, struct tb_rate *out)
+{
+    if (tb_sender_may(s, per_minute, now_ns)) {
         s->left -= 1;
         return 1;
     }
-    double wait_s = (1 - s->left) / per_s;
+    double wait_s = (1 - s->left) * MINUTE_S / per_minute;
     *out = (struct tb_rate){.limit = per_minute, .wait_s = (unsigned)wait_s + 1};
     return 0;
 }

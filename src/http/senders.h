@@ -44,6 +44,8 @@ struct tb_peer tb_peer_of(int fd, int is_unix);
 /* Never NULL; borrowed until the next call, or as long as something is reserved. */
 struct tb_sender *tb_senders_find(struct tb_senders *senders, const struct tb_peer *peer,
                                   uint64_t now_ns);
+/* Would tb_sender_take say 1? */
+int tb_sender_may(struct tb_sender *sender, unsigned per_minute, uint64_t now_ns);
 /* Takes one out of the bucket: 1, or 0 with *out when it is empty. */
 int tb_sender_take(struct tb_sender *sender, unsigned per_minute, uint64_t now_ns,
                    struct tb_rate *out);

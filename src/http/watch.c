@@ -69,6 +69,7 @@ void tb_watch_forget(struct tb_connection *c)
         (void)evutil_closesocket(c->fd);
     else if (c->fd >= 0)
         all->by_fd[c->fd] = NULL;
+    tb_lane_done(c);
     tb_listener_left(c->listener);
     free(c);
 }
@@ -324,6 +325,8 @@ static void came(struct evbuffer *input, const struct evbuffer_cb_info *info, vo
     if (c->state == TB_CONNECTION_NEW)
         adopt(c, evcon_of(c)); /* evhttp has it: it has told it to read */
     receive(c);
+    if (c->state == TB_CONNECTION_RECEIVING && c->refusal == 0 && c->is_whole && tb_lane_take(c))
+        stop_waiting(c);
 }
 
 /* Is what was added a status line of libevent's making? 100 Continue is none. Looked at in place:
@@ -349,11 +352,8 @@ static void said(struct evbuffer *output, const struct evbuffer_cb_info *info, v
 
 /* ---- an answer ---- */
 
-/* The connection may take another request, which may be here already. */
-static void answered(struct evhttp_request *request, void *arg)
+void tb_watch_answered(struct tb_connection *c)
 {
-    struct tb_connection *c = arg;
-    (void)request;
     tb_watch_enter(c, TB_CONNECTION_IDLE);
     c->began_ns = tb_clock_mono_ns();
     tb_framing_next(&c->framing);
@@ -364,6 +364,12 @@ static void answered(struct evhttp_request *request, void *arg)
         event_active(c->listener->all->refuse, EV_TIMEOUT, 0);
     else if (c->unseen > 0)
         receive(c);
+}
+
+static void answered(struct evhttp_request *request, void *arg)
+{
+    (void)request;
+    tb_watch_answered(arg);
 }
 
 int tb_connections_asked(struct tb_connections *all, struct evhttp_request *request,

@@ -197,6 +197,37 @@ class IngestTest(towbar.Case):
             for n in range(2):
                 self.assertEqual(self.answer_of_kept(sock)["result"]["uuid"], f"p-{n}")
 
+    def test_whether_it_comes_in_one_piece_makes_no_difference(self):
+        """A plain request that comes whole is read another way than one that comes in pieces."""
+        with self.start_agent():
+            token = "X-Rollbar-Access-Token: 0123456789abcdef0123456789abcdef"
+            for unix in (False, True):
+                for lines, body, status in (
+                    ((), item("same"), 200),
+                    ((token,), item("same-with-token"), 200),
+                    (("X-Rollbar-Access-Token: a b",), item("spaced"), 403),
+                    (("Connection: keep-alive",), item("kept", "\u00e9\ud83d\ude00"), 200),
+                    ((), item("bad-level", level="loud"), 422),
+                    ((), [], 400),
+                    (("Content-Encoding: gzip",), item("no-gzip"), 400),
+                ):
+                    body = json.dumps(body).encode()
+                    head = self.head(*lines, f"Content-Length: {len(body)}")
+                    replies = []
+                    for pieces in ((head + body,), (head, body), (head[:20], head[20:] + body)):
+                        sock = self.raw(unix=unix)
+                        for piece in pieces:
+                            sock.sendall(piece)
+                            if piece is not pieces[-1]:
+                                self.assert_served(unix)
+                        reply = http.client.HTTPResponse(sock)
+                        reply.begin()
+                        names = [name for name, _ in reply.getheaders()]
+                        replies.append((reply.status, names, reply.read()))
+                    self.assertEqual(replies[0][0], status, replies[0])
+                    self.assertEqual(replies[0], replies[1])
+                    self.assertEqual(replies[0], replies[2])
+
     def answer_of_kept(self, sock):
         """One answer, without reading into the next one."""
         head = b""

@@ -42,6 +42,17 @@ static int take_any(void *arg, struct evhttp_request *request)
     return 1;
 }
 
+static size_t take_quickly(void *arg, enum tb_http_input input, const struct tb_quick *request,
+                           char *out, size_t cap)
+{
+    (void)arg;
+    (void)input;
+    if (n_handed < REQUESTS_MAX)
+        bodies[n_handed] = request->body_len;
+    n_handed++;
+    return (size_t)snprintf(out, cap, "ok\n");
+}
+
 static void remove_folder(void)
 {
     (void)unlink(at.sun_path);
@@ -51,7 +62,7 @@ static void remove_folder(void)
 
 static void start(void)
 {
-    static const struct tb_http_options options = {.other = take_any};
+    static const struct tb_http_options options = {.other = take_any, .quick = take_quickly};
     struct tb_http_options mine = options;
     struct tb_http *http;
     char folder[] = "/tmp/towbar-fuzz.XXXXXX";

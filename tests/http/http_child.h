@@ -25,8 +25,9 @@ struct http_child {
     pid_t pid;
     int port;
     /* To be set before the start: */
-    int keeps_all;  /* the child has no free descriptor until SIGUSR1 */
-    int request_ms; /* as in struct tb_http_options */
+    int keeps_all;       /* the child has no free descriptor until SIGUSR1 */
+    int answers_quickly; /* plain requests, unless their body is "none" */
+    int request_ms;      /* as in struct tb_http_options */
     size_t held_max;
 };
 
@@ -44,6 +45,16 @@ static inline void child_answers_much(void *arg, struct evhttp_request *request)
     static char text[CHILD_LARGE];
     (void)arg;
     tb_http_reply(request, 200, "text/plain", text, sizeof(text));
+}
+
+static inline size_t child_answers_quickly(void *arg, enum tb_http_input input,
+                                           const struct tb_quick *request, char *out, size_t cap)
+{
+    (void)arg;
+    (void)input;
+    if (request->body_len == 4 && memcmp(request->body, "none", 4) == 0)
+        return 0;
+    return (size_t)snprintf(out, cap, "quick\n");
 }
 
 static inline void child_lets_go(evutil_socket_t signo, short events, void *arg)
@@ -76,6 +87,8 @@ static inline void child_runs(int unix_fd, int tcp_fd, const struct http_child *
     struct tb_http_options options = {.base = base,
                                       .routes = routes,
                                       .n_routes = 3,
+                                      .quick =
+                                          child->answers_quickly ? child_answers_quickly : NULL,
                                       .warn = child_warns,
                                       .request_ms = child->request_ms,
                                       .held_max = child->held_max};

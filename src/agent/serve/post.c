@@ -35,19 +35,18 @@ static void refuse(struct tb_post *post, struct evhttp_request *request, int sta
     tb_http_error(request, status, message);
 }
 
-static enum tb_ingest_input input_of(const struct evhttp_request *request)
+static enum tb_ingest_input counted_as(enum tb_http_input input)
 {
     static const enum tb_ingest_input inputs[] = {[TB_HTTP_UNIX] = TB_INPUT_UNIX,
                                                   [TB_HTTP_TCP] = TB_INPUT_HTTP,
                                                   [TB_HTTP_TLS] = TB_INPUT_TLS};
-    return inputs[tb_http_input_of(request)];
+    return inputs[input];
 }
 
-static void answer_200(struct evhttp_request *request, const struct tb_ingest_reply *reply)
+static size_t write_200(const struct tb_ingest_reply *reply, char *out, size_t cap)
 {
-    char mem[REPLY_BYTES];
     struct tb_json j;
-    tb_json_init(&j, mem, sizeof(mem));
+    tb_json_init(&j, out, cap);
     tb_json_object(&j);
     tb_json_kint(&j, "err", 0);
     tb_json_key(&j, "result");
@@ -58,10 +57,17 @@ static void answer_200(struct evhttp_request *request, const struct tb_ingest_re
     tb_json_end(&j);
     tb_json_end(&j);
     (void)tb_json_finish(&j); /* a uuid has at most 36 bytes */
+    return j.len;
+}
+
+static void answer_200(struct evhttp_request *request, const struct tb_ingest_reply *reply)
+{
+    char mem[REPLY_BYTES];
+    size_t len = write_200(reply, mem, sizeof(mem));
     /* For programs: without the headers that tb_http_reply has for browsers. */
     (void)evhttp_add_header(evhttp_request_get_output_headers(request), "Content-Type",
                             "application/json");
-    (void)evbuffer_add(evhttp_request_get_output_buffer(request), mem, j.len);
+    (void)evbuffer_add(evhttp_request_get_output_buffer(request), mem, len);
     evhttp_send_reply(request, 200, NULL, NULL);
 }
 
@@ -75,7 +81,7 @@ static void settle(struct tb_post *post, struct evhttp_request *request,
     }
     tb_ingest_append(&post->ingest, item);
     if (item->reply.status == 200) {
-        post->counts.received[input_of(request)]++;
+        post->counts.received[counted_as(tb_http_input_of(request))]++;
         answer_200(request, &item->reply);
     } else {
         post->counts.refused[TB_REFUSED_SPOOL]++;
@@ -216,6 +222,18 @@ static struct heads read_heads(struct evhttp_request *request)
     return out;
 }
 
+/* The agent's token, or NULL. */
+static const char *ours(const struct tb_post *post)
+{
+    return post->token != NULL && post->token[0] != '\0' ? post->token : NULL;
+}
+
+/* The agent's own in a header is as none. */
+static const char *theirs(const char *header, const char *agents)
+{
+    return header != NULL && !tb_http_is_token(agents, header, strlen(header)) ? header : NULL;
+}
+
 /* What the request shows. 0, or it is answered. */
 static int look_at_token(struct tb_post *post, struct evhttp_request *request,
                          const struct heads *heads, struct tb_ingest_token *out)
@@ -224,11 +242,7 @@ static int look_at_token(struct tb_post *post, struct evhttp_request *request,
     size_t len = evbuffer_get_length(evhttp_request_get_input_buffer(request));
     int must_show = shown == TB_HTTP_NO_TOKEN && tb_http_is_foreign(request);
     *out = (struct tb_ingest_token){
-        .header = heads->token,
-        .ours = post->token != NULL && post->token[0] != '\0' ? post->token : NULL,
-        .must_show = must_show};
-    if (out->header != NULL && tb_http_is_token(out->ours, out->header, strlen(out->header)))
-        out->header = NULL; /* the agent's, then */
+        .header = theirs(heads->token, ours(post)), .ours = ours(post), .must_show = must_show};
     if (!must_show || (out->header == NULL && len <= TOKEN_IN_BODY_BYTES))
         return 0;
     if (out->header != NULL)
@@ -291,4 +305,35 @@ void tb_post_item(struct tb_post *post, struct evhttp_request *request)
         settle(post, request, &item);
     }
     tb_ingest_done(&item);
+}
+
+/* ---- plain requests ---- */
+
+static int is_items(const struct tb_quick *request)
+{
+    static const char path[] = "/api/1/item/";
+    size_t len = sizeof(path) - 1;
+    return (request->target_len == len || request->target_len == len - 1) &&
+           memcmp(request->target, path, request->target_len) == 0;
+}
+
+size_t tb_post_quick(struct tb_post *post, enum tb_http_input input, const struct tb_quick *request,
+                     char *out, size_t cap)
+{
+    const struct tb_ingest_token token = {
+        .header = theirs(request->has_token ? request->token : NULL, ours(post)),
+        .ours = ours(post)};
+    struct tb_ingest_item item;
+    size_t len = 0;
+    if (!is_items(request))
+        return 0;
+    int err = tb_ingest_prepare_as(request->body, request->body_len, &token, 0, &item);
+    if (!err && item.reply.status == 0)
+        tb_ingest_append(&post->ingest, &item);
+    if (!err && item.reply.status == 200) {
+        post->counts.received[counted_as(input)]++;
+        len = write_200(&item.reply, out, cap);
+    }
+    tb_ingest_done(&item);
+    return len;
 }

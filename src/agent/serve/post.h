@@ -23,6 +23,9 @@ struct tb_post {
 
 /* Answers now or later, and counts. */
 void tb_post_item(struct tb_post *post, struct evhttp_request *request);
+/* tb_http_options.quick: the items that are small, and not refused. */
+size_t tb_post_quick(struct tb_post *post, enum tb_http_input input, const struct tb_quick *request,
+                     char *out, size_t cap);
 /* Counts what was refused with that status before it came here. */
 void tb_post_refused(struct tb_post *post, int status);
 

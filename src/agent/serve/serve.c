@@ -126,6 +126,13 @@ static void post_item(void *arg, struct evhttp_request *request)
     tb_post_item(&serve->post, request);
 }
 
+static size_t post_quickly(void *arg, enum tb_http_input input, const struct tb_quick *request,
+                           char *out, size_t cap)
+{
+    struct tb_serve *serve = arg;
+    return tb_post_quick(&serve->post, input, request, out, cap);
+}
+
 static void wake_deploys(void *arg)
 {
     tb_engine_wake_deploys(arg);
@@ -325,6 +332,7 @@ int tb_serve_run(struct tb_serve *serve, const struct tb_serve_options *options)
                                            .unguarded = unguarded,
                                            .other = get_page,
                                            .nothing = NOTHING,
+                                           .quick = post_quickly,
                                            .token = serve->config->ingest_token,
                                            .sender_per_minute = serve->config->sender_per_minute,
                                            .refused = count_refusal,
