@@ -18,7 +18,7 @@
 #include "base/fd.h"
 #include "store/deploys.h"
 
-enum { STOP_MS = 3000 };
+enum { STOP_MS = 3000, PIPELINE_NICE = 5 };
 
 /* What is made anew with the settings, for the pipeline. */
 struct tools {
@@ -133,6 +133,8 @@ static int open_pipeline(struct tb_engine *e, char why[TB_ENGINE_WHY])
 static void *run(void *arg)
 {
     struct tb_engine *e = arg;
+    /* This thread alone, on Linux: where both want a processor, who sends is answered first. */
+    (void)!nice(PIPELINE_NICE);
     tb_pipeline_run(e->pipeline, e->stop_fd);
     return NULL;
 }

@@ -122,6 +122,24 @@ class LoadTest(towbar.Case):
                 sock.sendall(post(item()))
                 self.assertEqual(self.status_of(sock), 200)
 
+    def nices(self, pid):
+        """Of the loop's thread, and of all others."""
+        nices = {}
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{thread}/stat") as file:
+                nices[int(thread)] = int(file.read().rpartition(")")[2].split()[16])
+        return nices.pop(pid), sorted(nices.values())
+
+    def test_the_pipeline_gives_way_to_the_loop(self):
+        with self.start_agent() as agent:
+            deadline = time.monotonic() + towbar.DEADLINE_S
+            loop, others = self.nices(agent.process.pid)
+            while max(others) == loop < 19 and time.monotonic() < deadline:
+                time.sleep(0.01)  # the thread may not have run yet
+                loop, others = self.nices(agent.process.pid)
+            self.assertEqual(max(others), min(loop + 5, 19), others)
+            self.assertEqual(set(others[:-1]), {loop}, others)
+
     def test_hostile_ones_are_answered_and_cost_little(self):
         slow = post(item("slow"))
         with self.start_agent() as agent:
