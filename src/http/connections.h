@@ -23,9 +23,9 @@
  * 7. What libevent has to say goes to whoever asked for it, one line a second at most.
  * 8. Answers that their clients do not read take TB_CONNECTIONS_UNREAD at most: beyond that the
  *    connections whose answers have waited for the longest are closed.
- * 9. A request in the clear that comes whole, in one piece and alone, and whose head has nothing
- *    unusual (quick.h), is offered to quick before evhttp sees it, under the same rules of this
- *    file; what quick does not answer evhttp gets. */
+ * 9. A request in the clear that comes alone, in one piece or as head and body, and whose head has
+ *    nothing unusual (quick.h), is offered to quick before evhttp sees it, under the same rules of
+ *    this file; what quick does not answer evhttp gets. */
 #ifndef TB_HTTP_CONNECTIONS_H
 #define TB_HTTP_CONNECTIONS_H
 

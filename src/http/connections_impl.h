@@ -56,6 +56,7 @@ struct tb_connection {
     struct tb_framing framing; /* of the request that is here */
     size_t unseen;             /* bytes at the end of the input that framing has not seen */
     int is_whole;              /* framing has seen its end */
+    int is_held;               /* evhttp is not called before it is whole */
     int is_timed;              /* late runs, libevent's own time does not */
     uint64_t began_ns;         /* the request, or to be idle */
     struct event *late;        /* ours: the deadline of the request, then of the lingering */
@@ -120,7 +121,11 @@ void tb_unread_forget(struct tb_connection *connection);
 struct tb_connection *tb_unread_slowest(const struct tb_listener *listener);
 void tb_unread_all(evutil_socket_t fd, short events, void *all);
 
-/* lane.c: answers the request that has just come, if it is one that may be answered so: 1, or 0
+/* lane.c: a part of a request has come. When that is a plain head evhttp waits for the body too;
+ * let_go ends that. */
+void tb_lane_hold(struct tb_connection *connection);
+void tb_lane_let_go(struct tb_connection *connection);
+/* Answers the request that has just come, if it is one that may be answered so: 1, or 0
  * when nothing was done and evhttp shall have it. */
 int tb_lane_take(struct tb_connection *connection);
 /* Nothing is owed any more. */

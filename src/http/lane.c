@@ -1,12 +1,14 @@
-/* lane.c - plain requests that lie in the input whole, in one piece and alone are answered here,
- * before evhttp sees a byte of them: see connections.h 8.
+/* lane.c - plain requests that lie in the input whole and alone are answered here, before evhttp
+ * sees a byte of them: see connections.h 8.
  *
  * Reading, answering and remembering a request costs evhttp more than checking and spooling the
  * item in it, most of all since it asks the kernel when the answer may be written. Here the answer
  * is written at once. When the kernel does not take all of it, the rest is owed: nothing is read
  * until it is written.
  *
- * What evhttp gets is as if nothing had come: it waits for the first line of a request. */
+ * What evhttp gets is as if nothing had come: it waits for the first line of a request. Many
+ * clients send head and body apart: when the head has come whole, and is plain, evhttp is called no
+ * more until the body has. */
 #include <errno.h>
 #include <event2/buffer.h>
 #include <stdlib.h>
@@ -17,7 +19,7 @@
 #include "http/connections_impl.h"
 #include "http/quick.h"
 
-enum { ANSWER_BYTES = 1024 };
+enum { ANSWER_BYTES = 1024, HOLD_BYTES = 64 << 10 };
 
 /* ---- the answer ---- */
 
@@ -96,19 +98,44 @@ void tb_lane_done(struct tb_connection *c)
 
 /* ---- the request ---- */
 
-/* The bytes of the request, when they are all that evhttp has of this connection, or NULL: it has
- * read the first lines already, or there is more behind, or they lie in several pieces. */
+/* The bytes of the request, when they are all that lies in the input, or NULL: evhttp has read the
+ * first lines already, or there is more behind. */
 static const char *whole(const struct tb_connection *c, struct evbuffer *input, size_t *len)
 {
     const struct tb_framing *f = &c->framing;
-    struct evbuffer_iovec piece;
     if (f->is_chunked || f->minor != 1 || f->length == 0)
         return NULL;
     *len = f->head_len + (size_t)f->length;
-    if (evbuffer_get_length(input) != *len ||
-        evbuffer_peek(input, (ev_ssize_t)*len, NULL, &piece, 1) != 1 || piece.iov_len < *len)
-        return NULL;
-    return piece.iov_base;
+    return evbuffer_get_length(input) == *len
+               ? (const char *)evbuffer_pullup(input, (ev_ssize_t)*len)
+               : NULL;
+}
+
+static int has_lane(const struct tb_connection *c)
+{
+    return c->listener->all->options.quick != NULL && c->listener->kind.tls == NULL;
+}
+
+void tb_lane_hold(struct tb_connection *c)
+{
+    const struct tb_framing *f = &c->framing;
+    struct evbuffer *input = bufferevent_get_input(c->bev);
+    struct tb_quick request;
+    if (c->is_held || !has_lane(c) || f->is_chunked || f->minor != 1 || tb_framing_blind(f) == 0 ||
+        f->length > HOLD_BYTES || evbuffer_get_length(input) != f->head_len + f->body_len)
+        return;
+    const char *head = (const char *)evbuffer_pullup(input, (ev_ssize_t)f->head_len);
+    if (head == NULL || tb_quick_read(head, f->head_len, f->head_len, &request) != 0)
+        return;
+    c->is_held = 1;
+    bufferevent_setwatermark(c->bev, EV_READ, f->head_len + (size_t)f->length, 0);
+}
+
+void tb_lane_let_go(struct tb_connection *c)
+{
+    if (c->is_held)
+        bufferevent_setwatermark(c->bev, EV_READ, 0, 0);
+    c->is_held = 0;
 }
 
 int tb_lane_take(struct tb_connection *c)
@@ -118,8 +145,7 @@ int tb_lane_take(struct tb_connection *c)
     struct tb_quick request;
     char text[ANSWER_BYTES];
     size_t len = 0;
-    if (all->options.quick == NULL || c->listener->kind.tls != NULL ||
-        evbuffer_get_length(bufferevent_get_output(c->bev)) > 0)
+    if (!has_lane(c) || evbuffer_get_length(bufferevent_get_output(c->bev)) > 0)
         return 0;
     const char *data = whole(c, input, &len);
     if (data == NULL || tb_quick_read(data, c->framing.head_len, len, &request) != 0)

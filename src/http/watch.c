@@ -325,7 +325,14 @@ static void came(struct evbuffer *input, const struct evbuffer_cb_info *info, vo
     if (c->state == TB_CONNECTION_NEW)
         adopt(c, evcon_of(c)); /* evhttp has it: it has told it to read */
     receive(c);
-    if (c->state == TB_CONNECTION_RECEIVING && c->refusal == 0 && c->is_whole && tb_lane_take(c))
+    if (c->state != TB_CONNECTION_RECEIVING || c->refusal != 0)
+        return;
+    if (!c->is_whole) {
+        tb_lane_hold(c);
+        return;
+    }
+    tb_lane_let_go(c);
+    if (tb_lane_take(c))
         stop_waiting(c);
 }
 
