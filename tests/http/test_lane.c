@@ -111,6 +111,19 @@ static void one_connection_may_take_both_ways_in_turn(void **state)
     close(fd);
 }
 
+/* Evhttp waits for a body of a known length, and for that one alone. */
+static void a_short_request_behind_one_in_two_pieces_is_answered(void **state)
+{
+    static const char get[] = "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n";
+    int fd = send_in(PLAIN, sizeof(PLAIN) - 5);
+    (void)state;
+    assert_true(sizeof(get) < sizeof(PLAIN));
+    assert_non_null(strstr(one_answer(fd), "quick\n"));
+    assert_int_equal(send(fd, get, sizeof(get) - 1, MSG_NOSIGNAL), (ssize_t)sizeof(get) - 1);
+    assert_non_null(strstr(one_answer(fd), "ok\n"));
+    close(fd);
+}
+
 static void a_foreign_host_is_refused_by_tcp_alone(void **state)
 {
     static const char text[] = "POST /post HTTP/1.1\r\nHost: evil.example\r\nContent-Length: 4\r\n"
@@ -190,6 +203,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(plain_ones_are_answered_at_once_and_others_by_their_route),
         TEST(one_connection_may_take_both_ways_in_turn),
+        TEST(a_short_request_behind_one_in_two_pieces_is_answered),
         TEST(a_foreign_host_is_refused_by_tcp_alone),
         TEST(who_reads_late_gets_every_answer),
         TEST(who_goes_while_answers_wait_harms_nobody),
