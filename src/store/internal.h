@@ -15,6 +15,7 @@ enum {
 /* Statements that are prepared once for each handle; their text is in statement.c. */
 enum tb_statement {
     TB_SQL_BEGIN,
+    TB_SQL_BEGIN_READ,
     TB_SQL_COMMIT,
     TB_SQL_ROLLBACK,
     TB_SQL_SAVE,
@@ -35,6 +36,7 @@ enum tb_statement {
     TB_SQL_CLAMP_TOKENS,
     TB_SQL_SHIFT_TOKENS,
     TB_SQL_VERDICT,
+    TB_SQL_SENT,
     TB_SQL_PARK_TOKEN,
     TB_SQL_PARK_ROWS,
     TB_SQL_UNPARK_TOKEN,

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -116,8 +117,17 @@ static int configure(struct tb_store *store)
     return rc == SQLITE_OK ? 0 : tb_store_fail(store, rc);
 }
 
+/* SQLite's count of its memory is looked at by nobody, and costs a lock with each malloc. It can be
+ * told so before its first use only; later it says no, and goes on counting. */
+static void count_no_memory(void)
+{
+    (void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+}
+
 static int open_handle(struct tb_store *store)
 {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    (void)pthread_once(&once, count_no_memory);
     int flags = store->mode == TB_STORE_WRITE ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY;
     int rc = sqlite3_open_v2(store->path, &store->db, flags | SQLITE_OPEN_NOMUTEX, NULL);
     if (rc == SQLITE_OK)

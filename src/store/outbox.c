@@ -11,6 +11,8 @@
 
 #include "base/clock.h"
 
+enum { NUMBER_ROOM = 21 }; /* of a number in a list, with its comma */
+
 static int64_t wall_ms(void)
 {
     return (int64_t)(tb_clock_wall_ns() / TB_NS_PER_MS);
@@ -50,7 +52,7 @@ int tb_store_tokens(struct tb_store *store, const char *sink, int64_t after, int
 }
 
 int tb_store_due(struct tb_store *store, int64_t token_id, int class_, int64_t now_ms,
-                 struct tb_outbox_key *out, size_t max)
+                 const struct tb_outbox_key *after, struct tb_outbox_key *out, size_t max)
 {
     sqlite3_stmt *statement = NULL;
     int err = tb_store_statement(store, TB_SQL_DUE, &statement);
@@ -60,6 +62,8 @@ int tb_store_due(struct tb_store *store, int64_t token_id, int class_, int64_t n
     (void)sqlite3_bind_int(statement, 2, class_);
     (void)sqlite3_bind_int64(statement, 3, now_ms);
     (void)sqlite3_bind_int64(statement, 4, (int64_t)max);
+    (void)sqlite3_bind_int64(statement, 5, after ? after->due_at_ms : INT64_MIN);
+    (void)sqlite3_bind_int64(statement, 6, after ? after->seq : INT64_MIN);
     int rc = SQLITE_DONE;
     size_t n = 0;
     for (; n < max && (rc = sqlite3_step(statement)) == SQLITE_ROW; n++) {
@@ -196,4 +200,26 @@ int tb_store_verdict(struct tb_store *store, const char *sink,
     tb_store_say(store, "no undelivered row of occurrence %lld for %s", (long long)verdict->seq,
                  sink);
     return -ENOENT;
+}
+
+int tb_store_sent(struct tb_store *store, const char *sink, const int64_t *seqs, size_t n,
+                  int http_status)
+{
+    char list[TB_STORE_SENT_MAX * NUMBER_ROOM + 2];
+    size_t len = 0;
+    sqlite3_stmt *statement = NULL;
+    if (n > TB_STORE_SENT_MAX)
+        return -EINVAL;
+    for (size_t i = 0; i < n; i++)
+        len += (size_t)snprintf(list + len, sizeof(list) - len, "%c%lld", i == 0 ? '[' : ',',
+                                (long long)seqs[i]);
+    int err = n > 0 ? tb_store_statement(store, TB_SQL_SENT, &statement) : 0;
+    if (n == 0 || err < 0)
+        return err;
+    memcpy(list + len, "]", 2);
+    tb_store_bind(statement, 1, list);
+    tb_store_bind(statement, 2, sink);
+    (void)sqlite3_bind_int64(statement, 3, wall_ms());
+    (void)sqlite3_bind_int(statement, 4, http_status);
+    return tb_store_finish(store, statement);
 }

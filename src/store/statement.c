@@ -9,6 +9,7 @@
 /* State numbers are enum tb_outbox_state: 0 queued, 4 parked. */
 static const char *const SQL[TB_N_STATEMENTS] = {
     [TB_SQL_BEGIN] = "BEGIN IMMEDIATE",
+    [TB_SQL_BEGIN_READ] = "BEGIN",
     [TB_SQL_COMMIT] = "COMMIT",
     [TB_SQL_ROLLBACK] = "ROLLBACK",
     [TB_SQL_SAVE] = "SAVEPOINT part",
@@ -43,7 +44,7 @@ static const char *const SQL[TB_N_STATEMENTS] = {
     [TB_SQL_DUE] =
         "SELECT o.occurrence, o.due_at_ms, o.attempts, o.http_status FROM"
         " (SELECT occurrence, due_at_ms, sink FROM outbox WHERE state = 0 AND token = ?1"
-        "  AND class = ?2 AND due_at_ms <= ?3"
+        "  AND class = ?2 AND due_at_ms <= ?3 AND (due_at_ms, occurrence) > (?5, ?6)"
         /* What stands for others waits until they are counted: docs/storms.md. */
         "  AND NOT EXISTS (SELECT 1 FROM storms s WHERE s.occurrence = outbox.occurrence)"
         "  ORDER BY due_at_ms, occurrence LIMIT ?4) q"
@@ -68,6 +69,10 @@ static const char *const SQL[TB_N_STATEMENTS] = {
         "UPDATE outbox SET state = ?3, due_at_ms = CASE WHEN ?3 = 0 THEN ?4 ELSE due_at_ms END,"
         " tried_ms = ?5, attempts = attempts + ?8, http_status = ?6, reason = ?7"
         " WHERE occurrence = ?1 AND sink = ?2 AND state IN (0, 4)",
+    /* All of a batch: the triggers run as for one, but what a statement costs is paid once. */
+    [TB_SQL_SENT] = "UPDATE outbox SET state = 1, tried_ms = ?3, attempts = attempts + 1,"
+                    " http_status = ?4, reason = '' WHERE sink = ?2 AND state IN (0, 4)"
+                    " AND occurrence IN (SELECT value FROM json_each(?1))",
     [TB_SQL_PARK_TOKEN] = "INSERT INTO tokens(sink, token, parked) VALUES(?1, ?2, 1)"
                           " ON CONFLICT(sink, token) DO UPDATE SET parked = 1, probe_ms = 0",
     [TB_SQL_PARK_ROWS] =

@@ -63,6 +63,9 @@ struct tb_occurrence {
  * go on without that occurrence, unless commit then fails too. Without begin each call is its own
  * transaction. A failed commit has been rolled back. */
 int tb_store_begin(struct tb_store *store);
+/* So that what is read until tb_store_rollback belongs together, and locks are taken once. Nothing
+ * is written meanwhile. */
+int tb_store_begin_read(struct tb_store *store);
 int tb_store_commit(struct tb_store *store);
 void tb_store_rollback(struct tb_store *store);
 /* 0; 1 when the uuid is known already (nothing changes but a counter); or a negative errno, -EINVAL
@@ -160,10 +163,11 @@ struct tb_outbox_key {
     int64_t due_at_ms;
     int attempts, http_status; /* until now, and of the last one */
 };
-/* Rows of a token and class that are due at now_ms (wall clock), by due_at_ms and arrival. A row
- * stays due until its verdict. Returns how many (at most max), or a negative errno. */
+/* Rows of a token and class that are due at now_ms (wall clock), by due_at_ms and arrival, those
+ * behind after, or with NULL from the first. A row stays due until its verdict. Returns how many
+ * (at most max), or a negative errno. */
 int tb_store_due(struct tb_store *store, int64_t token_id, int class_, int64_t now_ms,
-                 struct tb_outbox_key *out, size_t max);
+                 const struct tb_outbox_key *after, struct tb_outbox_key *out, size_t max);
 
 struct tb_outbox_row {
     char uuid[37];
@@ -195,6 +199,11 @@ struct tb_outbox_verdict {
  * quarantined). */
 int tb_store_verdict(struct tb_store *store, const char *sink,
                      const struct tb_outbox_verdict *verdict);
+enum { TB_STORE_SENT_MAX = 256 };
+/* The verdict SENT, after an attempt that had this status, for up to TB_STORE_SENT_MAX rows at
+ * once: half the cost of one call for each. Rows that are not there or settled are no error. */
+int tb_store_sent(struct tb_store *store, const char *sink, const int64_t *seqs, size_t n,
+                  int http_status);
 /* All queued rows of that sink and token become parked, and new ones are parked as they come; or
  * (parked 0) parked ones become queued. Token NULL with parked 0 means every token. reason is kept
  * with the rows that were parked. */

@@ -15,6 +15,11 @@ int tb_store_begin(struct tb_store *store)
     return tb_store_do(store, TB_SQL_BEGIN);
 }
 
+int tb_store_begin_read(struct tb_store *store)
+{
+    return tb_store_do(store, TB_SQL_BEGIN_READ);
+}
+
 int tb_store_commit(struct tb_store *store)
 {
     if (sqlite3_get_autocommit(store->db)) {

@@ -292,7 +292,7 @@ static void refuse_one(struct run *run, int parked)
     assert_int_equal(tb_store_tokens(store, "rollbar", 0, INT64_MAX, &token, 1), parked ? 0 : 1);
     /* Any one. */
     for (int class_ = parked ? TB_STORE_N_CLASSES : 0; class_ < TB_STORE_N_CLASSES; class_++) {
-        if (tb_store_due(store, token.id, class_, INT64_MAX, &key, 1) != 1)
+        if (tb_store_due(store, token.id, class_, INT64_MAX, NULL, &key, 1) != 1)
             continue;
         struct tb_outbox_verdict verdict = {
             key.seq, TB_OUT_QUARANTINED, 0, 422, "HTTP 422: not \x1b[31mvalid", 1};

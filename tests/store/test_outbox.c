@@ -25,7 +25,7 @@ static const char *due_at(struct tb_store *store, int64_t at_ms)
     int n_tokens = tb_store_tokens(store, "rollbar", 0, at_ms, tokens, 8);
     assert_true(n_tokens >= 0);
     for (int i = 0; i < TB_STORE_N_CLASSES * n_tokens; i++) {
-        int n = tb_store_due(store, tokens[i % n_tokens].id, i / n_tokens, at_ms, keys, 16);
+        int n = tb_store_due(store, tokens[i % n_tokens].id, i / n_tokens, at_ms, NULL, keys, 16);
         assert_true(n >= 0);
         for (int k = 0; k < n; k++) {
             struct tb_outbox_row row;
@@ -91,15 +91,69 @@ static void a_row_carries_its_token_and_attempts(void **state)
     assert_int_equal(tb_store_verdict(store, "rollbar", &slow), 0);
     assert_int_equal(tb_store_tokens(store, "rollbar", 0, now_ms(), &token, 1), 1);
     assert_string_equal(token.token, "its-own");
-    assert_int_equal(tb_store_due(store, token.id, 2, now_ms(), &key, 1), 1);
+    assert_int_equal(tb_store_due(store, token.id, 2, now_ms(), NULL, &key, 1), 1);
     assert_int_equal(key.attempts, 2);
     assert_int_equal(key.due_at_ms, 7);
     assert_int_equal(key.http_status, 429);
-    assert_int_equal(tb_store_due(store, token.id, 1, now_ms(), &key, 1), 0);
+    assert_int_equal(tb_store_due(store, token.id, 1, now_ms(), NULL, &key, 1), 0);
     assert_int_equal(tb_store_tokens(store, "other", 0, now_ms(), &token, 1), 0);
     assert_int_equal(tb_store_tokens(store, "rollbar", token.id, now_ms(), &token, 1), 0);
     struct tb_outbox_row row;
     assert_int_equal(tb_store_row(store, 77, &row), -ENOENT);
+    tb_store_close(store);
+}
+
+static void what_is_due_can_be_had_page_by_page(void **state)
+{
+    struct tb_store *store = open_store(*state, TB_STORE_WRITE);
+    struct tb_outbox_token token;
+    struct tb_outbox_key keys[4];
+    char uuid[8];
+    for (int i = 0; i < 6; i++) {
+        (void)snprintf(uuid, sizeof(uuid), "u%d", i);
+        add_one(store, uuid, 1, "");
+        verdict(store, uuid, TB_OUT_QUEUED, i < 2 ? 9 : 5); /* many at the same time */
+    }
+    assert_int_equal(tb_store_tokens(store, "rollbar", 0, 10, &token, 1), 1);
+    assert_int_equal(tb_store_due(store, token.id, 1, 10, NULL, keys, 3), 3);
+    assert_int_equal(keys[2].seq, seq_of(store, "u4"));
+    struct tb_outbox_key last = keys[2];
+    assert_int_equal(tb_store_due(store, token.id, 1, 10, &last, keys, 4), 3);
+    assert_int_equal(keys[0].seq, seq_of(store, "u5"));
+    assert_int_equal(keys[1].seq, seq_of(store, "u0"));
+    assert_int_equal(keys[2].seq, seq_of(store, "u1"));
+    last = keys[2];
+    assert_int_equal(tb_store_due(store, token.id, 1, 10, &last, keys, 4), 0);
+    tb_store_close(store);
+}
+
+static void many_are_sent_at_once(void **state)
+{
+    struct tb_store *store = open_store(*state, TB_STORE_WRITE);
+    int64_t seqs[TB_STORE_SENT_MAX + 1] = {0};
+    char uuid[8];
+    for (int i = 0; i < 5; i++) {
+        (void)snprintf(uuid, sizeof(uuid), "u%d", i);
+        add_one(store, uuid, 1, i == 3 ? "another" : "");
+        seqs[i] = seq_of(store, uuid);
+    }
+    verdict(store, "u1", TB_OUT_QUARANTINED, 0); /* the last verdict is the last */
+    assert_int_equal(tb_store_park(store, "rollbar", "another", 1, "no"), 0);
+    seqs[4] = INT64_MAX; /* there is none */
+    assert_int_equal(tb_store_sent(store, "rollbar", seqs, 0, 200), 0);
+    assert_int_equal(tb_store_sent(store, "rollbar", seqs, TB_STORE_SENT_MAX + 1, 200), -EINVAL);
+    assert_int_equal(tb_store_sent(store, "other", seqs, 5, 200), 0);
+    assert_int_equal(counts(store).sent, 0);
+    assert_int_equal(tb_store_sent(store, "rollbar", seqs, 5, 200), 0);
+    assert_int_equal(counts(store).sent, 3);
+    assert_int_equal(counts(store).quarantined, 1);
+    assert_int_equal(counts(store).parked, 0);
+    assert_int_equal(counts(store).queued, 1);
+    assert_string_equal(due(store), "u4");
+    /* All there can be, of the longest numbers. */
+    for (int i = 0; i < TB_STORE_SENT_MAX; i++)
+        seqs[i] = INT64_MIN + i;
+    assert_int_equal(tb_store_sent(store, "rollbar", seqs, TB_STORE_SENT_MAX, 200), 0);
     tb_store_close(store);
 }
 
@@ -462,10 +516,11 @@ static void what_runs_often_goes_by_an_index(void **state)
         const char *step;
     } CASES[] = {
         {TB_SQL_DUE, "SEARCH outbox USING COVERING INDEX outbox_queue "
-                     "(token=? AND class=? AND due_at_ms<?)"},
+                     "(token=? AND class=? AND (due_at_ms,occurrence)>(?,?) AND due_at_ms<?)"},
         {TB_SQL_NEXT_DUE, "outbox_queue (token=? AND class=? AND due_at_ms>?)"},
         {TB_SQL_CLAMP_ROWS, "outbox_queue (token=? AND class=? AND due_at_ms>?)"},
         {TB_SQL_VERDICT, "SEARCH outbox USING PRIMARY KEY (occurrence=? AND sink=?)"},
+        {TB_SQL_SENT, "SEARCH outbox USING PRIMARY KEY (occurrence=? AND sink=?)"},
         {TB_SQL_KNOWN, "SEARCH occurrences USING COVERING INDEX"},
         {TB_SQL_ITEM_SEEN, "SEARCH items USING INDEX"},
         {TB_SQL_OUTBOX_ADD, "SEARCH tokens USING INDEX"},
@@ -491,6 +546,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         PLACED(crashes_come_first_then_the_oldest),
         PLACED(a_row_carries_its_token_and_attempts),
+        PLACED(what_is_due_can_be_had_page_by_page),
+        PLACED(many_are_sent_at_once),
         PLACED(a_retry_waits_until_it_is_due),
         PLACED(the_last_verdict_is_the_last),
         PLACED(parking_sets_one_token_aside),

@@ -37,7 +37,7 @@ static int n_due(struct tb_store *store)
     assert_true(n_tokens >= 0);
     for (int i = 0; i < n_tokens * TB_STORE_N_CLASSES; i++) {
         int found = tb_store_due(store, tokens[i / TB_STORE_N_CLASSES].id, i % TB_STORE_N_CLASSES,
-                                 INT64_MAX / 2, keys, 8);
+                                 INT64_MAX / 2, NULL, keys, 8);
         assert_true(found >= 0);
         n += found;
     }

@@ -17,6 +17,7 @@
 enum {
     SETTLE_MS = 20,
     SETTLE_ROWS = 64,
+    PLAIN_STATUS = 200,
     RECENT_S = 60,
     TRIES_MAX = 30,       /* with an answer, while others go through: it is the row */
     JITTER_MAX_MS = 5000, /* added to a pause: not all agents come back in one instant */
@@ -297,6 +298,25 @@ static int store_token(struct tb_deliver *deliver, const struct slot *slot, int6
     return err;
 }
 
+/* What nearly all are, when all is well: taken with a plain 200. */
+static bool is_plain(const struct slot *slot)
+{
+    return slot->judgement.verdict == TB_VERDICT_ACK && slot->http_status == PLAIN_STATUS &&
+           slot->seq != 0;
+}
+
+/* In a transaction: the rows of all those, in one statement. */
+static int store_plain(struct tb_deliver *deliver)
+{
+    int64_t seqs[TB_STORE_SENT_MAX];
+    size_t n = 0;
+    for (size_t i = 0; i < deliver->n_judged; i++) {
+        if (is_plain(deliver->judged[i]))
+            seqs[n++] = deliver->judged[i]->seq;
+    }
+    return tb_store_sent(deliver->store, deliver->sink->name, seqs, n, PLAIN_STATUS);
+}
+
 /* In a transaction. A row that is gone, or was settled by another, is no trouble. */
 static int store_verdict(struct tb_deliver *deliver, const struct slot *slot, int64_t now_ms)
 {
@@ -316,6 +336,8 @@ static int store_verdict(struct tb_deliver *deliver, const struct slot *slot, in
                       !(what == TB_VERDICT_RETRY && tb_deliver_is_broken(deliver))};
     if (slot->seq == 0)
         return 0;
+    if (is_plain(slot))
+        return store_token(deliver, slot, now_ms);
     int err = tb_store_verdict(deliver->store, deliver->sink->name, &verdict);
     if (err == 0 && verdict.state == TB_OUT_QUEUED && verdict.due_at_ms < deliver->next_ms)
         deliver->next_ms = verdict.due_at_ms;
@@ -344,6 +366,7 @@ static int store_all(struct tb_deliver *deliver)
     int err = tb_store_begin(deliver->store);
     if (err < 0)
         return err;
+    err = store_plain(deliver);
     for (size_t i = 0; i < deliver->n_judged && err == 0; i++)
         err = store_verdict(deliver, deliver->judged[i], now_ms);
     if (err == 0 && deliver->rest_changed)

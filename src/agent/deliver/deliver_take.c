@@ -14,7 +14,6 @@ static void start_request(struct tb_deliver *deliver, struct slot *slot, const c
                           size_t len, const char *token)
 {
     struct tb_sink_target target = {deliver->setup->config.endpoint, token};
-    memset(&slot->request, 0, sizeof(slot->request));
     int err = deliver->sink->encode(&target, data, len, &slot->request);
     if (err == 0)
         err = tb_transport_send(deliver->setup->transport, &slot->request, slot);
@@ -96,24 +95,32 @@ static bool is_held(const struct tb_deliver *deliver, const struct tb_queue *que
     return false;
 }
 
-/* Rows that are held are still due in the database, so more are asked for than there is room. */
+/* The next keys behind after, or the first. Rows that are held are still due in the database, and
+ * mostly the first ones. */
 static int fill_class(struct tb_deliver *deliver, struct tb_queue *queue, int class_,
-                      int64_t now_ms)
+                      const struct tb_outbox_key *after, int64_t now_ms)
 {
     struct tb_outbox_key keys[TB_QUEUE_KEYS + TB_DELIVER_SLOTS];
-    size_t max = TB_QUEUE_KEYS + queue->n_held;
-    int n = tb_store_due(deliver->store, queue->id, class_, now_ms, keys, max);
-    if (n < 0)
-        return n;
     unsigned n_keys = 0;
-    int i = 0;
-    for (; i < n && n_keys < TB_QUEUE_KEYS; i++) {
-        if (!is_held(deliver, queue, keys[i].seq))
-            queue->keys[class_][n_keys++] = keys[i];
-    }
+    bool has_more;
+    do {
+        size_t max = TB_QUEUE_KEYS + (after ? 0 : queue->n_held);
+        int n = tb_store_due(deliver->store, queue->id, class_, now_ms, after, keys, max);
+        if (n < 0)
+            return n;
+        int i = 0;
+        for (; i < n && n_keys < TB_QUEUE_KEYS; i++) {
+            if (!is_held(deliver, queue, keys[i].seq))
+                queue->keys[class_][n_keys++] = keys[i];
+        }
+        has_more = (size_t)n == max || i < n;
+        if (i > 0)
+            queue->last[class_] = keys[i - 1];
+        after = &queue->last[class_];
+    } while (n_keys == 0 && has_more);
     queue->at[class_] = 0;
     queue->n[class_] = n_keys;
-    queue->has_more[class_] = (size_t)n == max || i < n;
+    queue->has_more[class_] = has_more;
     return 0;
 }
 
@@ -122,7 +129,7 @@ static int fill_queue(struct tb_deliver *deliver, struct tb_queue *queue, int64_
     int err = 0;
     tb_queue_clear(queue);
     for (int i = 0; i < TB_STORE_N_CLASSES && err == 0; i++)
-        err = fill_class(deliver, queue, i, now_ms);
+        err = fill_class(deliver, queue, i, NULL, now_ms);
     return err;
 }
 
@@ -200,14 +207,15 @@ static int refresh(struct tb_deliver *deliver)
     return 0;
 }
 
-/* Fills again what has run empty while the database had more. */
+/* Fills again what has run empty while the database had more. It goes on where it ended: what came
+ * to stand before that since then makes the outbox be looked at anew. */
 static int refill_queue(struct tb_deliver *deliver, struct tb_queue *queue)
 {
     int64_t now_ms = tb_deliver_wall_ms();
     int err = 0;
     for (int i = 0; i < TB_STORE_N_CLASSES && err == 0; i++) {
         if (tb_queue_wants(queue, i))
-            err = fill_class(deliver, queue, i, now_ms);
+            err = fill_class(deliver, queue, i, &queue->last[i], now_ms);
     }
     return err;
 }
@@ -257,6 +265,32 @@ bool tb_deliver_is_open(const struct tb_deliver *deliver)
            (deliver->n_flying == 0 && tb_clock_mono_ns() >= deliver->hold_until_ns);
 }
 
+/* One transaction for all that is read: locks are taken once, not with each row. */
+static int send_ready(struct tb_deliver *deliver, struct tb_queue_now *now)
+{
+    bool is_broken = tb_deliver_is_broken(deliver);
+    bool is_reading = false;
+    int err = 0;
+    while (err == 0 && deliver->n_free > 0 && !tb_deliver_store_rests(deliver)) {
+        struct tb_outbox_key key;
+        int class_ = 0;
+        now->limit = is_broken ? 1 : tb_pace_limit(&deliver->pace);
+        struct tb_queue *queue =
+            tb_queue_next(deliver->queues, now, (unsigned)deliver->n_flying, &key, &class_);
+        if (!queue)
+            break;
+        if (!is_reading)
+            err = tb_store_begin_read(deliver->store);
+        is_reading = true;
+        if (err < 0 || (err = take_key(deliver, queue, &key)) || is_broken)
+            break;
+        err = tb_queue_left(queue) == 0 ? refill(deliver) : refill_queue(deliver, queue);
+    }
+    if (is_reading)
+        tb_store_rollback(deliver->store);
+    return err;
+}
+
 int tb_deliver_take(struct tb_deliver *deliver)
 {
     struct tb_queue_now now = {.wall_ms = tb_deliver_wall_ms(), .mono_ns = tb_clock_mono_ns()};
@@ -273,15 +307,9 @@ int tb_deliver_take(struct tb_deliver *deliver)
         tb_pace_widen(&deliver->pace, (unsigned)deliver->n_flying, now.mono_ns);
     deliver->took_ns = now.mono_ns;
     now.extra = is_broken ? 0 : TB_DELIVER_EXTRA;
-    while (err == 0 && deliver->n_free > 0 && !tb_deliver_store_rests(deliver)) {
-        struct tb_outbox_key key;
-        int class_ = 0;
-        now.limit = is_broken ? 1 : tb_pace_limit(&deliver->pace);
-        struct tb_queue *queue =
-            tb_queue_next(deliver->queues, &now, (unsigned)deliver->n_flying, &key, &class_);
-        if (!queue || (err = take_key(deliver, queue, &key)) || is_broken)
-            break;
-        err = tb_queue_left(queue) == 0 ? refill(deliver) : refill_queue(deliver, queue);
-    }
+    if (err == 0)
+        err = send_ready(deliver, &now);
+    if (err < 0)
+        deliver->is_stale = true; /* a key that was taken from its queue may have no request */
     return err;
 }

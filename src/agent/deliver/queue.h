@@ -22,11 +22,12 @@ struct tb_queue {
     char token[128];
     struct tb_outbox_key keys[TB_STORE_N_CLASSES][TB_QUEUE_KEYS];
     unsigned at[TB_STORE_N_CLASSES], n[TB_STORE_N_CLASSES]; /* keys from at to n are left */
-    bool has_more[TB_STORE_N_CLASSES]; /* the database had more than there was room for */
-    bool is_doubtful;                  /* one request at a time */
-    unsigned n_held;                   /* rows between being taken and their verdict; of which */
-    unsigned n_flying;                 /* so many are under way */
-    unsigned n_slow;                   /* times that it was told to slow down, in a row */
+    bool has_more[TB_STORE_N_CLASSES]; /* the database had more than there was room for, */
+    struct tb_outbox_key last[TB_STORE_N_CLASSES]; /* behind this one */
+    bool is_doubtful;                              /* one request at a time */
+    unsigned n_held;   /* rows between being taken and their verdict; of which */
+    unsigned n_flying; /* so many are under way */
+    unsigned n_slow;   /* times that it was told to slow down, in a row */
     unsigned since_floor;
     double bucket;         /* requests that may be sent at once */
     uint64_t bucket_ns;    /* monotonic; when that was so */

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -20,8 +21,16 @@ enum {
     KEEP_ALIVE_S = 30,       /* so a peer that is gone is noticed on an idle connection */
     KEEP_ALIVE_EVERY_S = 10,
     AUTHORITIES_S = 24 * 3600,
-    AUTHORITIES_MAX_BYTES = 8 << 20
+    AUTHORITIES_MAX_BYTES = 8 << 20,
+    UPLOAD_BYTES = 16 << 10, /* as TLS sends it; libcurl would get 64 KiB for each request */
+    N_KEPT = 4,
+    KEPT_BYTES = 64
 };
+
+/* The headers that tell how long to wait. libcurl keeps all, but finding one costs more than the
+ * rest of a reply. */
+static const char *const KEPT[N_KEPT] = {"X-Rate-Limit-Remaining", "X-Rate-Limit-Remaining-Seconds",
+                                         "X-Rate-Limit-Reset", "Retry-After"};
 
 /* One request under way, or an idle handle that keeps its settings. */
 struct transfer {
@@ -35,6 +44,8 @@ struct transfer {
     void *tag;
     struct tb_buf reply;
     size_t head_bytes;
+    char kept[N_KEPT][KEPT_BYTES]; /* values of KEPT in the last head */
+    bool has_kept[N_KEPT];
     bool is_cut; /* the reply had more bytes than the limit */
     char error[CURL_ERROR_SIZE];
     char why[CURL_ERROR_SIZE + 128];
@@ -67,13 +78,46 @@ static size_t take_reply(char *data, size_t size, size_t n, void *arg)
     return transfer->is_cut || transfer->reply.err ? 0 : len;
 }
 
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+/* One line of a head. Of several with the same name the first counts; a value that is longer than
+ * any number or date is none. */
+static void keep_header(struct transfer *transfer, const char *line, size_t len)
+{
+    const char *colon = memchr(line, ':', len);
+    size_t name_len = colon ? (size_t)(colon - line) : 0;
+    for (size_t i = 0; i < N_KEPT && colon; i++) {
+        if (name_len != strlen(KEPT[i]) || strncasecmp(line, KEPT[i], name_len) != 0)
+            continue;
+        const char *from = colon + 1;
+        const char *to = line + len;
+        while (from < to && is_blank(*from))
+            from++;
+        while (from < to && is_blank(to[-1]))
+            to--;
+        if (transfer->has_kept[i] || (size_t)(to - from) >= KEPT_BYTES)
+            return;
+        memcpy(transfer->kept[i], from, (size_t)(to - from));
+        transfer->kept[i][to - from] = '\0';
+        transfer->has_kept[i] = true;
+        return;
+    }
+}
+
 /* Of all replies to one request: there may be any number of 1xx before the last. */
 static size_t take_head(char *data, size_t size, size_t n, void *arg)
 {
     struct transfer *transfer = arg;
-    (void)data;
-    transfer->head_bytes += size * n;
-    return transfer->head_bytes > TB_TRANSPORT_REPLY_BYTES ? 0 : size * n;
+    size_t len = size * n;
+    if (len > 5 && memcmp(data, "HTTP/", 5) == 0)
+        memset(transfer->has_kept, 0, sizeof(transfer->has_kept));
+    else
+        keep_header(transfer, data, len);
+    transfer->head_bytes += len;
+    return transfer->head_bytes > TB_TRANSPORT_REPLY_BYTES ? 0 : len;
 }
 
 static void transfer_free(struct transfer *transfer)
@@ -139,6 +183,7 @@ static int set_up(const struct tb_transport *transport, struct transfer *transfe
         (code = curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, take_reply)) ||
         (code = curl_easy_setopt(easy, CURLOPT_WRITEDATA, transfer)) ||
         (code = curl_easy_setopt(easy, CURLOPT_PRIVATE, transfer)) ||
+        (code = curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, (long)UPLOAD_BYTES)) ||
         (code = curl_easy_setopt(easy, CURLOPT_POST, 1L)))
         return code == CURLE_OUT_OF_MEMORY ? -ENOMEM : -ENOSYS;
     return 0;
@@ -301,6 +346,7 @@ int tb_transport_send(struct tb_transport *transport, const struct tb_sink_reque
     transfer->tag = tag;
     transfer->is_cut = false;
     transfer->head_bytes = 0;
+    memset(transfer->has_kept, 0, sizeof(transfer->has_kept));
     transfer->error[0] = '\0';
     tb_buf_reset(&transfer->reply);
     int err = set_request(transfer, request);
@@ -323,14 +369,6 @@ int tb_transport_run(struct tb_transport *transport, int wait_ms)
         (void)!read(transport->limits.wake_fd, &count, sizeof(count));
     }
     return curl_multi_perform(transport->multi, &n_running) == CURLM_OK ? 0 : -EIO;
-}
-
-/* A header of the final reply, or NULL. */
-static const char *header(CURL *easy, const char *name)
-{
-    struct curl_header *found = NULL;
-    return curl_easy_header(easy, name, 0, CURLH_HEADER, -1, &found) == CURLHE_OK ? found->value
-                                                                                  : NULL;
 }
 
 /* Does the cause stay until somebody changes something? */
@@ -366,6 +404,12 @@ static const char *explain(struct transfer *transfer, CURLcode code)
     return transfer->why;
 }
 
+/* A header of the last head, or NULL. */
+static const char *kept(const struct transfer *transfer, size_t which)
+{
+    return transfer->has_kept[which] ? transfer->kept[which] : NULL;
+}
+
 static void fill_reply(struct transfer *transfer, CURLcode code, struct tb_sink_reply *reply)
 {
     long status = 0;
@@ -382,10 +426,10 @@ static void fill_reply(struct transfer *transfer, CURLcode code, struct tb_sink_
     reply->body = tb_buf_str(&transfer->reply);
     reply->body_len = transfer->reply.len;
     reply->is_cut = transfer->is_cut;
-    reply->rate_remaining = header(transfer->easy, "X-Rate-Limit-Remaining");
-    reply->rate_remaining_s = header(transfer->easy, "X-Rate-Limit-Remaining-Seconds");
-    reply->rate_reset = header(transfer->easy, "X-Rate-Limit-Reset");
-    reply->retry_after = header(transfer->easy, "Retry-After");
+    reply->rate_remaining = kept(transfer, 0);
+    reply->rate_remaining_s = kept(transfer, 1);
+    reply->rate_reset = kept(transfer, 2);
+    reply->retry_after = kept(transfer, 3);
 }
 
 int tb_transport_next(struct tb_transport *transport, void **tag, struct tb_sink_reply *reply)
