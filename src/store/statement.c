@@ -41,15 +41,13 @@ static const char *const SQL[TB_N_STATEMENTS] = {
         "SELECT id, token FROM tokens t WHERE sink = ?1 AND id > ?2 AND until_ms <= ?3 AND EXISTS"
         " (SELECT 1 FROM outbox o WHERE o.state = 0 AND o.token = t.id) ORDER BY id LIMIT ?4",
     /* From the index alone but for what is returned. */
-    [TB_SQL_DUE] =
-        "SELECT o.occurrence, o.due_at_ms, o.attempts, o.http_status FROM"
-        " (SELECT occurrence, due_at_ms, sink FROM outbox WHERE state = 0 AND token = ?1"
-        "  AND class = ?2 AND due_at_ms <= ?3 AND (due_at_ms, occurrence) > (?5, ?6)"
-        /* What stands for others waits until they are counted: docs/storms.md. */
-        "  AND NOT EXISTS (SELECT 1 FROM storms s WHERE s.occurrence = outbox.occurrence)"
-        "  ORDER BY due_at_ms, occurrence LIMIT ?4) q"
-        " CROSS JOIN outbox o ON o.occurrence = q.occurrence AND o.sink = q.sink"
-        " ORDER BY q.due_at_ms, q.occurrence",
+    [TB_SQL_DUE] = "SELECT q.occurrence, q.due_at_ms, o.attempts, o.http_status FROM outbox q"
+                   " CROSS JOIN outbox o ON o.occurrence = q.occurrence AND o.sink = q.sink"
+                   " WHERE q.state = 0 AND q.token = ?1 AND q.class = ?2 AND q.due_at_ms <= ?3"
+                   " AND (q.due_at_ms, q.occurrence) > (?5, ?6)"
+                   /* What stands for others waits until they are counted: docs/storms.md. */
+                   " AND NOT EXISTS (SELECT 1 FROM storms s WHERE s.occurrence = q.occurrence)"
+                   " ORDER BY q.due_at_ms, q.occurrence LIMIT ?4",
     [TB_SQL_ROW] = "SELECT uuid, data FROM occurrences WHERE seq = ?1",
     [TB_SQL_NEXT_DUE] =
         "SELECT min(at) FROM (SELECT (SELECT min(o.due_at_ms) FROM outbox o WHERE o.state = 0"

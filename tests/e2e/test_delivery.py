@@ -112,6 +112,7 @@ CASES = [
     ("refused_in_html", answer(422, b"<h1>no</h1>"), QUARANTINED, None, "^HTTP 422$"),
     ("limited", limited("X-Rate-Limit-Limit: 5000", "X-Rate-Limit-Remaining: 0", "X-Rate-Limit-Remaining-Seconds: 700", "X-Rate-Limit-Reset: 1"), QUEUED, 700, "HTTP 429: Rate limit"),
     ("limited_by_retry_after", limited("Retry-After: 800"), QUEUED, 800, "HTTP 429"),
+    ("limited_after_a_hint", say(b"HTTP/1.1 103 Early\r\nRetry-After: 3000\r\n\r\n" + reply(429, b'{"err":1,"message":"Rate limit"}', ("retry-after:  800 ",))), QUEUED, 800, "HTTP 429"),
     ("limited_until_a_date", limited("Retry-After: {date}"), QUEUED, 900, "HTTP 429"),
     ("limited_until_reset", limited("X-Rate-Limit-Reset: {reset}"), QUEUED, 1000, "HTTP 429"),
     ("limited_unsaid", limited(), QUEUED, 100, "HTTP 429"),

@@ -515,7 +515,7 @@ static void what_runs_often_goes_by_an_index(void **state)
         enum tb_statement which;
         const char *step;
     } CASES[] = {
-        {TB_SQL_DUE, "SEARCH outbox USING COVERING INDEX outbox_queue "
+        {TB_SQL_DUE, "SEARCH q USING COVERING INDEX outbox_queue "
                      "(token=? AND class=? AND (due_at_ms,occurrence)>(?,?) AND due_at_ms<?)"},
         {TB_SQL_NEXT_DUE, "outbox_queue (token=? AND class=? AND due_at_ms>?)"},
         {TB_SQL_CLAMP_ROWS, "outbox_queue (token=? AND class=? AND due_at_ms>?)"},

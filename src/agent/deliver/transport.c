@@ -36,6 +36,7 @@ static const char *const KEPT[N_KEPT] = {"X-Rate-Limit-Remaining", "X-Rate-Limit
 struct transfer {
     CURL *easy;
     struct curl_slist *headers; /* those of set */
+    CURLU *url;                 /* that of set, taken apart */
     struct {
         char url[1024];
         char headers[TB_SINK_HEADERS][512];
@@ -126,8 +127,21 @@ static void transfer_free(struct transfer *transfer)
         return;
     curl_easy_cleanup(transfer->easy);
     curl_slist_free_all(transfer->headers);
+    curl_url_cleanup(transfer->url);
     tb_buf_done(&transfer->reply);
     free(transfer);
+}
+
+/* Might libcurl find a proxy there? */
+static bool has_proxy_environment(void)
+{
+    static const char *const NAMES[] = {"https_proxy", "HTTPS_PROXY", "http_proxy", "all_proxy",
+                                        "ALL_PROXY"};
+    for (size_t i = 0; i < sizeof(NAMES) / sizeof(NAMES[0]); i++) {
+        if (getenv(NAMES[i]))
+            return true;
+    }
+    return false;
 }
 
 /* Whom to trust, and by which way. */
@@ -147,7 +161,10 @@ static CURLcode set_way(const struct tb_transport *transport, CURL *easy)
         ((code = curl_easy_setopt(easy, CURLOPT_CAINFO, file)) ||
          (code = curl_easy_setopt(easy, CURLOPT_CAPATH, NULL))))
         return code;
-    return limits->proxy[0] ? curl_easy_setopt(easy, CURLOPT_PROXY, limits->proxy) : CURLE_OK;
+    /* "" is no proxy, and spares libcurl looking for one with each request. */
+    return limits->proxy[0] || !has_proxy_environment()
+               ? curl_easy_setopt(easy, CURLOPT_PROXY, limits->proxy)
+               : CURLE_OK;
 }
 
 static CURLcode set_times(const struct tb_transport *transport, CURL *easy)
@@ -196,7 +213,8 @@ static struct transfer *transfer_new(struct tb_transport *transport)
         return NULL;
     tb_buf_init(&transfer->reply, TB_TRANSPORT_REPLY_BYTES);
     transfer->easy = curl_easy_init();
-    if (transfer->easy && set_up(transport, transfer) == 0)
+    transfer->url = curl_url();
+    if (transfer->easy && transfer->url && set_up(transport, transfer) == 0)
         return transfer;
     transfer_free(transfer);
     return NULL;
@@ -302,6 +320,18 @@ static bool is_set(const struct transfer *transfer, const struct tb_sink_request
     return is_same;
 }
 
+/* libcurl takes a URL that is a text apart and puts it together again with each request. One that
+ * cannot be taken apart is a text: then it says itself what is wrong. */
+static CURLcode set_url(struct transfer *transfer, const char *url)
+{
+    CURLcode code;
+    bool is_text =
+        curl_url_set(transfer->url, CURLUPART_URL, url, CURLU_NON_SUPPORT_SCHEME) != CURLUE_OK;
+    if ((code = curl_easy_setopt(transfer->easy, CURLOPT_URL, is_text ? url : NULL)))
+        return code;
+    return curl_easy_setopt(transfer->easy, CURLOPT_CURLU, is_text ? NULL : transfer->url);
+}
+
 /* URL and headers, which are mostly those of the last request. */
 static int set_target(struct transfer *transfer, const struct tb_sink_request *request)
 {
@@ -312,7 +342,7 @@ static int set_target(struct transfer *transfer, const struct tb_sink_request *r
     int err = set_headers(transfer, request);
     if (err < 0)
         return err;
-    if ((code = curl_easy_setopt(transfer->easy, CURLOPT_URL, request->url)) ||
+    if ((code = set_url(transfer, request->url)) ||
         (code = curl_easy_setopt(transfer->easy, CURLOPT_HTTPHEADER, transfer->headers)))
         return code == CURLE_OUT_OF_MEMORY ? -ENOMEM : -EINVAL;
     memcpy(transfer->set.url, request->url, sizeof(transfer->set.url));
