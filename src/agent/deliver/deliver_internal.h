@@ -21,7 +21,8 @@ enum {
     TB_DELIVER_PAUSE_MAX_MS = 3600 * 1000,
     TB_DELIVER_ITEM_BYTES = 512 << 10
 };
-_Static_assert((int)TB_DELIVER_SLOTS <= (int)TB_STORE_SENT_MAX, "all of them may be settled at once");
+_Static_assert((int)TB_DELIVER_SLOTS <= (int)TB_STORE_SENT_MAX,
+               "all of them may be settled at once");
 
 /* A row between being taken and its verdict being stored.
  *   free -> flying   taken and sent
