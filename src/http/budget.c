@@ -49,6 +49,14 @@ static void refuse_costliest(struct tb_connections *all)
                         "too much is being received at once: send it again in a second");
 }
 
+/* Of many that come in one turn of the loop the oldest are refused, and then stand there until it
+ * is done: the others are looked at when those are gone. */
+void tb_budget_keep(struct tb_connections *all)
+{
+    if (all->small > eighths(all, 1))
+        refuse_costliest(all);
+}
+
 static void charge(struct tb_connection *c, size_t n)
 {
     struct tb_connections *all = c->listener->all;
@@ -94,8 +102,7 @@ void tb_budget_grown(struct tb_connection *c)
         return;
     }
     charge(c, c->reserved > 0 ? 0 : c->held);
-    if (all->small > eighths(all, 1))
-        refuse_costliest(all);
+    tb_budget_keep(all);
 }
 
 void tb_budget_release(struct tb_connection *c, size_t still_held)

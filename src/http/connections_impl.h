@@ -108,6 +108,8 @@ void tb_watch_forget(struct tb_connection *connection);
  * small ones, another. */
 void tb_budget_declared(struct tb_connection *connection);
 void tb_budget_grown(struct tb_connection *connection);
+/* Refuses one more small one when they have too much still. */
+void tb_budget_keep(struct tb_connections *all);
 /* Of what was held only still_held is there any more, and nothing is reserved. */
 void tb_budget_release(struct tb_connection *connection, size_t still_held);
 /* 0, or -EAGAIN: so much more is not to be had now. */

@@ -134,6 +134,7 @@ void tb_refuse_all(evutil_socket_t fd, short events, void *arg)
         if (c->state != TB_CONNECTION_ANSWERING) /* somebody still has its request */
             tb_refuse(c, c->refusal, c->why);
     }
+    tb_budget_keep(all); /* which comes back here */
 }
 
 void tb_refuse_late(struct tb_connection *c)

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import select
+import signal
 import socket
 import sys
 import threading
@@ -489,6 +490,22 @@ class IngestTest(towbar.Case):
             # Each that was let in ended well, and one after the other was.
             self.assertGreater(counts[200], 3, counts)
             self.taken(large("after", 7 * MIB))
+
+    def test_many_small_ones_at_once_keep_to_their_memory(self):
+        head = self.head("X: " + "y" * 15_000)[:-4]  # it does not end, and is read at once
+        most = 8 * MIB // len(head)
+        with self.start_agent() as agent:
+            socks = [self.raw() for _ in range(900)]
+            os.kill(agent.process.pid, signal.SIGSTOP)
+            for sock in socks:
+                sock.sendall(head)
+            os.kill(agent.process.pid, signal.SIGCONT)
+            waiting = set(socks)
+            while len(waiting) > most:
+                refused, _, _ = select.select(waiting, [], [], towbar.DEADLINE_S // 3)
+                self.assertTrue(refused, f"{len(waiting)} wait, {most} have room")
+                waiting -= set(refused)
+            self.assert_served()
 
     def test_a_large_body_is_refused_by_its_head(self):
         with self.start_agent():
