@@ -24,6 +24,19 @@ struct place {
     char database[96];
 };
 
+/* None of these tests cuts the power: SQLite and the store need not wait for the disk. */
+int fsync(int fd)
+{
+    (void)fd;
+    return 0;
+}
+
+int fdatasync(int fd)
+{
+    (void)fd;
+    return 0;
+}
+
 static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *ftw)
 {
     (void)st;
