@@ -34,6 +34,7 @@ static void hold(struct fixture *fixture, struct tb_writer *writers)
         tb_writer_init(&writers[i], TB_CLASS_ERROR, fixture->dirfd);
         assert_int_equal(append(&writers[i], (uint64_t)i), 0);
     }
+    stop_time();
     open_spool(fixture);
     read_all(fixture);
     pass_ms(3000); /* they are quiet */
@@ -56,6 +57,7 @@ static void drop(struct tb_writer *writers)
     for (int i = 0; i < FILES; i++)
         tb_writer_close(&writers[i]);
     is_slow = 0;
+    run_time();
 }
 
 static void a_few_files_are_asked_each_second(void **state)
