@@ -160,7 +160,7 @@ int tb_config_take_tokens(struct tb_config *config, const struct tb_config_file 
                           char why[TB_CONFIG_WHY])
 {
     int err = take_own(config, file != NULL ? file->rollbar : NULL, why);
-    for (size_t i = 0; i < config->n_projects && !err; i++)
+    for (size_t i = 0; file != NULL && i < config->n_projects && !err; i++)
         err = take_project(config, &config->projects[i], &file->projects[i], why);
     return err ? err : take_ingest(config, file != NULL ? file->ingest : NULL, why);
 }
