@@ -229,7 +229,7 @@ static void the_pulse_tells_of_what_is_not_taken(void **state)
     struct tb_outbox_key key;
     add_one(store, "1", 0, "");
     assert_int_equal(tb_store_tokens(store, "rollbar", 0, INT64_MAX, &token, 1), 1);
-    assert_int_equal(tb_store_due(store, token.id, 0, INT64_MAX, &key, 1), 1);
+    assert_int_equal(tb_store_due(store, token.id, 0, INT64_MAX, NULL, &key, 1), 1);
     const struct tb_outbox_verdict later = {key.seq, TB_OUT_QUEUED, 1, 503, "HTTP 503", 1};
     assert_int_equal(tb_store_verdict(store, "rollbar", &later), 0);
     assert_int_equal(tb_store_pulse(store, 0, 0, &pulse), 0);
