@@ -132,7 +132,7 @@ void tb_item_put_head(struct tb_item_view *item)
 static int put_chart(struct tb_item_view *item)
 {
     int64_t hours[1][TB_STORE_HOURS];
-    struct tb_deploy_marks deploys;
+    struct tb_deploy_marks deploys = {.n = 0};
     int64_t now_ms = item->view->now_ms;
     int err = tb_store_hours(item->view->store, &item->number, 1, now_ms, hours);
     if (err == 0)

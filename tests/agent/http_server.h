@@ -19,7 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { HTTP_CONNECTIONS = 256, HTTP_REQUESTS = 4096, HTTP_HEAD = 8192 };
+enum { HTTP_CONNECTIONS = 256, HTTP_REQUESTS = 4096, HTTP_HEAD = 8192, TLS_HANDSHAKE = 22 };
 
 enum http_how {
     HTTP_ANSWER,  /* status, headers, body */
@@ -91,6 +91,8 @@ static inline bool http_read(int fd, struct http_request *request)
             return false;
         len += (size_t)n;
         head[len] = '\0';
+        if (head[0] == TLS_HANDSHAKE)
+            return false; /* no head's end will come: who waits for it keeps the client waiting */
         end = strstr(head, "\r\n\r\n");
     }
     size_t head_len = (size_t)(end - head) + 4;
