@@ -1033,8 +1033,8 @@ static void a_handshake_that_fails_is_not_tried_hot(void **state)
     struct world *world = *state;
     char uuid[37];
     script(world, &OK, 1);
-    /* A server that ends each handshake at its first byte stands for all that a handshake can end with; the
-     * certificates are in tests/e2e/test_delivery.py. */
+    /* A server that ends each handshake at its first byte stands for all that a handshake can end
+     * with; the certificates are in tests/e2e/test_delivery.py. */
     (void)snprintf(world->endpoint, sizeof(world->endpoint), "https://127.0.0.1:%d/api/1/item/",
                    world->server->port);
     world->config.retry_min_ms = 1000 * 1000;
