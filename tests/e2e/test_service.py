@@ -148,7 +148,7 @@ class InstalledTest(towbar.Case):
         unit = self.path("towbard.service")
         with open(unit, "w", encoding="utf-8") as file:
             installed = [line for line in text.splitlines() if line.startswith("ExecStart=")][0].split("=")[1]
-            file.write(text.replace(installed, towbar.binary("towbard")))
+            file.write(text.replace(installed, '"' + towbar.binary("towbard") + '"'))
         done = run("systemd-analyze", "--no-pager", "verify", unit)
         self.assertEqual((done.returncode, done.stderr), (0, ""), done.stdout + done.stderr)
 
