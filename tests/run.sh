@@ -53,7 +53,7 @@ suite() {
     local name=$1 folder=$2 counts
     shift 2
     rm -f "$folder/Testing/Temporary/LastTest.log"
-    if (cd "$folder" && ctest --output-on-failure -j 2 "$@") >"$folder/ctest.log" 2>&1; then
+    if (cd "$folder" && ctest --output-on-failure -j 3 "$@") >"$folder/ctest.log" 2>&1; then
         echo "ok      $name"
     else
         echo "FAILED  $name"
