@@ -97,7 +97,7 @@ static void one_connection_may_take_both_ways_in_turn(void **state)
     for (size_t i = 0; i < sizeof(pieces) / sizeof(pieces[0]); i++) {
         for (size_t at = 0, len = sizeof(PLAIN) - 1; at < len; at += pieces[i]) {
             size_t n = len - at < pieces[i] ? len - at : pieces[i];
-            assert_int_equal(send(fd, PLAIN + at, n, MSG_NOSIGNAL), (ssize_t)n);
+            assert_int_equal(send(fd, &PLAIN[at], n, MSG_NOSIGNAL), (ssize_t)n);
             if (pieces[i] == SIZE_MAX)
                 break;
             assert_true(is_healthy(0));
