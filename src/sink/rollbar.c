@@ -31,13 +31,9 @@ static int is_token(const char *token)
 static int add_header(struct tb_sink_request *out, const char *name, const char *value)
 {
     char *line = out->headers[out->n_headers];
-    size_t name_len = strlen(name);
-    size_t value_len = strlen(value);
-    if (value_len >= sizeof(out->headers[0]) - name_len - 2)
+    int len = snprintf(line, sizeof(out->headers[0]), "%s: %s", name, value);
+    if (len < 0 || (size_t)len >= sizeof(out->headers[0]))
         return -EINVAL;
-    memcpy(line, name, name_len);
-    memcpy(line + name_len, ": ", 2);
-    memcpy(line + name_len + 2, value, value_len + 1);
     out->n_headers++;
     return 0;
 }
