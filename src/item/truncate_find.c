@@ -5,7 +5,11 @@
 
 #include "item/truncate_impl.h"
 
-const char *const tb_cut_trace_headers[] = {"traceparent", "tracestate", "x-amzn-trace-id", NULL};
+/* All that agent/pipeline/trace_places.c reads: an item is cut for the spool before that. */
+const char *const tb_cut_trace_headers[] = {
+    "traceparent",    "tracestate",  "x-amzn-trace-id",    "b3",
+    "x-b3-traceid",   "x-b3-spanid", "x-datadog-trace-id", "x-datadog-parent-id",
+    "x-datadog-tags", NULL};
 
 const struct tb_doc_node *tb_cut_at(const struct tb_cut *c, int node)
 {

@@ -21,6 +21,7 @@ enum { MAX = 512 << 10 };
     "\"error\",\"environment\":\"e\",\"title\":\"t\",\"attributes\":[{\"key\":\"trace_id\","       \
     "\"value\":\"T\"}],\"custom\":{\"trace_id\":\"T\",\"span_id\":\"S\",\"xray_trace_id\":\"X\"}," \
     "\"request\":{\"url\":\"/x\",\"headers\":{\"Traceparent\":\"TP\",\"X-Amzn-Trace-Id\":\"XR\","  \
+    "\"b3\":\"B\",\"X-B3-TraceId\":\"BT\",\"x-datadog-trace-id\":\"7\","                           \
     "\"Other\":\"o\"}}"
 
 static struct tb_buf in, out;
@@ -105,6 +106,9 @@ static void is_the_same_item(void)
         {"data.attributes.0.value", "T"},
         {"data.request.headers.Traceparent", "TP"},
         {"data.request.headers.X-Amzn-Trace-Id", "XR"},
+        {"data.request.headers.b3", "B"},
+        {"data.request.headers.X-B3-TraceId", "BT"},
+        {"data.request.headers.x-datadog-trace-id", "7"},
     };
     for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++)
         assert_string_equal(text_at(kept[i][0]), kept[i][1]);
@@ -149,7 +153,7 @@ static void frames_go_first_and_their_ends_stay(void **state)
     assert_string_equal(text_at("data.body.trace.frames.29.filename"), "f29");
     assert_string_equal(text_at("data.body.trace.frames.30.filename"), "f970");
     assert_string_equal(text_at("data.body.trace.frames.59.filename"), "f999");
-    assert_int_equal(members_at("data.request.headers"), 3);
+    assert_int_equal(members_at("data.request.headers"), 6);
 }
 
 static void begin_again(void)
