@@ -40,8 +40,8 @@ static int64_t now_ms(void)
 /* Rollbar's token; what lets a sender in (ingest.token_file) is none. "": the agent's own. */
 static const char *token_of(const struct tb_config *config, const struct tb_deploy_form *form)
 {
-    int is_ours =
-        strcmp(form->token, AGENTS_TOKEN) == 0 || strcmp(form->token, config->ingest_token) == 0;
+    int is_ours = strcmp(form->token, AGENTS_TOKEN) == 0 ||
+                  tb_http_is_token(config->ingest_token, form->token, strlen(form->token));
     return config->force_token || is_ours ? "" : form->token;
 }
 
