@@ -77,18 +77,16 @@ static int add_body(const struct tb_sink_deploy *deploy, const char *token, stru
 int tb_sink_deploy_encode(const struct tb_sink_target *target, const struct tb_sink_deploy *deploy,
                           struct tb_sink_request *out)
 {
-    memset(out, 0, sizeof(*out));
+    out->head_len = 0;
     tb_buf_init(&out->body, BODY_BYTES);
     if (!is_token(target->token) ||
         set_url(target->endpoint, deploy->remote_id, out->url, sizeof(out->url)) != 0)
         return -EINVAL;
     out->method = deploy->remote_id > 0 ? "PATCH" : NULL;
-    int len = snprintf(out->headers[0], sizeof(out->headers[0]), "X-Rollbar-Access-Token: %s",
-                       target->token);
-    if (len < 0 || (size_t)len >= sizeof(out->headers[0]))
-        return -EINVAL;
-    snprintf(out->headers[1], sizeof(out->headers[1]), "Content-Type: application/json");
-    out->n_headers = 2;
+    int err;
+    if ((err = tb_sink_header(out, "X-Rollbar-Access-Token: %s", target->token)) ||
+        (err = tb_sink_header(out, "Content-Type: application/json")))
+        return err;
     return add_body(deploy, target->token, &out->body);
 }
 

@@ -1,5 +1,48 @@
-/* request.c - the memory of a request. */
+/* request.c - what all sinks make of a request. */
 #include "sink/sink.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+int tb_sink_request_init(struct tb_sink_request *request, const char *endpoint, size_t max_bytes)
+{
+    size_t len = strlen(endpoint);
+    request->method = NULL;
+    request->head_len = 0;
+    request->url[0] = '\0';
+    tb_buf_init(&request->body, max_bytes);
+    if (len == 0 || len >= sizeof(request->url))
+        return -EINVAL;
+    memcpy(request->url, endpoint, len + 1);
+    return 0;
+}
+
+int tb_sink_header(struct tb_sink_request *request, const char *format, ...)
+{
+    char *line = request->head + request->head_len;
+    size_t room = sizeof(request->head) - request->head_len;
+    va_list args;
+    va_start(args, format);
+    int len = vsnprintf(line, room, format, args);
+    va_end(args);
+    if (len <= 0 || (size_t)len >= room)
+        return -EINVAL;
+    /* A header line of its own making is what a value with a line end would be. */
+    for (const char *c = line; *c; c++) {
+        if ((unsigned char)*c < ' ' || *c == 0x7f)
+            return -EINVAL;
+    }
+    request->head_len += (size_t)len + 1;
+    return 0;
+}
+
+const char *tb_sink_next_header(const struct tb_sink_request *request, const char *line)
+{
+    const char *next = line ? line + strlen(line) + 1 : request->head;
+    return next < request->head + request->head_len ? next : NULL;
+}
 
 void tb_sink_request_done(struct tb_sink_request *request)
 {

@@ -28,38 +28,22 @@ static int is_token(const char *token)
     return token[0] != '\0';
 }
 
-static int add_header(struct tb_sink_request *out, const char *name, const char *value)
-{
-    char *line = out->headers[out->n_headers];
-    int len = snprintf(line, sizeof(out->headers[0]), "%s: %s", name, value);
-    if (len < 0 || (size_t)len >= sizeof(out->headers[0]))
-        return -EINVAL;
-    out->n_headers++;
-    return 0;
-}
-
-static int encode(const struct tb_sink_target *target, const char *data, size_t len,
+static int encode(const struct tb_sink_target *target, struct tb_sink_item *items, size_t n,
                   struct tb_sink_request *out)
 {
-    out->n_headers = 0;
-    out->method = NULL;
-    tb_buf_init(&out->body, BODY_MAX_BYTES);
-    size_t url_len = strlen(target->endpoint);
-    if (!is_token(target->token) || url_len == 0 || url_len >= sizeof(out->url) || len == 0 ||
-        data[0] != '{')
+    int err = tb_sink_request_init(out, target->endpoint, BODY_MAX_BYTES);
+    if (err < 0 || n == 0 || !is_token(target->token) || items->len == 0 || items->data[0] != '{')
         return -EINVAL;
-    memcpy(out->url, target->endpoint, url_len + 1);
-    int err;
-    if ((err = add_header(out, "Content-Type", "application/json")) ||
-        (err = add_header(out, "X-Rollbar-Access-Token", target->token)))
+    if ((err = tb_sink_header(out, "Content-Type: application/json")) ||
+        (err = tb_sink_header(out, "X-Rollbar-Access-Token: %s", target->token)))
         return err;
     tb_buf_adds(&out->body, "{\"data\":");
-    tb_buf_add(&out->body, data, len);
+    tb_buf_add(&out->body, items->data, items->len);
     tb_buf_adds(&out->body, "}");
     err = out->body.err;
     if (err < 0)
         tb_buf_done(&out->body);
-    return err;
+    return err < 0 ? err : 1;
 }
 
 /* How much of the token stands at the beginning of text: all of it, or a run of it, wherever in the
@@ -151,8 +135,8 @@ static const char *unsaid(const struct tb_sink_reply *reply)
     return "";
 }
 
-static void judge(const struct tb_sink_target *target, const struct tb_sink_reply *reply,
-                  struct tb_sink_judgement *out)
+void tb_rollbar_judge(const struct tb_sink_target *target, const struct tb_sink_reply *reply,
+                      struct tb_sink_judgement *out)
 {
     memset(out, 0, sizeof(*out));
     cJSON *json = NULL;
@@ -169,8 +153,18 @@ static void judge(const struct tb_sink_target *target, const struct tb_sink_repl
     cJSON_Delete(json);
 }
 
+static void judge(const struct tb_sink_target *target, const struct tb_sink_reply *reply,
+                  const struct tb_sink_item *items, size_t n, struct tb_sink_judgement *out)
+{
+    (void)items;
+    if (n > 0)
+        tb_rollbar_judge(target, reply, out);
+}
+
 const struct tb_sink_type tb_sink_rollbar = {
     .name = "rollbar",
+    .batch = 1,
+    .max_bytes = BODY_MAX_BYTES,
     .encode = encode,
     .judge = judge,
     .repair = tb_rollbar_repair,

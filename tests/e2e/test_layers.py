@@ -14,7 +14,10 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 
 import towbar  # noqa: E402
 
-BELOW_AGENT = ("base", "spool", "trace", "record", "unwind", "item", "symbol", "sink", "store", "http")
+BELOW_AGENT = (
+    "base", "spool", "trace", "record", "unwind", "item", "symbol", "filter", "sampling", "sink",
+    "store", "http",
+)
 
 # Folder: the folders it may include besides itself, and the libraries it may name.
 LAYERS = {
@@ -26,14 +29,16 @@ LAYERS = {
     "item": (("base", "trace"), ("cjson",)),
     "capture": (("base", "spool", "trace", "record", "unwind", "item"), ("libunwind",)),
     "symbol": (("base", "record", "unwind"), ("libunwind", "libdw", "libiberty", "liblzma", "libzstd")),
-    "sink": (("base", "trace", "item"), ("cjson", "openssl")),
+    "filter": (("base", "trace", "item"), ()),
+    "sampling": (("base",), ("cjson",)),
+    "sink": (("base", "trace", "item"), ("cjson", "openssl", "zlib")),
     "store": (("base", "item"), ("sqlite",)),
     "agent": (
         BELOW_AGENT,
         ("libevent", "curl", "libcyaml", "systemd", "zlib", "pcre2", "openssl", "cjson"),
     ),
     "http": (("base",), ("libevent", "openssl")),
-    "web": (("base", "trace", "http", "item", "store"), ()),
+    "web": (("base", "trace", "http", "item", "store", "filter"), ()),
     "cli": ((*BELOW_AGENT, "agent", "web"), ("cjson", "sqlite", "curl")),
     "tools": ((*BELOW_AGENT,), ()),
     "dist": ((), ()),

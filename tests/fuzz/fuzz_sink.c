@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "item/doc.h"
-#include "sink/sink.h"
+#include "sink/rollbar.h"
 
 #define TOKEN "0123456789abcdef0123456789abcdef"
 
@@ -24,7 +24,8 @@ static void take_line(const char **at, const char *end, char out[LINE])
 
 static void judge(int status, char headers[HEADERS][LINE], const char *body, size_t body_len)
 {
-    static const struct tb_sink_target target = {"https://api.rollbar.com/api/1/item/", TOKEN};
+    static const struct tb_sink_target target = {.endpoint = "https://api.rollbar.com/api/1/item/",
+                                                 .token = TOKEN};
     struct tb_sink_reply reply = {.status = status,
                                   .body = body,
                                   .body_len = body_len,
@@ -34,7 +35,7 @@ static void judge(int status, char headers[HEADERS][LINE], const char *body, siz
                                   .rate_reset = headers[2],
                                   .retry_after = headers[3]};
     struct tb_sink_judgement judgement;
-    tb_sink_rollbar.judge(&target, &reply, &judgement);
+    tb_rollbar_judge(&target, &reply, &judgement);
     if (judgement.wait_ms < 0 || judgement.wait_ms > HOUR_MS ||
         memchr(judgement.reason, '\0', sizeof(judgement.reason)) == NULL ||
         strstr(judgement.reason, "01234567") != NULL)

@@ -14,7 +14,8 @@ static struct tb_sink_request request;
 
 static int encode(const char *endpoint, int64_t remote_id, const char *comment)
 {
-    const struct tb_sink_target target = {endpoint, "0123456789abcdef0123456789abcdef"};
+    const struct tb_sink_target target = {.endpoint = endpoint,
+                                          .token = "0123456789abcdef0123456789abcdef"};
     const struct tb_sink_deploy deploy = {.environment = "production",
                                           .revision = "a\"b",
                                           .status = "started",

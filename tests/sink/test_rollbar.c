@@ -10,17 +10,20 @@
 #include <cmocka.h>
 #include <errno.h>
 
-#include "sink/sink.h"
+#include "sink/rollbar.h"
 
 #define TOKEN "0123456789abcdef0123456789abcdef"
 
-static const struct tb_sink_target TARGET = {"https://api.rollbar.com/api/1/item/", TOKEN};
+static const struct tb_sink_target TARGET = {.endpoint = "https://api.rollbar.com/api/1/item/",
+                                             .token = TOKEN};
 
 static int encode(const struct tb_sink_target *target, const char *data, size_t len,
                   struct tb_sink_request *out)
 {
+    struct tb_sink_item item = {.data = data, .len = len};
     memset(out, 0, sizeof(*out));
-    return tb_sink_rollbar.encode(target, data, len, out);
+    int n = tb_sink_rollbar.encode(target, &item, 1, out);
+    return n == 1 ? 0 : n;
 }
 
 static void an_item_becomes_this_request(void **state)
@@ -30,9 +33,11 @@ static void an_item_becomes_this_request(void **state)
     struct tb_sink_request request;
     assert_int_equal(encode(&TARGET, DATA, sizeof(DATA) - 1, &request), 0);
     assert_string_equal(request.url, "https://api.rollbar.com/api/1/item/");
-    assert_int_equal(request.n_headers, 2);
-    assert_string_equal(request.headers[0], "Content-Type: application/json");
-    assert_string_equal(request.headers[1], "X-Rollbar-Access-Token: " TOKEN);
+    const char *line = tb_sink_next_header(&request, NULL);
+    assert_string_equal(line, "Content-Type: application/json");
+    line = tb_sink_next_header(&request, line);
+    assert_string_equal(line, "X-Rollbar-Access-Token: " TOKEN);
+    assert_null(tb_sink_next_header(&request, line));
     assert_string_equal(tb_buf_str(&request.body),
                         "{\"data\":{\"uuid\":\"u\",\"big\":9007199254740993, \"x\":null}}");
     tb_sink_request_done(&request);
@@ -60,7 +65,7 @@ static void a_token_cannot_smuggle_a_header(void **state)
     (void)state;
     static const char *const TOKENS[] = {"", "a\r\nHost: x", "a b", "a\n", "t\xc3\xb6ken", "\x7f"};
     for (size_t i = 0; i < sizeof(TOKENS) / sizeof(TOKENS[0]); i++) {
-        struct tb_sink_target target = {TARGET.endpoint, TOKENS[i]};
+        struct tb_sink_target target = {.endpoint = TARGET.endpoint, .token = TOKENS[i]};
         struct tb_sink_request request;
         assert_int_equal(encode(&target, "{}", 2, &request), -EINVAL);
         tb_sink_request_done(&request);
@@ -74,7 +79,8 @@ static void what_is_no_object_or_has_no_endpoint_is_refused(void **state)
     char url[2000];
     memset(url, 'u', sizeof(url) - 1);
     url[sizeof(url) - 1] = '\0';
-    struct tb_sink_target targets[] = {{"", TOKEN}, {url, TOKEN}};
+    struct tb_sink_target targets[] = {{.endpoint = "", .token = TOKEN},
+                                       {.endpoint = url, .token = TOKEN}};
     assert_int_equal(encode(&TARGET, "", 0, &request), -EINVAL);
     assert_int_equal(encode(&TARGET, "[]", 2, &request), -EINVAL);
     for (size_t i = 0; i < 2; i++)
@@ -181,7 +187,7 @@ static void every_answer_has_its_verdict(void **state)
         reply.rate_remaining_s = c->remaining_s;
         struct tb_sink_judgement judgement;
         memset(&judgement, 0x5a, sizeof(judgement));
-        tb_sink_rollbar.judge(&TARGET, &reply, &judgement);
+        tb_rollbar_judge(&TARGET, &reply, &judgement);
         if (judgement.verdict != c->verdict || judgement.wait_ms != c->wait_ms ||
             strcmp(judgement.reason, c->reason) != 0)
             fail_msg("case %zu (%d): verdict %d, wait %lld, \"%s\"", i, c->status,
@@ -244,7 +250,7 @@ static void headers_say_how_long_to_wait_and_may_lie(void **state)
         reply.rate_remaining_s = WAITS[i].remaining_s;
         reply.retry_after = WAITS[i].retry_after;
         reply.rate_reset = WAITS[i].reset;
-        tb_sink_rollbar.judge(&TARGET, &reply, &judgement);
+        tb_rollbar_judge(&TARGET, &reply, &judgement);
         if (judgement.wait_ms != WAITS[i].wait_ms)
             fail_msg("case %zu: %lld", i, (long long)judgement.wait_ms);
     }
@@ -324,7 +330,7 @@ static void no_part_of_a_token_shows_wherever_it_stands(void **state)
         (void)snprintf(body, sizeof(body), "{\"err\":1,\"message\":\"%s" TOKEN " tail\"}", filler);
         struct tb_sink_reply reply = reply_of(403, body);
         struct tb_sink_judgement judgement;
-        tb_sink_rollbar.judge(&TARGET, &reply, &judgement);
+        tb_rollbar_judge(&TARGET, &reply, &judgement);
         assert_null(strstr(judgement.reason, "0123"));
         assert_true(strlen(judgement.reason) < TB_SINK_REASON);
     }
@@ -339,7 +345,7 @@ static void deep_nesting_is_only_an_unreadable_answer(void **state)
     memset(body, '[', DEEP);
     struct tb_sink_reply reply = {.status = 200, .body = body, .body_len = DEEP};
     struct tb_sink_judgement judgement;
-    tb_sink_rollbar.judge(&TARGET, &reply, &judgement);
+    tb_rollbar_judge(&TARGET, &reply, &judgement);
     assert_int_equal(judgement.verdict, TB_VERDICT_RETRY);
     free(body);
 }

@@ -26,6 +26,7 @@
  *   spool_limits: { max_bytes: 536870912, max_percent: 5, keep_free_percent: 5, uid_percent: 25,
  *                   max_age_hours: { info: 24, warning: 72, error: 336, crash: 2160 } }
  *   store: { max_bytes: 1073741824 }   # 0: no bound
+ *   otlp, xray, cloudwatch, aws, groups, links: see config_sinks.h
  * Paths in the file are absolute; in flags and the environment they count from the current folder,
  * and here they are always absolute.
  * An unknown key, a bad value and an unreadable file are errors that name file, key, line and cure.
@@ -37,6 +38,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "agent/config/config_sinks.h"
 #include "symbol/answer/inapp.h"
 
 enum { TB_CONFIG_WHY = 512, TB_CONFIG_TOKEN_MAX = 127 };
@@ -49,6 +51,7 @@ struct tb_config_project {
     char *service;     /* a pattern with "*" and "?"; "" for any */
     char *environment; /* the same */
     char *token, *token_from;
+    char *group; /* only what this group matches; "" for all */
 };
 
 /* Files of a program's log, of which lines become items. */
@@ -102,10 +105,11 @@ struct tb_config {
     uint64_t store_max_bytes;    /* of the database; 0: no bound */
     uint64_t max_bytes;          /* spool_limits */
     unsigned max_percent, keep_free_percent, uid_percent;
-    unsigned max_age_hours[4]; /* by enum tb_spool_class */
-    int shared_spool;          /* the spool serves every user of the host */
-    int makes_socket_folder;   /* the socket is in a default place, whose folder may be made */
-    char *file;                /* the file that was read, or "" */
+    unsigned max_age_hours[4];    /* by enum tb_spool_class */
+    int shared_spool;             /* the spool serves every user of the host */
+    int makes_socket_folder;      /* the socket is in a default place, whose folder may be made */
+    struct tb_config_sinks sinks; /* what stands beside Rollbar */
+    char *file;                   /* the file that was read, or "" */
     char *warning; /* a sentence for the log, or "": the token's file can be read by others */
 };
 

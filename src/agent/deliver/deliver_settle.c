@@ -209,6 +209,8 @@ static void heed(struct tb_deliver *deliver, struct slot *slot, bool is_lasting)
         queue->refused++;
         break;
     case TB_VERDICT_RETRY:
+    case TB_VERDICT_CREATE:
+    case TB_VERDICT_RENEW:
     default:
         if (!slot->judgement.may_repair)
             no_answer(deliver, slot, is_lasting);
@@ -255,9 +257,10 @@ void tb_deliver_collect(struct tb_deliver *deliver)
     while (tb_transport_next(deliver->setup->transport, &tag, &reply)) {
         struct slot *slot = tag;
         const struct tb_config *config = &deliver->setup->config;
-        struct tb_sink_target target = {config->endpoint,
-                                        tb_route_token(config, slot->queue->token)};
-        deliver->sink->judge(&target, &reply, &slot->judgement);
+        struct tb_sink_target target = {.endpoint = config->endpoint,
+                                        .token = tb_route_token(config, slot->queue->token)};
+        const struct tb_sink_item item = {.uuid = slot->uuid, .data = ""};
+        deliver->sink->judge(&target, &reply, &item, 1, &slot->judgement);
         slot->http_status = reply.status;
         tb_pace_moved(&deliver->pace, tb_clock_mono_ns());
         land(deliver, slot);
@@ -321,9 +324,10 @@ static int store_plain(struct tb_deliver *deliver)
 static int store_verdict(struct tb_deliver *deliver, const struct slot *slot, int64_t now_ms)
 {
     static const enum tb_outbox_state STATES[] = {
-        [TB_VERDICT_ACK] = TB_OUT_SENT,    [TB_VERDICT_RETRY] = TB_OUT_QUEUED,
-        [TB_VERDICT_SLOW] = TB_OUT_QUEUED, [TB_VERDICT_DROP] = TB_OUT_QUARANTINED,
-        [TB_VERDICT_PARK] = TB_OUT_PARKED,
+        [TB_VERDICT_ACK] = TB_OUT_SENT,     [TB_VERDICT_RETRY] = TB_OUT_QUEUED,
+        [TB_VERDICT_SLOW] = TB_OUT_QUEUED,  [TB_VERDICT_DROP] = TB_OUT_QUARANTINED,
+        [TB_VERDICT_PARK] = TB_OUT_PARKED,  [TB_VERDICT_CREATE] = TB_OUT_QUEUED,
+        [TB_VERDICT_RENEW] = TB_OUT_QUEUED,
     };
     enum tb_verdict what = slot->judgement.verdict;
     struct tb_outbox_verdict verdict = {

@@ -13,9 +13,10 @@
 static void start_request(struct tb_deliver *deliver, struct slot *slot, const char *data,
                           size_t len, const char *token)
 {
-    struct tb_sink_target target = {deliver->setup->config.endpoint, token};
-    int err = deliver->sink->encode(&target, data, len, &slot->request);
-    if (err == 0)
+    struct tb_sink_target target = {.endpoint = deliver->setup->config.endpoint, .token = token};
+    struct tb_sink_item item = {.uuid = slot->uuid, .data = data, .len = len};
+    int err = deliver->sink->encode(&target, &item, 1, &slot->request);
+    if (err >= 0)
         err = tb_transport_send(deliver->setup->transport, &slot->request, slot);
     if (err == 0) {
         slot->flying_at = deliver->n_flying;

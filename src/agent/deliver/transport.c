@@ -39,8 +39,8 @@ struct transfer {
     CURLU *url;                 /* that of set, taken apart */
     struct {
         char url[1024];
-        char headers[TB_SINK_HEADERS][512];
-        size_t n_headers;
+        char head[TB_SINK_HEAD_BYTES];
+        size_t head_len;
     } set; /* what easy was told last */
     void *tag;
     struct tb_buf reply;
@@ -302,8 +302,9 @@ static int set_headers(struct transfer *transfer, const struct tb_sink_request *
     curl_slist_free_all(transfer->headers);
     /* Waiting for "100 Continue" costs a second where the server does not know it. */
     transfer->headers = curl_slist_append(NULL, "Expect:");
-    for (size_t i = 0; i < request->n_headers && transfer->headers; i++) {
-        struct curl_slist *longer = curl_slist_append(transfer->headers, request->headers[i]);
+    const char *line = tb_sink_next_header(request, NULL);
+    for (; line && transfer->headers; line = tb_sink_next_header(request, line)) {
+        struct curl_slist *longer = curl_slist_append(transfer->headers, line);
         if (!longer)
             return -ENOMEM;
         transfer->headers = longer;
@@ -313,11 +314,9 @@ static int set_headers(struct transfer *transfer, const struct tb_sink_request *
 
 static bool is_set(const struct transfer *transfer, const struct tb_sink_request *request)
 {
-    bool is_same = transfer->set.n_headers == request->n_headers && request->url[0] &&
-                   strcmp(transfer->set.url, request->url) == 0;
-    for (size_t i = 0; i < request->n_headers && is_same; i++)
-        is_same = strcmp(transfer->set.headers[i], request->headers[i]) == 0;
-    return is_same;
+    return transfer->set.head_len == request->head_len && request->url[0] &&
+           strcmp(transfer->set.url, request->url) == 0 &&
+           memcmp(transfer->set.head, request->head, request->head_len) == 0;
 }
 
 /* libcurl takes a URL that is a text apart and puts it together again with each request. One that
@@ -346,8 +345,8 @@ static int set_target(struct transfer *transfer, const struct tb_sink_request *r
         (code = curl_easy_setopt(transfer->easy, CURLOPT_HTTPHEADER, transfer->headers)))
         return code == CURLE_OUT_OF_MEMORY ? -ENOMEM : -EINVAL;
     memcpy(transfer->set.url, request->url, sizeof(transfer->set.url));
-    memcpy(transfer->set.headers, request->headers, sizeof(transfer->set.headers));
-    transfer->set.n_headers = request->n_headers;
+    memcpy(transfer->set.head, request->head, request->head_len);
+    transfer->set.head_len = request->head_len;
     return 0;
 }
 

@@ -19,6 +19,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "sink/deploy.h"
+#include "sink/rollbar.h"
 #include "store/deploys.h"
 
 enum { LOOK_EVERY_MS = 60 * 1000, STORE_RETRY_MS = 5000 };
@@ -121,7 +122,7 @@ static void ask(struct tb_deploys *deploys, const struct tb_sink_target *target,
             break;
         err = tb_transport_run(deploys->transport, wait_ms);
     }
-    tb_sink_rollbar.judge(target, &reply, out);
+    tb_rollbar_judge(target, &reply, out);
     *http_status = reply.status;
     if (out->verdict == TB_VERDICT_ACK)
         *remote_id = tb_sink_deploy_id(reply.body, reply.body_len);
@@ -176,6 +177,8 @@ static int settle(struct tb_deploys *deploys, const struct trip *trip,
         verdict->due_at_ms += deploys->retry_max_ms;
         break;
     case TB_VERDICT_RETRY:
+    case TB_VERDICT_CREATE:
+    case TB_VERDICT_RENEW:
     default:
         verdict->due_at_ms += tb_backoff_ms(deploys->retry_min_ms, deploys->retry_max_ms,
                                             trip->attempts > 0 ? (unsigned)trip->attempts : 0);
@@ -187,8 +190,9 @@ static int settle(struct tb_deploys *deploys, const struct trip *trip,
 
 static int send_one(struct tb_deploys *deploys, const struct trip *trip)
 {
-    const struct tb_sink_target target = {deploys->endpoint,
-                                          trip->token[0] != '\0' ? trip->token : deploys->token};
+    const struct tb_sink_target target = {.endpoint = deploys->endpoint,
+                                          .token = trip->token[0] != '\0' ? trip->token
+                                                                          : deploys->token};
     const struct tb_sink_deploy deploy = {.environment = trip->environment,
                                           .revision = trip->revision,
                                           .status = trip->status,

@@ -721,7 +721,7 @@ static void idle_speaks_of_what_was_committed_before_the_wake(void **state)
 
 /* ---- tokens ---- */
 
-static struct tb_config_project PROJECT = {NULL, NULL, NULL, NULL};
+static struct tb_config_project PROJECT;
 
 static void use_project(struct world *world, char *service, char *token)
 {
