@@ -1,6 +1,6 @@
 /* deliver_internal.h - what the files of the delivery thread share: deliver.c has its life,
- * deliver_take.c which rows are sent when, deliver_settle.c what becomes of the replies,
- * deliver_status.c what others are told. */
+ * deliver_take.c which rows are sent when, deliver_reply.c what the replies mean, deliver_settle.c
+ * stores that, deliver_status.c has what others are told. */
 #ifndef TB_AGENT_DELIVER_INTERNAL_H
 #define TB_AGENT_DELIVER_INTERNAL_H
 
@@ -130,13 +130,22 @@ bool tb_deliver_has_page(const struct tb_deliver *deliver);
 /* May anything be taken, as far as the endpoint goes? */
 bool tb_deliver_is_open(const struct tb_deliver *deliver);
 
-/* ---- deliver_settle.c ---- */
+/* ---- deliver_reply.c ---- */
 
 /* Turns replies that came in into judgements. */
 void tb_deliver_collect(struct tb_deliver *deliver);
 /* A judgement without a reply. */
 void tb_deliver_judge(struct tb_deliver *deliver, struct slot *slot, enum tb_verdict verdict,
                       const char *reason);
+/* Was its row refused as it is? Then it is sent mended. */
+bool tb_deliver_was_refused(const struct slot *slot);
+/* Is the endpoint one that answers nobody? */
+bool tb_deliver_is_broken(const struct tb_deliver *deliver);
+/* Between retry_min and retry_max, twice as long at most with each attempt, at random. */
+int64_t tb_deliver_backoff_ms(const struct tb_deliver *deliver, unsigned n_attempts);
+
+/* ---- deliver_settle.c ---- */
+
 /* Stores all judgements in one transaction, or keeps them. */
 void tb_deliver_settle(struct tb_deliver *deliver);
 /* Is it time to? */
@@ -151,12 +160,6 @@ void tb_deliver_store_failed(struct tb_deliver *deliver);
 void tb_deliver_store_worked(struct tb_deliver *deliver);
 /* True while the database is left alone after a failure. */
 bool tb_deliver_store_rests(const struct tb_deliver *deliver);
-/* Was its row refused as it is? Then it is sent mended. */
-bool tb_deliver_was_refused(const struct slot *slot);
-/* Is the endpoint one that answers nobody? */
-bool tb_deliver_is_broken(const struct tb_deliver *deliver);
-/* Between retry_min and retry_max, twice as long at most with each attempt, at random. */
-int64_t tb_deliver_backoff_ms(const struct tb_deliver *deliver, unsigned n_attempts);
 
 /* ---- deliver_status.c ---- */
 

@@ -1,7 +1,7 @@
 /* fetch.h - one file over HTTP or HTTPS, into a descriptor.
  *
  * Beside transport.h, which sends many small requests at once and keeps replies in memory: here one
- * thread waits for one reply that may be large, and follows redirects. These two files are all of
+ * thread waits for one reply that may be large, and follows redirects. These files are all of
  * the agent that calls libcurl.
  *
  * 1. All of it, redirects included, ends within timeout_ms, and no more than max_bytes are written.

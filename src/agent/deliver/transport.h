@@ -1,4 +1,4 @@
-/* transport.h - HTTPS: many requests at once, on connections that are kept. Its .c file and
+/* transport.h - HTTPS: many requests at once, on connections that are kept. Its .c files and
  * that of fetch.h are the only ones of the agent that call libcurl.
  *
  * 1. One thread uses a transport. Another ends its wait by writing to wake_fd.
