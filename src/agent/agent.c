@@ -169,27 +169,48 @@ static void close_all(struct agent *a)
 
 /* ---- once ---- */
 
-static int64_t progress(const struct tb_deliver_status *status)
+/* What all of them have done so far; *delivery is Rollbar's. */
+static int64_t progress(struct tb_deliveries *deliveries, struct tb_deliver_status *delivery)
 {
-    return status->sent + status->retried + status->quarantined + status->parked_tokens;
+    struct tb_delivery_state states[TB_DELIVERIES];
+    int64_t sum = 0;
+    size_t n = tb_deliveries_look(deliveries, states);
+    for (size_t i = 0; i < n; i++) {
+        const struct tb_deliver_status *status = &states[i].status;
+        sum += status->sent + status->retried + status->quarantined + status->parked_tokens;
+    }
+    *delivery = states[0].status;
+    return sum;
 }
 
-/* Until every row that is due was tried, or nothing has moved for longer than a request may take.
- */
-static void deliver_due(struct agent *a, struct tb_deliver_status *status)
+/* The longest that a request may take. */
+static unsigned longest_ms(const struct tb_config *c)
 {
-    struct tb_deliver *deliver = tb_engine_deliver(a->engine);
+    const unsigned times[] = {c->timeout_ms, c->sinks.otlp.timeout_ms, c->sinks.xray.timeout_ms,
+                              c->sinks.cloudwatch.timeout_ms};
+    unsigned longest = 0;
+    for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++)
+        longest = times[i] > longest ? times[i] : longest;
+    return longest;
+}
+
+/* Until every row that is due was tried, or nothing has moved for longer than a request may take:
+ * all sinks at the same time.
+ */
+static void deliver_due(struct agent *a, struct tb_deliver_status *delivery)
+{
+    struct tb_deliveries *deliveries = tb_engine_deliveries(a->engine);
     int64_t seen = -1;
     unsigned still_ms = 0;
-    tb_deliver_wake(deliver);
-    while (!tb_deliver_wait_idle(deliver, ONCE_STEP_MS)) {
-        tb_deliver_status(deliver, status);
-        still_ms = progress(status) != seen ? 0 : still_ms + ONCE_STEP_MS;
-        seen = progress(status);
-        if (still_ms > a->config->timeout_ms + ONCE_SLACK_MS)
+    tb_deliveries_wake(deliveries);
+    while (!tb_deliveries_wait_idle(deliveries, ONCE_STEP_MS)) {
+        int64_t now = progress(deliveries, delivery);
+        still_ms = now != seen ? 0 : still_ms + ONCE_STEP_MS;
+        seen = now;
+        if (still_ms > longest_ms(a->config) + ONCE_SLACK_MS)
             break;
     }
-    tb_deliver_status(deliver, status);
+    (void)progress(deliveries, delivery);
 }
 
 static void print_summary(struct agent *a, const struct tb_deliver_status *delivery)

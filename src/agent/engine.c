@@ -10,6 +10,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "agent/deliver/sinks.h"
 #include "agent/log.h"
 #include "agent/native/debuginfod.h"
 #include "agent/native/symbol_store.h"
@@ -31,7 +32,7 @@ struct tools {
 struct tb_engine {
     struct tb_engine_options options; /* config: the one that counts */
     struct tools tools;
-    struct tb_deliver *deliver;
+    struct tb_deliveries *deliveries;
     struct tb_pipeline *pipeline;
     pthread_t thread;
     int runs;    /* there is a thread */
@@ -88,7 +89,30 @@ static int open_tools(const struct tb_config *c, struct tools *tools)
 
 void tb_engine_wake(struct tb_engine *e)
 {
-    tb_deliver_wake(e->deliver);
+    tb_deliveries_wake(e->deliveries);
+}
+
+static int start_deliveries(struct tb_engine *e, char why[TB_ENGINE_WHY])
+{
+    struct tb_deliver_sink sinks[TB_SINKS];
+    size_t n = tb_sinks_on(e->options.config, sinks);
+    return tb_deliveries_start(e->options.config, sinks, n, &e->deliveries, why);
+}
+
+/* Of those that run; the others follow when all the settings are taken over. */
+static int reload_deliveries(struct tb_engine *e, const struct tb_config *config,
+                             char why[TB_ENGINE_WHY])
+{
+    struct tb_deliver_sink sinks[TB_SINKS];
+    size_t n = tb_sinks_on(config, sinks);
+    return tb_deliveries_reload(e->deliveries, config, sinks, n, why);
+}
+
+static void change_deliveries(struct tb_engine *e, const struct tb_config *config)
+{
+    struct tb_deliver_sink sinks[TB_SINKS];
+    size_t n = tb_sinks_on(config, sinks);
+    tb_deliveries_change(e->deliveries, config, sinks, n, STOP_MS);
 }
 
 void tb_engine_wake_deploys(struct tb_engine *e)
@@ -282,16 +306,17 @@ int tb_engine_take(struct tb_engine *e, const struct tb_config *config, char why
     int err = take_files(e, config, why);
     if (err)
         return err;
-    err = tb_deliver_reload(e->deliver, config, why);
-    if (!err && (err = take_pipeline(e, config, why)) &&
-        tb_deliver_reload(e->deliver, e->options.config, more_why) != 0)
-        tb_log(TB_LOG_ERROR, "the delivery keeps the new settings: %s", more_why);
+    if ((err = reload_deliveries(e, config, why)) == 0)
+        err = take_pipeline(e, config, why);
     if (err) {
+        if (reload_deliveries(e, e->options.config, more_why) != 0)
+            tb_log(TB_LOG_ERROR, "the delivery keeps the new settings: %s", more_why);
         if (take_files(e, e->options.config, more_why) != 0)
             tb_log(TB_LOG_ERROR, "%s", more_why);
         return err;
     }
     e->options.config = config;
+    change_deliveries(e, config);
     if (take_deploys(e, config, more_why) != 0)
         tb_log(TB_LOG_WARNING, "deploys go out with the former settings: %s", more_why);
     tb_engine_wake_deploys(e); /* whether some wait they see themselves */
@@ -314,9 +339,8 @@ int tb_engine_open(const struct tb_engine_options *options, struct tb_engine **o
         err = -errno;
         snprintf(why, TB_ENGINE_WHY, "cannot start: %s", strerror(-err));
     }
-    if (err || (err = tb_deliver_start(options->config, &e->deliver, why)) ||
-        (err = take_deploys(e, options->config, why)) || (err = open_pipeline(e, why)) ||
-        (err = start_files(e, options->config, why))) {
+    if (err || (err = start_deliveries(e, why)) || (err = take_deploys(e, options->config, why)) ||
+        (err = open_pipeline(e, why)) || (err = start_files(e, options->config, why))) {
         tb_engine_close(e);
         return err;
     }
@@ -333,7 +357,7 @@ void tb_engine_close(struct tb_engine *e)
     tb_engine_end_files(e);
     tb_engine_stop(e);
     tb_deploys_stop(e->deploys, STOP_MS);
-    tb_deliver_stop(e->deliver, STOP_MS);
+    tb_deliveries_stop(e->deliveries, STOP_MS);
     tb_pipeline_free(e->pipeline);
     close_tools(&e->tools);
     tb_fd_close(&e->stop_fd);
@@ -345,7 +369,7 @@ void tb_engine_look(struct tb_engine *e, struct tb_pipeline_snapshot *pipeline,
                     struct tb_deliver_status *delivery)
 {
     tb_pipeline_snapshot(e->pipeline, pipeline);
-    tb_deliver_status(e->deliver, delivery);
+    tb_deliveries_first(e->deliveries, delivery);
 }
 
 static int is_stuck(uint64_t turned_ns, uint64_t now_ns)
@@ -358,7 +382,7 @@ const char *tb_engine_stuck(struct tb_engine *e)
     uint64_t now_ns = tb_clock_mono_ns();
     if (is_stuck(tb_pipeline_turned_ns(e->pipeline), now_ns))
         return "pipeline";
-    return is_stuck(tb_deliver_turned_ns(e->deliver), now_ns) ? "delivery" : NULL;
+    return is_stuck(tb_deliveries_turned_ns(e->deliveries), now_ns) ? "delivery" : NULL;
 }
 
 struct tb_pipeline *tb_engine_pipeline(struct tb_engine *e)
@@ -366,9 +390,9 @@ struct tb_pipeline *tb_engine_pipeline(struct tb_engine *e)
     return e->pipeline;
 }
 
-struct tb_deliver *tb_engine_deliver(struct tb_engine *e)
+struct tb_deliveries *tb_engine_deliveries(struct tb_engine *e)
 {
-    return e->deliver;
+    return e->deliveries;
 }
 
 struct tb_deploys *tb_engine_deploys(struct tb_engine *e)

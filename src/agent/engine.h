@@ -1,4 +1,4 @@
-/* engine.h - what works behind the sockets: the pipeline with its symbolizer, and the delivery, and
+/* engine.h - what works behind the sockets: the pipeline with its symbolizer, the deliveries, and
  * the settings that they go by.
  *
  * 1. The settings are taken over as a whole or not at all: after a tb_engine_take that failed
@@ -12,7 +12,7 @@
 #define TB_AGENT_ENGINE_H
 
 #include "agent/config/config.h"
-#include "agent/deliver/deliver.h"
+#include "agent/deliver/deliveries.h"
 #include "agent/deploys/deploys.h"
 #include "agent/files/files.h"
 #include "agent/pipeline/pipeline.h"
@@ -28,11 +28,11 @@ struct tb_engine_options {
     struct tb_spool *spool;
     struct tb_store *store;
     unsigned patience_ms; /* as the pipeline's */
-    int is_stepped;       /* nothing runs by itself but the delivery */
+    int is_stepped;       /* nothing runs by itself but the deliveries */
 };
 
-/* Starts the delivery; the pipeline waits for tb_engine_start or is stepped. 0, or a negative errno
- * with why. */
+/* Starts the deliveries; the pipeline waits for tb_engine_start or is stepped. 0, or a negative
+ * errno with why. */
 int tb_engine_open(const struct tb_engine_options *options, struct tb_engine **out,
                    char why[TB_ENGINE_WHY]);
 /* Ends what runs; NULL is fine. */
@@ -48,7 +48,7 @@ void tb_engine_stop(struct tb_engine *engine);
 int tb_engine_take(struct tb_engine *engine, const struct tb_config *config,
                    char why[TB_ENGINE_WHY]);
 
-/* How things are. */
+/* How things are; delivery is Rollbar's. */
 void tb_engine_look(struct tb_engine *engine, struct tb_pipeline_snapshot *pipeline,
                     struct tb_deliver_status *delivery);
 /* NULL, or the name of a part whose thread has not moved for TB_ENGINE_STUCK_S. Any thread. */
@@ -60,7 +60,7 @@ void tb_engine_wake_deploys(struct tb_engine *engine);
 
 /* For one who steps it (towbard --once). Borrowed. */
 struct tb_pipeline *tb_engine_pipeline(struct tb_engine *engine);
-struct tb_deliver *tb_engine_deliver(struct tb_engine *engine);
+struct tb_deliveries *tb_engine_deliveries(struct tb_engine *engine);
 struct tb_deploys *tb_engine_deploys(struct tb_engine *engine);
 struct tb_files *tb_engine_files(struct tb_engine *engine); /* NULL: the settings name none */
 /* No file is read any more. */

@@ -132,6 +132,8 @@ struct tb_sink_type {
 
 extern const struct tb_sink_type tb_sink_rollbar, tb_sink_otlp, tb_sink_otlp_spans, tb_sink_xray,
     tb_sink_cloudwatch;
+/* The one of that name, or NULL. */
+const struct tb_sink_type *tb_sink_find(const char *name);
 
 /* Adds a header, in printf form. 0, or -EINVAL when it would hold a control character or there is
  * no room. */

@@ -13,7 +13,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "agent/deliver/deliver.h"
+#include "agent/deliver/sinks.h"
 #include "base/clock.h"
 #include "tls_server.h"
 
@@ -108,6 +108,14 @@ static int wait_sent(struct tb_deliver *deliver, int64_t n_items)
     return -ETIMEDOUT;
 }
 
+static int start_rollbar(const struct tb_config *config, struct tb_deliver **out,
+                         char why[TB_STORE_WHY])
+{
+    struct tb_deliver_sink sink;
+    tb_sinks_rollbar(config, &sink);
+    return tb_deliver_start(config, &sink, out, why);
+}
+
 static int run_ours(const char *parent, struct bench_tls *server, int n_items, struct took *out)
 {
     char folder[BENCH_PATH];
@@ -128,7 +136,7 @@ static int run_ours(const char *parent, struct bench_tls *server, int n_items, s
                                .connections = CONNECTIONS};
     double start_us = bench_us();
     double start_cpu_us = cpu_us();
-    err = tb_deliver_start(&config, &deliver, why);
+    err = start_rollbar(&config, &deliver, why);
     if (err == 0)
         err = wait_sent(deliver, n_items);
     else

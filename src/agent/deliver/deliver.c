@@ -67,7 +67,8 @@ static int follow_clock(struct tb_deliver *deliver)
         struct tb_queue *queue = &deliver->queues->queues[i];
         queue->until_ms += queue->until_ms > 0 ? step_ms : 0;
     }
-    tb_log(TB_LOG_INFO, "delivery: the clock was set by %lld s", (long long)(step_ms / 1000));
+    tb_log(TB_LOG_INFO, "%s: the clock was set by %lld s", deliver->called,
+           (long long)(step_ms / 1000));
     deliver->offset_ms = offset_ms;
     deliver->is_stale = true;
     return clamp(deliver);
@@ -134,7 +135,7 @@ static bool adopt(struct tb_deliver *deliver)
     if (!is_ready)
         return !next;
     tb_deliver_setup_free(old);
-    tb_pace_init(&deliver->pace, deliver->setup->config.connections);
+    tb_pace_init(&deliver->pace, deliver->setup->sink.connections);
     deliver->queues->per_minute = deliver->setup->config.token_per_minute;
     for (size_t i = 0; i < deliver->queues->n; i++) {
         tb_queue_clear(&deliver->queues->queues[i]);
@@ -233,9 +234,11 @@ static int init_locks(struct tb_deliver *deliver)
     return err ? -err : -pthread_mutex_init(&deliver->lock, NULL);
 }
 
-static int init_memory(struct tb_deliver *deliver)
+static int init_memory(struct tb_deliver *deliver, const struct tb_deliver_sink *sink)
 {
-    deliver->sink = &tb_sink_rollbar;
+    deliver->sink = sink->type;
+    (void)snprintf(deliver->called, sizeof(deliver->called), "delivery%s%.40s",
+                   sink->has_tokens ? "" : " to ", sink->has_tokens ? "" : sink->type->name);
     deliver->slots = calloc(TB_DELIVER_SLOTS, sizeof(*deliver->slots));
     deliver->queues = calloc(1, sizeof(*deliver->queues));
     deliver->tokens = calloc(TB_QUEUES, sizeof(*deliver->tokens));
@@ -297,8 +300,8 @@ static int start_thread(struct tb_deliver *deliver)
     return -err;
 }
 
-int tb_deliver_start(const struct tb_config *config, struct tb_deliver **out,
-                     char why[TB_STORE_WHY])
+int tb_deliver_start(const struct tb_config *config, const struct tb_deliver_sink *sink,
+                     struct tb_deliver **out, char why[TB_STORE_WHY])
 {
     struct tb_deliver *deliver = calloc(1, sizeof(*deliver));
     if (!deliver) {
@@ -308,11 +311,11 @@ int tb_deliver_start(const struct tb_config *config, struct tb_deliver **out,
     why[0] = '\0';
     deliver->wake_fd = -1;
     int err;
-    if ((err = init_locks(deliver)) || (err = init_memory(deliver)) ||
-        (err = tb_deliver_setup_new(config, deliver->wake_fd, &deliver->setup, why)))
+    if ((err = init_locks(deliver)) || (err = init_memory(deliver, sink)) ||
+        (err = tb_deliver_setup_new(config, sink, deliver->wake_fd, &deliver->setup, why)))
         goto out;
     atomic_init(&deliver->turned_ns, tb_clock_mono_ns());
-    tb_pace_init(&deliver->pace, deliver->setup->config.connections);
+    tb_pace_init(&deliver->pace, deliver->setup->sink.connections);
     deliver->queues->per_minute = deliver->setup->config.token_per_minute;
     if ((err = open_store(deliver, config, why)) || (err = start_thread(deliver)))
         goto out;
@@ -339,10 +342,10 @@ void tb_deliver_stop(struct tb_deliver *deliver, unsigned deadline_ms)
 /* ---- the other threads ---- */
 
 int tb_deliver_reload(struct tb_deliver *deliver, const struct tb_config *config,
-                      char why[TB_STORE_WHY])
+                      const struct tb_deliver_sink *sink, char why[TB_STORE_WHY])
 {
     struct setup *next = NULL;
-    int err = tb_deliver_setup_new(config, deliver->wake_fd, &next, why);
+    int err = tb_deliver_setup_new(config, sink, deliver->wake_fd, &next, why);
     if (err < 0)
         return err;
     pthread_mutex_lock(&deliver->lock);

@@ -1,4 +1,5 @@
-/* deliver.h - the delivery thread: what is due in the outbox goes to Rollbar.
+/* deliver.h - the delivery thread of one sink: what is due for it in the outbox goes there.
+ * deliveries.h has all of them.
  *
  * docs/delivery.md says what each status, header and failure does. In short:
  * 1. At least once: a row stays queued until its verdict is committed, and is sent again with the
@@ -31,6 +32,22 @@ enum { TB_DELIVER_TOKENS = 16, TB_DELIVER_NAME = 48 };
 
 struct tb_deliver;
 
+/* A sink as it is to be served; all is borrowed for the call, and NULL is "". sinks.h makes it of
+ * the settings. */
+struct tb_deliver_sink {
+    const struct tb_sink_type *type;
+    bool has_tokens;       /* its queues are access tokens: route.h */
+    const char *section;   /* of the settings, for people */
+    char endpoint[1024];   /* a URL; "": Amazon's of that region for */
+    const char *service;   /* "logs", "xray" */
+    const char *proxy;     /* "": that of the environment */
+    const char *ca_file;   /* "": the system's */
+    const char *cert_file; /* of the client; "": none */
+    const char *key_file;  /* of that; "": it is in cert_file */
+    unsigned timeout_ms, connections;
+    struct tb_sink_settings settings; /* host NULL: this host's; region NULL: found out */
+};
+
 /* How one token does. */
 struct tb_deliver_token {
     char name[TB_DELIVER_NAME]; /* "own", "project feedd*", "...89ab": never the secret */
@@ -57,16 +74,16 @@ struct tb_deliver_status {
     size_t n_tokens;
 };
 
-/* Opens the database in config's state folder and starts the thread. config is copied. 0, or a
+/* Opens the database in config's state folder and starts the thread. Both are copied. 0, or a
  * negative errno with why. */
-int tb_deliver_start(const struct tb_config *config, struct tb_deliver **out,
-                     char why[TB_STORE_WHY]);
-/* Takes over all settings of delivery from config, which is copied: tokens, projects, endpoint,
- * proxy, authorities, times, connections. What waits goes on with them, parked tokens get a new
- * chance, and an endpoint that rests is tried at once; what is under way ends first, with the
- * settings it was sent with. 0, or a negative errno with why: then nothing has changed. */
+int tb_deliver_start(const struct tb_config *config, const struct tb_deliver_sink *sink,
+                     struct tb_deliver **out, char why[TB_STORE_WHY]);
+/* Takes over all settings of delivery, which are copied; the type of sink stays. What waits goes on
+ * with them, parked tokens get a new chance, and an endpoint that rests is tried at once; what is
+ * under way ends first, with the settings it was sent with. 0, or a negative errno with why: then
+ * nothing has changed. */
 int tb_deliver_reload(struct tb_deliver *deliver, const struct tb_config *config,
-                      char why[TB_STORE_WHY]);
+                      const struct tb_deliver_sink *sink, char why[TB_STORE_WHY]);
 /* New rows were committed. */
 void tb_deliver_wake(struct tb_deliver *deliver);
 /* True when all rows that were committed before the last wake and could be delivered now were tried

@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "agent/aws/aws.h"
 #include "agent/deliver/deliver.h"
 #include "agent/deliver/pace.h"
 #include "agent/deliver/queue.h"
@@ -48,7 +49,12 @@ enum said { SAID_SENT, SAID_RETRY, SAID_SLOW, SAID_DROP, SAID_PARK, SAID_STORE, 
 
 /* Settings and what is made of them. */
 struct setup {
-    struct tb_config config; /* its delivery fields alone, owned */
+    struct tb_config config;     /* its delivery fields alone, owned */
+    struct tb_deliver_sink sink; /* no text in it is NULL but region and service */
+    char **texts;                /* those of sink, owned */
+    size_t n_texts;
+    const char **headers; /* those of sink.settings */
+    struct tb_aws *aws;   /* NULL: nothing is asked of it */
     struct tb_transport *transport;
     char rest_name[32]; /* of this endpoint in the table of tokens */
 };
@@ -56,6 +62,7 @@ struct setup {
 struct tb_deliver {
     /* Set before the thread starts. */
     const struct tb_sink_type *sink;
+    char called[64]; /* "delivery", "delivery to otlp": for the log */
     pthread_t thread;
 
     /* The thread's own. */
@@ -112,9 +119,13 @@ struct tb_deliver {
 
 /* ---- deliver_setup.c ---- */
 
-int tb_deliver_setup_new(const struct tb_config *config, int wake_fd, struct setup **out,
-                         char why[TB_STORE_WHY]);
+int tb_deliver_setup_new(const struct tb_config *config, const struct tb_deliver_sink *sink,
+                         int wake_fd, struct setup **out, char why[TB_STORE_WHY]);
 void tb_deliver_setup_free(struct setup *setup);
+/* What that queue is sent with; "" where tokens are needed: there is none. */
+const char *tb_deliver_token(const struct setup *setup, const struct tb_queue *queue);
+/* Whom a request with that token goes to. */
+struct tb_sink_target tb_deliver_target(const struct tb_deliver *deliver, const char *token);
 /* Chooses the tokens of what waits by the settings that hold now, and gives parked ones a new
  * chance. 0 or the store's error. */
 int tb_deliver_route_all(struct tb_deliver *deliver);

@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "agent/deliver/backoff.h"
-#include "agent/deliver/route.h"
 #include "base/clock.h"
 #include "base/id.h"
 
@@ -221,9 +220,8 @@ void tb_deliver_collect(struct tb_deliver *deliver)
     void *tag = NULL;
     while (tb_transport_next(deliver->setup->transport, &tag, &reply)) {
         struct slot *slot = tag;
-        const struct tb_config *config = &deliver->setup->config;
-        struct tb_sink_target target = {.endpoint = config->endpoint,
-                                        .token = tb_route_token(config, slot->queue->token)};
+        struct tb_sink_target target =
+            tb_deliver_target(deliver, tb_deliver_token(deliver->setup, slot->queue));
         const struct tb_sink_item item = {.uuid = slot->uuid, .data = ""};
         deliver->sink->judge(&target, &reply, &item, 1, &slot->judgement);
         slot->http_status = reply.status;

@@ -26,7 +26,7 @@ void tb_deliver_store_failed(struct tb_deliver *deliver)
     (void)snprintf(deliver->status.store_error, sizeof(deliver->status.store_error), "%s", why);
     pthread_mutex_unlock(&deliver->lock);
     if (tb_deliver_may_say(deliver, SAID_STORE, &n_more))
-        tb_log(TB_LOG_ERROR, "delivery waits for the database: %s", why);
+        tb_log(TB_LOG_ERROR, "%s waits for the database: %s", deliver->called, why);
 }
 
 void tb_deliver_store_worked(struct tb_deliver *deliver)
@@ -38,7 +38,7 @@ void tb_deliver_store_worked(struct tb_deliver *deliver)
     pthread_mutex_lock(&deliver->lock);
     deliver->status.store_error[0] = '\0';
     pthread_mutex_unlock(&deliver->lock);
-    tb_log(TB_LOG_INFO, "delivery: the database works again");
+    tb_log(TB_LOG_INFO, "%s: the database works again", deliver->called);
 }
 
 /* When the row is to be tried again. */

@@ -5,9 +5,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "agent/deliver/route.h"
 #include "base/crc.h"
+
+enum { HOST_BYTES = 256 };
 
 /* NULL is taken for "": what tests and callers leave out. */
 static int copy_text(char **to, const char *from)
@@ -37,27 +40,82 @@ static int copy_projects(struct tb_config *to, const struct tb_config *from)
 static int copy_settings(struct tb_config *to, const struct tb_config *from)
 {
     int err;
-    to->timeout_ms = from->timeout_ms;
     to->retry_min_ms = from->retry_min_ms > 0 ? from->retry_min_ms : 1;
     to->retry_max_ms =
         from->retry_max_ms > to->retry_min_ms ? from->retry_max_ms : to->retry_min_ms;
-    to->connections = from->connections > 0 ? from->connections : 1;
-    if (to->connections > TB_DELIVER_CONNECTIONS)
-        to->connections = TB_DELIVER_CONNECTIONS;
     to->token_per_minute = from->token_per_minute;
     to->force_token = from->force_token;
-    if ((err = copy_text(&to->endpoint, from->endpoint)) ||
-        (err = copy_text(&to->token, from->token)) || (err = copy_text(&to->proxy, from->proxy)) ||
-        (err = copy_text(&to->ca_file, from->ca_file)))
-        return err;
-    return copy_projects(to, from);
+    err = copy_text(&to->token, from->token);
+    return err < 0 ? err : copy_projects(to, from);
+}
+
+/* ---- the sink's ---- */
+
+/* Owned by setup; NULL: out of memory. */
+static const char *keep(struct setup *setup, const char *text)
+{
+    char **longer = realloc(setup->texts, (setup->n_texts + 1) * sizeof(*longer));
+    if (!longer)
+        return NULL;
+    setup->texts = longer;
+    longer[setup->n_texts] = strdup(text ? text : "");
+    return longer[setup->n_texts] ? longer[setup->n_texts++] : NULL;
+}
+
+static int keep_headers(struct setup *setup, const struct tb_sink_settings *from)
+{
+    struct tb_sink_settings *to = &setup->sink.settings;
+    to->headers = NULL;
+    to->n_headers = 0;
+    if (from->n_headers == 0)
+        return 0;
+    setup->headers = calloc(from->n_headers, sizeof(*setup->headers));
+    to->headers = setup->headers;
+    while (to->headers && to->n_headers < from->n_headers) {
+        const char *header = keep(setup, from->headers[to->n_headers]);
+        if (!header)
+            return -ENOMEM;
+        setup->headers[to->n_headers++] = header;
+    }
+    return to->headers ? 0 : -ENOMEM;
+}
+
+static int copy_sink(struct setup *setup, const struct tb_deliver_sink *from)
+{
+    struct tb_deliver_sink *to = &setup->sink;
+    struct tb_sink_settings *settings = &to->settings;
+    char host[HOST_BYTES] = "";
+    *to = *from;
+    if (!settings->host && gethostname(host, sizeof(host) - 1) == 0)
+        settings->host = host;
+    const char **const texts[] = {&to->section,
+                                  &to->proxy,
+                                  &to->ca_file,
+                                  &to->cert_file,
+                                  &to->key_file,
+                                  &settings->host,
+                                  &settings->name_pattern,
+                                  &settings->name,
+                                  &settings->origin,
+                                  &settings->region,
+                                  &settings->log_group};
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        *texts[i] = keep(setup, *texts[i]);
+        if (!*texts[i])
+            return -ENOMEM;
+    }
+    if (to->connections == 0)
+        to->connections = 1;
+    if (to->connections > TB_DELIVER_CONNECTIONS)
+        to->connections = TB_DELIVER_CONNECTIONS;
+    return keep_headers(setup, &from->settings);
 }
 
 /* Where the requests go: a rest of another way says nothing about this one. */
 static void name_rest(struct setup *setup)
 {
-    const struct tb_config *config = &setup->config;
-    const char *const parts[] = {config->endpoint, config->proxy, config->ca_file};
+    const struct tb_deliver_sink *sink = &setup->sink;
+    const char *const parts[] = {sink->endpoint, sink->proxy, sink->ca_file};
     uint32_t one = 0;
     uint32_t two = 0;
     for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
@@ -67,21 +125,29 @@ static void name_rest(struct setup *setup)
     (void)snprintf(setup->rest_name, sizeof(setup->rest_name), " rest %08x%08x", one, two);
 }
 
-int tb_deliver_setup_new(const struct tb_config *config, int wake_fd, struct setup **out,
-                         char why[TB_STORE_WHY])
+static int make_transport(struct setup *setup, int wake_fd, char why[TB_STORE_WHY])
+{
+    const struct tb_deliver_sink *sink = &setup->sink;
+    const struct tb_transport_limits limits = {.timeout_ms = sink->timeout_ms,
+                                               .connections = sink->connections + TB_DELIVER_EXTRA,
+                                               .wake_fd = wake_fd,
+                                               .proxy = sink->proxy,
+                                               .ca_file = sink->ca_file};
+    return tb_transport_new(&limits, &setup->transport, why);
+}
+
+int tb_deliver_setup_new(const struct tb_config *config, const struct tb_deliver_sink *sink,
+                         int wake_fd, struct setup **out, char why[TB_STORE_WHY])
 {
     struct setup *setup = calloc(1, sizeof(*setup));
     why[0] = '\0';
     int err = setup ? copy_settings(&setup->config, config) : -ENOMEM;
-    if (err == 0) {
-        const struct tb_transport_limits limits = {.timeout_ms = setup->config.timeout_ms,
-                                                   .connections =
-                                                       setup->config.connections + TB_DELIVER_EXTRA,
-                                                   .wake_fd = wake_fd,
-                                                   .proxy = setup->config.proxy,
-                                                   .ca_file = setup->config.ca_file};
-        err = tb_transport_new(&limits, &setup->transport, why);
-    }
+    if (err == 0)
+        err = copy_sink(setup, sink);
+    if (err == 0 && sink->service)
+        err = tb_aws_new(&config->sinks.aws, &setup->aws);
+    if (err == 0)
+        err = make_transport(setup, wake_fd, why);
     if (err < 0) {
         if (!why[0])
             (void)snprintf(why, TB_STORE_WHY, "the delivery cannot start: %s",
@@ -100,17 +166,35 @@ void tb_deliver_setup_free(struct setup *setup)
         return;
     struct tb_config *config = &setup->config;
     tb_transport_free(setup->transport);
+    tb_aws_free(setup->aws);
     for (size_t i = 0; i < config->n_projects; i++) {
         free(config->projects[i].service);
         free(config->projects[i].environment);
         free(config->projects[i].token);
     }
     free(config->projects);
-    free(config->endpoint);
     free(config->token);
-    free(config->proxy);
-    free(config->ca_file);
+    for (size_t i = 0; i < setup->n_texts; i++)
+        free(setup->texts[i]);
+    free(setup->texts);
+    free(setup->headers);
     free(setup);
+}
+
+/* ---- tokens ---- */
+
+const char *tb_deliver_token(const struct setup *setup, const struct tb_queue *queue)
+{
+    return setup->sink.has_tokens ? tb_route_token(&setup->config, queue->token) : queue->token;
+}
+
+struct tb_sink_target tb_deliver_target(const struct tb_deliver *deliver, const char *token)
+{
+    const struct tb_deliver_sink *sink = &deliver->setup->sink;
+    return (struct tb_sink_target){.endpoint = sink->endpoint,
+                                   .token = token,
+                                   .settings = sink->has_tokens ? NULL : &sink->settings,
+                                   .now_ms = tb_deliver_wall_ms()};
 }
 
 static void choose(void *arg, const char *token, const char *service, const char *environment,
@@ -125,7 +209,9 @@ int tb_deliver_route_all(struct tb_deliver *deliver)
 {
     struct tb_config *config = &deliver->setup->config;
     const char *sink = deliver->sink->name;
-    int err = tb_store_choose(deliver->store, sink, config->force_token, choose, config);
+    int err = 0;
+    if (deliver->setup->sink.has_tokens)
+        err = tb_store_choose(deliver->store, sink, config->force_token, choose, config);
     if (err == 0)
         err = tb_store_park(deliver->store, sink, NULL, 0, NULL);
     if (err == 0)

@@ -164,7 +164,7 @@ void tb_deliver_publish(struct tb_deliver *deliver, uint64_t asked)
     status->paused_until_ms = deliver->holds.paused_until_ms;
     status->in_flight = (int64_t)deliver->n_flying;
     status->limit = tb_deliver_is_broken(deliver) ? 1 : tb_pace_limit(&deliver->pace);
-    status->max = deliver->setup->config.connections;
+    status->max = deliver->setup->sink.connections;
     status->retry_at_ms =
         is_held ? now_ms + (int64_t)((deliver->hold_until_ns - now_ns) / TB_NS_PER_MS) : 0;
     deliver->handled = rests || is_held ? asked : deliver->seen;

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/deliver/route.h"
 #include "base/clock.h"
 
 /* ---- sending one row ---- */
@@ -13,7 +12,7 @@
 static void start_request(struct tb_deliver *deliver, struct slot *slot, const char *data,
                           size_t len, const char *token)
 {
-    struct tb_sink_target target = {.endpoint = deliver->setup->config.endpoint, .token = token};
+    struct tb_sink_target target = tb_deliver_target(deliver, token);
     struct tb_sink_item item = {.uuid = slot->uuid, .data = data, .len = len};
     int err = deliver->sink->encode(&target, &item, 1, &slot->request);
     if (err >= 0)
@@ -51,9 +50,9 @@ static int send_repaired(struct tb_deliver *deliver, struct slot *slot,
 
 static void send_row(struct tb_deliver *deliver, struct slot *slot, const struct tb_outbox_row *row)
 {
-    const char *token = tb_route_token(&deliver->setup->config, slot->queue->token);
+    const char *token = tb_deliver_token(deliver->setup, slot->queue);
     memcpy(slot->uuid, row->uuid, sizeof(slot->uuid));
-    if (!token[0])
+    if (!token[0] && deliver->setup->sink.has_tokens)
         tb_deliver_judge(deliver, slot, TB_VERDICT_PARK, "there is no access token");
     else if (!tb_deliver_was_refused(slot) || send_repaired(deliver, slot, row, token))
         start_request(deliver, slot, row->data, row->data_len, token);

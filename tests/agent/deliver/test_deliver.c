@@ -15,7 +15,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-#include "agent/deliver/deliver.h"
+#include "agent/deliver/sinks.h"
 #include "base/clock.h"
 #include "http_server.h"
 
@@ -104,10 +104,26 @@ static void script(struct world *world, const struct http_answer *answers, int n
     serve(world, by_number);
 }
 
+static int start_rollbar(const struct tb_config *config, struct tb_deliver **out,
+                         char why[TB_STORE_WHY])
+{
+    struct tb_deliver_sink sink;
+    tb_sinks_rollbar(config, &sink);
+    return tb_deliver_start(config, &sink, out, why);
+}
+
+static int reload_rollbar(struct tb_deliver *deliver, const struct tb_config *config,
+                          char why[TB_STORE_WHY])
+{
+    struct tb_deliver_sink sink;
+    tb_sinks_rollbar(config, &sink);
+    return tb_deliver_reload(deliver, config, &sink, why);
+}
+
 static void start(struct world *world)
 {
     char why[TB_STORE_WHY] = "";
-    if (tb_deliver_start(&world->config, &world->deliver, why) < 0)
+    if (start_rollbar(&world->config, &world->deliver, why) < 0)
         fail_msg("%s", why);
 }
 
@@ -787,7 +803,7 @@ static void a_reload_changes_token_and_project_of_what_waits(void **state)
     assert_int_equal(counts(world).parked, 2);
     world->config.token = good;
     use_project(world, web, right);
-    assert_int_equal(tb_deliver_reload(world->deliver, &world->config, why), 0);
+    assert_int_equal(reload_rollbar(world->deliver, &world->config, why), 0);
     wait_sent(world, 2);
     /* The last requests: before them each was refused with the old token. */
     int n = http_server_count(world->server);
@@ -805,7 +821,7 @@ static void a_bad_reload_changes_nothing(void **state)
     script(world, &OK, 1);
     start(world);
     world->config.ca_file = nowhere;
-    assert_int_equal(tb_deliver_reload(world->deliver, &world->config, why), -ENOENT);
+    assert_int_equal(reload_rollbar(world->deliver, &world->config, why), -ENOENT);
     assert_non_null(strstr(why, nowhere));
     world->config.ca_file = NULL;
     add(world, "u1");
@@ -828,7 +844,7 @@ static void a_reload_under_load_loses_and_repeats_nothing(void **state)
     for (int i = 1; i <= 10; i++) {
         assert_true(http_server_wait(world->server, i * N / 12, PATIENCE_MS));
         world->config.connections = (unsigned)(1 + i % 4);
-        assert_int_equal(tb_deliver_reload(world->deliver, &world->config, why), 0);
+        assert_int_equal(reload_rollbar(world->deliver, &world->config, why), 0);
     }
     wait_sent(world, N);
     idle(world);
@@ -992,7 +1008,7 @@ static void a_resting_endpoint_rests_after_a_restart_and_its_items_wait_in_order
     assert_int_equal(status.limit, 1);
     /* A reload asks at once, and what waits its time out comes in the order of before. */
     world->answers = &UP;
-    assert_int_equal(tb_deliver_reload(world->deliver, &world->config, why), 0);
+    assert_int_equal(reload_rollbar(world->deliver, &world->config, why), 0);
     wait_sent(world, 21);
     assert_non_null(strstr(body_of(world, n), "crash"));
 }
@@ -1024,7 +1040,7 @@ static void a_reload_asks_at_once_also_for_what_failed_before_the_endpoint_reste
     idle(world);
     assert_int_equal(http_server_count(world->server), 8);
     world->answers = &UP;
-    assert_int_equal(tb_deliver_reload(world->deliver, &world->config, why), 0);
+    assert_int_equal(reload_rollbar(world->deliver, &world->config, why), 0);
     wait_sent(world, 12);
 }
 
@@ -1174,7 +1190,7 @@ static int deliver_for_ever(char *folder, char *endpoint)
                                .connections = 4};
     struct tb_deliver *deliver = NULL;
     char why[TB_STORE_WHY] = "";
-    if (tb_deliver_start(&config, &deliver, why) < 0) {
+    if (start_rollbar(&config, &deliver, why) < 0) {
         (void)fprintf(stderr, "%s\n", why);
         return 1;
     }
@@ -1190,7 +1206,7 @@ static void it_does_not_start_without_a_database(void **state)
     char why[TB_STORE_WHY] = "";
     (void)snprintf(world->endpoint, sizeof(world->endpoint), "http://127.0.0.1:1/");
     world->config.state_dir = file;
-    assert_int_equal(tb_deliver_start(&world->config, &deliver, why), -ENOTDIR);
+    assert_int_equal(start_rollbar(&world->config, &deliver, why), -ENOTDIR);
     assert_null(deliver);
     assert_non_null(strstr(why, "--state-dir"));
     tb_deliver_stop(NULL, 0);

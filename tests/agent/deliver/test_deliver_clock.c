@@ -12,7 +12,7 @@
 #include <ftw.h>
 #include <stdatomic.h>
 
-#include "agent/deliver/deliver.h"
+#include "agent/deliver/sinks.h"
 #include "base/clock.h"
 #include "http_server.h"
 
@@ -60,6 +60,14 @@ static int remove_one(const char *path, const struct stat *st, int kind, struct 
     return remove(path);
 }
 
+static int start_rollbar(const struct tb_config *config, struct tb_deliver **out,
+                         char why[TB_STORE_WHY])
+{
+    struct tb_deliver_sink sink;
+    tb_sinks_rollbar(config, &sink);
+    return tb_deliver_start(config, &sink, out, why);
+}
+
 static int make_world(void **state)
 {
     static char token[] = "00112233445566778899aabbccddeeff";
@@ -82,7 +90,7 @@ static int make_world(void **state)
                                        .retry_max_ms = 2000 * 1000,
                                        .connections = 2};
     assert_int_equal(tb_store_open(world->folder, TB_STORE_WRITE, &world->store, why), 0);
-    assert_int_equal(tb_deliver_start(&world->config, &world->deliver, why), 0);
+    assert_int_equal(start_rollbar(&world->config, &world->deliver, why), 0);
     *state = world;
     return 0;
 }
