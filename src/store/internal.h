@@ -107,10 +107,10 @@ int tb_store_part_end(struct tb_store *store, int own, int err);
 int tb_store_item_seen(struct tb_store *store, const struct tb_occurrence *occurrence,
                        int64_t *number);
 int tb_store_add_all(struct tb_store *store, const struct tb_occurrence *occurrence,
-                     const char *const *sinks, size_t n_sinks, int64_t *item, int64_t *seq);
+                     const struct tb_outbox_to *to, size_t n_to, int64_t *item, int64_t *seq);
 int tb_store_is_known(struct tb_store *store, const char *uuid);
 int tb_store_check_occurrence(struct tb_store *store, const struct tb_occurrence *occurrence,
-                              size_t n_sinks);
+                              const struct tb_outbox_to *to, size_t n_to);
 /* When it happened, at the latest when it came in. */
 int64_t tb_store_seen_ns(const struct tb_occurrence *occurrence);
 /* Remembers the uuid of what is counted and has no row; forgets the oldest. */

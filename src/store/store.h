@@ -56,7 +56,13 @@ struct tb_occurrence {
     uint64_t occurred_ns, received_ns;
     const char *data; /* the envelope's data object, JSON, as it is sent */
     size_t data_len;
-    const char *token; /* to send it with; "" for the agent's own */
+};
+
+/* An outbox row to be made: the sink, and the queue that it stands in there. Borrowed for the call.
+ */
+struct tb_outbox_to {
+    const char *sink;  /* "rollbar" */
+    const char *token; /* the name of the queue; of Rollbar "" is that of the agent's own token */
 };
 
 /* Between begin and commit everything is one transaction. After a failed add the transaction may
@@ -69,10 +75,10 @@ int tb_store_begin_read(struct tb_store *store);
 int tb_store_commit(struct tb_store *store);
 void tb_store_rollback(struct tb_store *store);
 /* 0; 1 when the uuid is known already (nothing changes but a counter); or a negative errno, -EINVAL
- * for a uuid that is empty or over 36 bytes or a token over 127. sinks names the outbox rows to
- * make ("rollbar"). Rows for a parked token are parked at once. */
+ * for a uuid that is empty or over 36 bytes or a token over 127. to has the outbox rows to make,
+ * one at most for each sink. Rows for a parked token are parked at once. */
 int tb_store_add(struct tb_store *store, const struct tb_occurrence *occurrence,
-                 const char *const *sinks, size_t n_sinks);
+                 const struct tb_outbox_to *to, size_t n_to);
 /* Adds to a named counter ("dropped.rate", "duplicates"). */
 int tb_store_count(struct tb_store *store, const char *name, int64_t add);
 /* The same for what has a uuid and no row: 1, and nothing is counted, when it is known. The last
@@ -87,11 +93,12 @@ enum { TB_STORE_COUNTED = 65536, TB_STORE_KINDS = 1000 };
 
 /* Counts an event that is over its limit, or stores it as the representative of those that come
  * after it where none is open. instead is what is stored then, under the event's uuid; NULL: the
- * event itself. 0: it was counted; 1: its uuid is known; 2: it was stored, and is not due before
- * the representative is closed; or a negative errno as from tb_store_add. */
+ * event itself. to has its outbox rows; an event that is counted is received and dropped there. 0:
+ * it was counted; 1: its uuid is known; 2: it was stored, and is not due before the representative
+ * is closed; or a negative errno as from tb_store_add. */
 int tb_store_collapse(struct tb_store *store, const struct tb_occurrence *event,
-                      const struct tb_occurrence *instead, const char *const *sinks,
-                      size_t n_sinks);
+                      const struct tb_occurrence *instead, const struct tb_outbox_to *to,
+                      size_t n_to);
 
 /* An open representative. */
 struct tb_storm {

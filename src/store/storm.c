@@ -77,14 +77,14 @@ static int count_kind(struct tb_store *store, int64_t item, const char *fingerpr
     return tb_store_finish(store, statement);
 }
 
-static int count_for_sinks(struct tb_store *store, const char *const *sinks, size_t n_sinks)
+static int count_for_sinks(struct tb_store *store, const struct tb_outbox_to *to, size_t n_to)
 {
-    for (size_t i = 0; i < n_sinks; i++) {
+    for (size_t i = 0; i < n_to; i++) {
         sqlite3_stmt *statement = NULL;
         int err = tb_store_statement(store, TB_SQL_DELIVERY_STORM, &statement);
         if (err < 0)
             return err;
-        bind_text(statement, 1, sinks[i]);
+        bind_text(statement, 1, to[i].sink);
         if ((err = tb_store_finish(store, statement)))
             return err;
     }
@@ -103,14 +103,13 @@ static int count_item(struct tb_store *store, const struct tb_occurrence *event,
 }
 
 static int count_event(struct tb_store *store, const struct tb_occurrence *event,
-                       const struct tb_occurrence *instead, const char *const *sinks,
-                       size_t n_sinks)
+                       const struct tb_occurrence *instead, const struct tb_outbox_to *to,
+                       size_t n_to)
 {
     int err;
     if ((err = count_item(store, event, instead)) ||
         (err = tb_store_remember_counted(store, event->uuid)) ||
-        (err = count_for_sinks(store, sinks, n_sinks)) ||
-        (err = tb_store_count(store, COLLAPSED, 1)))
+        (err = count_for_sinks(store, to, n_to)) || (err = tb_store_count(store, COLLAPSED, 1)))
         return err;
     return tb_store_count(store, "occurrences", 1);
 }
@@ -118,14 +117,13 @@ static int count_event(struct tb_store *store, const struct tb_occurrence *event
 /* ---- the representative ---- */
 
 static int open_storm(struct tb_store *store, const struct tb_occurrence *event,
-                      const struct tb_occurrence *instead, const char *const *sinks, size_t n_sinks,
-                      int64_t *item)
+                      const struct tb_occurrence *instead, const struct tb_outbox_to *to,
+                      size_t n_to, int64_t *item)
 {
     sqlite3_stmt *statement = NULL;
     int64_t own = 0;
     int64_t seq = 0;
-    int err =
-        tb_store_add_all(store, instead != NULL ? instead : event, sinks, n_sinks, item, &seq);
+    int err = tb_store_add_all(store, instead != NULL ? instead : event, to, n_to, item, &seq);
     if (err || (err = tb_store_statement(store, TB_SQL_STORM_OPEN, &statement)))
         return err;
     (void)sqlite3_bind_int64(statement, 1, *item);
@@ -140,35 +138,36 @@ static int open_storm(struct tb_store *store, const struct tb_occurrence *event,
 }
 
 static int collapse(struct tb_store *store, const struct tb_occurrence *event,
-                    const struct tb_occurrence *instead, const char *const *sinks, size_t n_sinks)
+                    const struct tb_occurrence *instead, const struct tb_outbox_to *to, size_t n_to)
 {
     int64_t item = 0;
     int is_open = 1;
     int err = count_storm(store, instead != NULL ? instead : event, event, &item);
     if (err == -ENOENT) {
         is_open = 0;
-        err = open_storm(store, event, instead, sinks, n_sinks, &item);
+        err = open_storm(store, event, instead, to, n_to, &item);
     }
     if (!err && instead != NULL)
         err = count_kind(store, item, event->fingerprint);
     if (!err && is_open)
-        err = count_event(store, event, instead, sinks, n_sinks);
+        err = count_event(store, event, instead, to, n_to);
     return err ? err : (is_open ? 0 : 2);
 }
 
 int tb_store_collapse(struct tb_store *store, const struct tb_occurrence *event,
-                      const struct tb_occurrence *instead, const char *const *sinks, size_t n_sinks)
+                      const struct tb_occurrence *instead, const struct tb_outbox_to *to,
+                      size_t n_to)
 {
     int own = 0;
     int err;
-    if ((err = tb_store_check_occurrence(store, event, n_sinks)) ||
+    if ((err = tb_store_check_occurrence(store, event, to, n_to)) ||
         (err = tb_store_part(store, &own)))
         return err;
     int result = tb_store_is_known(store, event->uuid);
     if (result == 1)
         err = tb_store_count(store, "duplicates", 1);
     else if (result == 0)
-        result = collapse(store, event, instead, sinks, n_sinks);
+        result = collapse(store, event, instead, to, n_to);
     err = tb_store_part_end(store, own, result < 0 ? result : err);
     return err < 0 ? err : result;
 }

@@ -77,16 +77,18 @@ static int64_t signed_ns(uint64_t ns)
 }
 
 int tb_store_check_occurrence(struct tb_store *store, const struct tb_occurrence *occurrence,
-                              size_t n_sinks)
+                              const struct tb_outbox_to *to, size_t n_to)
 {
     size_t uuid_len = strlen(occurrence->uuid);
     const char *what = NULL;
     if (uuid_len == 0 || uuid_len > TB_STORE_UUID_MAX)
         what = "its uuid has not 1 to 36 bytes";
-    else if (n_sinks > 0 && strlen(occurrence->token) > TB_STORE_TOKEN_MAX)
-        what = "its access token has more than 127 bytes";
     else if (occurrence->data_len > INT_MAX)
         what = "it is too large";
+    for (size_t i = 0; i < n_to && !what; i++) {
+        if (strlen(to[i].token) > TB_STORE_TOKEN_MAX)
+            what = "the token of a queue has more than 127 bytes";
+    }
     if (!what)
         return 0;
     tb_store_say(store, "occurrence %.36s cannot be stored: %s", occurrence->uuid, what);
@@ -178,14 +180,14 @@ static int add_occurrence(struct tb_store *store, const struct tb_occurrence *oc
 }
 
 static int add_outbox(struct tb_store *store, const struct tb_occurrence *occurrence, int64_t seq,
-                      const char *sink)
+                      const struct tb_outbox_to *to)
 {
     sqlite3_stmt *statement = NULL;
     int err;
     if ((err = tb_store_statement(store, TB_SQL_TOKEN_ADD, &statement)))
         return err;
-    bind_text(statement, 1, sink);
-    bind_text(statement, 2, occurrence->token);
+    bind_text(statement, 1, to->sink);
+    bind_text(statement, 2, to->token);
     if ((err = tb_store_finish(store, statement)) ||
         (err = tb_store_statement(store, TB_SQL_OUTBOX_ADD, &statement)))
         return err;
@@ -193,8 +195,8 @@ static int add_outbox(struct tb_store *store, const struct tb_occurrence *occurr
     int class_ = occurrence->class_ < 0 ? 0 : occurrence->class_;
     uint64_t now_ns = tb_clock_wall_ns();
     uint64_t due_ns = occurrence->received_ns < now_ns ? occurrence->received_ns : now_ns;
-    bind_text(statement, 1, sink);
-    bind_text(statement, 2, occurrence->token);
+    bind_text(statement, 1, to->sink);
+    bind_text(statement, 2, to->token);
     (void)sqlite3_bind_int64(statement, 3, seq);
     (void)sqlite3_bind_int(statement, 4, class_ > last ? last : class_);
     (void)sqlite3_bind_int64(statement, 5, signed_ns(due_ns) / TB_NS_PER_MS);
@@ -202,15 +204,15 @@ static int add_outbox(struct tb_store *store, const struct tb_occurrence *occurr
 }
 
 int tb_store_add_all(struct tb_store *store, const struct tb_occurrence *occurrence,
-                     const char *const *sinks, size_t n_sinks, int64_t *item, int64_t *seq)
+                     const struct tb_outbox_to *to, size_t n_to, int64_t *item, int64_t *seq)
 {
     int err;
     if ((err = add_item(store, occurrence, item)) ||
         (err = add_occurrence(store, occurrence, *item)))
         return err;
     *seq = sqlite3_last_insert_rowid(store->db);
-    for (size_t i = 0; i < n_sinks; i++) {
-        err = add_outbox(store, occurrence, *seq, sinks[i]);
+    for (size_t i = 0; i < n_to; i++) {
+        err = add_outbox(store, occurrence, *seq, &to[i]);
         if (err < 0)
             return err;
     }
@@ -218,13 +220,13 @@ int tb_store_add_all(struct tb_store *store, const struct tb_occurrence *occurre
 }
 
 int tb_store_add(struct tb_store *store, const struct tb_occurrence *occurrence,
-                 const char *const *sinks, size_t n_sinks)
+                 const struct tb_outbox_to *to, size_t n_to)
 {
     int64_t item = 0;
     int64_t seq = 0;
     int own = 0;
     int err;
-    if ((err = tb_store_check_occurrence(store, occurrence, n_sinks)) ||
+    if ((err = tb_store_check_occurrence(store, occurrence, to, n_to)) ||
         (err = tb_store_part(store, &own)))
         return err;
     int known = tb_store_is_known(store, occurrence->uuid);
@@ -233,7 +235,7 @@ int tb_store_add(struct tb_store *store, const struct tb_occurrence *occurrence,
     else if (known)
         err = tb_store_count(store, "duplicates", 1);
     else
-        err = tb_store_add_all(store, occurrence, sinks, n_sinks, &item, &seq);
+        err = tb_store_add_all(store, occurrence, to, n_to, &item, &seq);
     err = tb_store_part_end(store, own, err);
     return err < 0 ? err : known;
 }

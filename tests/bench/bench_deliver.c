@@ -58,7 +58,7 @@ static size_t make_data(char out[BODY_ROOM], int number)
 
 static int fill(const char *folder, int n_items)
 {
-    static const char *const SINKS[] = {"rollbar"};
+    static const struct tb_outbox_to SINKS[] = {{"rollbar", ""}};
     struct tb_store *store = NULL;
     char why[TB_STORE_WHY];
     char data[BODY_ROOM];
@@ -82,8 +82,7 @@ static int fill(const char *folder, int n_items)
                                     .class_ = 1,
                                     .received_ns = tb_clock_wall_ns(),
                                     .data = data,
-                                    .data_len = make_data(data, i),
-                                    .token = ""};
+                                    .data_len = make_data(data, i)};
         err = tb_store_add(store, &one, SINKS, 1);
     }
     if (err == 0)

@@ -41,8 +41,7 @@ static inline void fake_drain(const struct run *run, struct tb_spool *spool)
                                                  .occurred_ns = 1,
                                                  .received_ns = 1,
                                                  .data = (const char *)record.data,
-                                                 .data_len = record.len,
-                                                 .token = ""};
+                                                 .data_len = record.len};
         if (tb_store_begin(store) || tb_store_add(store, &occurrence, NULL, 0) ||
             tb_store_commit(store))
             _exit(4);

@@ -186,10 +186,9 @@ static inline void run_fill(struct run *run)
         .occurred_ns = 1790000001000000000,
         .received_ns = 1790000002000000000,
         .data = run_crash,
-        .data_len = sizeof(run_crash) - 1,
-        .token = ""};
+        .data_len = sizeof(run_crash) - 1};
     struct tb_occurrence error = crash;
-    const char *const sinks[] = {"rollbar"};
+    const struct tb_outbox_to sinks[] = {{"rollbar", ""}};
     error.fingerprint = "e2e2";
     error.title = "ENOENT: \x1b[31mred";
     error.level = "error";

@@ -149,8 +149,7 @@ static void add_titled(const struct run *run, const char *uuid, const char *fing
                                       .occurred_ns = 1790000001000000000,
                                       .received_ns = 1790000002000000000,
                                       .data = "{}",
-                                      .data_len = 2,
-                                      .token = ""};
+                                      .data_len = 2};
     assert_int_equal(tb_store_open(run->state, TB_STORE_WRITE, &store, why), 0);
     assert_int_equal(tb_store_add(store, &one, NULL, 0), 0);
     tb_store_close(store);

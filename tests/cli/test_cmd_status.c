@@ -73,8 +73,7 @@ static void what_was_only_counted_is_told_with_its_item(void **state)
                                           .occurred_ns = 1,
                                           .received_ns = 2,
                                           .data = "{}",
-                                          .data_len = 2,
-                                          .token = ""};
+                                          .data_len = 2};
         assert_true(tb_store_collapse(store, &one, NULL, NULL, 0) >= 0);
     }
     tb_store_close(store);

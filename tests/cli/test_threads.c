@@ -38,8 +38,7 @@ static void fill_as(struct run *run, const char *uuid, const char *threads)
                                         .occurred_ns = 1790000001000000000,
                                         .received_ns = 1790000002000000000,
                                         .data = data,
-                                        .data_len = (size_t)len,
-                                        .token = ""};
+                                        .data_len = (size_t)len};
     assert_int_equal(tb_store_open(run->state, TB_STORE_WRITE, &store, why), 0);
     assert_int_equal(tb_store_add(store, &crash, NULL, 0), 0);
     tb_store_close(store);

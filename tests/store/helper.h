@@ -109,20 +109,19 @@ static inline struct tb_occurrence occurrence(const char *uuid, const char *fing
         .received_ns = 1700000001000000000U,
         .data = DATA,
         .data_len = sizeof(DATA) - 1,
-        .token = "",
     };
     return result;
 }
 
-static const char *const ROLLBAR[] = {"rollbar"};
+static const struct tb_outbox_to ROLLBAR[] = {{"rollbar", ""}};
 
 /* Adds one with an outbox row for Rollbar, or fails the test. */
 static inline void add_one(struct tb_store *store, const char *uuid, int class_, const char *token)
 {
     struct tb_occurrence one = occurrence(uuid, "f");
     one.class_ = class_;
-    one.token = token;
-    assert_int_equal(tb_store_add(store, &one, ROLLBAR, 1), 0);
+    const struct tb_outbox_to to = {"rollbar", token};
+    assert_int_equal(tb_store_add(store, &one, &to, 1), 0);
 }
 
 /* The first number a query gives, through a handle of its own. */

@@ -376,7 +376,7 @@ static void what_waits_goes_to_the_token_that_is_chosen_now(void **state)
 static void two_sinks_have_their_own_rows_and_sums(void **state)
 {
     struct tb_store *store = open_store(*state, TB_STORE_WRITE);
-    static const char *const SINKS[] = {"rollbar", "otlp"};
+    static const struct tb_outbox_to SINKS[] = {{"rollbar", ""}, {"otlp", ""}};
     struct tb_occurrence one = occurrence("u", "f");
     assert_int_equal(tb_store_add(store, &one, SINKS, 2), 0);
     verdict(store, "u", TB_OUT_SENT, 0);

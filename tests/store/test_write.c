@@ -50,8 +50,9 @@ static void what_cannot_be_a_row_is_refused(void **state)
     assert_int_equal(tb_store_add(store, &bad, ROLLBAR, 1), -EINVAL);
     assert_non_null(strstr(tb_store_error(store), "36"));
     bad.uuid = "u";
-    bad.token = token;
-    assert_int_equal(tb_store_add(store, &bad, ROLLBAR, 1), -EINVAL);
+    const struct tb_outbox_to to[] = {{"rollbar", ""}, {"cloudwatch", token}};
+    assert_int_equal(tb_store_add(store, &bad, to, 2), -EINVAL);
+    assert_non_null(strstr(tb_store_error(store), "127"));
     assert_null(strstr(tb_store_error(store), "tttt"));
     assert_int_equal(counts(store).items, 0);
     tb_store_close(store);

@@ -139,8 +139,7 @@ static inline struct tb_occurrence site_occurrence(const char *uuid, const char 
                                        .occurred_ns = SITE_NOW_NS - UINT64_C(60000000001),
                                        .received_ns = SITE_NOW_NS - UINT64_C(59900000000),
                                        .data = data,
-                                       .data_len = strlen(data),
-                                       .token = ""};
+                                       .data_len = strlen(data)};
     return made;
 }
 

@@ -273,7 +273,7 @@ static void shares_are_of_what_is_kept_also_in_a_storm(void **state)
 static void the_head_of_a_page_tells_that_nothing_goes_out(void **state)
 {
     struct site *site = *state;
-    const char *const sinks[] = {"rollbar"};
+    const struct tb_outbox_to sinks[] = {{"rollbar", ""}};
     struct tb_occurrence one = crash("a");
     assert_int_equal(tb_store_add(site->store, &one, sinks, 1), 0);
     const char *page = site_page(site, "/");

@@ -22,6 +22,14 @@ static int init_scrub(struct tb_scrub *scrub, const struct tb_config *config)
     return tb_scrub_init(scrub, &rules, why);
 }
 
+static void set_rows_tools(struct tb_pipeline *p)
+{
+    p->rows_tools.config = p->options.config;
+    p->rows_tools.host = p->host;
+    p->rows_tools.samples = p->options.samples;
+    p->rows_tools.arg = p->options.samples_arg;
+}
+
 int tb_pipeline_new(const struct tb_pipeline_options *options, struct tb_pipeline **out)
 {
     struct tb_pipeline *p = calloc(1, sizeof(*p));
@@ -41,13 +49,15 @@ int tb_pipeline_new(const struct tb_pipeline_options *options, struct tb_pipelin
                                        .scrub = &p->scrub,
                                        .host = p->host};
     p->patience.budget_ms = options->config->user_budget_ms;
+    p->rows_tools.seen = calloc(TB_ROWS_SEEN, sizeof(*p->rows_tools.seen));
+    set_rows_tools(p);
     int err = init_scrub(&p->scrub, options->config);
     if (!err)
         err = tb_deaths_new(options->spool, (uint64_t)options->patience_ms * TB_NS_PER_MS,
                             &p->deaths);
     if (!err)
         err = tb_limit_new(&p->limit);
-    if (err || p->batch == NULL) {
+    if (err || p->batch == NULL || p->rows_tools.seen == NULL) {
         tb_pipeline_free(p);
         return err ? err : -ENOMEM;
     }
@@ -104,6 +114,7 @@ int tb_pipeline_take(struct tb_pipeline *p, const struct tb_pipeline_options *op
     p->tools.debuginfod = options->debuginfod;
     p->patience.budget_ms = config->user_budget_ms;
     p->upkeep.config = config;
+    set_rows_tools(p);
     return 0;
 }
 
@@ -120,6 +131,7 @@ void tb_pipeline_free(struct tb_pipeline *p)
         return;
     tb_pipeline_clear(p);
     free(p->batch);
+    free(p->rows_tools.seen);
     tb_aside_clear(&p->aside);
     tb_deaths_free(p->deaths);
     tb_limit_free(p->limit);

@@ -13,11 +13,13 @@
 #ifndef TB_AGENT_PIPELINE_H
 #define TB_AGENT_PIPELINE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "agent/config/config.h"
 #include "agent/native/debuginfod.h"
 #include "agent/native/symbolizer.h"
+#include "sampling/sampling.h"
 #include "spool/reader.h"
 #include "store/store.h"
 
@@ -34,6 +36,10 @@ struct tb_pipeline_options {
     unsigned patience_ms;             /* how long it may take to learn how a process ended */
     void (*stored)(void *arg);        /* there are new outbox rows; may be NULL */
     void *arg;
+    /* Whether X-Ray gets a trace of which nobody has decided; NULL: it does. On the pipeline's
+     * thread. */
+    bool (*samples)(void *arg, const struct tb_sampling_request *request);
+    void *samples_arg;
 };
 
 struct tb_pipeline_snapshot {

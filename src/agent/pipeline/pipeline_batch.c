@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "agent/deliver/route.h"
 #include "agent/log.h"
 #include "base/clock.h"
 
@@ -49,6 +48,17 @@ static int next_record(struct tb_pipeline *p)
     return p->is_held ? -EAGAIN : err;
 }
 
+static int run_one(struct tb_pipeline *p, const struct tb_spool_record *record, struct entry *entry)
+{
+    int err = tb_stages_run(&p->tools, record, &entry->work);
+    if (err || entry->work.drop_counter[0] != '\0')
+        return err;
+    err = tb_rows_decide(&p->rows_tools, &entry->work, tb_clock_wall_ns(), &entry->rows);
+    if (err && entry->work.why[0] == '\0')
+        snprintf(entry->work.why, sizeof(entry->work.why), "rows: %s", strerror(-err));
+    return err;
+}
+
 /* Reads records and runs the stages until the batch is full or nothing more is there. Returns how
  * many went to quarantine, or -ENOMEM. */
 static int fill(struct tb_pipeline *p)
@@ -64,7 +74,7 @@ static int fill(struct tb_pipeline *p)
         tb_spool_begin(p->options.spool, record);
         struct entry *entry = &p->batch[p->n];
         p->tools.may_wait = p->aside.n < TB_ASIDE_MAX;
-        int err = tb_stages_run(&p->tools, record, &entry->work);
+        int err = run_one(p, record, entry);
         entry->class_ = record->class_;
         entry->file_id = record->file_id;
         entry->off8 = record->off8;
@@ -93,16 +103,21 @@ static int count_drops(struct tb_store *store, const struct tb_work *work)
     return err < 0 ? err : 0;
 }
 
+int tb_pipeline_count(struct tb_store *store, const struct entry *entry)
+{
+    int err = entry->work.counter[0] != '\0' ? tb_store_count(store, entry->work.counter, 1) : 0;
+    for (size_t i = 0; i < entry->rows.n_counters && !err; i++)
+        err = tb_store_count(store, entry->rows.counters[i], 1);
+    return err;
+}
+
 static int store_one(struct tb_pipeline *p, struct entry *entry, uint64_t now_ns, int *n_outbox)
 {
-    static const char *const sinks[] = {"rollbar"};
     struct tb_work *work = &entry->work;
     struct tb_store *store = p->options.store;
-    const struct tb_config *config = p->options.config;
-    char token[TB_CONFIG_TOKEN_MAX + 1];
+    const struct tb_rows *rows = &entry->rows;
     if (work->drop_counter[0] != '\0')
         return count_drops(store, work);
-    tb_route_choose(config, work->token, work->service, work->facts.environment, token);
     struct tb_occurrence occurrence = {.uuid = work->uuid,
                                        .fingerprint = work->group.fingerprint,
                                        .environment = work->facts.environment,
@@ -118,16 +133,14 @@ static int store_one(struct tb_pipeline *p, struct entry *entry, uint64_t now_ns
                                        .occurred_ns = work->occurred_ns,
                                        .received_ns = now_ns,
                                        .data = tb_buf_str(&work->item),
-                                       .data_len = work->item.len,
-                                       .token = token};
-    int can_send = tb_route_token(config, token)[0] != '\0';
+                                       .data_len = work->item.len};
     if (work->limit.verdict != TB_LIMIT_KEEP)
-        return tb_pipeline_collapse(p, work, &occurrence, sinks, can_send ? 1 : 0);
-    int err = tb_store_add(store, &occurrence, sinks, can_send ? 1 : 0);
-    *n_outbox += err == 0 && can_send;
-    if (err == 0 && work->counter[0] != '\0')
-        err = tb_store_count(store, work->counter, 1);
-    if (err > 0) /* known already, which the store has counted */
+        return tb_pipeline_collapse(p, entry, &occurrence);
+    int err = tb_store_add(store, &occurrence, rows->to, rows->n);
+    *n_outbox += err == 0 && rows->n > 0;
+    if (err == 0)
+        err = tb_pipeline_count(store, entry);
+    else if (err > 0) /* known already, which the store has counted */
         tb_limit_give_back(p->limit, &work->limit);
     return err < 0 ? err : 0;
 }

@@ -7,6 +7,7 @@
 
 #include "agent/pipeline/aside.h"
 #include "agent/pipeline/pipeline.h"
+#include "agent/pipeline/rows.h"
 #include "agent/pipeline/stages.h"
 #include "agent/pipeline/upkeep.h"
 
@@ -20,6 +21,7 @@ enum {
 /* A record that is ready to be stored, and its place in the spool. */
 struct entry {
     struct tb_work work;
+    struct tb_rows rows;
     int class_;
     uint64_t file_id;
     uint32_t off8;
@@ -28,6 +30,7 @@ struct entry {
 struct tb_pipeline {
     struct tb_pipeline_options options;
     struct tb_stage_tools tools;
+    struct tb_rows_tools rows_tools;
     struct tb_scrub scrub;
     struct tb_patience patience;
     struct tb_upkeep upkeep;
@@ -56,10 +59,11 @@ struct tb_pipeline {
     struct tb_pipeline_snapshot snapshot; /* under lock */
 };
 
+/* Counts what an item that was stored or collapsed counts as beside. 0 or a negative errno. */
+int tb_pipeline_count(struct tb_store *store, const struct entry *entry);
 /* Stores one that is over its limit, or counts it; nothing is due yet. 0 or a negative errno. */
-int tb_pipeline_collapse(struct tb_pipeline *p, const struct tb_work *work,
-                         const struct tb_occurrence *event, const char *const *sinks,
-                         size_t n_sinks);
+int tb_pipeline_collapse(struct tb_pipeline *p, const struct entry *entry,
+                         const struct tb_occurrence *event);
 /* Closes the representatives whose minute is over, or all; what they stand for is due then. Returns
  * how many, or a negative errno. */
 int tb_pipeline_close_storms(struct tb_pipeline *p, int all);

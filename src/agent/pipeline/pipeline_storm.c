@@ -29,25 +29,26 @@ static void tell_storm(const struct tb_work *work)
                work->service[0] != '\0' ? work->service : "unknown");
 }
 
-int tb_pipeline_collapse(struct tb_pipeline *p, const struct tb_work *work,
-                         const struct tb_occurrence *event, const char *const *sinks,
-                         size_t n_sinks)
+int tb_pipeline_collapse(struct tb_pipeline *p, const struct entry *entry,
+                         const struct tb_occurrence *event)
 {
+    const struct tb_work *work = &entry->work;
+    const struct tb_rows *rows = &entry->rows;
     struct tb_store *store = p->options.store;
     struct tb_storm_notice notice;
     tell_storm(work);
     p->is_stormy = 1;
     int err;
     if (work->limit.verdict == TB_LIMIT_ITEM) {
-        err = tb_store_collapse(store, event, NULL, sinks, n_sinks);
+        err = tb_store_collapse(store, event, NULL, rows->to, rows->n);
     } else {
         err = tb_storm_notice(event, work->limit.is_shared, p->host, &notice);
         if (!err)
-            err = tb_store_collapse(store, event, &notice.occurrence, sinks, n_sinks);
+            err = tb_store_collapse(store, event, &notice.occurrence, rows->to, rows->n);
         tb_storm_notice_done(&notice);
     }
-    if ((err == 0 || err == 2) && work->counter[0] != '\0')
-        err = tb_store_count(store, work->counter, 1);
+    if (err == 0 || err == 2)
+        err = tb_pipeline_count(store, entry);
     return err < 0 ? err : 0;
 }
 

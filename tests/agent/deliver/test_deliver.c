@@ -24,7 +24,7 @@ enum { PATIENCE_MS = 20000 };
 #define OK_BODY "{\"err\":0,\"result\":{\"id\":null,\"uuid\":\"u\"}}"
 
 static const struct http_answer OK = {HTTP_ANSWER, 200, NULL, OK_BODY};
-static const char *const ROLLBAR[] = {"rollbar"};
+static const struct tb_outbox_to ROLLBAR[] = {{"rollbar", ""}};
 
 /* One test's world: a state folder, a server with a script, an agent's delivery. */
 struct world {
@@ -156,9 +156,9 @@ static void add_of(struct world *world, const char *uuid, int class_, const char
         .received_ns = tb_clock_wall_ns(),
         .data = data,
         .data_len = (size_t)len,
-        .token = token,
     };
-    assert_int_equal(tb_store_add(world->store, &one, ROLLBAR, 1), 0);
+    const struct tb_outbox_to to = {"rollbar", token};
+    assert_int_equal(tb_store_add(world->store, &one, &to, 1), 0);
 }
 
 static void add_as(struct world *world, const char *uuid, int class_, const char *token)
@@ -395,8 +395,7 @@ static void an_item_too_large_is_quarantined_without_a_request(void **state)
                                   .span_id = "",
                                   .group_inputs = "",
                                   .data = data,
-                                  .data_len = LARGE,
-                                  .token = ""};
+                                  .data_len = LARGE};
     assert_int_equal(tb_store_add(world->store, &large, ROLLBAR, 1), 0);
     free(data);
     start(world);
@@ -906,8 +905,7 @@ static void add_data(struct world *world, const char *uuid, const char *data, si
                                 .span_id = "",
                                 .group_inputs = "",
                                 .data = data,
-                                .data_len = len,
-                                .token = ""};
+                                .data_len = len};
     assert_int_equal(tb_store_add(world->store, &one, ROLLBAR, 1), 0);
 }
 

@@ -109,7 +109,6 @@ static int drop_world(void **state)
 
 static void send_one(struct world *world, const char *uuid, const char *token)
 {
-    static const char *const SINKS[] = {"rollbar"};
     struct tb_occurrence one = {.uuid = uuid,
                                 .fingerprint = "f",
                                 .environment = "test",
@@ -124,9 +123,9 @@ static void send_one(struct world *world, const char *uuid, const char *token)
                                 .class_ = 1,
                                 .received_ns = tb_clock_wall_ns(),
                                 .data = "{}",
-                                .data_len = 2,
-                                .token = token};
-    assert_int_equal(tb_store_add(world->store, &one, SINKS, 1), 0);
+                                .data_len = 2};
+    const struct tb_outbox_to to = {"rollbar", token};
+    assert_int_equal(tb_store_add(world->store, &one, &to, 1), 0);
     tb_deliver_wake(world->deliver);
     assert_true(tb_deliver_wait_idle(world->deliver, PATIENCE_MS));
 }

@@ -892,6 +892,61 @@ static void a_storm_is_counted_and_one_stands_for_it(void **state)
     assert_int_equal(snapshot.storms.open, 0);
 }
 
+static void set_text(char **setting, const char *text)
+{
+    free(*setting);
+    *setting = strdup(text);
+    assert_non_null(*setting);
+}
+
+static void a_storm_is_counted_for_each_sink_that_is_on(void **state)
+{
+    static const char *const sinks[] = {"rollbar", "otlp", "otlp-spans", "xray", "cloudwatch"};
+    struct fixture *f = *state;
+    struct tb_store_counts counts;
+    set_text(&f->config.token, "token-of-the-agent");
+    set_text(&f->config.sinks.otlp.endpoint, "http://127.0.0.1:4318/v1/logs");
+    set_text(&f->config.sinks.cloudwatch.log_group, "cruddur");
+    f->config.sinks.otlp.form = TB_OTLP_BOTH;
+    f->config.sinks.xray.mode = TB_XRAY_API;
+    f->config.item_per_minute = 3;
+    f->config.burst_minutes = 1;
+    spool_storm(f, TB_CLASS_ERROR, 100);
+    drain(f);
+    for (size_t i = 0; i < sizeof(sinks) / sizeof(sinks[0]); i++) {
+        assert_int_equal(tb_store_sink_counts(f->store, sinks[i], &counts), 0);
+        assert_int_equal(counts.received, 100);
+        assert_int_equal(counts.queued, 4);
+        assert_int_equal(counts.dropped, 96);
+    }
+    struct tb_outbox_token token;
+    int64_t now_ms = (int64_t)(tb_clock_wall_ns() / TB_NS_PER_MS);
+    assert_int_equal(tb_store_tokens(f->store, "cloudwatch", 0, now_ms, &token, 1), 1);
+    assert_non_null(strstr(token.token, "/unknown"));
+    /* The representative is due everywhere when its minute is over. */
+    assert_int_equal(tb_pipeline_finish(f->pipeline), 0);
+    assert_int_equal(f->n_stored_calls > 1, 1);
+}
+
+static void what_is_not_sampled_is_counted(void **state)
+{
+    static const char *const items[] = {
+        "{\"data\":{\"uuid\":\"a\",\"body\":{\"message\":{\"body\":\"m\"}},"
+        "\"custom\":{\"trace\":{\"xray_sampled\":\"0\"}}}}",
+        MESSAGE("b", "sampled")};
+    struct fixture *f = *state;
+    struct tb_store_counts counts;
+    f->config.sinks.xray.mode = TB_XRAY_API;
+    spool_items(f, items, 2);
+    drain(f);
+    assert_int_equal(tb_store_sink_counts(f->store, "xray", &counts), 0);
+    assert_int_equal(counts.received, 1);
+    assert_int_equal(counter("unsampled.xray"), 1);
+    spool_items(f, items, 1); /* once more: known */
+    drain(f);
+    assert_int_equal(counter("unsampled.xray"), 1);
+}
+
 static void a_new_agent_closes_what_the_last_one_left_open(void **state)
 {
     struct fixture *f = *state;
@@ -1176,6 +1231,8 @@ int main(int argc, char **argv)
         TEST(threads_that_make_it_hang_cost_their_user_time_too),
         TEST(who_makes_the_symbolizer_hang_is_asked_for_no_more),
         TEST(a_storm_is_counted_and_one_stands_for_it),
+        TEST(a_storm_is_counted_for_each_sink_that_is_on),
+        TEST(what_is_not_sampled_is_counted),
         TEST(a_new_agent_closes_what_the_last_one_left_open),
         TEST(errors_do_not_use_up_what_crashes_may_have),
         TEST(a_failing_database_uses_up_no_limit),

@@ -93,8 +93,7 @@ static const struct tb_occurrence EVENT = {.uuid = "aaaaaaaa-0000-4000-8000-0000
                                            .group_inputs = "{}",
                                            .occurred_ns = 1700000000000000000,
                                            .data = "{}",
-                                           .data_len = 2,
-                                           .token = ""};
+                                           .data_len = 2};
 
 static void a_service_s_message_says_how_many_of_how_many_kinds(void **state)
 {
