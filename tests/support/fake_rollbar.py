@@ -14,17 +14,7 @@
 5. Every request is kept as it came, byte for byte, with what was answered: .requests.
 6. POST /api/1/deploy/ and PATCH /api/1/deploy/N, JSON or a form: .deploys (rollbar_deploys.py).
 
-Script. fake.script([step, ...]) queues what happens to the next requests, one step each:
-    {"status": 429, "headers": {...}}   refused with that status; the item is not taken
-    {"status": 500, "body": "..."}      with that body instead of {"err":1,...}
-    {"body": "not json"}                the item is taken, the answer is this
-    {"delay": 1.5}                      everything as usual, but late
-    {"hold": True}                      everything as usual, but not before release()
-    {"cut": "before-read"}              the connection is closed, the item is not read
-    {"cut": "before-reply"}             the item is taken, then the connection is closed
-    {"cut": "mid-reply"}                the item is taken, half of the answer is sent
-    {"repeat": 3, ...}                  the step counts for three requests; -1: until script([])
-Keys can be joined. close_port() and open_port() take the server away and bring it back.
+Its script is that of every fake: fake_http.py.
 
 As a program: fake_rollbar.py [--port 0] [--token TOKEN] [--record FILE] prints the item URL and
 serves until it is told to stop.
@@ -34,7 +24,6 @@ import argparse
 import json
 import signal
 import sys
-import threading
 import time
 import urllib.parse
 import uuid as uuids
@@ -43,14 +32,14 @@ import zlib
 import rollbar_deploys
 import rollbar_grouping as grouping
 import rollbar_schema as schema
-from fake_http import Handler, Server
+from fake_http import Scripted
 
+PING_PATH = "/api/1/status/ping"
 ITEM_PATHS = ("/api/1/item", "/api/1/item/")
 DEPLOY_PATHS = ("/api/1/deploy", "/api/1/deploy/")
 NO_TOKEN = "Invalid format. access_token is missing and it is required."
 BODY_MAX_BYTES = 512 * 1024
 WINDOW_S = 60
-WAIT_S = 15
 
 
 class Occurrence:
@@ -87,104 +76,32 @@ class Refusal(Exception):
         self.message = message
 
 
-class FakeRollbar:
+class FakeRollbar(Scripted):
     def __init__(self, token=None, port=0, host="127.0.0.1", limit=5000, record=None):
         """token: the one that is known, several, or None: any. limit: requests a minute."""
+        super().__init__(port, host)
         self.tokens = {token} if isinstance(token, str) else set(token or ())
-        self.host = host
-        self.port = port
         self.limit = limit
         self.record = record
-        self.changed = threading.Condition()
-        self.requests = []
         self.occurrences = []
         self.items = []
         self.duplicates = []  # uuids that came again and were discarded
         self.warnings = []  # (uuid, sentence): not refused, but not what towbar should send
-        self.held = 0  # requests that wait for release()
-        self._releases = 0
-        self._steps = []
         self._uuids = set()
         self._groups = {}
         self._deploys = rollbar_deploys.Deploys()
         self._windows = {}  # of a token: start, requests counted in it
-        self._server = None
-
-    # ---- start and stop ----
-
-    def __enter__(self):
-        self.start()
-        return self
-
-    def __exit__(self, *unused):
-        self.stop()
 
     @property
     def url(self):
         return f"http://{self.host}:{self.port}/api/1/item/"
 
-    def start(self):
-        self.open_port()
-        return self
-
-    def stop(self):
-        self.close_port()
-
-    def open_port(self):
-        """Serves; after close_port on the same port as before."""
-        assert self._server is None
-        self._server = Server((self.host, self.port), Handler)
-        self._server.fake = self
-        self.port = self._server.server_address[1]
-        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
-
-    def close_port(self):
-        """Connections are refused and open ones cut, until open_port."""
-        server, self._server = self._server, None
-        self.release()
-        if server:
-            server.shutdown()
-            server.server_close()
-            server.cut_connections()
-
     # ---- for tests ----
 
-    def script(self, steps):
-        """Replaces what is left of the script."""
-        with self.changed:
-            self._steps = [dict(step) for step in steps]
-
-    def release(self):
-        """Lets go on the requests that are held now."""
-        with self.changed:
-            self._releases += 1
-            self.held = 0
-            self.changed.notify_all()
-
-    def hold(self):
-        with self.changed:
-            self.held += 1
-            self.changed.notify_all()
-            before = self._releases
-            self.changed.wait_for(lambda: self._releases != before)
-
-    def wait_for(self, predicate, timeout=WAIT_S):
-        """Waits until predicate(self) is true and returns its value; TimeoutError otherwise."""
-        with self.changed:
-            value = self.changed.wait_for(lambda: predicate(self), timeout)
-        if not value:
-            raise TimeoutError(f"not within {timeout} s; {self.summary()}")
-        return value
-
     def summary(self):
-        counts = {}
-        for request in self.requests:
-            counts[request.status] = counts.get(request.status, 0) + 1
-        refused = [r.reply.decode("utf-8", "replace") for r in self.requests if r.status != 200]
         return (
-            f"{len(self.requests)} requests (by status {counts}), {len(self.occurrences)} "
-            f"occurrences in {len(self.items)} items, {len(self.duplicates)} duplicates, "
-            f"last refusals {refused[-3:]}"
+            f"{super().summary()}, {len(self.occurrences)} occurrences in {len(self.items)} items, "
+            f"{len(self.duplicates)} duplicates"
         )
 
     @property
@@ -200,24 +117,14 @@ class FakeRollbar:
 
     # ---- what the service does ----
 
-    def next_step(self):
-        with self.changed:
-            if not self._steps:
-                return {}
-            step = self._steps[0]
-            repeat = step.get("repeat", 1)
-            if repeat == 1:
-                self._steps.pop(0)
-            elif repeat > 1:
-                step["repeat"] = repeat - 1
-            return dict(step)
-
     def take(self, request):
         """The reply to a request, as status, object and headers."""
         with self.changed:
             headers = {}
             try:
                 path = urllib.parse.urlsplit(request.path).path
+                if request.method == "GET" and path == PING_PATH:
+                    return 200, "pong", {"Content-Type": "text/plain"}
                 if path in ITEM_PATHS and request.method == "POST":
                     return 200, {"err": 0, "result": self._take_item(request, headers)}, headers
                 if path.startswith(DEPLOY_PATHS[0]):
@@ -226,6 +133,9 @@ class FakeRollbar:
                 raise Refusal(404, "Not found")
             except Refusal as refusal:
                 return refusal.status, {"err": 1, "message": refusal.message}, headers
+
+    def refusal(self, request, status, message):
+        return {"err": 1, "message": message}, {}
 
     def _count(self, token, headers):
         """Counts a request of a token; the headers that tell how many are left."""
@@ -307,11 +217,10 @@ class FakeRollbar:
 
     def note(self, request):
         with self.changed:
-            self.requests.append(request)
             if self.record:
                 self.record.write(request.as_line() + "\n")
                 self.record.flush()
-            self.changed.notify_all()
+            super().note(request)
 
 
 def no_constant(text):
