@@ -130,10 +130,12 @@ struct tb_sink_type {
                        const struct tb_sink_reply *reply, struct tb_sink_judgement *out);
 };
 
-extern const struct tb_sink_type tb_sink_rollbar, tb_sink_otlp, tb_sink_otlp_spans, tb_sink_xray,
+extern const struct tb_sink_type tb_sink_rollbar, tb_sink_otlp, tb_sink_otlp_spans,
     tb_sink_cloudwatch;
 /* The one of that name, or NULL. */
 const struct tb_sink_type *tb_sink_find(const char *name);
+/* Both have the name "xray": that of the daemon, to udp://HOST:PORT, and that of the API. */
+extern const struct tb_sink_type tb_sink_xray, tb_sink_xray_api;
 
 /* Adds a header, in printf form. 0, or -EINVAL when it would hold a control character or there is
  * no room. */
