@@ -14,7 +14,7 @@
 #include "cli/agent.h"
 #include "cli/print.h"
 #include "cli/show.h"
-#include "cli/suggest.h"
+#include "base/suggest.h"
 #include "cli/verb.h"
 #include "store/deploys.h"
 

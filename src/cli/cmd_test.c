@@ -13,7 +13,7 @@
 #include "base/json.h"
 #include "cli/agent.h"
 #include "cli/print.h"
-#include "cli/suggest.h"
+#include "base/suggest.h"
 #include "cli/verb.h"
 #include "sink/sink.h"
 #include "spool/dir.h"

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "cli/suggest.h"
+#include "base/suggest.h"
 #include "cli/top.h"
 #include "cli/verb.h"
 

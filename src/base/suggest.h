@@ -1,6 +1,6 @@
 /* suggest.h - the known word that is nearest to a mistyped one. Pure. */
-#ifndef TB_CLI_SUGGEST_H
-#define TB_CLI_SUGGEST_H
+#ifndef TB_BASE_SUGGEST_H
+#define TB_BASE_SUGGEST_H
 
 #include <stddef.h>
 

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "cli/suggest.h"
+#include "base/suggest.h"
 
 static const char *const names[] = {"demo", "status", "items", "item", "occurrences", "trace"};
 enum { N_NAMES = sizeof(names) / sizeof(names[0]) };
