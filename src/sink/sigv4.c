@@ -136,3 +136,21 @@ int tb_sigv4_sign(struct tb_sink_request *request, const struct tb_sink_target *
     }
     return add_authorization(request, &scope, credentials);
 }
+
+int tb_sigv4_endpoint(const char *region, const char *service, char *out, size_t cap)
+{
+    /* The parts of AWS that have a domain of their own. */
+    static const char *const domains[][2] = {
+        {"cn-", "amazonaws.com.cn"},    {"eusc-", "amazonaws.eu"},
+        {"us-iso-", "c2s.ic.gov"},      {"us-isob-", "sc2s.sgov.gov"},
+        {"eu-isoe-", "cloud.adc-e.uk"}, {"us-isof-", "csp.hci.ic.gov"}};
+    const char *domain = "amazonaws.com";
+    if (region == NULL || region[0] == '\0' ||
+        region[strspn(region, "abcdefghijklmnopqrstuvwxyz0123456789-")] != '\0')
+        return -EINVAL;
+    for (size_t i = 0; i < sizeof(domains) / sizeof(domains[0]); i++)
+        if (strncmp(region, domains[i][0], strlen(domains[i][0])) == 0)
+            domain = domains[i][1];
+    int n = snprintf(out, cap, "https://%s.%s.%s/", service, region, domain);
+    return n > 0 && (size_t)n < cap ? 0 : -EINVAL;
+}

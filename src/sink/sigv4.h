@@ -18,6 +18,10 @@ enum { TB_SIGV4_HASH = 32, TB_SIGV4_HEX = 65, TB_SIGV4_DATE = 17 };
 int tb_sigv4_sign(struct tb_sink_request *request, const struct tb_sink_target *target,
                   const char *region, const char *service);
 
+/* The address of a service in a region, "https://logs.ca-central-1.amazonaws.com/". 0, or -EINVAL
+ * for what is no region. */
+int tb_sigv4_endpoint(const char *region, const char *service, char *out, size_t cap);
+
 /* The steps of it, for tests. out is appended to. */
 struct tb_sigv4_scope {
     const char *date; /* "20261122T092741Z" */
