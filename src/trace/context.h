@@ -9,15 +9,16 @@
 #ifndef TB_TRACE_CONTEXT_H
 #define TB_TRACE_CONTEXT_H
 
+#include "trace/slice.h"
 #include "trace/trace.h"
 
 enum {
     TB_TRACESTATE_TEXT = 513, /* 512 characters must be passed on, and NUL */
     TB_XRAY_MORE_TEXT = 257,
     TB_BAGGAGE_ID_TEXT = 129,
-    TB_BAGGAGE_BYTES = 8192,
-    TB_BAGGAGE_MEMBERS = 64,
-    TB_TRACE_HEADERS = 8, /* of one name that are read */
+    TB_BAGGAGE_BYTES = 8192,  /* what must be passed on is what is taken at most */
+    TB_BAGGAGE_MEMBERS = 180, /* the grammar's; 64 must be passed on */
+    TB_TRACE_HEADERS = 8,     /* of one name that are read */
     TB_TRACE_OTHERS = 4,
     TB_TRACE_HEADER_BYTES = 8192, /* longer values are as good as absent */
 };
@@ -49,11 +50,6 @@ enum tb_trace_source {
 };
 
 enum tb_sampled { TB_SAMPLED_UNSAID, TB_SAMPLED_NO, TB_SAMPLED_YES };
-
-struct tb_slice {
-    const char *text; /* not ended by NUL; NULL for none */
-    size_t len;
-};
 
 /* Zeroed memory is "nothing known". Copying a context by value is well. */
 struct tb_trace_context {

@@ -16,7 +16,8 @@ enum {
     TB_TRACEPARENT_TEXT = 56,
     TB_TRACE_IMAGE_BYTES = 128,
 };
-enum tb_xray_sampled { TB_XRAY_UNKNOWN, TB_XRAY_NO, TB_XRAY_YES };
+/* TB_XRAY_ASKED: the caller wants to hear the decision in the answer. */
+enum tb_xray_sampled { TB_XRAY_UNKNOWN, TB_XRAY_NO, TB_XRAY_YES, TB_XRAY_ASKED };
 
 /* Both IDs of one request: OpenTelemetry's and X-Ray's can differ. Zeros mean "none". */
 struct tb_trace {

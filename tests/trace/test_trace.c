@@ -3,141 +3,13 @@
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cJSON.h>
 #include <cmocka.h>
 
 #define W3C "00-5759e988bd862e3fe1be46a994272793-53995c3f42cd8ad8-01"
 #define XRAY "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1"
-
-static cJSON *read_vectors(void)
-{
-    const char *folder = getenv("TOWBAR_VECTORS");
-    char path[4096];
-    (void)snprintf(path, sizeof(path), "%s/trace_headers.json",
-                   folder && folder[0] ? folder : TEST_DATA "/vectors");
-    FILE *file = fopen(path, "r");
-    if (!file)
-        fail_msg("cannot open %s", path);
-    static char text[1 << 20];
-    size_t len = fread(text, 1, sizeof(text), file);
-    (void)fclose(file);
-    cJSON *root = cJSON_ParseWithLength(text, len);
-    assert_non_null(root);
-    return root;
-}
-
-static const char *text_of(const cJSON *object, const char *key)
-{
-    const char *text = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(object, key));
-    return text ? text : "";
-}
-
-/* What the case expects; a key that it does not name is not checked. */
-static void check_w3c(const char *id, const cJSON *expect, const struct tb_trace *got)
-{
-    char trace_id[TB_TRACE_ID_TEXT];
-    char span_id[TB_SPAN_ID_TEXT];
-    tb_trace_id_text(got->trace_id, trace_id);
-    tb_span_id_text(got->span_id, span_id);
-    const cJSON *sampled = cJSON_GetObjectItemCaseSensitive(expect, "sampled");
-    const cJSON *random = cJSON_GetObjectItemCaseSensitive(expect, "random");
-    if (strcmp(trace_id, text_of(expect, "trace_id")) != 0 ||
-        strcmp(span_id, text_of(expect, "span_id")) != 0 ||
-        (cJSON_IsBool(sampled) && cJSON_IsTrue(sampled) != ((got->flags & 1) != 0)) ||
-        (cJSON_IsBool(random) && cJSON_IsTrue(random) != ((got->flags & 2) != 0)))
-        fail_msg("%s: got %s %s flags %d", id, trace_id, span_id, got->flags);
-}
-
-static void check_xray(const char *id, const cJSON *expect, const struct tb_trace *got)
-{
-    char xray_id[TB_XRAY_ID_TEXT];
-    char trace_id[TB_TRACE_ID_TEXT];
-    char parent[TB_SPAN_ID_TEXT];
-    tb_xray_id_text(got->xray_trace_id, xray_id);
-    tb_trace_id_text(got->xray_trace_id, trace_id);
-    tb_span_id_text(got->xray_parent_id, parent);
-    const char *span_id = text_of(expect, "span_id");
-    const cJSON *sampled = cJSON_GetObjectItemCaseSensitive(expect, "sampled");
-    int want = cJSON_IsBool(sampled) ? (cJSON_IsTrue(sampled) ? TB_XRAY_YES : TB_XRAY_NO)
-                                     : TB_XRAY_UNKNOWN;
-    if (strcmp(xray_id, text_of(expect, "xray_trace_id")) != 0 ||
-        strcmp(trace_id, text_of(expect, "trace_id")) != 0 ||
-        strcmp(parent, span_id[0] ? span_id : "0000000000000000") != 0 || got->xray_sampled != want)
-        fail_msg("%s: got %s parent %s sampled %d", id, xray_id, parent, got->xray_sampled);
-}
-
-static const struct format {
-    const char *name;
-    int (*parse)(const char *text, size_t len, struct tb_trace *out);
-    void (*check)(const char *id, const cJSON *expect, const struct tb_trace *got);
-} formats[] = {
-    {"traceparent", tb_trace_parse_w3c, check_w3c},
-    {"x-amzn-trace-id", tb_trace_parse_xray, check_xray},
-};
-
-static int run_case(const struct format *format, const cJSON *vector)
-{
-    struct tb_trace got = {0};
-    const struct tb_trace none = {0};
-    const char *id = text_of(vector, "id");
-    const char *input = text_of(vector, "input");
-    if (strcmp(text_of(vector, "format"), format->name) != 0)
-        return 0;
-    int err = format->parse(input, strlen(input), &got);
-    bool is_valid = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(vector, "valid"));
-    if ((err == 0) != is_valid)
-        fail_msg("%s: parse says %d", id, err);
-    if (is_valid)
-        format->check(id, cJSON_GetObjectItemCaseSensitive(vector, "expect"), &got);
-    else
-        assert_memory_equal(&got, &none, sizeof(got));
-    return 1;
-}
-
-static void every_vector_is_read_as_it_says(void **state)
-{
-    (void)state;
-    cJSON *root = read_vectors();
-    for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
-        int n_run = 0;
-        const cJSON *vector;
-        cJSON_ArrayForEach(vector, cJSON_GetObjectItemCaseSensitive(root, "cases"))
-        {
-            n_run += run_case(&formats[i], vector);
-        }
-        print_message("%s: %d vectors\n", formats[i].name, n_run);
-        assert_true(n_run > 0);
-    }
-    cJSON_Delete(root);
-}
-
-static void ids_convert_both_ways_as_the_vectors_say(void **state)
-{
-    (void)state;
-    cJSON *root = read_vectors();
-    int n_run = 0;
-    const cJSON *row;
-    cJSON_ArrayForEach(row, cJSON_GetObjectItemCaseSensitive(root, "id_conversion"))
-    {
-        uint8_t id[16];
-        uint8_t again[16];
-        char text[TB_XRAY_ID_TEXT];
-        const char *xray =
-            text_of(row, "xray")[0] ? text_of(row, "xray") : text_of(row, "format_only");
-        assert_int_equal(tb_trace_parse_id(text_of(row, "w3c_trace_id"), id), 0);
-        tb_xray_id_text(id, text);
-        assert_string_equal(text, xray);
-        assert_int_equal(tb_trace_parse_id(text, again), 0);
-        assert_memory_equal(id, again, sizeof(id));
-        n_run++;
-    }
-    assert_true(n_run > 0);
-    cJSON_Delete(root);
-}
 
 /* In memory of exactly that length, so that a sanitizer sees a byte read too much. */
 static int parse_exact(int (*parse)(const char *, size_t, struct tb_trace *), const char *text,
@@ -304,8 +176,6 @@ static void an_image_from_a_stranger_has_only_known_values(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_vector_is_read_as_it_says),
-        cmocka_unit_test(ids_convert_both_ways_as_the_vectors_say),
         cmocka_unit_test(every_prefix_of_a_header_is_read_within_its_bounds),
         cmocka_unit_test(two_traceparents_in_one_are_none),
         cmocka_unit_test(a_later_version_tells_only_whether_it_is_sampled),

@@ -1,0 +1,241 @@
+/* xray.c - X-Amzn-Trace-Id, and X-Ray's spelling of an ID; see trace.h and formats.h.
+ *
+ * Lenient, as senders differ: the root decides, parts come in any order with blanks around them,
+ * keys of either case; a bad part is as good as none. */
+#include <errno.h>
+#include <string.h>
+
+#include "base/id.h"
+#include "trace/formats.h"
+#include "trace/text.h"
+
+enum {
+    ROOT_BYTES = 35, /* 1-8-24 */
+    EPOCH_DAYS = 30,
+    DAY_SECONDS = 86400,
+    AHEAD_SECONDS = 300
+};
+
+/* 1-8-24, the only known version; zeros are the X-Ray SDK's "no trace". */
+int tb_xray_root_parse(struct tb_slice text, uint8_t out[16])
+{
+    uint8_t id[16];
+    if (text.len != ROOT_BYTES || memcmp(text.text, "1-", 2) != 0 || text.text[10] != '-')
+        return -EINVAL;
+    if (tb_unhex_any(text.text + 2, id, 4) || tb_unhex_any(text.text + 11, id + 4, 12))
+        return -EINVAL;
+    if (tb_bytes_are_zero(id, sizeof(id)))
+        return -EINVAL;
+    memcpy(out, id, sizeof(id));
+    return 0;
+}
+
+struct xray {
+    uint8_t root[16];
+    uint8_t parent[8];
+    uint8_t sampled;
+    bool has_root, has_parent, has_sampled;
+    struct tb_xray_rest *rest; /* or NULL: not asked for */
+    struct tb_line more;
+};
+
+static int read_root(struct xray *x, struct tb_slice value)
+{
+    if (x->has_root)
+        return 0;
+    x->has_root = true;
+    return tb_xray_root_parse(value, x->root);
+}
+
+static void read_parent(struct xray *x, struct tb_slice value)
+{
+    if (x->has_parent)
+        return;
+    x->has_parent = true;
+    if (value.len != 2 * sizeof(x->parent) ||
+        tb_unhex_any(value.text, x->parent, sizeof(x->parent)))
+        memset(x->parent, 0, sizeof(x->parent));
+}
+
+static void read_sampled(struct xray *x, struct tb_slice value)
+{
+    if (x->has_sampled)
+        return;
+    x->has_sampled = true;
+    if (value.len != 1)
+        return;
+    if (value.text[0] == '0' || value.text[0] == '1')
+        x->sampled = value.text[0] == '1' ? TB_XRAY_YES : TB_XRAY_NO;
+    else if (value.text[0] == '?')
+        x->sampled = TB_XRAY_ASKED;
+}
+
+/* What is carried through must not end a header, or begin another part of it. */
+static bool is_printable(struct tb_slice text)
+{
+    for (size_t i = 0; i < text.len; i++)
+        if (text.text[i] < 0x20 || text.text[i] == 0x7f)
+            return false;
+    return true;
+}
+
+static void carry(struct xray *x, struct tb_slice part)
+{
+    struct tb_line *more = &x->more;
+    size_t comma = more->len > 0 ? 1 : 0;
+    if (!is_printable(part) || more->cap - more->len <= part.len + comma)
+        return; /* whole parts only */
+    tb_line_add(more, ";", comma);
+    tb_line_add(more, part.text, part.len);
+}
+
+/* One key=value; of those with the same key the first counts. */
+static int read_part(struct xray *x, struct tb_slice part)
+{
+    struct tb_slice value = part;
+    struct tb_slice key = tb_slice_trim(tb_slice_cut(&value, '='));
+    if (value.text == NULL || key.len == 0)
+        return 0;
+    value = tb_slice_trim(value);
+    if (tb_slice_equals(key, "root"))
+        return read_root(x, value);
+    if (tb_slice_equals(key, "parent"))
+        read_parent(x, value);
+    else if (tb_slice_equals(key, "sampled"))
+        read_sampled(x, value);
+    else if (x->rest == NULL)
+        return 0;
+    else if (tb_slice_equals(key, "self"))
+        x->rest->self = value;
+    else {
+        if (tb_slice_equals(key, "lineage") && x->rest->lineage.text == NULL)
+            x->rest->lineage = value;
+        carry(x, part);
+    }
+    return 0;
+}
+
+int tb_xray_parse(const char *text, size_t len, struct tb_trace *out, struct tb_xray_rest *rest)
+{
+    struct xray x = {.sampled = TB_XRAY_UNKNOWN};
+    struct tb_xray_rest found = {.self = {.text = NULL}};
+    struct tb_slice left = tb_slice_trim((struct tb_slice){text, len});
+    if (rest != NULL) {
+        x.rest = &found;
+        x.more = (struct tb_line){.mem = found.more, .cap = sizeof(found.more)};
+    }
+    x.has_root = tb_xray_root_parse(left, x.root) == 0;
+    while (left.text != NULL) {
+        if (read_part(&x, tb_slice_trim(tb_slice_cut(&left, ';'))) < 0)
+            return -EINVAL;
+    }
+    if (!x.has_root)
+        return -EINVAL;
+    memcpy(out->xray_trace_id, x.root, sizeof(x.root));
+    memcpy(out->xray_parent_id, x.parent, sizeof(x.parent));
+    out->xray_sampled = x.sampled;
+    if (rest != NULL)
+        *rest = found;
+    return 0;
+}
+
+int tb_trace_parse_xray(const char *text, size_t len, struct tb_trace *out)
+{
+    return tb_xray_parse(text, len, out, NULL);
+}
+
+bool tb_xray_epoch_fits(const uint8_t id[16], int64_t now_seconds)
+{
+    int64_t epoch = 0;
+    for (size_t i = 0; i < 4; i++)
+        epoch = epoch << 8 | id[i];
+    return epoch >= now_seconds - (int64_t)EPOCH_DAYS * DAY_SECONDS &&
+           epoch <= now_seconds + AHEAD_SECONDS;
+}
+
+/* ---- written ---- */
+
+void tb_xray_id_text(const uint8_t id[16], char out[TB_XRAY_ID_TEXT])
+{
+    out[0] = '1';
+    out[1] = '-';
+    tb_hex(id, 4, out + 2);
+    out[10] = '-';
+    tb_hex(id + 4, 12, out + 11);
+}
+
+static void add_root(struct tb_line *line, const uint8_t id[16])
+{
+    char text[TB_XRAY_ID_TEXT];
+    tb_xray_id_text(id, text);
+    tb_line_text(line, "Root=");
+    tb_line_text(line, text);
+}
+
+/* The parent that belongs to the root that is sent. */
+static const uint8_t *parent_of(const struct tb_trace *trace)
+{
+    bool is_own = !tb_bytes_are_zero(trace->xray_trace_id, 16);
+    if (is_own && !tb_bytes_are_zero(trace->xray_parent_id, 8))
+        return trace->xray_parent_id;
+    if (is_own && memcmp(trace->xray_trace_id, trace->trace_id, 16) != 0)
+        return trace->xray_parent_id;
+    return trace->span_id;
+}
+
+static char sampled_sign(const struct tb_trace_context *context)
+{
+    static const char signs[] = {
+        [TB_XRAY_UNKNOWN] = '\0', [TB_XRAY_NO] = '0', [TB_XRAY_YES] = '1', [TB_XRAY_ASKED] = '?'};
+    uint8_t said = context->trace.xray_sampled;
+    if (said != TB_XRAY_UNKNOWN && said < sizeof(signs))
+        return signs[said];
+    /* That of another trace says nothing of this one. */
+    if (!tb_bytes_are_zero(context->trace.xray_trace_id, 16) &&
+        memcmp(context->trace.xray_trace_id, context->trace.trace_id, 16) != 0)
+        return '\0';
+    enum tb_sampled sampled = tb_trace_sampled(context);
+    return sampled == TB_SAMPLED_UNSAID ? '\0' : sampled == TB_SAMPLED_YES ? '1' : '0';
+}
+
+size_t tb_xray_text(const struct tb_trace_context *context, char out[TB_XRAY_TEXT])
+{
+    const struct tb_trace *trace = &context->trace;
+    struct tb_line line = {.mem = out, .cap = TB_XRAY_TEXT};
+    bool is_own = !tb_bytes_are_zero(trace->xray_trace_id, 16);
+    const uint8_t *root = is_own ? trace->xray_trace_id : trace->trace_id;
+    const uint8_t *parent = parent_of(trace);
+    char sign = sampled_sign(context);
+    out[0] = '\0';
+    if (tb_bytes_are_zero(root, 16))
+        return 0;
+    add_root(&line, root);
+    if (!tb_bytes_are_zero(parent, 8)) {
+        tb_line_text(&line, ";Parent=");
+        tb_line_hex(&line, parent, 8);
+    }
+    if (sign != '\0') {
+        tb_line_text(&line, ";Sampled=");
+        tb_line_add(&line, &sign, 1);
+    }
+    if (context->xray_more[0] != '\0') {
+        tb_line_text(&line, ";");
+        tb_line_text(&line, context->xray_more);
+    }
+    return line.len;
+}
+
+size_t tb_xray_response_text(const struct tb_trace_context *context,
+                             char out[TB_XRAY_RESPONSE_TEXT])
+{
+    const struct tb_trace *trace = &context->trace;
+    struct tb_line line = {.mem = out, .cap = TB_XRAY_RESPONSE_TEXT};
+    enum tb_sampled sampled = tb_trace_sampled(context);
+    out[0] = '\0';
+    if (tb_bytes_are_zero(trace->xray_trace_id, 16))
+        return 0;
+    add_root(&line, trace->xray_trace_id);
+    if (trace->xray_sampled == TB_XRAY_ASKED && sampled != TB_SAMPLED_UNSAID)
+        tb_line_text(&line, sampled == TB_SAMPLED_YES ? ";Sampled=1" : ";Sampled=0");
+    return line.len;
+}
