@@ -9,6 +9,7 @@
 
 #include "agent/config/config_apply.h"
 #include "agent/config/config_check.h"
+#include "agent/config/config_sinks_load.h"
 #include "agent/config/config_file.h"
 #include "base/fd.h"
 
@@ -38,7 +39,7 @@ static void apply(const struct tb_config_file *file)
     for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
         tb_config_set(others[i], "");
     tb_config_apply_file(&config, file);
-    if (tb_config_check(&config, why) != 0)
+    if (tb_config_check(&config, why) != 0 || tb_config_sinks_load(&config, file, why) != 0)
         must_be_told(why);
     tb_config_done(&config);
 }

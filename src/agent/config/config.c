@@ -14,6 +14,7 @@
 #include "agent/config/config_env.h"
 #include "agent/config/config_file.h"
 #include "agent/config/config_paths.h"
+#include "agent/config/config_sinks_load.h"
 #include "base/buf.h"
 #include "base/fd.h"
 #include "spool/frame.h"
@@ -159,6 +160,8 @@ static int layers(const struct tb_config_flags *flags, struct tb_config *c, char
         err = tb_config_take_tokens(c, file, why);
         if (!err)
             err = tb_config_check(c, why);
+        if (!err)
+            err = tb_config_sinks_load(c, file, why);
         if (err && c->file[0] != '\0')
             name_file(c->file, why);
     }
@@ -194,6 +197,7 @@ static void free_entries(struct tb_config *c)
         free(c->projects[i].environment);
         free(c->projects[i].token);
         free(c->projects[i].token_from);
+        free(c->projects[i].group);
     }
     for (size_t i = 0; i < c->n_logs; i++) {
         free(c->logs[i].path);
@@ -237,5 +241,6 @@ void tb_config_done(struct tb_config *config)
     free_list(config->debuginfod, config->n_debuginfod);
     free_list(config->rules.in_app, config->rules.n_in_app);
     free_list(config->rules.library, config->rules.n_library);
+    tb_config_sinks_done(&config->sinks);
     memset(config, 0, sizeof(*config));
 }

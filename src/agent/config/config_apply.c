@@ -138,6 +138,7 @@ static void apply_projects(struct tb_config *c, const struct tb_config_file *f)
         text_or_empty(&to->service, from->service);
         text_or_empty(&to->environment, from->environment);
         text_or_empty(&to->token, from->access_token);
+        text_or_empty(&to->group, from->group);
     }
 }
 

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "agent/config/config_apply.h"
+#include "agent/config/config_sinks_load.h"
 #include "spool/frame.h"
 
 enum kind { TEXT, NUMBER, LARGE, FLAG, NO_FLAG, READ_ELSEWHERE };
@@ -59,9 +60,10 @@ static const struct variable {
 };
 
 /* No variable of the library begins so. */
-static const char *const sections[] = {"TOWBAR_TLS_",    "TOWBAR_INGEST_",  "TOWBAR_ROLLBAR_",
-                                       "TOWBAR_LIMITS_", "TOWBAR_SYMBOLS_", "TOWBAR_SPOOL_LIMITS_",
-                                       "TOWBAR_SCRUB_",  "TOWBAR_STORE_"};
+static const char *const sections[] = {
+    "TOWBAR_TLS_",     "TOWBAR_INGEST_",       "TOWBAR_ROLLBAR_",    "TOWBAR_LIMITS_",
+    "TOWBAR_SYMBOLS_", "TOWBAR_SPOOL_LIMITS_", "TOWBAR_SCRUB_",      "TOWBAR_STORE_",
+    "TOWBAR_OTLP_",    "TOWBAR_XRAY_",         "TOWBAR_CLOUDWATCH_", "TOWBAR_AWS_"};
 
 /* ---- the values ---- */
 
@@ -146,7 +148,7 @@ static int is_known(const char *entry, size_t len)
     for (size_t i = 0; i < sizeof(variables) / sizeof(variables[0]); i++)
         if (strlen(variables[i].name) == len && memcmp(variables[i].name, entry, len) == 0)
             return 1;
-    return 0;
+    return tb_config_sinks_variable(entry, len);
 }
 
 /* Of a key that has another name in the environment. */

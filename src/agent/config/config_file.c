@@ -1,4 +1,5 @@
-/* config_file.c - see config_file.h. The only file that calls libcyaml.
+/* config_file.c - see config_file.h. The only file that calls libcyaml; config_schema.c says what a
+ * file may hold.
  *
  * libcyaml tells what is wrong through its log: the first line says what, the first line of its
  * backtrace says where. Both are caught and made into one sentence. */
@@ -13,157 +14,12 @@
 
 #include "agent/config/config_numbers.h"
 #include "agent/config/config_paths.h"
+#include "agent/config/config_schema.h"
 #include "agent/config/config_words.h"
 #include "base/buf.h"
 #include "base/fd.h"
 
-enum {
-    FILE_MAX_BYTES = 256 << 10,
-    LIST_MAX = 1000,
-    TEXT_MAX = 4096,
-    LINE_MAX_BYTES = 256,
-    PLACES_MAX = 4
-};
-
-#define TEXT(key, type, member)                                                                    \
-    CYAML_FIELD_STRING_PTR(key, OPTIONAL, struct type, member, 0, TEXT_MAX)
-#define NUMBER(key, type, member) CYAML_FIELD_UINT_PTR(key, OPTIONAL, struct type, member)
-#define LIST(key, type, member)                                                                    \
-    CYAML_FIELD_SEQUENCE(key, OPTIONAL, struct type, member, &list_entry, 0, LIST_MAX)
-#define SWITCH(key, type, member)                                                                  \
-    CYAML_FIELD_ENUM_PTR(key, STRICT, struct type, member, switch_words,                           \
-                         sizeof(switch_words) / sizeof(switch_words[0]))
-#define ENTRIES(key, type, member, entry)                                                          \
-    CYAML_FIELD_SEQUENCE(key, OPTIONAL, struct type, member, &(entry), 0, LIST_MAX)
-#define SECTION(key, type, member, fields)                                                         \
-    CYAML_FIELD_MAPPING_PTR(key, OPTIONAL, struct type, member, fields)
-
-/* Any key may be left out or have no value: then its default counts. */
-enum { OPTIONAL = CYAML_FLAG_OPTIONAL | CYAML_FLAG_POINTER_NULL_STR };
-enum { STRICT = OPTIONAL | CYAML_FLAG_STRICT };
-
-/* libcyaml's own truth values are no choice: "off" is true to it, and so is every typing error. */
-static const cyaml_strval_t switch_words[] = {
-    {"false", false}, {"true", true},   {"no", false},    {"yes", true},  {"off", false},
-    {"on", true},     {"False", false}, {"True", true},   {"No", false},  {"Yes", true},
-    {"Off", false},   {"On", true},     {"FALSE", false}, {"TRUE", true}, {"NO", false},
-    {"YES", true},    {"OFF", false},   {"ON", true},     {"0", false},   {"1", true}};
-
-static const cyaml_schema_value_t list_entry = {
-    CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 1, TEXT_MAX)};
-
-static const cyaml_schema_field_t rollbar_fields[] = {
-    TEXT("access_token", tb_config_rollbar, access_token),
-    TEXT("token_file", tb_config_rollbar, token_file),
-    TEXT("endpoint", tb_config_rollbar, endpoint),
-    TEXT("proxy", tb_config_rollbar, proxy),
-    TEXT("ca_file", tb_config_rollbar, ca_file),
-    SWITCH("force_token", tb_config_rollbar, force_token),
-    NUMBER("timeout_ms", tb_config_rollbar, timeout_ms),
-    NUMBER("retry_min_ms", tb_config_rollbar, retry_min_ms),
-    NUMBER("retry_max_ms", tb_config_rollbar, retry_max_ms),
-    NUMBER("connections", tb_config_rollbar, connections),
-    CYAML_FIELD_END};
-static const cyaml_schema_field_t project_fields[] = {
-    TEXT("service", tb_config_project_file, service),
-    TEXT("environment", tb_config_project_file, environment),
-    TEXT("access_token", tb_config_project_file, access_token),
-    TEXT("token_file", tb_config_project_file, token_file), CYAML_FIELD_END};
-static const cyaml_schema_value_t project = {
-    CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct tb_config_project_file, project_fields)};
-static const cyaml_schema_field_t log_fields[] = {
-    TEXT("path", tb_config_log_file, path),
-    TEXT("pattern", tb_config_log_file, pattern),
-    TEXT("level", tb_config_log_file, level),
-    TEXT("service", tb_config_log_file, service),
-    TEXT("environment", tb_config_log_file, environment),
-    TEXT("framework", tb_config_log_file, framework),
-    CYAML_FIELD_END};
-static const cyaml_schema_value_t log_file = {
-    CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct tb_config_log_file, log_fields)};
-static const cyaml_schema_field_t rollbar_files_fields[] = {
-    LIST("paths", tb_config_rollbar_files, paths),
-    SWITCH("remove", tb_config_rollbar_files, remove), CYAML_FIELD_END};
-static const cyaml_schema_field_t tls_fields[] = {TEXT("cert_file", tb_config_tls, cert_file),
-                                                  TEXT("key_file", tb_config_tls, key_file),
-                                                  CYAML_FIELD_END};
-static const cyaml_schema_field_t ingest_fields[] = {
-    TEXT("token_file", tb_config_ingest, token_file), CYAML_FIELD_END};
-static const cyaml_schema_field_t limits_fields[] = {
-    NUMBER("item_per_minute", tb_config_limits, item_per_minute),
-    NUMBER("service_per_minute", tb_config_limits, service_per_minute),
-    NUMBER("burst_minutes", tb_config_limits, burst_minutes),
-    NUMBER("token_per_minute", tb_config_limits, token_per_minute),
-    NUMBER("sender_per_minute", tb_config_limits, sender_per_minute),
-    CYAML_FIELD_END};
-static const cyaml_schema_field_t scrub_fields[] = {
-    LIST("keys", tb_config_scrub, keys), LIST("patterns", tb_config_scrub, patterns),
-    SWITCH("builtin_patterns", tb_config_scrub, builtin_patterns), CYAML_FIELD_END};
-static const cyaml_schema_field_t symbols_fields[] = {
-    LIST("source_roots", tb_config_symbols, source_roots),
-    LIST("debug_dirs", tb_config_symbols, debug_dirs),
-    LIST("debuginfod", tb_config_symbols, debuginfod),
-    NUMBER("debuginfod_timeout_ms", tb_config_symbols, debuginfod_timeout_ms),
-    NUMBER("context_lines", tb_config_symbols, context_lines),
-    NUMBER("user_budget_ms", tb_config_symbols, user_budget_ms),
-    NUMBER("cache_bytes", tb_config_symbols, cache_bytes),
-    LIST("in_app", tb_config_symbols, in_app),
-    LIST("library", tb_config_symbols, library),
-    CYAML_FIELD_END};
-static const cyaml_schema_field_t age_fields[] = {
-    NUMBER("crash", tb_config_ages, crash), NUMBER("error", tb_config_ages, error),
-    NUMBER("warning", tb_config_ages, warning), NUMBER("info", tb_config_ages, info),
-    CYAML_FIELD_END};
-static const cyaml_schema_field_t limit_fields[] = {
-    NUMBER("max_bytes", tb_config_spool_limits, max_bytes),
-    NUMBER("max_percent", tb_config_spool_limits, max_percent),
-    NUMBER("keep_free_percent", tb_config_spool_limits, keep_free_percent),
-    NUMBER("uid_percent", tb_config_spool_limits, uid_percent),
-    SECTION("max_age_hours", tb_config_spool_limits, max_age_hours, age_fields),
-    CYAML_FIELD_END};
-static const cyaml_schema_field_t store_fields[] = {NUMBER("max_bytes", tb_config_store, max_bytes),
-                                                    CYAML_FIELD_END};
-static const cyaml_schema_field_t top_fields[] = {
-    TEXT("environment", tb_config_file, environment),
-    TEXT("spool", tb_config_file, spool),
-    TEXT("state_dir", tb_config_file, state_dir),
-    TEXT("socket", tb_config_file, socket),
-    TEXT("listen", tb_config_file, listen),
-    TEXT("vanished", tb_config_file, vanished),
-    TEXT("log_format", tb_config_file, log_format),
-    SECTION("tls", tb_config_file, tls, tls_fields),
-    SECTION("ingest", tb_config_file, ingest, ingest_fields),
-    SECTION("rollbar", tb_config_file, rollbar, rollbar_fields),
-    ENTRIES("projects", tb_config_file, projects, project),
-    SECTION("rollbar_files", tb_config_file, rollbar_files, rollbar_files_fields),
-    ENTRIES("log_files", tb_config_file, log_files, log_file),
-    SECTION("limits", tb_config_file, limits, limits_fields),
-    SECTION("scrub", tb_config_file, scrub, scrub_fields),
-    SECTION("symbols", tb_config_file, symbols, symbols_fields),
-    SECTION("spool_limits", tb_config_file, spool_limits, limit_fields),
-    SECTION("store", tb_config_file, store, store_fields),
-    CYAML_FIELD_END};
-static const cyaml_schema_value_t top = {
-    CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct tb_config_file, top_fields)};
-
-/* The sections by name, for "did you mean". */
-static const struct {
-    const char *name;
-    const cyaml_schema_field_t *fields;
-} sections[] = {{"", top_fields},
-                {"rollbar", rollbar_fields},
-                {"projects", project_fields},
-                {"rollbar_files", rollbar_files_fields},
-                {"log_files", log_fields},
-                {"tls", tls_fields},
-                {"ingest", ingest_fields},
-                {"limits", limits_fields},
-                {"scrub", scrub_fields},
-                {"symbols", symbols_fields},
-                {"spool_limits", limit_fields},
-                {"store", store_fields},
-                {"spool_limits.max_age_hours", age_fields}};
-enum { N_SECTIONS = sizeof(sections) / sizeof(sections[0]) };
+enum { FILE_MAX_BYTES = 256 << 10, LINE_MAX_BYTES = 256, PLACES_MAX = 4 };
 
 #define UNKNOWN_KEY "Unexpected key: "
 
@@ -223,14 +79,14 @@ static void suggest(const char *word, const char *section, char *out, size_t cap
     const char *best_section = "";
     const char *best = NULL;
     unsigned best_score = 6; /* two letters wrong, or one in another section */
-    for (size_t s = 0; s < N_SECTIONS; s++) {
-        unsigned foreign = strcmp(sections[s].name, section) != 0;
-        for (const cyaml_schema_field_t *f = sections[s].fields; f->key != NULL; f++) {
+    for (size_t s = 0; s < tb_config_n_sections; s++) {
+        unsigned foreign = strcmp(tb_config_sections[s].name, section) != 0;
+        for (const cyaml_schema_field_t *f = tb_config_sections[s].fields; f->key != NULL; f++) {
             unsigned score = distance(word, f->key) * 2 + foreign;
             if (score < best_score) {
                 best_score = score;
                 best = f->key;
-                best_section = foreign ? sections[s].name : "";
+                best_section = foreign ? tb_config_sections[s].name : "";
             }
         }
     }
@@ -331,9 +187,9 @@ static unsigned stumble_line(const char *text, const struct complaint *said)
         cyaml_config_t cyaml;
         cyaml_data_t *data = NULL;
         (void)cyaml_load_data((const uint8_t *)text, (size_t)(end - text),
-                              cyaml_for(&again, &cyaml), &top, &data, NULL);
+                              cyaml_for(&again, &cyaml), &tb_config_schema, &data, NULL);
         if (data != NULL)
-            (void)cyaml_free(&cyaml, &top, data, 0);
+            (void)cyaml_free(&cyaml, &tb_config_schema, data, 0);
         if (strcmp(again.what, said->what) == 0)
             bad = middle;
         else
@@ -423,12 +279,27 @@ static int check_paths(const char *path, const char *text, const struct tb_confi
     return 0;
 }
 
+unsigned tb_config_file_line(const char *path, const char *section, const char *key)
+{
+    struct tb_buf text;
+    unsigned line = 0;
+    tb_buf_init(&text, FILE_MAX_BYTES);
+    if (tb_fd_slurp(AT_FDCWD, path, &text) == 0) {
+        const char *at = tb_buf_str(&text);
+        line = key_line(at, 0, section);
+        if (line > 0 && key[0] != '\0')
+            line = key_line(at, line, key);
+    }
+    tb_buf_done(&text);
+    return line;
+}
+
 void tb_config_file_free(struct tb_config_file *file)
 {
     struct complaint said = {.n_places = 0};
     cyaml_config_t cyaml;
     if (file != NULL)
-        (void)cyaml_free(cyaml_for(&said, &cyaml), &top, file, 0);
+        (void)cyaml_free(cyaml_for(&said, &cyaml), &tb_config_schema, file, 0);
 }
 
 int tb_config_file_read(const char *path, struct tb_config_file **out, char why[TB_CONFIG_WHY])
@@ -445,7 +316,7 @@ int tb_config_file_read(const char *path, struct tb_config_file **out, char why[
     cyaml_config_t cyaml;
     cyaml_data_t *data = NULL;
     cyaml_err_t bad = cyaml_load_data((const uint8_t *)tb_buf_str(&text), text.len,
-                                      cyaml_for(&said, &cyaml), &top, &data, NULL);
+                                      cyaml_for(&said, &cyaml), &tb_config_schema, &data, NULL);
     if (bad != CYAML_OK) {
         explain(path, tb_buf_str(&text), &said, bad, why);
         err = -EINVAL;

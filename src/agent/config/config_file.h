@@ -13,7 +13,7 @@ struct tb_config_rollbar {
     unsigned *timeout_ms, *retry_min_ms, *retry_max_ms, *connections;
 };
 struct tb_config_project_file {
-    char *service, *environment, *access_token, *token_file;
+    char *service, *environment, *access_token, *token_file, *group;
 };
 struct tb_config_log_file {
     char *path, *pattern, *level, *service, *environment, *framework;
@@ -67,6 +67,36 @@ struct tb_config_spool_limits {
     unsigned *max_percent, *keep_free_percent, *uid_percent;
     struct tb_config_ages *max_age_hours;
 };
+/* The sinks: every single value is a text. */
+struct tb_config_otlp_file {
+    char *endpoint, *traces_endpoint;
+    char **headers;
+    unsigned headers_count;
+    char *honeycomb_key, *honeycomb_key_file, *dataset, *honeycomb_team, *honeycomb_environment;
+    char *form, *compression, *timeout_ms, *ca_file, *client_cert_file, *client_key_file, *group;
+    char **omit;
+    unsigned omit_count;
+};
+struct tb_config_xray_file {
+    char *mode, *address, *endpoint, *timeout_ms, *name, *name_pattern, *origin, *unsampled;
+    char *sampling_rules, *central_sampling, *group;
+    char **omit;
+    unsigned omit_count;
+};
+struct tb_config_cloudwatch_file {
+    char *log_group, *log_stream, *endpoint, *timeout_ms, *retention_days, *old, *metrics, *group;
+    char **omit;
+    unsigned omit_count;
+};
+struct tb_config_aws_file {
+    char *region, *profile;
+};
+struct tb_config_group_file {
+    char *name, *filter;
+};
+struct tb_config_link_file {
+    char *name, *url;
+};
 struct tb_config_file {
     char *environment, *spool, *state_dir, *socket, *listen, *vanished, *log_format;
     struct tb_config_tls *tls;
@@ -82,11 +112,22 @@ struct tb_config_file {
     struct tb_config_symbols *symbols;
     struct tb_config_spool_limits *spool_limits;
     struct tb_config_store *store;
+    struct tb_config_otlp_file *otlp;
+    struct tb_config_xray_file *xray;
+    struct tb_config_cloudwatch_file *cloudwatch;
+    struct tb_config_aws_file *aws;
+    struct tb_config_group_file *groups;
+    unsigned groups_count;
+    struct tb_config_link_file *links;
+    unsigned links_count;
 };
 
 /* Reads path. 0 with *out, which is NULL for a file without a word; -ENOENT; or another negative
  * errno. why names file, line, key and cure, and never holds a value of a secret key. */
 int tb_config_file_read(const char *path, struct tb_config_file **out, char why[TB_CONFIG_WHY]);
+/* The line of a key of a section in that file, "otlp" and "form", or of a section itself, with ""
+ * for key; 0 when it is not found. */
+unsigned tb_config_file_line(const char *path, const char *section, const char *key);
 void tb_config_file_free(struct tb_config_file *file);
 
 #endif

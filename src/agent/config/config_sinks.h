@@ -4,16 +4,17 @@
  * towbard.yaml, all keys optional; in brackets the variables of the environment that win over them,
  * the first that is there. Every key with one value also has its TOWBAR_ name, which wins over all.
  *   otlp:
- *     endpoint: https://api.honeycomb.io/v1/logs   # [OTEL_EXPORTER_OTLP_LOGS_ENDPOINT as it is;
- *                        # OTEL_EXPORTER_OTLP_ENDPOINT and /v1/logs; HONEYCOMB_API_ENDPOINT and
- *                        # /v1/logs]. With a Honeycomb key alone it is Honeycomb's. None: off
+ *     endpoint:          # the whole address of logs [OTEL_EXPORTER_OTLP_LOGS_ENDPOINT as it is;
+ *                        # OTEL_EXPORTER_OTLP_ENDPOINT and HONEYCOMB_API_ENDPOINT with /v1/logs].
+ *                        # With a Honeycomb key alone it is Honeycomb's. None: off
  *     traces_endpoint:   # of spans [OTEL_EXPORTER_OTLP_TRACES_ENDPOINT; the others with
- * /v1/traces]; # default: endpoint with /v1/traces for /v1/logs headers: [ "x-honeycomb-dataset:
- * errors" ]   # [OTEL_EXPORTER_OTLP_LOGS_HEADERS, # OTEL_EXPORTER_OTLP_HEADERS: k=v,k2=v2,
- * percent-decoded], added to these honeycomb_key:     # [HONEYCOMB_API_KEY]: the header
- * x-honeycomb-team honeycomb_key_file: /etc/towbar/honeycomb-key dataset:           #
- * [HONEYCOMB_DATASET]: the header x-honeycomb-dataset honeycomb_team:    # for links: the team's
- * name in Honeycomb's addresses honeycomb_environment: form: log          # or "span", "both"
+ * /v1/traces] # default: endpoint with /v1/traces for /v1/logs headers: [ "name: value" ]   #
+ * [OTEL_EXPORTER_OTLP_LOGS_HEADERS, OTEL_EXPORTER_OTLP_HEADERS: # k=v,k2=v2, percent-decoded, added
+ * to these] honeycomb_key:     # [HONEYCOMB_API_KEY] the header x-honeycomb-team
+ *     honeycomb_key_file:    # last the credential honeycomb_key of systemd
+ *     dataset:           # [HONEYCOMB_DATASET] the header x-honeycomb-dataset
+ *     honeycomb_team, honeycomb_environment    # for links: the names in Honeycomb's addresses
+ *     form: log          # or "span", "both"
  *     compression: gzip  # or "none" [OTEL_EXPORTER_OTLP_LOGS_COMPRESSION, ..._OTLP_COMPRESSION]
  *     timeout_ms: 10000  # [OTEL_EXPORTER_OTLP_LOGS_TIMEOUT, OTEL_EXPORTER_OTLP_TIMEOUT]
  *     ca_file, client_cert_file, client_key_file   # [OTEL_EXPORTER_OTLP_[LOGS_]CERTIFICATE,
@@ -32,8 +33,9 @@
  *     origin:            # "AWS::ECS::Container" and the like
  *     unsampled: drop    # or "send"
  *     sampling_rules: /etc/towbar/sampling.json    # a file (docs/sampling.md)
- *     central_sampling: true    # ask the daemon for rules; AWS_XRAY_SDK_ENABLED=false: mode is off
+ *     central_sampling: true    # ask the daemon for rules
  *     group, omit        # as above
+ *     AWS_XRAY_SDK_ENABLED=false: mode is off
  *   cloudwatch:
  *     log_group: cruddur # none: off
  *     log_stream: "{host}/{service}"      # also {environment}, {version}, {pid}, {date}
@@ -46,9 +48,10 @@
  *   aws:
  *     region:            # [AWS_REGION, AWS_DEFAULT_REGION; then profile, then IMDS]
  *     profile:           # [AWS_PROFILE, AWS_DEFAULT_PROFILE]
- *   groups: [ { name: Cruddur, filter: 'service("backend-flask") {fault OR error}' } ]   # at most
- * 64 links: [ { name: Grafana, url: "https://.../{trace_id}" } ]                          # at most
- * 16 projects: [ { ..., group: NAME } ]   # in struct tb_config_project */
+ *   groups: [ { name: Cruddur, filter: 'service("backend-flask") {fault OR error}' } ] # at most 64
+ *   links: [ { name: Grafana, url: "https://.../{trace_id}" } ]   # at most 16
+ *   projects: [ { ..., group: NAME } ]   # in struct tb_config_project
+ * None of these needs a restart. config_settings.c is the table of the keys with one value. */
 #ifndef TB_AGENT_CONFIG_SINKS_H
 #define TB_AGENT_CONFIG_SINKS_H
 
@@ -115,5 +118,10 @@ struct tb_config_sinks {
     struct tb_config_link *links;
     size_t n_links;
 };
+
+/* Frees what is in it; zeroed and done ones are fine. */
+void tb_config_sinks_done(struct tb_config_sinks *sinks);
+/* A copy of its own. Out of memory ends the program. */
+void tb_config_sinks_copy(const struct tb_config_sinks *from, struct tb_config_sinks *out);
 
 #endif

@@ -1,0 +1,15 @@
+/* config_sinks_load.h - the sinks' part of the settings from file and environment, checked. */
+#ifndef TB_AGENT_CONFIG_SINKS_LOAD_H
+#define TB_AGENT_CONFIG_SINKS_LOAD_H
+
+#include "agent/config/config_file.h"
+
+/* config->file and projects are there already; file may be NULL. What is wrong is told with the
+ * variable, or with the file and its line, and the key. Warnings are added to config->warning. 0,
+ * or a negative errno with why. */
+int tb_config_sinks_load(struct tb_config *config, const struct tb_config_file *file,
+                         char why[TB_CONFIG_WHY]);
+/* Is that the TOWBAR_ name of one of their keys? */
+bool tb_config_sinks_variable(const char *name, size_t len);
+
+#endif
