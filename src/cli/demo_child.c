@@ -49,14 +49,38 @@ void tb_demo_wait_for_end(void)
         nanosleep(&step, NULL); /* a signal that comes just before it is seen a second later */
 }
 
-/* Nothing of the caller's settings may reach the demo, above all no token for a real project. */
+/* Takes away all whose names begin so. */
+static void unset_prefix(const char *prefix)
+{
+    size_t len = strlen(prefix);
+    for (char **entry = environ; *entry != NULL;) {
+        char name[256];
+        size_t name_len = strcspn(*entry, "=");
+        if (strncmp(*entry, prefix, len) != 0 || name_len >= sizeof(name)) {
+            entry++;
+            continue;
+        }
+        memcpy(name, *entry, name_len);
+        name[name_len] = '\0';
+        (void)unsetenv(name);
+        entry = environ; /* it may be another list now */
+    }
+}
+
+/* Nothing of the caller's settings may reach the demo, above all no token or key for a real
+ * project: what it makes up would be filed there. */
 static void set_environment(const struct tb_demo *demo)
 {
     static const char *const foreign[] = {
         "TOWBAR_SERVICE", "TOWBAR_ENVIRONMENT", "TOWBAR_VERSION",     "TOWBAR_ROOT",
         "TRACEPARENT",    "_X_AMZN_TRACE_ID",   "ROLLBAR_ENVIRONMENT"};
+    static const char *const prefixes[] = {
+        "OTEL_",        "HONEYCOMB_",         "AWS_",       "CLOUDWATCH_", "TOWBAR_OTLP_",
+        "TOWBAR_XRAY_", "TOWBAR_CLOUDWATCH_", "TOWBAR_AWS_"};
     for (size_t i = 0; i < sizeof(foreign) / sizeof(foreign[0]); i++)
         (void)unsetenv(foreign[i]);
+    for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++)
+        unset_prefix(prefixes[i]);
     if (!demo->sends) {
         (void)unsetenv("ROLLBAR_ACCESS_TOKEN");
         (void)unsetenv("ROLLBAR_ENDPOINT");

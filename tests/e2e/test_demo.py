@@ -12,7 +12,10 @@ import unittest
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 
 import towbar  # noqa: E402
+from fake_aws import FakeAws  # noqa: E402
+from fake_otlp import FakeOtlp  # noqa: E402
 from fake_rollbar import FakeRollbar  # noqa: E402
+from fake_xray_daemon import FakeXrayDaemon  # noqa: E402
 
 DEMO_MAX_S = 10
 
@@ -77,6 +80,18 @@ class DemoTest(towbar.Case):
                 return python
         self.skipTest("there is no Flask: ./tests/run.sh fetches it")
         return None
+
+    def test_nothing_of_it_reaches_the_systems_that_the_environment_names(self):
+        """Who tries it has the variables of his own app in the shell."""
+        with FakeOtlp() as otlp, FakeAws() as aws, FakeXrayDaemon() as daemon:
+            self.demo(
+                **aws.env, AWS_XRAY_DAEMON_ADDRESS=daemon.address, HONEYCOMB_API_KEY="key",
+                HONEYCOMB_API_ENDPOINT=otlp.url, OTEL_EXPORTER_OTLP_ENDPOINT=otlp.url,
+                OTEL_SERVICE_NAME="backend-flask", CLOUDWATCH_LOG_GROUP="cruddur",
+                TOWBAR_CLOUDWATCH_LOG_GROUP="cruddur", TOWBAR_XRAY_MODE="api",
+            )  # fmt: skip
+        self.assertEqual([otlp.requests, aws.requests, daemon.requests], [[], [], []])
+        self.assertEqual([daemon.documents, daemon.rejected, daemon.refused], [[], [], []])
 
     def assert_two_in_one_trace(self, said):
         last = said[said.index("6/6") :]

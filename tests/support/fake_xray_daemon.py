@@ -102,7 +102,7 @@ class FakeXrayDaemon(Scripted):
     def _take_document(self, body):
         try:
             text = body.decode("utf-8")
-            complaint = documents.check(text)
+            complaint = self.complaint(text)
         except UnicodeDecodeError as err:
             text, complaint = repr(body), str(err)
         if complaint:
@@ -111,6 +111,10 @@ class FakeXrayDaemon(Scripted):
         document = documents.Document(text)
         is_known = any(d.id == document.id for d in self.documents)
         (self.repeated if is_known else self.documents).append(document)
+
+    def complaint(self, text):
+        """What is wrong with a document; None: nothing."""
+        return documents.check(text)
 
     # ---- TCP ----
 
