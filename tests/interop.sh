@@ -28,7 +28,7 @@ node_packages() {
 fetch_python_sdk() {
     mkdir -p build/interop &&
         fetched build/interop/python.stamp \
-            "tests/interop/requirements.txt samples/cruddur/backend-flask/requirements.txt" \
+            "tests/interop/requirements.txt samples/cruddur/backend-flask/requirements.txt samples/cruddur/backend-flask/requirements-aws.txt" \
             python_packages
 }
 
@@ -91,7 +91,7 @@ scripts() {
 
 top=$(pwd)
 if [ "$interop" -eq 1 ]; then
-    one "pyrollbar and Flask from PyPI" fetch_python_sdk
+    one "pyrollbar, Flask, moto and tracing SDKs from PyPI" fetch_python_sdk
     one "rollbar.js, express and the browser's tools from npm" fetch_node_sdk
     scripts tests/interop "$top/build/interop/venv/bin/python"
 fi

@@ -23,7 +23,7 @@ const char tb_demo_recorded[] =
     "\"lineno\": 902, \"method\": \"dispatch_request\", "
     "\"code\": \"return self.ensure_sync(self.view_functions[rule...int])(**view_args)  # type: "
     "ignore[no-any-return]\"}, "
-    "{\"filename\": \"/backend-flask/app.py\", \"lineno\": 34, \"method\": \"data_home\", "
+    "{\"filename\": \"/backend-flask/app.py\", \"lineno\": 36, \"method\": \"data_home\", "
     "\"code\": \"model = HomeActivities.run(\"}, "
     "{\"filename\": \"/backend-flask/services/home_activities.py\", \"lineno\": 29, "
     "\"method\": \"run\", \"code\": \"for n, message in enumerate(feedd.feed(user_handle, "

@@ -4,7 +4,8 @@
     GET /rollbar/test                      reports a message
     GET /api/health                        {"success": true}: it is up
 
-Its errors go to the agent on this host: see reporting.py. Every request has a trace: tracing.py.
+Its errors go to the agent on this host: reporting.py. Every request has a trace: tracing.py. What it
+sends itself to Honeycomb, X-Ray and CloudWatch Logs, if the environment says so: telemetry.py.
 
     python -m flask run --port 4567        or        gunicorn --preload -b 127.0.0.1:4567 app:app
     PORT=0 python app.py                   takes a free port and says which
@@ -16,11 +17,12 @@ from flask import Flask, request
 from werkzeug.serving import make_server
 
 import reporting
+import telemetry
 import tracing
 from services.home_activities import HomeActivities
 
 app = Flask(__name__)
-app.wsgi_app = tracing.Middleware(app.wsgi_app)
+telemetry.init(app, reporting.SERVICE)
 reporter = reporting.init(app)
 
 

@@ -12,6 +12,9 @@
 """
 
 import os
+import sys
+
+import tracing
 
 ROOT = os.path.dirname(os.path.realpath(__file__))
 SERVICE = os.getenv("TOWBAR_SERVICE") or "backend-flask"
@@ -45,14 +48,16 @@ def init_pyrollbar(app):
         handler="blocking",
         allow_logging_basic_config=False,
     )
-    rollbar.events.add_payload_handler(name_service)
+    rollbar.events.add_payload_handler(add_what_we_know)
     got_request_exception.connect(rollbar.contrib.flask.report_exception, app)
     return rollbar
 
 
-def name_service(payload, **_):
-    """The agent shows which service an error is from."""
+def add_what_we_know(payload, **_):
+    """Which service an error is from, and its trace. With the handler "blocking" this runs inside the
+    request, where the SDKs' spans and segments are still open."""
     payload["data"].setdefault("custom", {})["service"] = SERVICE
+    tracing.describe(payload["data"], sys.exc_info()[1])
     return payload
 
 

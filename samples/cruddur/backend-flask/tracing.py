@@ -1,12 +1,16 @@
-"""The trace of a request: taken from its headers, made where they have none, passed on.
+"""The trace of a request: taken from its headers, made where they have none, passed on, reported.
 
 W3C: traceparent: 00-TRACE-SPAN-FLAGS. AWS X-Ray: X-Amzn-Trace-Id: Root=1-...;Parent=...;Sampled=1.
-Who calls another service keeps the trace and names a span of its own as the parent."""
+Who calls another service keeps the trace and names a span of its own as the parent. Where the
+program has OpenTelemetry's or X-Ray's SDK (telemetry.py), the trace is the SDK's; where it has both,
+there are two, and both are passed on and reported."""
 
 import re
 import secrets
+import sys
 
 TRACEPARENT = re.compile(r"(?!ff)([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
+XRAY_ID = re.compile(r"1-([0-9a-fA-F]{8})-([0-9a-fA-F]{24})")
 XRAY_ROOT = re.compile(r"(?:^|;)\s*Root=(1-[0-9a-fA-F]{8}-[0-9a-fA-F]{24})\s*(?:;|$)")
 XRAY_SAMPLED = re.compile(r"(?:^|;)\s*(Sampled=[01?])\s*(?:;|$)")
 
@@ -34,12 +38,34 @@ class Middleware:
         self.app = app
 
     def __call__(self, environ, start_response):
-        if not outgoing(environ):
+        if not of_headers(environ):
             environ["HTTP_TRACEPARENT"] = f"00-{new_id(16)}-{new_id(8)}-01"
         return self.app(environ, start_response)
 
 
-def outgoing(environ):
+# ---- of the SDKs, inside a request ----
+
+
+def opentelemetry_span():
+    """The context of the current span, or None."""
+    module = sys.modules.get("opentelemetry.trace")
+    if module is None:
+        return None
+    context = module.get_current_span().get_span_context()
+    return context if context.is_valid else None
+
+
+def xray_entity():
+    """The current segment or subsegment, or None."""
+    module = sys.modules.get("aws_xray_sdk.core")
+    entities = getattr(getattr(module.xray_recorder.context, "_local", None), "entities", None) if module else None
+    return entities[-1] if entities and XRAY_ID.fullmatch(entities[-1].trace_id) else None
+
+
+# ---- passed on ----
+
+
+def of_headers(environ):
     """The trace headers for a call made on behalf of the request with this WSGI environment."""
     headers = {}
     span = new_id(8)
@@ -53,3 +79,59 @@ def outgoing(environ):
         parts = [f"Root={root.group(1)}", f"Parent={span}"]
         headers["X-Amzn-Trace-Id"] = ";".join(parts + ([sampled.group(1)] if sampled else []))
     return headers
+
+
+def outgoing(environ):
+    """The same, with what the SDKs know put before what the headers say."""
+    headers = of_headers(environ)
+    span, entity = opentelemetry_span(), xray_entity()
+    if span is not None:
+        headers["traceparent"] = (
+            f"00-{span.trace_id:032x}-{span.span_id:016x}-{int(span.trace_flags) & 3:02x}"
+        )
+    if entity is not None:
+        headers["X-Amzn-Trace-Id"] = (
+            f"Root={entity.trace_id};Parent={entity.id};Sampled={int(bool(entity.sampled))}"
+        )
+    return headers
+
+
+# ---- reported ----
+
+
+def describe(data, exception=None):
+    """Adds what the SDKs know of the trace to an item of Rollbar's, in the members that the agent
+    reads (docs/trace.md section 2). What the headers say the agent finds itself."""
+    span, entity = opentelemetry_span(), xray_entity()
+    if span is None and entity is None:
+        return
+    custom = data.setdefault("custom", {})
+    more = custom.setdefault("trace", {})
+    if span is not None:
+        ids = f"{span.trace_id:032x}", f"{span.span_id:016x}"
+        more["flags"] = f"{int(span.trace_flags) & 255:02x}"
+    else:
+        ids = "".join(XRAY_ID.fullmatch(entity.trace_id).groups()).lower(), entity.id
+    custom["trace_id"], custom["span_id"] = ids
+    data["attributes"] = [
+        pair for pair in data.get("attributes") or [] if pair.get("key") not in ("trace_id", "span_id")
+    ] + [{"key": "trace_id", "value": ids[0]}, {"key": "span_id", "value": ids[1]}]
+    if entity is not None:
+        custom["xray_trace_id"] = entity.trace_id
+        more["xray_parent_id"] = entity.id
+        more["xray_is_local"] = True
+        more["xray_sampled"] = "1" if entity.sampled else "0"
+        cause = getattr(exception, "_cause_id", None)
+        if isinstance(cause, str):
+            more["xray_cause_id"] = cause
+
+
+def for_log():
+    """The trace as a line of a log has it; X-Ray's console finds lines by xray_trace_id."""
+    span, entity = opentelemetry_span(), xray_entity()
+    parts = []
+    if span is not None:
+        parts.append(f"trace_id={span.trace_id:032x} span_id={span.span_id:016x}")
+    if entity is not None:
+        parts.append(f"xray_trace_id={entity.trace_id}")
+    return " ".join(parts)
