@@ -56,6 +56,6 @@ void tb_xray_clean_name(const char *text, char out[TB_XRAY_NAME_BYTES]);
 void tb_xray_cause(struct tb_json *j, const struct tb_sink_facts *facts, const char *uuid,
                    const struct tb_xray_size *size);
 /* A member of at most max bytes, left out when it is empty. */
-void tb_xray_text(struct tb_json *j, const char *key, const char *text, size_t max);
+void tb_xray_put_text(struct tb_json *j, const char *key, const char *text, size_t max);
 
 #endif

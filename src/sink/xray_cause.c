@@ -11,7 +11,7 @@
 
 enum { PATH_BYTES = TB_XRAY_TEXT_BYTES + 1, USE_BYTES = 32 };
 
-void tb_xray_text(struct tb_json *j, const char *key, const char *text, size_t max)
+void tb_xray_put_text(struct tb_json *j, const char *key, const char *text, size_t max)
 {
     if (text[0] == '\0')
         return;
@@ -26,7 +26,7 @@ static void write_path(struct tb_json *j, const char *path)
     const char *from = path + (len > TB_XRAY_TEXT_BYTES ? len - TB_XRAY_TEXT_BYTES : 0);
     while (((unsigned char)*from & 0xc0) == 0x80)
         from++;
-    tb_xray_text(j, "path", from, TB_XRAY_TEXT_BYTES);
+    tb_xray_put_text(j, "path", from, TB_XRAY_TEXT_BYTES);
 }
 
 static void write_frame(struct tb_json *j, const struct tb_sink_frame *frame)
@@ -42,7 +42,7 @@ static void write_frame(struct tb_json *j, const struct tb_sink_frame *frame)
     }
     if (frame->line > 0)
         tb_json_kint(j, "line", frame->line);
-    tb_xray_text(j, "label", frame->function, TB_XRAY_TEXT_BYTES);
+    tb_xray_put_text(j, "label", frame->function, TB_XRAY_TEXT_BYTES);
     tb_json_end(j);
 }
 
@@ -79,8 +79,8 @@ static void write_exception(struct tb_json *j, const struct tb_sink_facts *facts
     tb_json_object(j);
     exception_id(uuid, i, id);
     tb_json_kstr(j, "id", id);
-    tb_xray_text(j, "type", exception->type, TB_XRAY_TEXT_BYTES);
-    tb_xray_text(j, "message", exception->message, size->message);
+    tb_xray_put_text(j, "type", exception->type, TB_XRAY_TEXT_BYTES);
+    tb_xray_put_text(j, "message", exception->message, size->message);
     if (i + 1 < facts->n_exceptions && i + 1 < size->causes) {
         exception_id(uuid, i + 1, id);
         tb_json_kstr(j, "cause", id);
@@ -98,8 +98,8 @@ static void write_message(struct tb_json *j, const struct tb_sink_facts *facts, 
     exception_id(uuid, 0, id);
     tb_json_kstr(j, "id", id);
     tb_json_kstr(j, "type", facts->body == TB_BODY_CRASH_REPORT ? "crash report" : "message");
-    tb_xray_text(j, "message", facts->message[0] != '\0' ? facts->message : facts->title,
-                 size->message);
+    tb_xray_put_text(j, "message", facts->message[0] != '\0' ? facts->message : facts->title,
+                     size->message);
     tb_json_end(j);
 }
 
@@ -112,7 +112,7 @@ void tb_xray_cause(struct tb_json *j, const struct tb_sink_facts *facts, const c
         return;
     }
     tb_json_object(j);
-    tb_xray_text(j, "working_directory", facts->root, TB_XRAY_TEXT_BYTES);
+    tb_xray_put_text(j, "working_directory", facts->root, TB_XRAY_TEXT_BYTES);
     tb_json_key(j, "exceptions");
     tb_json_array(j);
     for (size_t i = 0; i < facts->n_exceptions && i < size->causes; i++)

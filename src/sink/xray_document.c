@@ -161,7 +161,7 @@ static void write_url(struct tb_json *j, const char *url)
     size_t len = strcspn(from, "?#");
     (void)snprintf(text, sizeof(text), "%.*s%.*s", (int)(host - url < 32 ? host - url : 32), url,
                    (int)(len < URL_BYTES ? len : URL_BYTES), from);
-    tb_xray_text(j, "url", text, URL_BYTES);
+    tb_xray_put_text(j, "url", text, URL_BYTES);
 }
 
 static void write_http(struct writer *w)
@@ -174,10 +174,10 @@ static void write_http(struct writer *w)
     tb_json_object(j);
     tb_json_key(j, "request");
     tb_json_object(j);
-    tb_xray_text(j, "method", facts->method, TB_XRAY_TEXT_BYTES);
+    tb_xray_put_text(j, "method", facts->method, TB_XRAY_TEXT_BYTES);
     write_url(j, facts->url);
-    tb_xray_text(j, "user_agent", facts->user_agent, TB_XRAY_TEXT_BYTES);
-    tb_xray_text(j, "client_ip", facts->client_ip, TB_XRAY_TEXT_BYTES);
+    tb_xray_put_text(j, "user_agent", facts->user_agent, TB_XRAY_TEXT_BYTES);
+    tb_xray_put_text(j, "client_ip", facts->client_ip, TB_XRAY_TEXT_BYTES);
     tb_json_end(j);
     if (facts->http_status > 0) {
         tb_json_key(j, "response");
@@ -195,11 +195,11 @@ static void write_annotations(struct writer *w)
     const struct tb_sink_facts *facts = w->facts;
     tb_json_key(j, "annotations");
     tb_json_object(j);
-    tb_xray_text(j, "rollbar_uuid", w->item->uuid, TB_XRAY_TEXT_BYTES);
-    tb_xray_text(j, "error_class", facts->error_class, TB_XRAY_TEXT_BYTES);
-    tb_xray_text(j, "service", facts->service, TB_XRAY_TEXT_BYTES);
-    tb_xray_text(j, "environment", facts->environment, TB_XRAY_TEXT_BYTES);
-    tb_xray_text(j, "signal", facts->signal, TB_XRAY_TEXT_BYTES);
+    tb_xray_put_text(j, "rollbar_uuid", w->item->uuid, TB_XRAY_TEXT_BYTES);
+    tb_xray_put_text(j, "error_class", facts->error_class, TB_XRAY_TEXT_BYTES);
+    tb_xray_put_text(j, "service", facts->service, TB_XRAY_TEXT_BYTES);
+    tb_xray_put_text(j, "environment", facts->environment, TB_XRAY_TEXT_BYTES);
+    tb_xray_put_text(j, "signal", facts->signal, TB_XRAY_TEXT_BYTES);
     write_true(j, "crash", facts->is_crash);
     if (facts->pid > 0)
         tb_json_kint(j, "pid", facts->pid);
@@ -226,19 +226,19 @@ static void write_metadata(struct writer *w, const struct tb_xray_size *size)
     write_link(j, w->item->uuid);
     tb_json_kstr(j, "level", facts->level_name);
     if (size->has_metadata) {
-        tb_xray_text(j, "title", facts->title, TB_ITEM_TEXT);
-        tb_xray_text(j, "code_version", facts->code_version, TB_XRAY_TEXT_BYTES);
-        tb_xray_text(j, "host", facts->host, TB_XRAY_TEXT_BYTES);
-        tb_xray_text(j, "context", facts->context, TB_XRAY_TEXT_BYTES);
-        tb_xray_text(j, "thread", facts->thread, TB_XRAY_TEXT_BYTES);
-        tb_xray_text(j, "signal_code", facts->signal_code, TB_XRAY_TEXT_BYTES);
-        tb_xray_text(j, "address", facts->fault_address, TB_XRAY_TEXT_BYTES);
-        tb_xray_text(j, "abort_message", facts->abort_message, TB_XRAY_TEXT_BYTES);
+        tb_xray_put_text(j, "title", facts->title, TB_ITEM_TEXT);
+        tb_xray_put_text(j, "code_version", facts->code_version, TB_XRAY_TEXT_BYTES);
+        tb_xray_put_text(j, "host", facts->host, TB_XRAY_TEXT_BYTES);
+        tb_xray_put_text(j, "context", facts->context, TB_XRAY_TEXT_BYTES);
+        tb_xray_put_text(j, "thread", facts->thread, TB_XRAY_TEXT_BYTES);
+        tb_xray_put_text(j, "signal_code", facts->signal_code, TB_XRAY_TEXT_BYTES);
+        tb_xray_put_text(j, "address", facts->fault_address, TB_XRAY_TEXT_BYTES);
+        tb_xray_put_text(j, "abort_message", facts->abort_message, TB_XRAY_TEXT_BYTES);
         if (facts->blamed)
-            tb_xray_text(j, "build_id", facts->blamed->build_id, TB_XRAY_TEXT_BYTES);
-        tb_xray_text(j, "trace_id", facts->trace_id, TB_XRAY_TEXT_BYTES);
-        tb_xray_text(j, "span_id", facts->span_id, TB_XRAY_TEXT_BYTES);
-        tb_xray_text(j, "fingerprint", facts->fingerprint, TB_XRAY_TEXT_BYTES);
+            tb_xray_put_text(j, "build_id", facts->blamed->build_id, TB_XRAY_TEXT_BYTES);
+        tb_xray_put_text(j, "trace_id", facts->trace_id, TB_XRAY_TEXT_BYTES);
+        tb_xray_put_text(j, "span_id", facts->span_id, TB_XRAY_TEXT_BYTES);
+        tb_xray_put_text(j, "fingerprint", facts->fingerprint, TB_XRAY_TEXT_BYTES);
     }
     tb_json_end(j);
     tb_json_end(j);
@@ -255,7 +255,7 @@ static void write_aws(struct writer *w)
         tb_json_key(j, "cloudwatch_logs");
         tb_json_array(j);
         tb_json_object(j);
-        tb_xray_text(j, "log_group", log_group, URL_BYTES);
+        tb_xray_put_text(j, "log_group", log_group, URL_BYTES);
         tb_json_end(j);
         tb_json_end(j);
     }
@@ -274,13 +274,13 @@ static void write_service(struct writer *w)
     const struct tb_sink_facts *facts = w->facts;
     if (w->is_subsegment)
         return;
-    tb_xray_text(j, "user", facts->person_id, TB_XRAY_TEXT_BYTES);
+    tb_xray_put_text(j, "user", facts->person_id, TB_XRAY_TEXT_BYTES);
     if (w->settings && w->settings->origin)
-        tb_xray_text(j, "origin", w->settings->origin, TB_XRAY_TEXT_BYTES);
+        tb_xray_put_text(j, "origin", w->settings->origin, TB_XRAY_TEXT_BYTES);
     if (facts->code_version[0] != '\0') {
         tb_json_key(j, "service");
         tb_json_object(j);
-        tb_xray_text(j, "version", facts->code_version, TB_XRAY_TEXT_BYTES);
+        tb_xray_put_text(j, "version", facts->code_version, TB_XRAY_TEXT_BYTES);
         tb_json_end(j);
     }
     write_aws(w);

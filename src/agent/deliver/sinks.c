@@ -74,6 +74,7 @@ static bool serve_xray(const struct tb_config *config, struct tb_deliver_sink *o
         set_endpoint(out, "udp://", is_said(xray->udp_address) ? xray->udp_address : DAEMON);
         out->connections = 1;
     } else {
+        out->type = &tb_sink_xray_api;
         set_endpoint(out, "", xray->endpoint);
         out->service = "xray";
     }
