@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "cli/spool.h"
-#include "cli/suggest.h"
+#include "base/suggest.h"
 
 static const struct {
     const char *name;

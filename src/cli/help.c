@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cli/suggest.h"
+#include "base/suggest.h"
 #include "cli/verb.h"
 
 /* Names that are kept for later (docs/design.md): said so, instead of a guess at what was meant. */

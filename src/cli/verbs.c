@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cli/suggest.h"
+#include "base/suggest.h"
 #include "cli/verb.h"
 
 enum { READS = TB_OPT_PLACES | TB_OPT_JSON, CHOICES = 16, CHOICE_BYTES = 24 };
