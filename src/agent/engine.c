@@ -15,6 +15,7 @@
 #include "agent/native/debuginfod.h"
 #include "agent/native/symbol_store.h"
 #include "agent/native/symbolizer.h"
+#include "agent/sampling/sampler.h"
 #include "base/clock.h"
 #include "base/fd.h"
 #include "store/deploys.h"
@@ -33,6 +34,7 @@ struct tb_engine {
     struct tb_engine_options options; /* config: the one that counts */
     struct tools tools;
     struct tb_deliveries *deliveries;
+    struct tb_sampler *sampler;
     struct tb_pipeline *pipeline;
     pthread_t thread;
     int runs;    /* there is a thread */
@@ -139,7 +141,9 @@ pipeline_options(struct tb_engine *e, const struct tb_config *config, const stru
                                         .debuginfod = tools->debuginfod,
                                         .patience_ms = e->options.patience_ms,
                                         .stored = wake_delivery,
-                                        .arg = e};
+                                        .arg = e,
+                                        .samples = tb_sampler_decide,
+                                        .samples_arg = e->sampler};
 }
 
 static int open_pipeline(struct tb_engine *e, char why[TB_ENGINE_WHY])
@@ -306,9 +310,12 @@ int tb_engine_take(struct tb_engine *e, const struct tb_config *config, char why
     int err = take_files(e, config, why);
     if (err)
         return err;
-    if ((err = reload_deliveries(e, config, why)) == 0)
+    if ((err = reload_deliveries(e, config, why)) == 0 &&
+        (err = tb_sampler_take(e->sampler, config, why)) == 0)
         err = take_pipeline(e, config, why);
     if (err) {
+        if (tb_sampler_take(e->sampler, e->options.config, more_why) != 0)
+            tb_log(TB_LOG_ERROR, "the sampling rules stay: %s", more_why);
         if (reload_deliveries(e, e->options.config, more_why) != 0)
             tb_log(TB_LOG_ERROR, "the delivery keeps the new settings: %s", more_why);
         if (take_files(e, e->options.config, more_why) != 0)
@@ -340,12 +347,15 @@ int tb_engine_open(const struct tb_engine_options *options, struct tb_engine **o
         snprintf(why, TB_ENGINE_WHY, "cannot start: %s", strerror(-err));
     }
     if (err || (err = start_deliveries(e, why)) || (err = take_deploys(e, options->config, why)) ||
+        (err = tb_sampler_new(options->config, &e->sampler, why)) ||
         (err = open_pipeline(e, why)) || (err = start_files(e, options->config, why))) {
         tb_engine_close(e);
         return err;
     }
     if (!options->is_stepped && tb_store_deploys_next(options->store) >= 0)
         tb_engine_wake_deploys(e);
+    if (!options->is_stepped)
+        tb_sampler_start(e->sampler);
     *out = e;
     return 0;
 }
@@ -359,6 +369,7 @@ void tb_engine_close(struct tb_engine *e)
     tb_deploys_stop(e->deploys, STOP_MS);
     tb_deliveries_stop(e->deliveries, STOP_MS);
     tb_pipeline_free(e->pipeline);
+    tb_sampler_free(e->sampler);
     close_tools(&e->tools);
     tb_fd_close(&e->stop_fd);
     pthread_mutex_destroy(&e->lock);
