@@ -61,27 +61,62 @@ struct tb_facts_memory *tb_facts_memory_new(const struct tb_doc *doc,
     return memory;
 }
 
-/* One pass: a frame has some twenty members, of which most are not asked for. */
+/* The texts of a frame. */
+static const struct frame_text {
+    const char *key;
+    size_t len, offset;
+} frame_texts[] = {
+#define TEXT(key, field)                                                                           \
+    {                                                                                              \
+        key, sizeof(key) - 1, offsetof(struct tb_sink_frame, field)                                \
+    }
+    TEXT("method", function), TEXT("filename", file),
+    TEXT("module", module),   TEXT("module_offset", module_offset),
+    TEXT("address", address), TEXT("build_id", build_id),
+    TEXT("trust", trust),     TEXT("code", code),
+#undef TEXT
+};
+enum { N_FRAME_TEXTS = sizeof(frame_texts) / sizeof(frame_texts[0]) };
+
+static bool is_key(const char *key, size_t len, const char *name)
+{
+    return len == strlen(name) && memcmp(key, name, len) == 0;
+}
+
+static void read_frame_member(struct tb_facts_memory *memory, const struct tb_doc *doc, int node,
+                              bool omits_source, struct tb_sink_frame *out)
+{
+    const struct tb_doc_node *n = tb_doc_at(doc, node);
+    const char *key = memory->doc_text + n->key_at;
+    for (size_t i = 0; n->type == TB_DOC_STRING && i < N_FRAME_TEXTS; i++) {
+        const struct frame_text *text = &frame_texts[i];
+        if (n->key_len != text->len || memcmp(key, text->key, text->len) != 0)
+            continue;
+        if (omits_source && text->offset == offsetof(struct tb_sink_frame, code))
+            return;
+        const char *value = tb_facts_text(memory, doc, node);
+        memcpy((char *)out + text->offset, &value, sizeof(value));
+        return;
+    }
+    if (is_key(key, n->key_len, "lineno"))
+        out->line = tb_doc_int(doc, node, 0);
+    else if (is_key(key, n->key_len, "colno"))
+        out->column = tb_doc_int(doc, node, 0);
+}
+
+/* One pass: a frame has some twenty members, and most are not asked for. */
 static void read_frame(struct tb_facts_memory *memory, const struct tb_doc *doc, int node,
                        const char *root, bool omits_source, struct tb_sink_frame *out)
 {
-    static const struct {
-        const char *key;
-        size_t offset;
-    } texts[] = {{"method", offsetof(struct tb_sink_frame, function)},
-                 {"filename", offsetof(struct tb_sink_frame, file)},
-                 {"module", offsetof(struct tb_sink_frame, module)},
-                 {"module_offset", offsetof(struct tb_sink_frame, module_offset)},
-                 {"address", offsetof(struct tb_sink_frame, address)},
-                 {"build_id", offsetof(struct tb_sink_frame, build_id)},
-                 {"trust", offsetof(struct tb_sink_frame, trust)}};
-    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
-        const char *text = tb_facts_text(memory, doc, tb_doc_member(doc, node, texts[i].key));
-        memcpy((char *)out + texts[i].offset, &text, sizeof(text));
+    static const char *const none = "";
+    const struct tb_doc_node *frame = tb_doc_at(doc, node);
+    memset(out, 0, sizeof(*out));
+    for (size_t i = 0; i < N_FRAME_TEXTS; i++)
+        memcpy((char *)out + frame_texts[i].offset, &none, sizeof(none));
+    if (frame->type == TB_DOC_OBJECT) {
+        for (int m = frame->first; m >= 0; m = tb_doc_at(doc, m)->next)
+            read_frame_member(memory, doc, m, omits_source, out);
     }
-    out->code = omits_source ? "" : tb_facts_text(memory, doc, tb_doc_member(doc, node, "code"));
-    out->line = tb_doc_int(doc, tb_doc_member(doc, node, "lineno"), 0);
-    out->column = tb_doc_int(doc, tb_doc_member(doc, node, "colno"), 0);
     int in_app = tb_doc_member(doc, node, "in_app");
     out->is_library =
         in_app >= 0 ? !tb_facts_is_true(doc, in_app) : tb_fold_is_package(out->file, root);

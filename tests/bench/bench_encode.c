@@ -112,5 +112,20 @@ static int cloudwatch(const char *folder, struct bench_round *out)
     return run(&tb_sink_cloudwatch, "", out);
 }
 
-const struct bench bench_encode[] = {{"trace.encode.cloudwatch", "us", cloudwatch}};
+/* One datagram: a batch is one item. */
+static int xray(const char *folder, struct bench_round *out)
+{
+    (void)folder;
+    return run(&tb_sink_xray, "udp://127.0.0.1:2000", out);
+}
+
+static int xray_api(const char *folder, struct bench_round *out)
+{
+    (void)folder;
+    return run(&tb_sink_xray_api, "", out);
+}
+
+const struct bench bench_encode[] = {{"trace.encode.cloudwatch", "us", cloudwatch},
+                                     {"trace.encode.xray", "us", xray},
+                                     {"trace.encode.xray-api", "us", xray_api}};
 const size_t bench_encode_n = sizeof(bench_encode) / sizeof(bench_encode[0]);
