@@ -14,7 +14,8 @@
 enum { MAGIC_BYTES = 16, CONNECT_MS = 5000, OK = 200 };
 
 struct tb_fetcher {
-    CURL *easy; /* keeps its connection for the next request */
+    CURL *easy;               /* keeps its connection for the next request */
+    struct curl_slist *lines; /* the request's own headers, while it runs */
     const struct tb_fetch_request *request;
     struct tb_fetch_reply *reply;
     char begin[MAGIC_BYTES]; /* of the body, until it is known to be what it should be */
@@ -61,8 +62,8 @@ static size_t take(char *data, size_t size, size_t n, void *arg)
     struct tb_fetcher *f = arg;
     long status = 0;
     (void)curl_easy_getinfo(f->easy, CURLINFO_RESPONSE_CODE, &status);
-    /* Nobody wants the words of another answer. A short count ends the transfer. */
-    f->err = status == OK ? take_body(f, data, size * n) : -ECANCELED;
+    /* Few want the words of another answer. A short count ends the transfer. */
+    f->err = status == OK || f->request->wants_refusal ? take_body(f, data, size * n) : -ECANCELED;
     return f->err ? 0 : size * n;
 }
 
@@ -87,6 +88,32 @@ void tb_fetcher_free(struct tb_fetcher *fetcher)
         return;
     curl_easy_cleanup(fetcher->easy);
     free(fetcher);
+}
+
+/* What most requests do not have. */
+static CURLcode set_up_more(struct tb_fetcher *f, const struct tb_fetch_request *request)
+{
+    CURL *easy = f->easy;
+    CURLcode code = CURLE_OK;
+    for (size_t i = 0; i < request->n_headers; i++) {
+        struct curl_slist *lines = curl_slist_append(f->lines, request->headers[i]);
+        if (lines == NULL)
+            return CURLE_OUT_OF_MEMORY;
+        f->lines = lines;
+    }
+    if (request->n_headers > 0)
+        code = curl_easy_setopt(easy, CURLOPT_HTTPHEADER, f->lines);
+    if (code == CURLE_OK && request->post != NULL)
+        code = curl_easy_setopt(easy, CURLOPT_POSTFIELDS, request->post);
+    if (code == CURLE_OK && request->method != NULL)
+        code = curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, request->method);
+    if (code == CURLE_OK && request->is_direct)
+        code = curl_easy_setopt(easy, CURLOPT_NOPROXY, "*");
+    if (code == CURLE_OK && (request->is_direct || request->post != NULL))
+        code = curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
+    if (code == CURLE_OK && request->wants_refusal)
+        code = curl_easy_setopt(easy, CURLOPT_FAILONERROR, 0L);
+    return code;
 }
 
 static CURLcode set_up(struct tb_fetcher *f, const struct tb_fetch_request *request)
@@ -155,12 +182,17 @@ int tb_fetch(struct tb_fetcher *f, const struct tb_fetch_request *request,
     f->err = 0;
     f->text[0] = '\0';
     CURLcode code = set_up(f, request);
+    if (code == CURLE_OK)
+        code = set_up_more(f, request);
     if (code == CURLE_OK) {
         code = curl_easy_perform(f->easy);
         (void)curl_easy_getinfo(f->easy, CURLINFO_RESPONSE_CODE, &status);
     }
     reply->status = (int)status;
     int err = judge(f, code);
+    (void)curl_easy_setopt(f->easy, CURLOPT_HTTPHEADER, NULL);
+    curl_slist_free_all(f->lines);
+    f->lines = NULL;
     f->request = NULL;
     f->reply = NULL;
     return err;

@@ -11,6 +11,7 @@
 #ifndef TB_AGENT_FETCH_H
 #define TB_AGENT_FETCH_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -24,6 +25,13 @@ struct tb_fetch_request {
     uint64_t max_bytes;  /* of that body */
     unsigned timeout_ms; /* not 0 */
     const char *magic;   /* what that body begins with; "" for anything; 15 bytes at most */
+    /* What follows may be left out. */
+    const char *method;         /* static; NULL: GET, or POST where there is something to post */
+    const char *const *headers; /* "Name: value" */
+    size_t n_headers;
+    const char *post;   /* the request's body; NULL for none. No redirect is followed then */
+    bool is_direct;     /* no proxy, no redirect: for addresses of this host */
+    bool wants_refusal; /* the body of any status is written */
 };
 
 struct tb_fetch_reply {

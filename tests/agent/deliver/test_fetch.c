@@ -268,6 +268,66 @@ static void full_disk_ends_it(void **state)
     close(full_fd);
 }
 
+static void a_request_may_be_more_than_a_get(void **state)
+{
+    struct world *world = *state;
+    static const struct http_answer answers[] = {{.status = 200, .body = "t"},
+                                                 {.status = 403, .body = "why not"},
+                                                 {.status = 200, .body = "p"}};
+    static const char *const headers[] = {"X-One: 1", "X-Two: 2"};
+    char url[64];
+    serve(world, answers, 3);
+    (void)snprintf(url, sizeof(url), "http://127.0.0.1:%d/", world->server->port);
+    struct tb_fetch_request request = {.url = url,
+                                       .fd = world->fd,
+                                       .max_bytes = LIMIT,
+                                       .timeout_ms = PATIENCE_MS,
+                                       .magic = "",
+                                       .method = "PUT",
+                                       .headers = headers,
+                                       .n_headers = 2};
+    assert_int_equal(tb_fetch(world->fetcher, &request, &world->reply), 0);
+    assert_true(strncmp(world->server->requests[0].head, "PUT / HTTP", 10) == 0);
+    assert_non_null(strstr(world->server->requests[0].head, "\r\nX-One: 1\r\nX-Two: 2\r\n"));
+    request = (struct tb_fetch_request){.url = url,
+                                        .fd = world->fd,
+                                        .max_bytes = LIMIT,
+                                        .timeout_ms = PATIENCE_MS,
+                                        .magic = "",
+                                        .post = "a=b",
+                                        .wants_refusal = true};
+    assert_int_equal(ftruncate(world->fd, 0), 0);
+    assert_int_equal(lseek(world->fd, 0, SEEK_SET), 0);
+    assert_int_equal(tb_fetch(world->fetcher, &request, &world->reply), 0);
+    assert_int_equal(world->reply.status, 403);
+    expect_body(world, "why not");
+    assert_true(strncmp(world->server->requests[1].head, "POST / HTTP", 11) == 0);
+    assert_null(strstr(world->server->requests[1].head, "X-One"));
+    assert_string_equal(world->server->requests[1].body, "a=b");
+    assert_int_equal(get(world, "", PATIENCE_MS, ""), 0);
+    assert_true(strncmp(world->server->requests[2].head, "GET /file HTTP", 14) == 0);
+}
+
+static void what_is_direct_follows_no_redirect(void **state)
+{
+    struct world *world = *state;
+    static const struct http_answer answers[] = {
+        {.status = 302, .headers = "Location: /other\r\n", .body = "elsewhere"}};
+    char url[64];
+    serve(world, answers, 1);
+    (void)snprintf(url, sizeof(url), "http://127.0.0.1:%d/", world->server->port);
+    const struct tb_fetch_request request = {.url = url,
+                                             .fd = world->fd,
+                                             .max_bytes = LIMIT,
+                                             .timeout_ms = PATIENCE_MS,
+                                             .magic = "",
+                                             .is_direct = true};
+    assert_int_equal(tb_fetch(world->fetcher, &request, &world->reply), 0);
+    assert_int_equal(world->reply.status, 302);
+    assert_int_equal(world->reply.bytes, 0);
+    assert_int_equal(http_server_count(world->server), 1);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make_world, drop_world)
@@ -284,6 +344,8 @@ int main(void)
         TEST(password_goes_to_its_host_alone),
         TEST(no_error_holds_the_password),
         TEST(full_disk_ends_it),
+        TEST(a_request_may_be_more_than_a_get),
+        TEST(what_is_direct_follows_no_redirect),
     };
     setenv("no_proxy", "*", 1);
     return cmocka_run_group_tests(tests, NULL, NULL);
