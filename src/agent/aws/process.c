@@ -1,0 +1,169 @@
+/* process.c - credential_process: a program that prints credentials. See aws_internal.h.
+ *
+ * 1. No shell: the words are the program and its arguments, and nothing in them is expanded.
+ * 2. It has some seconds and 64 KiB; then it is killed, with what it started.
+ * 3. What it says on its standard error is not kept: it may hold a secret. */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "agent/aws/aws_internal.h"
+#include "agent/aws/words.h"
+#include "base/clock.h"
+
+enum { PATIENCE_MS = 10000, LOOK_MS = 10 };
+
+static int set_files(posix_spawn_file_actions_t *files, int out_fd)
+{
+    int err = posix_spawn_file_actions_addopen(files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+    if (!err)
+        err = posix_spawn_file_actions_adddup2(files, out_fd, STDOUT_FILENO);
+    if (!err)
+        err = posix_spawn_file_actions_addopen(files, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
+    if (!err)
+        err = posix_spawn_file_actions_addclosefrom_np(files, STDERR_FILENO + 1);
+    return err;
+}
+
+/* A group of its own, which is killed as a whole; and no signals blocked as the agent's are. */
+static int set_attributes(posix_spawnattr_t *attr)
+{
+    sigset_t none;
+    sigset_t all;
+    sigemptyset(&none);
+    sigfillset(&all);
+    int err = posix_spawnattr_setsigmask(attr, &none);
+    if (!err)
+        err = posix_spawnattr_setsigdefault(attr, &all);
+    if (!err)
+        err = posix_spawnattr_setpgroup(attr, 0);
+    if (!err)
+        err = posix_spawnattr_setflags(attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF |
+                                                 POSIX_SPAWN_SETPGROUP);
+    return err;
+}
+
+static int spawn(const struct tb_words *words, int out_fd, pid_t *pid)
+{
+    posix_spawn_file_actions_t files;
+    posix_spawnattr_t attr;
+    if (posix_spawn_file_actions_init(&files) != 0)
+        return -ENOMEM;
+    if (posix_spawnattr_init(&attr) != 0) {
+        posix_spawn_file_actions_destroy(&files);
+        return -ENOMEM;
+    }
+    int err = set_files(&files, out_fd);
+    if (!err)
+        err = set_attributes(&attr);
+    if (!err)
+        err = posix_spawnp(pid, words->argv[0], &files, &attr, words->argv, environ);
+    posix_spawnattr_destroy(&attr);
+    posix_spawn_file_actions_destroy(&files);
+    return -err;
+}
+
+static int64_t left_ms(uint64_t deadline_ns)
+{
+    uint64_t now_ns = tb_clock_mono_ns();
+    return now_ns >= deadline_ns ? 0 : (int64_t)((deadline_ns - now_ns) / TB_NS_PER_MS) + 1;
+}
+
+/* Until the end of what it prints. The length, or a negative errno. */
+static int read_output(int fd, uint64_t deadline_ns, char *out)
+{
+    int len = 0;
+    for (;;) {
+        struct pollfd p = {.fd = fd, .events = POLLIN};
+        int64_t wait_ms = left_ms(deadline_ns);
+        int n = wait_ms > 0 ? poll(&p, 1, (int)wait_ms) : 0;
+        if (n == 0)
+            return -ETIMEDOUT;
+        if (n < 0 && errno != EINTR)
+            return -errno;
+        if (n < 0)
+            continue;
+        ssize_t got = read(fd, out + len, (size_t)(TB_AWS_REPLY + 1 - len));
+        if (got < 0)
+            return -errno;
+        if (got == 0)
+            return len;
+        len += (int)got;
+        if (len > TB_AWS_REPLY)
+            return -EFBIG;
+    }
+}
+
+/* Its status, when it ends in time; else it is killed. */
+static int wait_for(pid_t pid, uint64_t deadline_ns, bool is_over)
+{
+    int status = 0;
+    while (!is_over) {
+        pid_t got = waitpid(pid, &status, WNOHANG);
+        if (got == pid)
+            return status;
+        if ((got < 0 && errno != EINTR) || left_ms(deadline_ns) == 0)
+            break;
+        (void)poll(NULL, 0, LOOK_MS);
+    }
+    (void)kill(-pid, SIGKILL);
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+        ;
+    return status;
+}
+
+static int run(const struct tb_words *words, char *out)
+{
+    int pipe_fds[2];
+    pid_t pid = -1;
+    uint64_t deadline_ns = tb_clock_mono_ns() + (uint64_t)PATIENCE_MS * TB_NS_PER_MS;
+    if (pipe2(pipe_fds, O_CLOEXEC) < 0)
+        return -errno;
+    int err = spawn(words, pipe_fds[1], &pid);
+    close(pipe_fds[1]);
+    int len = err < 0 ? err : read_output(pipe_fds[0], deadline_ns, out);
+    close(pipe_fds[0]);
+    if (err < 0)
+        return err;
+    int status = wait_for(pid, deadline_ns, len < 0);
+    if (len < 0)
+        return len;
+    return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? len : -ECHILD;
+}
+
+int tb_aws_run(const char *line, char **out, size_t *len, char *why)
+{
+    static const char NAME[] = "credential_process";
+    struct tb_words words;
+    char *text = malloc(TB_AWS_REPLY + 2);
+    if (text == NULL)
+        return -ENOMEM;
+    int n = tb_words_split(line, &words);
+    if (n == 0)
+        n = run(&words, text);
+    /* Its arguments may hold a secret. */
+    explicit_bzero(words.text, sizeof(words.text));
+    if (n >= 0) {
+        text[n] = '\0';
+        *out = text;
+        *len = (size_t)n;
+        return 0;
+    }
+    tb_aws_wipe(text, TB_AWS_REPLY + 2);
+    if (n == -ETIMEDOUT)
+        (void)snprintf(why, TB_AWS_WHY, "%s: it did not end within %d s", NAME, PATIENCE_MS / 1000);
+    else if (n == -EFBIG)
+        (void)snprintf(why, TB_AWS_WHY, "%s: it printed more than 64 KiB", NAME);
+    else if (n == -ECHILD)
+        (void)snprintf(why, TB_AWS_WHY, "%s: it failed; run it by hand to see why", NAME);
+    else
+        (void)snprintf(why, TB_AWS_WHY, "%s: %s", NAME, strerrordesc_np(-n));
+    return n;
+}
