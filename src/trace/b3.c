@@ -2,19 +2,39 @@
 #include <errno.h>
 #include <string.h>
 
+#include "trace/digits.h"
 #include "trace/formats.h"
 #include "trace/text.h"
+
+enum { TRACE_BYTES = 32, SPAN_BYTES = 16 };
 
 /* 32 or 16 digits, these padded at their left; none that is all zero. */
 static int read_trace_id(struct tb_slice text, uint8_t out[16])
 {
-    size_t bytes = text.len / 2;
-    if (text.len != 32 && text.len != 16)
+    bool good = true;
+    struct tb_id id = {0, 0};
+    if (text.len == TRACE_BYTES)
+        id = tb_id_unhex(text.text, TB_HEX_LOWER, &good);
+    else if (text.len == SPAN_BYTES)
+        id.right = tb_span_unhex(text.text, TB_HEX_LOWER, &good);
+    if (!good || (id.left | id.right) == 0)
         return -EINVAL;
-    memset(out, 0, 16);
-    if (tb_unhex_lower(text.text, out + 16 - bytes, bytes) < 0 || tb_bytes_are_zero(out, 16))
-        return -EINVAL;
+    tb_id_store(id, out);
     return 0;
+}
+
+/* The first len characters and the "-" behind them, if there is one; rest.text is NULL at the end.
+ */
+static struct tb_slice part(struct tb_slice *rest, size_t len)
+{
+    const struct tb_slice first = {rest->text, len};
+    if (rest->len == len)
+        *rest = (struct tb_slice){.text = NULL};
+    else if (rest->len > len && rest->text[len] == '-')
+        *rest = (struct tb_slice){rest->text + len + 1, rest->len - len - 1};
+    else
+        return (struct tb_slice){.text = NULL}; /* of another length */
+    return first;
 }
 
 static int read_sampling(struct tb_slice text, struct tb_trace_said *said)
@@ -45,10 +65,12 @@ int tb_b3_parse(const char *text, size_t len, struct tb_trace_said *out)
         *out = said;
         return 0;
     }
-    if (read_trace_id(tb_slice_cut(&rest, '-'), said.trace_id) < 0 ||
-        tb_span_parse(tb_slice_cut(&rest, '-'), said.span_id) < 0)
+    bool is_long =
+        rest.len > TRACE_BYTES && rest.text[TRACE_BYTES] == '-' && rest.text[SPAN_BYTES] != '-';
+    if (read_trace_id(part(&rest, is_long ? TRACE_BYTES : SPAN_BYTES), said.trace_id) < 0 ||
+        rest.text == NULL || tb_span_parse(part(&rest, SPAN_BYTES), said.span_id) < 0)
         return -EINVAL;
-    if (rest.text != NULL && read_sampling(tb_slice_cut(&rest, '-'), &said) < 0)
+    if (rest.text != NULL && read_sampling(part(&rest, 1), &said) < 0)
         return -EINVAL;
     if (rest.text != NULL && tb_span_parse(rest, said.parent_id) < 0)
         return -EINVAL;

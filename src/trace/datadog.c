@@ -3,40 +3,35 @@
 #include <errno.h>
 #include <string.h>
 
+#include "trace/digits.h"
 #include "trace/formats.h"
 #include "trace/text.h"
 
-enum { DIGITS = 20 }; /* of 2^64 - 1 */
-
 static int read_number(struct tb_slice text, uint8_t out[8])
 {
-    uint64_t value = 0;
-    if (text.len == 0 || text.len > DIGITS)
+    uint64_t value;
+    if (tb_decimal_parse(text, &value) < 0)
         return -EINVAL;
-    for (size_t i = 0; i < text.len; i++) {
-        unsigned digit = (unsigned char)text.text[i] - (unsigned)'0';
-        if (digit > 9 || __builtin_mul_overflow(value, (uint64_t)10, &value) ||
-            __builtin_add_overflow(value, (uint64_t)digit, &value))
-            return -EINVAL;
-    }
-    if (value == 0)
-        return -EINVAL;
-    for (size_t i = 0; i < 8; i++)
-        out[i] = (uint8_t)(value >> (56 - 8 * i));
+    value = htobe64(value);
+    memcpy(out, &value, sizeof(value));
     return 0;
 }
 
 /* 16 digits of lower case, or zeros. */
 static void read_left_half(struct tb_slice tags, uint8_t out[8])
 {
-    static const char key[] = "_dd.p.tid";
+    static const char key[] = "_dd.p.tid=";
+    enum { KEY_BYTES = sizeof(key) - 1, SPAN_BYTES = 16 };
     while (tags.text != NULL) {
-        struct tb_slice value = tb_slice_trim(tb_slice_cut(&tags, ','));
-        struct tb_slice name = tb_slice_cut(&value, '=');
-        if (name.len != sizeof(key) - 1 || memcmp(name.text, key, name.len) != 0)
+        struct tb_slice tag = tb_slice_trim(tb_slice_cut(&tags, ','));
+        if (tag.len < KEY_BYTES || memcmp(tag.text, key, KEY_BYTES) != 0)
             continue;
-        if (value.len != 16 || tb_unhex_lower(value.text, out, 8) < 0)
-            memset(out, 0, 8);
+        bool good = true;
+        uint64_t half = tag.len == KEY_BYTES + SPAN_BYTES
+                            ? tb_span_unhex(tag.text + KEY_BYTES, TB_HEX_LOWER, &good)
+                            : 0;
+        if (good)
+            memcpy(out, &half, sizeof(half));
         return;
     }
 }
@@ -72,7 +67,7 @@ int tb_datadog_parse(const struct tb_slice headers[TB_DATADOG_HEADERS], struct t
 
 size_t tb_decimal_text(const uint8_t number[8], char out[TB_DECIMAL_TEXT])
 {
-    char mem[DIGITS];
+    char mem[TB_DECIMAL_TEXT];
     size_t n = 0;
     uint64_t value = 0;
     for (size_t i = 0; i < 8; i++)

@@ -4,8 +4,8 @@
 #include <errno.h>
 #include <string.h>
 
-#include "base/id.h"
 #include "base/utf8.h"
+#include "trace/digits.h"
 
 /* The sums of TB_CHAR_*; 16 characters a line. */
 const uint8_t tb_char_classes[256] = {
@@ -18,43 +18,6 @@ const uint8_t tb_char_classes[256] = {
     28, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, /* ` to o */
     31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 20, 28, 20, 28, 0,  /* p to ~ */
 };
-
-/* A digit's value; bit 4 says that it is of upper case, bit 7 that it is none. */
-enum { UPPER = 0x10, NONE = 0x80, N = NONE };
-static const uint8_t digits[128] = {
-    N, N,  N,  N,  N,  N,  N,  N, N, N, N, N, N, N, N, N, /* control */
-    N, N,  N,  N,  N,  N,  N,  N, N, N, N, N, N, N, N, N, /* control */
-    N, N,  N,  N,  N,  N,  N,  N, N, N, N, N, N, N, N, N, /* blank to / */
-    0, 1,  2,  3,  4,  5,  6,  7, 8, 9, N, N, N, N, N, N, /* 0 to ? */
-    N, 26, 27, 28, 29, 30, 31, N, N, N, N, N, N, N, N, N, /* @ to O */
-    N, N,  N,  N,  N,  N,  N,  N, N, N, N, N, N, N, N, N, /* P to _ */
-    N, 10, 11, 12, 13, 14, 15, N, N, N, N, N, N, N, N, N, /* ` to o */
-    N, N,  N,  N,  N,  N,  N,  N, N, N, N, N, N, N, N, N, /* p to ~ */
-};
-
-bool tb_slice_is(struct tb_slice text, uint8_t class_bit)
-{
-    uint8_t all = class_bit;
-    for (size_t i = 0; i < text.len; i++)
-        all &= tb_char_classes[(unsigned char)text.text[i]];
-    return all != 0;
-}
-
-static bool is_blank(char c)
-{
-    return c == ' ' || c == '\t';
-}
-
-struct tb_slice tb_slice_trim(struct tb_slice text)
-{
-    while (text.len > 0 && is_blank(text.text[0])) {
-        text.text++;
-        text.len--;
-    }
-    while (text.len > 0 && is_blank(text.text[text.len - 1]))
-        text.len--;
-    return text;
-}
 
 struct tb_slice tb_slice_cut(struct tb_slice *rest, char mark)
 {
@@ -70,59 +33,95 @@ struct tb_slice tb_slice_cut(struct tb_slice *rest, char mark)
     return first;
 }
 
-bool tb_slice_equals(struct tb_slice text, const char *word)
-{
-    if (text.len != strlen(word))
-        return false;
-    for (size_t i = 0; i < text.len; i++) {
-        char c = text.text[i];
-        if (c >= 'A' && c <= 'Z')
-            c = (char)(c - 'A' + 'a');
-        if (c != word[i])
-            return false;
-    }
-    return true;
-}
+/* ---- digits ---- */
 
-bool tb_bytes_are_zero(const uint8_t *bytes, size_t len)
+static int unhex(const char *text, uint8_t *out, size_t len, enum tb_hex_case which)
 {
-    uint8_t any = 0;
-    for (size_t i = 0; i < len; i++)
-        any |= bytes[i];
-    return any == 0;
-}
-
-/* The bits that the digits have beside their values. No branch: a header is good nearly always. */
-static uint8_t unhex(const char *text, uint8_t *out, size_t len)
-{
-    const unsigned char *in = (const unsigned char *)text;
-    uint8_t marks = 0;
-    for (size_t i = 0; i < len; i++) {
-        uint8_t high = digits[in[2 * i] & 127];
-        uint8_t low = digits[in[2 * i + 1] & 127];
-        marks |= high | low | ((in[2 * i] | in[2 * i + 1]) & NONE);
-        out[i] = (uint8_t)(high << 4 | (low & 15));
+    bool good = true;
+    for (; len >= 4; len -= 4, text += 8, out += 4) {
+        uint32_t bytes = htole32((uint32_t)tb_word_unhex(tb_word_load(text), which, &good));
+        memcpy(out, &bytes, sizeof(bytes));
     }
-    return marks;
+    for (; len > 0; len--, text += 2)
+        *out++ = tb_byte_unhex(text, which, &good);
+    return good ? 0 : -EINVAL;
 }
 
 int tb_unhex_lower(const char *text, uint8_t *out, size_t len)
 {
-    return (unhex(text, out, len) & (UPPER | NONE)) != 0 ? -EINVAL : 0;
+    return unhex(text, out, len, TB_HEX_LOWER);
 }
 
 int tb_unhex_any(const char *text, uint8_t *out, size_t len)
 {
-    return (unhex(text, out, len) & NONE) != 0 ? -EINVAL : 0;
+    return unhex(text, out, len, TB_HEX_ANY);
+}
+
+void tb_hex_text(const uint8_t *bytes, size_t len, char *out)
+{
+    for (; len >= 4; len -= 4, bytes += 4, out += 8) {
+        uint32_t four;
+        memcpy(&four, bytes, sizeof(four));
+        uint64_t word = htole64(tb_word_hex(le32toh(four)));
+        memcpy(out, &word, sizeof(word));
+    }
+}
+
+/* Eight decimal digits, by pairs, fours and all: each step joins neighbours. */
+static uint64_t decimal_word(uint64_t word, bool *good)
+{
+    uint64_t marks = tb_word_range(word & TB_EACH(0x7f), '0', '9') & ~word & TB_EACH(0x80);
+    *good &= marks == TB_EACH(0x80);
+    word = (word & TB_EACH(0x0f)) * ((10 << 8) + 1) >> 8;
+    word = (word & UINT64_C(0x00ff00ff00ff00ff)) * ((100 << 16) + 1) >> 16;
+    return (word & UINT64_C(0x0000ffff0000ffff)) * ((UINT64_C(10000) << 32) + 1) >> 32;
+}
+
+/* The first n of up to eight digits as eight; '0' stands before them. */
+static uint64_t first_digits(struct tb_slice text, size_t n)
+{
+    uint64_t word = TB_EACH('0');
+    if (n == sizeof(word))
+        return tb_word_load(text.text);
+    if (text.len >= sizeof(word))
+        return tb_word_load(text.text) << 8 * (sizeof(word) - n) | word >> 8 * n;
+    for (size_t i = 0; i < n; i++)
+        word = word >> 8 | (uint64_t)(unsigned char)text.text[i] << 56;
+    return word;
+}
+
+/* Groups of eight from the right. */
+int tb_decimal_parse(struct tb_slice text, uint64_t *out)
+{
+    enum { WORD = 8, DIGITS = 20 };
+    static const uint64_t hundred_million = 100000000;
+    uint64_t value = 0;
+    bool good = true;
+    if (text.len == 0 || text.len > DIGITS)
+        return -EINVAL;
+    size_t first_len = (text.len - 1) % WORD + 1;
+    value = decimal_word(first_digits(text, first_len), &good);
+    for (size_t at = first_len; at < text.len; at += WORD) {
+        uint64_t eight = decimal_word(tb_word_load(text.text + at), &good);
+        if (__builtin_mul_overflow(value, hundred_million, &value) ||
+            __builtin_add_overflow(value, eight, &value))
+            return -EINVAL;
+    }
+    if (!good || value == 0)
+        return -EINVAL;
+    *out = value;
+    return 0;
 }
 
 int tb_span_parse(struct tb_slice text, uint8_t out[8])
 {
-    uint8_t span[8];
-    if (text.len != 2 * sizeof(span) || tb_unhex_lower(text.text, span, sizeof(span)) < 0 ||
-        tb_bytes_are_zero(span, sizeof(span)))
+    bool good = true;
+    if (text.len != 16)
         return -EINVAL;
-    memcpy(out, span, sizeof(span));
+    uint64_t span = tb_span_unhex(text.text, TB_HEX_LOWER, &good);
+    if (!good || span == 0)
+        return -EINVAL;
+    memcpy(out, &span, sizeof(span));
     return 0;
 }
 
@@ -137,6 +136,21 @@ static int sextet(unsigned char c)
     if (c >= '0' && c <= '9')
         return c - '0' + 52;
     return c == '+' ? 62 : c == '/' ? 63 : -1;
+}
+
+bool tb_is_base64(struct tb_slice text)
+{
+    uint64_t marks = TB_EACH(0x80);
+    for (; text.len >= 8; text.text += 8, text.len -= 8) {
+        uint64_t word = tb_word_load(text.text);
+        uint64_t low = word & TB_EACH(0x7f);
+        marks &= ~word & (tb_word_range(low | TB_EACH(0x20), 'a', 'z') |
+                          tb_word_range(low, '/', '9') | tb_word_range(low, '+', '+'));
+    }
+    bool is_good = marks == TB_EACH(0x80);
+    for (size_t i = 0; i < text.len; i++)
+        is_good &= sextet((unsigned char)text.text[i]) >= 0;
+    return is_good;
 }
 
 long tb_base64_parse(struct tb_slice text, uint8_t *out, size_t cap)
@@ -215,34 +229,4 @@ int tb_percent_parse(struct tb_slice text, char *out, size_t cap)
         return -ENOSPC;
     out[len] = '\0';
     return 0;
-}
-
-/* ---- written ---- */
-
-void tb_line_add(struct tb_line *line, const char *text, size_t len)
-{
-    if (len == 0)
-        return;
-    if (line->is_full || line->cap - line->len <= len) {
-        line->is_full = true;
-        return;
-    }
-    memcpy(line->mem + line->len, text, len);
-    line->len += len;
-    line->mem[line->len] = '\0';
-}
-
-void tb_line_text(struct tb_line *line, const char *text)
-{
-    tb_line_add(line, text, strlen(text));
-}
-
-void tb_line_hex(struct tb_line *line, const uint8_t *bytes, size_t len)
-{
-    if (line->is_full || line->cap - line->len <= 2 * len) {
-        line->is_full = true;
-        return;
-    }
-    tb_hex(bytes, len, line->mem + line->len);
-    line->len += 2 * len;
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/id.h"
+#include "trace/digits.h"
 #include "trace/formats.h"
 #include "trace/text.h"
 
@@ -34,28 +35,25 @@ bool tb_trace_is_set(const struct tb_trace *trace)
 
 int tb_trace_parse_w3c(const char *text, size_t len, struct tb_trace *out)
 {
-    uint8_t version;
-    uint8_t trace_id[16];
-    uint8_t span_id[8];
-    uint8_t flags;
+    bool good = true;
     const struct tb_slice trimmed = tb_slice_trim((struct tb_slice){text, len});
     text = trimmed.text;
     len = trimmed.len;
     if (len < W3C_BYTES || text[2] != '-' || text[35] != '-' || text[52] != '-')
         return -EINVAL;
-    if (tb_unhex_lower(text, &version, 1) || tb_unhex_lower(text + 3, trace_id, sizeof(trace_id)) ||
-        tb_unhex_lower(text + 36, span_id, sizeof(span_id)) || tb_unhex_lower(text + 53, &flags, 1))
-        return -EINVAL;
-    if (version == 0xff || (version == 0 && len > W3C_BYTES))
+    uint8_t version = tb_byte_unhex(text, TB_HEX_LOWER, &good);
+    struct tb_id trace_id = tb_id_unhex(text + 3, TB_HEX_LOWER, &good);
+    uint64_t span_id = tb_span_unhex(text + 36, TB_HEX_LOWER, &good);
+    uint8_t flags = tb_byte_unhex(text + 53, TB_HEX_LOWER, &good);
+    if (!good || version == 0xff || (version == 0 && len > W3C_BYTES))
         return -EINVAL;
     /* A later version may go on behind a dash. A comma would be two headers in one. */
     if (len > W3C_BYTES && (text[W3C_BYTES] != '-' || memchr(text, ',', len)))
         return -EINVAL;
-    if (tb_bytes_are_zero(trace_id, sizeof(trace_id)) ||
-        tb_bytes_are_zero(span_id, sizeof(span_id)))
+    if ((trace_id.left | trace_id.right) == 0 || span_id == 0)
         return -EINVAL;
-    memcpy(out->trace_id, trace_id, sizeof(trace_id));
-    memcpy(out->span_id, span_id, sizeof(span_id));
+    tb_id_store(trace_id, out->trace_id);
+    memcpy(out->span_id, &span_id, sizeof(span_id));
     out->flags = flags & (version == 0 ? FLAGS_KNOWN : 1);
     return 0;
 }
@@ -99,15 +97,14 @@ void tb_span_id_text(const uint8_t id[8], char out[TB_SPAN_ID_TEXT])
 
 void tb_traceparent_text(const struct tb_trace *trace, char out[TB_TRACEPARENT_TEXT])
 {
-    static const uint8_t version = 0;
-    uint8_t flags = trace->flags & FLAGS_KNOWN;
-    tb_hex(&version, 1, out);
-    out[2] = '-';
-    tb_hex(trace->trace_id, 16, out + 3);
+    static const char digits[] = "0123456789abcdef";
+    memcpy(out, "00-", 3);
+    tb_hex_text(trace->trace_id, 16, out + 3);
     out[35] = '-';
-    tb_hex(trace->span_id, 8, out + 36);
-    out[52] = '-';
-    tb_hex(&flags, 1, out + 53);
+    tb_hex_text(trace->span_id, 8, out + 36);
+    memcpy(out + 52, "-0", 2);
+    out[54] = digits[trace->flags & FLAGS_KNOWN];
+    out[55] = '\0';
 }
 
 void tb_trace_pack(const struct tb_trace *trace, uint8_t out[TB_TRACE_IMAGE_BYTES])

@@ -6,55 +6,70 @@
 #include <string.h>
 
 #include "base/id.h"
+#include "trace/digits.h"
 #include "trace/formats.h"
 #include "trace/text.h"
 
 enum {
     ROOT_BYTES = 35, /* 1-8-24 */
+    SPAN_BYTES = 16,
     EPOCH_DAYS = 30,
     DAY_SECONDS = 86400,
     AHEAD_SECONDS = 300
 };
 
 /* 1-8-24, the only known version; zeros are the X-Ray SDK's "no trace". */
+static struct tb_id parse_root(struct tb_slice text)
+{
+    bool good = true;
+    struct tb_id id = {0, 0};
+    if (text.len != ROOT_BYTES || memcmp(text.text, "1-", 2) != 0 || text.text[10] != '-')
+        return id;
+    uint64_t epoch = tb_word_unhex(tb_word_load(text.text + 2), TB_HEX_ANY, &good);
+    uint64_t next = tb_word_unhex(tb_word_load(text.text + 11), TB_HEX_ANY, &good);
+    id.left = htole64(epoch | next << 32);
+    id.right = tb_span_unhex(text.text + 19, TB_HEX_ANY, &good);
+    return good ? id : (struct tb_id){0, 0};
+}
+
+static bool is_none(struct tb_id id)
+{
+    return (id.left | id.right) == 0;
+}
+
 int tb_xray_root_parse(struct tb_slice text, uint8_t out[16])
 {
-    uint8_t id[16];
-    if (text.len != ROOT_BYTES || memcmp(text.text, "1-", 2) != 0 || text.text[10] != '-')
+    struct tb_id id = parse_root(text);
+    if (is_none(id))
         return -EINVAL;
-    if (tb_unhex_any(text.text + 2, id, 4) || tb_unhex_any(text.text + 11, id + 4, 12))
-        return -EINVAL;
-    if (tb_bytes_are_zero(id, sizeof(id)))
-        return -EINVAL;
-    memcpy(out, id, sizeof(id));
+    tb_id_store(id, out);
     return 0;
 }
 
 struct xray {
-    uint8_t root[16];
-    uint8_t parent[8];
+    struct tb_id root;
+    uint64_t parent;
     uint8_t sampled;
     bool has_root, has_parent, has_sampled;
     struct tb_xray_rest *rest; /* or NULL: not asked for */
     struct tb_line more;
 };
 
-static int read_root(struct xray *x, struct tb_slice value)
+static void read_root(struct xray *x, struct tb_slice value)
 {
-    if (x->has_root)
-        return 0;
+    if (!x->has_root)
+        x->root = parse_root(value);
     x->has_root = true;
-    return tb_xray_root_parse(value, x->root);
 }
 
 static void read_parent(struct xray *x, struct tb_slice value)
 {
+    bool good = true;
     if (x->has_parent)
         return;
     x->has_parent = true;
-    if (value.len != 2 * sizeof(x->parent) ||
-        tb_unhex_any(value.text, x->parent, sizeof(x->parent)))
-        memset(x->parent, 0, sizeof(x->parent));
+    uint64_t parent = value.len == SPAN_BYTES ? tb_span_unhex(value.text, TB_HEX_ANY, &good) : 0;
+    x->parent = good ? parent : 0;
 }
 
 static void read_sampled(struct xray *x, struct tb_slice value)
@@ -89,59 +104,110 @@ static void carry(struct xray *x, struct tb_slice part)
     tb_line_add(more, part.text, part.len);
 }
 
-/* One key=value; of those with the same key the first counts. */
-static int read_part(struct xray *x, struct tb_slice part)
+/* Those that say nothing of the trace. */
+static void read_rest(struct xray *x, struct tb_slice key, struct tb_slice value,
+                      struct tb_slice part)
 {
-    struct tb_slice value = part;
-    struct tb_slice key = tb_slice_trim(tb_slice_cut(&value, '='));
-    if (value.text == NULL || key.len == 0)
-        return 0;
-    value = tb_slice_trim(value);
+    if (x->rest == NULL)
+        return;
+    if (tb_slice_equals(key, "self")) {
+        x->rest->self = value;
+        return;
+    }
+    if (tb_slice_equals(key, "lineage") && x->rest->lineage.text == NULL)
+        x->rest->lineage = value;
+    carry(x, part);
+}
+
+/* One key=value; of those with the same key the first counts. */
+static void read_part(struct xray *x, struct tb_slice part)
+{
+    size_t at = 0;
+    while (at < part.len && part.text[at] != '=')
+        at++;
+    struct tb_slice key = tb_slice_trim((struct tb_slice){part.text, at});
+    if (at == part.len || key.len == 0)
+        return;
+    struct tb_slice value = tb_slice_trim((struct tb_slice){part.text + at + 1, part.len - at - 1});
     if (tb_slice_equals(key, "root"))
-        return read_root(x, value);
-    if (tb_slice_equals(key, "parent"))
+        read_root(x, value);
+    else if (tb_slice_equals(key, "parent"))
         read_parent(x, value);
     else if (tb_slice_equals(key, "sampled"))
         read_sampled(x, value);
-    else if (x->rest == NULL)
-        return 0;
-    else if (tb_slice_equals(key, "self"))
-        x->rest->self = value;
-    else {
-        if (tb_slice_equals(key, "lineage") && x->rest->lineage.text == NULL)
-            x->rest->lineage = value;
-        carry(x, part);
-    }
-    return 0;
+    else
+        read_rest(x, key, value, part);
 }
 
-int tb_xray_parse(const char *text, size_t len, struct tb_trace *out, struct tb_xray_rest *rest)
+/* Parts as they are nearly always written: that key, a value of that length. */
+static const struct form {
+    char key[8];
+    size_t key_len, value_len;
+    void (*read)(struct xray *x, struct tb_slice value);
+} forms[] = {{"Root=", 5, ROOT_BYTES, read_root},
+             {"Parent=", 7, SPAN_BYTES, read_parent},
+             {{'S', 'a', 'm', 'p', 'l', 'e', 'd', '='}, 8, 1, read_sampled}};
+
+static bool read_form(struct xray *x, struct tb_slice *left)
 {
-    struct xray x = {.sampled = TB_XRAY_UNKNOWN};
-    struct tb_xray_rest found = {.self = {.text = NULL}};
-    struct tb_slice left = tb_slice_trim((struct tb_slice){text, len});
-    if (rest != NULL) {
-        x.rest = &found;
-        x.more = (struct tb_line){.mem = found.more, .cap = sizeof(found.more)};
+    if (left->len < sizeof(forms[0].key))
+        return false;
+    uint64_t word = tb_word_load(left->text);
+    for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
+        const struct form *form = &forms[i];
+        uint64_t other = word ^ tb_word_load(form->key);
+        size_t len = form->key_len + form->value_len;
+        if (other << 8 * (sizeof(other) - form->key_len) != 0)
+            continue;
+        if (left->len < len || (left->len > len && left->text[len] != ';'))
+            return false;
+        form->read(x, (struct tb_slice){left->text + form->key_len, form->value_len});
+        *left = left->len > len ? (struct tb_slice){left->text + len + 1, left->len - len - 1}
+                                : (struct tb_slice){.text = NULL};
+        return true;
     }
-    x.has_root = tb_xray_root_parse(left, x.root) == 0;
-    while (left.text != NULL) {
-        if (read_part(&x, tb_slice_trim(tb_slice_cut(&left, ';'))) < 0)
-            return -EINVAL;
-    }
-    if (!x.has_root)
-        return -EINVAL;
-    memcpy(out->xray_trace_id, x.root, sizeof(x.root));
-    memcpy(out->xray_parent_id, x.parent, sizeof(x.parent));
-    out->xray_sampled = x.sampled;
-    if (rest != NULL)
-        *rest = found;
-    return 0;
+    return false;
+}
+
+static int read_header(struct xray *x, struct tb_slice left)
+{
+    left = tb_slice_trim(left);
+    x->root = parse_root(left);
+    x->has_root = !is_none(x->root);
+    while (left.text != NULL)
+        if (!read_form(x, &left))
+            read_part(x, tb_slice_trim(tb_slice_cut(&left, ';')));
+    return is_none(x->root) ? -EINVAL : 0;
+}
+
+static void store(const struct xray *x, struct tb_trace *out)
+{
+    tb_id_store(x->root, out->xray_trace_id);
+    memcpy(out->xray_parent_id, &x->parent, sizeof(x->parent));
+    out->xray_sampled = x->sampled;
 }
 
 int tb_trace_parse_xray(const char *text, size_t len, struct tb_trace *out)
 {
-    return tb_xray_parse(text, len, out, NULL);
+    struct xray x = {.sampled = TB_XRAY_UNKNOWN};
+    int err = read_header(&x, (struct tb_slice){text, len});
+    if (!err)
+        store(&x, out);
+    return err;
+}
+
+int tb_xray_parse(const char *text, size_t len, struct tb_trace *out, struct tb_xray_rest *rest)
+{
+    struct tb_xray_rest found = {.self = {.text = NULL}};
+    struct xray x = {.sampled = TB_XRAY_UNKNOWN,
+                     .rest = &found,
+                     .more = {.mem = found.more, .cap = sizeof(found.more)}};
+    int err = read_header(&x, (struct tb_slice){text, len});
+    if (err)
+        return err;
+    store(&x, out);
+    *rest = found;
+    return 0;
 }
 
 bool tb_xray_epoch_fits(const uint8_t id[16], int64_t now_seconds)

@@ -59,6 +59,8 @@ extern const struct bench bench_symbol_item[];
 extern const size_t bench_symbol_item_n;
 extern const struct bench bench_pipeline[];
 extern const size_t bench_pipeline_n;
+extern const struct bench bench_trace[];
+extern const size_t bench_trace_n;
 extern const struct bench bench_deliver[];
 extern const size_t bench_deliver_n;
 

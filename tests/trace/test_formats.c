@@ -83,6 +83,17 @@ static void a_value_may_have_256_characters(void **state)
     assert_int_equal(tb_tracestate_parse(&header, 1, text), -EINVAL);
 }
 
+/* Two header values that lie in memory with one byte between them. */
+static void neighbours_in_memory_are_two_headers(void **state)
+{
+    (void)state;
+    static const char text[] = "a=1\0b=2";
+    const struct tb_slice headers[] = {{text, 3}, {text + 4, 3}};
+    char out[TB_TRACESTATE_TEXT];
+    assert_int_equal(tb_tracestate_parse(headers, 2, out), 2);
+    assert_string_equal(out, "a=1,b=2");
+}
+
 /* The grammar's classes, said in another way than the table. */
 static void characters_belong_where_the_grammars_say(void **state)
 {
@@ -416,6 +427,7 @@ int main(void)
         cmocka_unit_test(long_members_go_first_and_then_those_at_the_right),
         cmocka_unit_test(exactly_512_characters_are_passed_on),
         cmocka_unit_test(a_value_may_have_256_characters),
+        cmocka_unit_test(neighbours_in_memory_are_two_headers),
         cmocka_unit_test(characters_belong_where_the_grammars_say),
         cmocka_unit_test(b3_in_one_header_is_strict),
         cmocka_unit_test(a_bad_decision_of_b3_does_not_cost_the_trace),
