@@ -38,7 +38,9 @@ enum towbar_level { TOWBAR_DEBUG, TOWBAR_INFO, TOWBAR_WARNING, TOWBAR_ERROR, TOW
 /* ---- start and stop ---------------------------------------------------- */
 
 /* What NULL or 0 means is said for each; the environment variable in brackets is asked before that.
- */
+ * Behind TOWBAR_SERVICE, TOWBAR_VERSION and TOWBAR_ENVIRONMENT come OTEL_SERVICE_NAME and, of
+ * OTEL_RESOURCE_ATTRIBUTES, service.name, service.version and deployment.environment.name or
+ * deployment.environment. */
 typedef struct towbar_options {
     /* sizeof(towbar_options): lets it grow. TOWBAR_OPTIONS sets it, and so does C++. */
     size_t size TOWBAR_DEFAULT_(sizeof(towbar_options));

@@ -22,6 +22,7 @@
 #include "capture/crash/quiet.h"
 #include "capture/crash/spare.h"
 #include "capture/threads/stack.h"
+#include "capture/resource.h"
 #include "capture/text.h"
 #include "capture/threads/thread.h"
 #include "spool/hold.h"
@@ -60,6 +61,8 @@ static void read_options(const towbar_options *options)
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
         (void)tb_text_copy(texts[i].out, texts[i].cap,
                            option_text(options, texts[i].offset, texts[i].variable));
+    tb_resource_complete(tb_lib.service, sizeof(tb_lib.service), tb_lib.environment,
+                         sizeof(tb_lib.environment), tb_lib.version, sizeof(tb_lib.version));
     if (tb_lib.service[0] == '\0')
         (void)tb_text_copy(tb_lib.service, sizeof(tb_lib.service), program_invocation_short_name);
 }
