@@ -6,7 +6,8 @@ foreach(folder ${LIBRARY_FOLDERS})
   file(GLOB_RECURSE found CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${folder}/*.c)
   list(APPEND library_sources ${found})
 endforeach()
-list(APPEND library_sources ${CMAKE_CURRENT_SOURCE_DIR}/item/write.c)
+list(APPEND library_sources ${CMAKE_CURRENT_SOURCE_DIR}/item/write.c
+  ${CMAKE_CURRENT_SOURCE_DIR}/item/write_trace.c)
 # What stands in front of the C library's own functions: in the shared library alone.
 set(INTERPOSING_SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/capture/hooks/interpose.c
   ${CMAKE_CURRENT_SOURCE_DIR}/capture/hooks/interpose_exit.c

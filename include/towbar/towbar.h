@@ -40,7 +40,7 @@ enum towbar_level { TOWBAR_DEBUG, TOWBAR_INFO, TOWBAR_WARNING, TOWBAR_ERROR, TOW
 /* What NULL or 0 means is said for each; the environment variable in brackets is asked before that.
  * Behind TOWBAR_SERVICE, TOWBAR_VERSION and TOWBAR_ENVIRONMENT come OTEL_SERVICE_NAME and, of
  * OTEL_RESOURCE_ATTRIBUTES, service.name, service.version and deployment.environment.name or
- * deployment.environment. */
+ * deployment.environment. Besides: OTEL_PROPAGATORS and TOWBAR_FORK_TRACE, see below. */
 typedef struct towbar_options {
     /* sizeof(towbar_options): lets it grow. TOWBAR_OPTIONS sets it, and so does C++. */
     size_t size TOWBAR_DEFAULT_(sizeof(towbar_options));
@@ -148,16 +148,72 @@ TOWBAR_API int towbar_scope_push(const char *key, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 TOWBAR_API void towbar_scope_pop(int depth);
 
-/* ---- the trace of the request that is being served ---------------------- */
+/* ---- the trace of the request that is being served ----------------------
 
+ * Each thread has one active trace or none; all its reports have it, crashes too. The calls that
+ * change it return the one before, for towbar_trace_pop, and do not wait, lock or allocate.
+ * A thread begins without one; a fork child has that of its parent, marked inherited, or none with
+ * TOWBAR_FORK_TRACE=reset. towbar_init takes over what the environment hands down (TRACEPARENT,
+ * TRACESTATE, X_AMZN_TRACE_ID, _X_AMZN_TRACE_ID, B3, ...), unless there is one.
+ * docs/trace.md has the headers and what goes where. */
+
+/* A trace as a value: copy it, keep it with a job, hand it to another thread; there is nothing to
+ * free. Zeros are "no trace". tracestate and the like lie in the library: of the last 1024 requests
+ * that had such; of older ones only they are lost. */
 typedef struct towbar_trace_state {
     unsigned char image[128]; /* docs/spool-format.md section 8 */
 } towbar_trace_state;
 
 /* Makes header (the value of a traceparent or an X-Amzn-Trace-Id header; NULL and nonsense mean "no
- * trace") this thread's active trace and returns the one before, for towbar_trace_pop. */
+ * trace") the active trace. The request begins now: custom.trace.started_at. */
 TOWBAR_API towbar_trace_state towbar_trace_push(const char *header);
 TOWBAR_API void towbar_trace_pop(const towbar_trace_state *before);
+
+/* The same with all headers of the request: get returns the value of one, or NULL, by a name that
+ * may be in another case; values must stay until the call returns. Asked for are traceparent,
+ * tracestate, X-Amzn-Trace-Id, b3, X-B3-*, X-Honeycomb-Trace, x-datadog-*, or what OTEL_PROPAGATORS
+ * named when towbar_init was called. Where OpenTelemetry's and X-Ray's IDs differ both are kept. */
+TOWBAR_API towbar_trace_state towbar_trace_extract(const char *(*get)(void *arg, const char *name),
+                                                   void *arg);
+
+/* A new trace, for work that nobody asked for. X-Ray takes its ID too: the first four bytes are the
+ * time, the others random. It goes on as sampled, or those who are called would not record it. */
+TOWBAR_API towbar_trace_state towbar_trace_start(void);
+
+/* The active trace, to be kept with a job that another thread, or this one later, does. */
+TOWBAR_API towbar_trace_state towbar_trace_capture(void);
+/* Makes state active: around each step of a job. NULL is "no trace". */
+TOWBAR_API towbar_trace_state towbar_trace_adopt(const towbar_trace_state *state);
+
+/* The headers for a call to another service on behalf of the active trace: put is called with each
+ * name and value, which live for that call. They are those that came in, or what OTEL_PROPAGATORS
+ * named; baggage is yours to pass on. The library makes no spans: the IDs go on as they came, which
+ * W3C allows a participant that only forwards. Returns how many; 0 without a trace. */
+TOWBAR_API int towbar_trace_inject(void (*put)(void *arg, const char *name, const char *value),
+                                   void *arg);
+
+/* The same as entries for the environment of a program to be started, as towbar_init reads them
+ * there (never setenv: other threads read the environment).
+ *
+ *     char memory[TOWBAR_TRACE_ENV_BYTES], *envp[TOWBAR_TRACE_ENV_ENTRIES + N_OF_MINE + 1];
+ *     int n = towbar_trace_env(memory, sizeof(memory), envp, TOWBAR_TRACE_ENV_ENTRIES);
+ *     ... those of environ from envp[n < 0 ? 0 : n] on: of two with one name the first counts; NULL
+ *     posix_spawn(&pid, path, NULL, NULL, argv, envp);
+ *
+ * "NAME=value" goes into buffer, its address into entries. Returns how many; 0 without a trace;
+ * -ENOSPC when buffer or entries are too small. */
+enum { TOWBAR_TRACE_ENV_BYTES = 4096, TOWBAR_TRACE_ENV_ENTRIES = 16 };
+TOWBAR_API int towbar_trace_env(char *buffer, size_t size, char **entries, size_t n);
+
+/* The IDs as hex digits, each may be NULL; span_id is "" where none is known. 0, or -ENOENT without
+ * a trace, both "" then. Signal-safe. */
+TOWBAR_API int towbar_trace_ids(char trace_id[33], char span_id[17]);
+
+/* For a log line: "trace_id=.. span_id=.. trace_flags=01", and " xray_trace_id=1-.." where there is
+ * one, which is what X-Ray's console searches logs for. The length, or -ENOENT or -ENOSPC, "" then.
+ */
+enum { TOWBAR_TRACE_LOG_BYTES = 144 };
+TOWBAR_API int towbar_trace_log(char *buffer, size_t size);
 
 /* ---- for a block (GNU C): undone when the block is left ----------------- */
 
@@ -178,6 +234,10 @@ static inline void towbar_trace_leave_(towbar_trace_state *before)
 #define TOWBAR_TRACE(header)                                                                       \
     __attribute__((cleanup(towbar_trace_leave_), unused)) towbar_trace_state TOWBAR_JOIN_(         \
         towbar_trace_, __LINE__) = towbar_trace_push(header)
+/* state: const towbar_trace_state *, of towbar_trace_capture. */
+#define TOWBAR_TRACE_ADOPT(state)                                                                  \
+    __attribute__((cleanup(towbar_trace_leave_), unused)) towbar_trace_state TOWBAR_JOIN_(         \
+        towbar_trace_, __LINE__) = towbar_trace_adopt(state)
 #endif
 
 #ifdef __cplusplus

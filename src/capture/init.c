@@ -11,7 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "capture/report/context.h"
+#include "capture/report/active.h"
 #include "capture/crash/crash.h"
 #include "capture/hooks/fork.h"
 #include "capture/crash/goodbye.h"
@@ -140,6 +140,7 @@ static int start(const towbar_options *options)
     }
     read_options(options);
     tb_lib.has_sync = wants_sync(options);
+    tb_active_configure();
     tb_lib.has_rows = tb_rows_load() == 0;
     tb_stack_setup();
     tb_crash_setup();
@@ -176,7 +177,7 @@ int towbar_init(const towbar_options *options)
         close_all(1);
         atomic_store(&tb_lib.state, TB_LIB_OFF);
     } else {
-        tb_context_inherit();
+        tb_active_inherit();
         err = -atomic_load(&tb_lib.dir_error);
         atomic_store(&tb_lib.state, TB_LIB_ON);
     }

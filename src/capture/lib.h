@@ -54,6 +54,7 @@ struct tb_lib {
     int has_handler;      /* crash handler on */
     int has_rows;         /* libunwind found */
     int has_sync;         /* errors and critical reports wait for the disk */
+    int forgets_trace;    /* fork children begin without one */
     _Atomic uint64_t n_lost[TB_N_CLASSES]; /* reports that did not get to the disk, by class */
     atomic_int last_error;                 /* of those */
 };

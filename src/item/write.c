@@ -13,6 +13,7 @@
 #include "base/id.h"
 #include "base/json.h"
 #include "base/utf8.h"
+#include "item/write_trace.h"
 #include "towbar/towbar.h"
 
 enum {
@@ -137,55 +138,6 @@ static void occurred_at_text(uint64_t wall_ns, char out[OCCURRED_AT_TEXT])
     *at = '\0';
 }
 
-static bool is_zero(const uint8_t *bytes, size_t len)
-{
-    uint8_t any = 0;
-    for (size_t i = 0; i < len; i++)
-        any |= bytes[i];
-    return any == 0;
-}
-
-static void put_attribute(struct writer *w, const char *key, const char *value)
-{
-    tb_json_object(&w->json);
-    tb_json_kstr(&w->json, "key", key);
-    tb_json_kstr(&w->json, "value", value);
-    tb_json_end(&w->json);
-}
-
-static void put_attributes(struct writer *w, const struct tb_trace *trace)
-{
-    char text[TB_TRACE_ID_TEXT];
-    if (is_zero(trace->trace_id, sizeof(trace->trace_id)))
-        return;
-    tb_json_key(&w->json, "attributes");
-    tb_json_array(&w->json);
-    tb_trace_id_text(trace->trace_id, text);
-    put_attribute(w, "trace_id", text);
-    if (!is_zero(trace->span_id, sizeof(trace->span_id))) {
-        tb_span_id_text(trace->span_id, text);
-        put_attribute(w, "span_id", text);
-    }
-    tb_json_end(&w->json);
-}
-
-static void put_trace_ids(struct writer *w, const struct tb_trace *trace)
-{
-    char text[TB_XRAY_ID_TEXT];
-    if (!is_zero(trace->trace_id, sizeof(trace->trace_id))) {
-        tb_trace_id_text(trace->trace_id, text);
-        tb_json_kstr(&w->json, "trace_id", text);
-        if (!is_zero(trace->span_id, sizeof(trace->span_id))) {
-            tb_span_id_text(trace->span_id, text);
-            tb_json_kstr(&w->json, "span_id", text);
-        }
-    }
-    if (!is_zero(trace->xray_trace_id, sizeof(trace->xray_trace_id))) {
-        tb_xray_id_text(trace->xray_trace_id, text);
-        tb_json_kstr(&w->json, "xray_trace_id", text);
-    }
-}
-
 /* The string at *at of the scope, which is advanced behind its NUL; NULL at the end. */
 static const char *next_string(const char *scope, size_t len, size_t *at)
 {
@@ -270,13 +222,23 @@ static void put_native(struct writer *w, const struct tb_item_facts *facts)
     tb_json_end(j);
 }
 
+/* Its texts are good whole or not at all. */
+static void put_trace(struct writer *w, const struct tb_item_facts *facts)
+{
+    bool has_room = tb_item_trace_room(facts->trace) <= room(w) / 4;
+    tb_item_trace_ids(&w->json, &facts->trace->trace);
+    tb_item_trace_more(&w->json, facts->trace, facts->trace_started_ns, has_room);
+    if (!has_room)
+        w->is_cut = true;
+}
+
 static void put_custom(struct writer *w, const struct tb_item_facts *facts)
 {
     char text[OCCURRED_AT_TEXT];
     tb_json_key(&w->json, "custom");
     tb_json_object(&w->json);
     if (facts->trace)
-        put_trace_ids(w, facts->trace);
+        put_trace(w, facts);
     occurred_at_text(facts->wall_ns, text);
     tb_json_kstr(&w->json, "occurred_at", text);
     put_native(w, facts);
@@ -395,7 +357,7 @@ int tb_item_write(const struct tb_item_facts *facts, char *mem, size_t cap, size
     tb_json_kstr(j, "version", TOWBAR_VERSION);
     tb_json_end(j);
     if (facts->trace)
-        put_attributes(&w, facts->trace);
+        tb_item_trace_attributes(j, &facts->trace->trace);
     put_custom(&w, facts);
     put_body(&w, facts);
     tb_json_end(j);

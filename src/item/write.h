@@ -7,7 +7,7 @@
  *   {"data":{"uuid","timestamp","level","platform":"linux","language":"c",
  *     "notifier":{"name":"towbar","version"},
  *     "attributes":[{"key":"trace_id","value"},{"key":"span_id","value"}],
- *     "custom":{"trace_id","span_id","xray_trace_id","occurred_at",
+ *     "custom":{"trace_id","span_id","xray_trace_id","trace":{...},"occurred_at",
  *       "native":{"kind":"report","generation":"0x1","pid","tid","thread",
  *                 "errno":{"number","name"},"suppressed","format",
  *                 "site":{"file","line","function"}},
@@ -26,7 +26,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "trace/trace.h"
+#include "trace/context.h"
 
 enum { TB_ITEM_WRITE_LEAST = 4096 };
 
@@ -45,10 +45,11 @@ struct tb_item_facts {
     const char *format;          /* of the message: stable over occurrences, used for grouping */
     const char *file, *function; /* the call site, or NULL */
     int line;
-    int error_number;             /* 0: none */
-    const char *error_name;       /* "ENOENT" or NULL */
-    const struct tb_trace *trace; /* or NULL */
-    const uint64_t *addresses;    /* return addresses, innermost first */
+    int error_number;                     /* 0: none */
+    const char *error_name;               /* "ENOENT" or NULL */
+    const struct tb_trace_context *trace; /* or NULL */
+    uint64_t trace_started_ns;            /* when its request began; 0: not known */
+    const uint64_t *addresses;            /* return addresses, innermost first */
     size_t n_addresses;
     const char *scope; /* key, NUL, value, NUL, ... */
     size_t scope_len;

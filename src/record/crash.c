@@ -88,8 +88,14 @@ static void fixed_unpack(const uint8_t *in, struct tb_crash_fixed *out)
 
 static void read_trace(const struct tb_chunk *chunk, struct tb_crash *out)
 {
-    if (!out->has_trace && chunk->len >= TB_TRACE_IMAGE_BYTES)
-        out->has_trace = tb_trace_unpack(chunk->data, &out->trace) == 0;
+    struct tb_trace_image image;
+    if (out->has_trace || chunk->len < TB_TRACE_IMAGE_BYTES ||
+        tb_trace_image_unpack(chunk->data, &out->context, &image) < 0)
+        return;
+    out->has_trace = 1;
+    out->trace_started_ns = image.started_ns;
+    tb_trace_carried_unpack((const char *)chunk->data + TB_TRACE_IMAGE_BYTES,
+                            chunk->len - TB_TRACE_IMAGE_BYTES, &out->context);
 }
 
 static void read_abort(const struct tb_chunk *chunk, struct tb_crash *out)

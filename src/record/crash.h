@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 #include "record/chunk.h"
-#include "trace/trace.h"
+#include "trace/image.h"
 
 enum tb_crash_tag {
     TB_CRASH_FIXED = 1,
@@ -114,7 +114,8 @@ void tb_crash_mapping_pack(const struct tb_crash_mapping *mapping,
 /* A crash record read: pointers borrow from the data it was read from. */
 struct tb_crash {
     struct tb_crash_fixed fixed;
-    struct tb_trace trace;
+    struct tb_trace_context context; /* the trace; slices are borrowed */
+    uint64_t trace_started_ns;       /* when its request began; 0: not known */
     int has_trace;
     const char *abort_text; /* not NUL-terminated; NULL for none */
     size_t abort_len;

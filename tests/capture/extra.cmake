@@ -34,6 +34,8 @@ if(NOT TARGET capture_programs)
     ${programs}/supervisor.c)
   capture_program(boxed LIBRARY towbar::towbar SOURCES ${programs}/boxed.c)
   capture_program(plugin_host LIBRARY towbar::towbar SOURCES ${programs}/plugin_host.c)
+  capture_program(traced LIBRARY towbar::towbar SOURCES ${programs}/traced.c)
+  capture_program(traced_static LIBRARY towbar::static SOURCES ${programs}/traced.c)
   capture_program(reloader LIBRARY towbar::towbar SOURCES ${programs}/reloader.c)
   add_library(capture_plugin MODULE ${programs}/plugin.c)
   set_target_properties(capture_plugin PROPERTIES OUTPUT_NAME plugin PREFIX ""

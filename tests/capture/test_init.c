@@ -11,6 +11,14 @@
 #include "capture/lib.h"
 #include "towbar/towbar.h"
 
+static const char *get_nothing(void *arg, const char *name)
+{
+    (void)arg;
+    (void)name;
+    errno = 12;
+    return NULL;
+}
+
 /* Each with an errno that must come through. Returns how many changed it. */
 static int call_everything(void)
 {
@@ -45,6 +53,16 @@ static int call_everything(void)
     CALL((void)towbar_trace_push(NULL));
     CALL((void)towbar_trace_push("nonsense"));
     CALL(towbar_trace_pop(NULL));
+    CALL((void)towbar_trace_extract(NULL, NULL));
+    CALL((void)towbar_trace_extract(get_nothing, NULL));
+    CALL((void)towbar_trace_start());
+    CALL(before = towbar_trace_capture());
+    CALL((void)towbar_trace_adopt(&before));
+    CALL((void)towbar_trace_inject(NULL, NULL));
+    CALL((void)towbar_trace_env(NULL, 0, NULL, 0));
+    CALL((void)towbar_trace_ids(NULL, NULL));
+    CALL((void)towbar_trace_log(NULL, 0));
+    CALL((void)towbar_trace_adopt(NULL));
     return n_changed;
 }
 

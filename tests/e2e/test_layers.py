@@ -45,7 +45,9 @@ LAYERS = {
 }
 MAINS = {"towbard.c": ("agent", "web", "symbol"), "towbar.c": ("cli",)}
 # Files with tighter rules than their folder: the library links them.
-LINKED = {"item/write.c": (), "item/write.h": ()}
+LINKED = dict.fromkeys(
+    ("item/write.c", "item/write.h", "item/write_trace.c", "item/write_trace.h"), ()
+)
 
 LIBRARIES = {
     "libunwind": r"libunwind.*\.h",

@@ -22,8 +22,18 @@ enum { ROOM = 64 << 10 };
 static const uint8_t uuid[16] = {0xde, 0xad, 0xbe, 0xef, 0x40, 0x00, 0x40, 0x00,
                                  0x80, 0x00, 1,    2,    3,    4,    5,    6};
 static const uint64_t addresses[] = {0x401005, 0x401105, 0x7fffffffffff};
-static const struct tb_trace trace = {
-    .trace_id = {0x57, 0x59}, .span_id = {0x53}, .flags = 1, .xray_trace_id = {0x12, 0x34}};
+static const struct tb_trace_context trace = {.trace = {.trace_id = {0x57, 0x59},
+                                                        .span_id = {0x53},
+                                                        .flags = 1,
+                                                        .xray_trace_id = {0x12, 0x34},
+                                                        .xray_parent_id = {0x56},
+                                                        .xray_sampled = TB_XRAY_YES,
+                                                        .inherited = 1},
+                                              .source = TB_TRACE_FROM_TRACEPARENT,
+                                              .state = "congo=t61rcWkgMzE",
+                                              .lineage = {"a87bd80c:1|68fd508a:5", 21},
+                                              .other = {{"b3 of \"another\"", 15}},
+                                              .n_others = 1};
 static const struct tb_item_note notes[] = {
     {.wall_ns = 1699999999000000000, .level = TOWBAR_INFO, .text = "connected"},
     {.wall_ns = 1699999999500000000, .level = TOWBAR_WARNING, .text = "slow \"peer\"\n"},
@@ -43,6 +53,7 @@ static struct tb_item_facts sample(void)
                                   .error_number = ENOENT,
                                   .error_name = "ENOENT",
                                   .trace = &trace,
+                                  .trace_started_ns = 1700000000000012999,
                                   .addresses = addresses,
                                   .n_addresses = 3,
                                   .scope = "user\0alice\0job\0"

@@ -134,7 +134,7 @@ static void every_chunk_is_read(void **state)
     make_record(&r);
     assert_int_equal(tb_crash_unpack(r.bytes, r.len, &crash), 0);
     assert_int_equal(crash.has_trace, 1);
-    assert_int_equal(crash.trace.trace_id[0], 1);
+    assert_int_equal(crash.context.trace.trace_id[0], 1);
     assert_int_equal(crash.abort_len, 11);
     assert_memory_equal(crash.abort_text, "double free", 11);
     assert_int_equal(crash.n_frames, 3);

@@ -15,6 +15,7 @@
 #include "base/id.h"
 #include "base/utf8.h"
 #include "item/write.h"
+#include "item/write_trace.h"
 
 enum { CRITICAL = 4 /* enum towbar_level */ };
 
@@ -153,31 +154,6 @@ static void write_scope(struct tb_json *j, const struct tb_crash *crash)
     tb_json_end(j);
 }
 
-static int is_zero(const uint8_t *bytes, size_t len)
-{
-    for (size_t i = 0; i < len; i++)
-        if (bytes[i] != 0)
-            return 0;
-    return 1;
-}
-
-static void write_trace(struct tb_json *j, const struct tb_trace *trace)
-{
-    char text[TB_XRAY_ID_TEXT];
-    if (!is_zero(trace->trace_id, 16)) {
-        tb_trace_id_text(trace->trace_id, text);
-        tb_json_kstr(j, "trace_id", text);
-        if (!is_zero(trace->span_id, 8)) {
-            tb_span_id_text(trace->span_id, text);
-            tb_json_kstr(j, "span_id", text);
-        }
-    }
-    if (!is_zero(trace->xray_trace_id, 16)) {
-        tb_xray_id_text(trace->xray_trace_id, text);
-        tb_json_kstr(j, "xray_trace_id", text);
-    }
-}
-
 void tb_native_telemetry(struct tb_json *j, const struct tb_crash *crash)
 {
     if (crash->n_notes == 0)
@@ -232,8 +208,10 @@ static void write_custom(struct tb_json *j, const struct tb_why *why, uint64_t w
     const struct tb_crash *crash = why->crash;
     char when[32];
     tb_json_object(j);
-    if (crash->has_trace)
-        write_trace(j, &crash->trace);
+    if (crash->has_trace) {
+        tb_item_trace_ids(j, &crash->context.trace);
+        tb_item_trace_more(j, &crash->context, crash->trace_started_ns, true);
+    }
     tb_native_time(wall_ns, when);
     tb_json_kstr(j, "occurred_at", when);
     tb_json_kopt(j, "service", context->process != NULL ? context->process->service : "");

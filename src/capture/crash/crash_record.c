@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/id.h"
 #include "base/pack.h"
+#include "capture/report/carrier.h"
 #include "capture/report/context.h"
 #include "capture/lib.h"
 #include "capture/crash/chunk.h"
@@ -61,6 +62,7 @@ static struct crash {
     struct tb_unwind_frame frames[TB_CRASH_FRAMES_MAX];
     size_t n_frames;
     uint8_t packed[TB_CRASH_FRAMES_MAX * FRAME_BYTES];
+    char texts[TB_TRACE_CARRIED_BYTES]; /* of the trace */
     char scope[TB_SCOPES_BYTES];
     uint8_t context[TB_PROCESS_RECORD_MAX];
 } crash;
@@ -111,9 +113,13 @@ static void write_fixed(void)
 
 static void write_trace(void)
 {
-    unsigned char image[TB_TRACE_IMAGE_BYTES];
-    if (tb_context_trace(image))
-        write_chunk(TB_CRASH_TRACE, image, sizeof(image), NULL, 0);
+    unsigned char bytes[TB_TRACE_IMAGE_BYTES];
+    struct tb_trace_image image;
+    if (!tb_context_trace(bytes))
+        return;
+    tb_trace_image_read(bytes, &image);
+    size_t len = tb_carrier_read(&image, crash.texts);
+    write_chunk(TB_CRASH_TRACE, bytes, sizeof(bytes), crash.texts, len);
 }
 
 /* Where sp is in a guard page (a stack overflow) the copy begins at the stack proper. */

@@ -1,9 +1,7 @@
 /* context.c - see context.h. Compiled for TLS descriptors (library.cmake), as OTEP 4947 asks. */
 #include "capture/report/context.h"
 
-#include <errno.h>
 #include <stdatomic.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -11,7 +9,7 @@
 #include "capture/lib.h"
 #include "towbar/towbar.h"
 
-enum { VALID_AT = 24, INHERITED_AT = 89, HEADER_MAX = 4096 };
+enum { SPAN_AT = 16, SPAN_BYTES = 8, VALID_AT = 24, INHERITED_AT = 89 };
 
 /* Found by its name from outside the process. */
 extern _Thread_local void *otel_thread_ctx_v1;
@@ -37,15 +35,18 @@ int tb_context_pid(void)
     return pid > 0 ? (int)pid : atomic_load(&tb_lib.pid);
 }
 
-/* The bytes before "valid" change only while it is 0, also in the eyes of a signal handler. */
-static void publish(const unsigned char image[TB_TRACE_IMAGE_BYTES])
+/* The bytes before "valid" change only while it is 0, also in the eyes of a signal handler. A trace
+ * without a span is none to OpenTelemetry, whose record has both or neither. */
+void tb_context_publish(const unsigned char image[TB_TRACE_IMAGE_BYTES])
 {
+    static const unsigned char no_span[SPAN_BYTES];
     volatile unsigned char *valid = &self.image[VALID_AT];
     *valid = 0;
     atomic_signal_fence(memory_order_seq_cst);
     memcpy(self.image, image, VALID_AT);
     memcpy(self.image + VALID_AT + 1, image + VALID_AT + 1, TB_TRACE_IMAGE_BYTES - VALID_AT - 1);
-    otel_thread_ctx_v1 = self.image;
+    int has_span = memcmp(image + SPAN_AT, no_span, SPAN_BYTES) != 0;
+    otel_thread_ctx_v1 = has_span || !image[VALID_AT] ? self.image : NULL;
     atomic_signal_fence(memory_order_seq_cst);
     *valid = image[VALID_AT];
 }
@@ -58,49 +59,11 @@ int tb_context_trace(unsigned char out[TB_TRACE_IMAGE_BYTES])
     return 1;
 }
 
-towbar_trace_state towbar_trace_push(const char *header)
-{
-    int kept = errno;
-    towbar_trace_state before;
-    unsigned char image[TB_TRACE_IMAGE_BYTES] = {0};
-    struct tb_trace trace = {.flags = 0};
-    tb_lib_touch();
-    memcpy(before.image, self.image, sizeof(before.image));
-    if (header && tb_trace_parse(header, strnlen(header, HEADER_MAX), &trace) == 0)
-        tb_trace_pack(&trace, image);
-    publish(image);
-    errno = kept;
-    return before;
-}
-
-void towbar_trace_pop(const towbar_trace_state *before)
-{
-    static const unsigned char none[TB_TRACE_IMAGE_BYTES];
-    publish(before ? before->image : none);
-}
-
-void tb_context_inherit(void)
-{
-    static const char *const names[] = {"TRACEPARENT", "_X_AMZN_TRACE_ID"};
-    struct tb_trace trace = {.flags = 0};
-    unsigned char image[TB_TRACE_IMAGE_BYTES];
-    if (self.image[VALID_AT] == 1)
-        return;
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        const char *value = secure_getenv(names[i]);
-        if (value)
-            (void)tb_trace_parse(value, strnlen(value, HEADER_MAX), &trace);
-    }
-    if (!tb_trace_is_set(&trace))
-        return;
-    trace.inherited = 1;
-    tb_trace_pack(&trace, image);
-    publish(image);
-}
-
 void tb_context_forked(void)
 {
     self.tid = 0;
-    if (self.image[VALID_AT] == 1)
+    if (self.image[VALID_AT] == 1 && tb_lib.forgets_trace)
+        self.image[VALID_AT] = 0;
+    else if (self.image[VALID_AT] == 1)
         self.image[INHERITED_AT] = 1;
 }

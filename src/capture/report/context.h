@@ -35,9 +35,9 @@ int tb_context_tid(void);
 int tb_context_pid(void);
 /* Copies the image if it is whole: 1, or 0 when there is no trace. Signal-safe. */
 int tb_context_trace(unsigned char out[TB_TRACE_IMAGE_BYTES]);
-/* Makes this thread's trace the one that the environment hands down, if it has none. */
-void tb_context_inherit(void);
-/* In a fork child: the trace is the parent's. */
+/* Makes this one the thread's trace; a handler sees it, none, or the one before. Signal-safe. */
+void tb_context_publish(const unsigned char image[TB_TRACE_IMAGE_BYTES]);
+/* In a fork child: the trace is the parent's, or none (tb_lib.forgets_trace). */
 void tb_context_forked(void);
 
 #endif

@@ -21,7 +21,7 @@
 #include "base/id.h"
 #include "base/utf8.h"
 #include "capture/crash/claim.h"
-#include "capture/report/context.h"
+#include "capture/report/active.h"
 #include "capture/lib.h"
 #include "capture/report/loss.h"
 #include "capture/modules/modules.h"
@@ -58,8 +58,9 @@ struct work {
     char json[JSON_BYTES];
     uint8_t uuid[TB_UUID_BYTES];
     char thread[NAME_BYTES];
-    unsigned char image[TB_TRACE_IMAGE_BYTES];
-    struct tb_trace trace;
+    struct tb_trace_context trace;
+    struct tb_trace_image image;
+    char texts[TB_TRACE_CARRIED_BYTES]; /* of the trace */
     struct tb_item_facts facts;
 };
 
@@ -233,8 +234,10 @@ static void put_surroundings(struct work *work, const struct wish *wish)
         facts->line = wish->site->line;
         facts->function = wish->site->function;
     }
-    if (tb_context_trace(work->image) && tb_trace_unpack(work->image, &work->trace) == 0)
+    if (tb_active_load(&work->trace, &work->image, work->texts)) {
         facts->trace = &work->trace;
+        facts->trace_started_ns = work->image.started_ns;
+    }
     facts->scope = work->scope;
     facts->scope_len = tb_thread_scopes(work->scope, sizeof(work->scope));
     facts->pid = getpid();
@@ -304,7 +307,6 @@ make_report(struct tb_site *site, const struct wish *wish, const char *format, v
     work->modules = tb_modules_take();
     uint64_t n_suppressed = atomic_exchange(&site->n_suppressed, 0);
     memset(&work->facts, 0, sizeof(work->facts));
-    memset(&work->trace, 0, sizeof(work->trace));
     work->facts.n_suppressed = n_suppressed;
     put_message(work, wish, format, args);
     put_frames(work, work->modules, wish->caller);

@@ -81,8 +81,8 @@ static struct tb_crash crash_of(void)
                                           .thread_name = "worker"};
     crash.fixed.regs[TB_RIP] = 0x401234;
     crash.fixed.regs[TB_RAX] = 0xfffffffffffffff0;
-    memset(crash.trace.trace_id, 0xab, 16);
-    memset(crash.trace.span_id, 0xcd, 8);
+    memset(crash.context.trace.trace_id, 0xab, 16);
+    memset(crash.context.trace.span_id, 0xcd, 8);
     return crash;
 }
 

@@ -63,7 +63,7 @@ static void null_write_is_recorded_whole(void **state)
     /* The trace. */
     char id[TB_TRACE_ID_TEXT];
     assert_true(crash.has_trace);
-    tb_trace_id_text(crash.trace.trace_id, id);
+    tb_trace_id_text(crash.context.trace.trace_id, id);
     assert_string_equal(id, "0af7651916cd43dd8448eb211c80319c");
     /* The scope, the notes. */
     assert_int_equal(crash.scope_len, sizeof("device\0d-17"));

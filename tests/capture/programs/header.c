@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 /* A macro of the host around one of ours. */
 #define CHECK(is_good, ...) ((is_good) ? 0 : towbar_error(__VA_ARGS__))
@@ -24,6 +25,43 @@ static int report(void)
     return bad;
 }
 
+static const char *get(void *arg, const char *name)
+{
+    (void)arg;
+    return strcmp(name, "traceparent") == 0
+               ? "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+               : NULL;
+}
+
+static void put(void *arg, const char *name, const char *value)
+{
+    (void)value;
+    *(int *)arg += strcmp(name, "traceparent") == 0;
+}
+
+/* Hands a trace around; 0 when it is what it was. */
+static int hand_around(void)
+{
+    char memory[TOWBAR_TRACE_ENV_BYTES];
+    char *entries[TOWBAR_TRACE_ENV_ENTRIES];
+    char line[TOWBAR_TRACE_LOG_BYTES];
+    char trace_id[33], span_id[17];
+    int n_headers = 0;
+    towbar_trace_state before = towbar_trace_extract(get, NULL);
+    towbar_trace_state job = towbar_trace_capture();
+    towbar_trace_pop(&before);
+    TOWBAR_TRACE_ADOPT(&job);
+    {
+        towbar_trace_state mine = towbar_trace_start();
+        towbar_trace_pop(&mine);
+    }
+    if (towbar_trace_inject(put, &n_headers) != 1 || n_headers != 1 ||
+        towbar_trace_ids(trace_id, span_id) != 0 || towbar_trace_log(line, sizeof(line)) <= 0)
+        return 1;
+    return towbar_trace_env(memory, sizeof(memory), entries, TOWBAR_TRACE_ENV_ENTRIES) != 1 ||
+           strcmp(span_id, "00f067aa0ba902b7") != 0;
+}
+
 static int start(void)
 {
 #ifdef TOWBAR_OPTIONS
@@ -40,7 +78,7 @@ int main(void)
 {
     int err = start();
     if (err == 0)
-        err = towbar_thread_enter("main") | report();
+        err = towbar_thread_enter("main") | report() | hand_around();
     if (err != 0)
         fprintf(stderr, "%d: %s\n", err, towbar_status());
     towbar_shutdown();
