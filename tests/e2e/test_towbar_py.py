@@ -751,10 +751,11 @@ class NeverRaises(ClientCase):
         self.assertIn("flask", self.client.status()["last_error"])
 
 
-def fake_opentelemetry(valid=True):
+def fake_opentelemetry(valid=True, state=""):
     context = types.SimpleNamespace(
-        is_valid=valid, trace_id=int(OTEL, 16), span_id=int(OTEL_SPAN, 16), trace_flags=0
-    )
+        is_valid=valid, trace_id=int(OTEL, 16), span_id=int(OTEL_SPAN, 16), trace_flags=0,
+        trace_state=types.SimpleNamespace(to_header=lambda: state),
+    )  # fmt: skip
     span = types.SimpleNamespace(get_span_context=lambda: context)
     trace = types.SimpleNamespace(get_current_span=lambda: span)
     return {"opentelemetry": types.SimpleNamespace(trace=trace), "opentelemetry.trace": trace}
@@ -770,7 +771,14 @@ def fake_xray(entity=None, error=None):
     return {"aws_xray_sdk.core": types.SimpleNamespace(xray_recorder=recorder)}
 
 
-SEGMENT = types.SimpleNamespace(trace_id=XRAY, id=XRAY_SPAN, sampled=True)
+class Entity(types.SimpleNamespace):
+    """A segment or subsegment of the X-Ray SDK, as far as it is read."""
+
+    def get_origin_trace_header(self):
+        return getattr(self, "header", None)
+
+
+SEGMENT = Entity(trace_id=XRAY, id=XRAY_SPAN, sampled=True, start_time=1767225600.25)
 
 
 class Traces(unittest.TestCase):
@@ -800,6 +808,80 @@ class Traces(unittest.TestCase):
         self.assertEqual(both, (TRACE, SPAN, XRAY))
         self.assertEqual(self.trace(modules, X_AMZN_TRACE_ID=header), (XRAY_HEX, None, XRAY))
         self.assertEqual(self.trace(modules), (None, None, None))
+
+    def more(self, modules, error=None, **headers):
+        """data.custom.trace of a report."""
+        env = {"HTTP_" + name: value for name, value in headers.items()}
+        with unittest.mock.patch.dict(sys.modules, modules):
+            body = self.client._exception_body(error or ValueError("x"))
+            data = self.client._data(body, "error", env, None, None, None, error)
+        return data["custom"].get("trace")
+
+    def test_the_segment_that_the_error_belongs_below_is_named(self):
+        header = types.SimpleNamespace(data={"Lineage": "a:1|b:2"})
+        segment = Entity(trace_id=XRAY, id="1" * 16, sampled=True, start_time=5.5, header=header)
+        inner = Entity(
+            trace_id=XRAY, id=XRAY_SPAN, sampled=True, start_time=6.5, parent_segment=segment
+        )
+        error = ValueError("x")
+        error._cause_id = "ab" * 8
+        self.assertEqual(
+            self.more(fake_xray(inner), error),
+            {
+                "source": "api", "flags": "01", "xray_parent_id": XRAY_SPAN, "xray_is_local": True,
+                "xray_sampled": "1", "xray_cause_id": "ab" * 8, "xray_lineage": "a:1|b:2",
+                "started_at": 5.5,
+            },
+        )  # fmt: skip
+
+    def test_opentelemetry_and_xray_are_told_side_by_side(self):
+        modules = {**fake_opentelemetry(state="congo=1"), **fake_xray(SEGMENT)}
+        found = self.more(modules, TRACEPARENT=f"00-{TRACE}-{SPAN}-01", TRACESTATE="other=2")
+        self.assertEqual(
+            found,
+            {
+                "source": "api", "flags": "00", "state": "congo=1", "xray_parent_id": XRAY_SPAN,
+                "xray_is_local": True, "xray_sampled": "1", "started_at": 1767225600.25,
+            },
+        )  # fmt: skip
+
+    def test_of_headers_the_callers_segment_is_named(self):
+        header = f"Root={XRAY}; parent={XRAY_SPAN.upper()};Sampled=?;Lineage=a:1;Self=1-2-3"
+        found = self.more(
+            {}, TRACEPARENT=f"00-{TRACE}-{SPAN}-03", TRACESTATE="a=1", X_AMZN_TRACE_ID=header
+        )
+        self.assertEqual(
+            found,
+            {
+                "source": "traceparent", "flags": "03", "state": "a=1",
+                "xray_parent_id": XRAY_SPAN, "xray_sampled": "?", "xray_lineage": "a:1",
+            },
+        )  # fmt: skip
+        self.assertEqual(self.more({}, X_AMZN_TRACE_ID=header)["source"], "xray")
+        self.assertIsNone(self.more({}))
+
+    def test_what_is_odd_is_left_out(self):
+        error = ValueError("x")
+        error._cause_id = "no id"
+        odd = Entity(trace_id=XRAY, id="no id", sampled=True, start_time="soon")
+        self.assertEqual(
+            self.more(fake_xray(odd), error), {"source": "api", "flags": "01", "xray_sampled": "1"}
+        )
+        none = Entity(trace_id="1-00000000-" + "0" * 24, id=XRAY_SPAN, sampled=True)
+        self.assertIsNone(self.more(fake_xray(none)))
+        error._cause_id = "ab" * 8  # of a segment that is not ours
+        self.assertNotIn("xray_cause_id", self.more({}, error, TRACEPARENT=f"00-{TRACE}-{SPAN}-01"))
+
+    def test_a_request_began_when_it_came_in(self):
+        began = []
+
+        def app(environ, start_response):
+            began.append(environ["towbar.started"])
+            raise ValueError("x")
+
+        with self.assertRaises(ValueError):
+            self.client.wsgi(app)({"HTTP_TRACEPARENT": f"00-{TRACE}-{SPAN}-01"}, None)
+        self.assertLess(abs(began[0] - time.time()), 60)
 
     def test_bad_headers_are_no_trace(self):
         zero = "0" * 32

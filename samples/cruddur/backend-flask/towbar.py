@@ -169,13 +169,21 @@ def init_app(
     try:
         root = root or os.environ.get("TOWBAR_ROOT") or getattr(app, "root_path", None)
         init(service, environment, version, root, socket, spool)
-        from flask import got_request_exception, request
+        from flask import got_request_exception, request, request_started
 
         _settings.framework = "flask"
         _settings.flask_request = request
         got_request_exception.connect(_flask_exception, app)
+        request_started.connect(_flask_started, app)
     except Exception as err:
         _this_process().count("failed", f"init_app: {_text(err, 200)}")
+
+
+def _flask_started(sender, **_):
+    try:
+        _settings.flask_request.environ.setdefault("towbar.started", time.time())
+    except Exception:
+        pass  # one fact less
 
 
 def _flask_exception(sender, exception=None, **_):
@@ -244,7 +252,8 @@ def _report(body, subject, level, request, extra, payload):
             is_exception = environ is not None and body is _exception_body
             if is_exception and environ.get("towbar.reported") is subject:
                 return None  # by an inner layer of the same request
-            data = _data(body(subject), level, environ, rule, extra, payload)
+            error = subject if body is _exception_body else None
+            data = _data(body(subject), level, environ, rule, extra, payload, error)
             if _deliver(process, data, data["level"]):
                 if is_exception:
                     environ["towbar.reported"] = subject
@@ -259,7 +268,7 @@ def _report(body, subject, level, request, extra, payload):
     return None
 
 
-def _data(body, level, environ, rule, extra, payload):
+def _data(body, level, environ, rule, extra, payload, error=None):
     settings = _settings
     custom = {"service": settings.service}
     data = {
@@ -285,7 +294,8 @@ def _data(body, level, environ, rule, extra, payload):
         data["context"] = _text(rule, 255)
     _or_none(_add_extra, custom, extra)
     _or_none(_add_extra, custom, _or_none(_take_payload, data, payload))
-    trace_id, span_id, xray_id, _ = _or_none(_trace, environ) or (None, None, None, None)
+    found = _or_none(_trace, environ) or (None, None, None, None, {})
+    trace_id, span_id, xray_id, flags, trace = found
     attributes = []
     for key, value in (("trace_id", trace_id), ("span_id", span_id)):
         if value:
@@ -295,7 +305,23 @@ def _data(body, level, environ, rule, extra, payload):
         custom["xray_trace_id"] = xray_id
     if attributes:
         data["attributes"] = attributes
+    if trace_id or xray_id:
+        custom["trace"] = _or_none(_trace_members, trace, flags, environ, error)
+        if not custom["trace"]:
+            del custom["trace"]
     return data
+
+
+def _trace_members(trace, flags, environ, error):
+    if flags:
+        trace["flags"] = flags
+    started = environ.get("towbar.started") if environ is not None else None
+    if isinstance(started, float):
+        trace.setdefault("started_at", round(started, 6))
+    cause_id = _cause_id(error) if trace.get("xray_is_local") else None
+    if cause_id is not None:
+        trace["xray_cause_id"] = cause_id
+    return trace
 
 
 def _or_none(make, *args):
@@ -530,6 +556,7 @@ def _query(query):
 _TRACEPARENT = re.compile(
     r"\s*(?!ff)([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-\S*)?\s*"
 )
+_SPAN_ID = re.compile("[0-9a-f]{16}")
 _XRAY_ID = re.compile("1-([0-9a-fA-F]{8})-([0-9a-fA-F]{24})")
 _XRAY_ROOT = re.compile(r"(?:^|;)\s*Root\s*=\s*(1-[0-9a-fA-F]{8}-[0-9a-fA-F]{24})\s*(?:;|$)", re.I)
 
@@ -537,24 +564,53 @@ _XRAY_ROOT = re.compile(r"(?:^|;)\s*Root\s*=\s*(1-[0-9a-fA-F]{8}-[0-9a-fA-F]{24}
 def _trace(environ):
     """trace_id, span_id (W3C, hex), xray_trace_id, flags (hex) of what is being done: from
     OpenTelemetry, else from the X-Ray SDK, else from the request's headers. The X-Ray id stands
-    beside it, whichever it was."""
-    trace_id, span_id, flags = _opentelemetry()
-    xray_id, xray_span, sampled = _xray()
+    beside it, whichever it was. The fifth is what else is known: data.custom.trace."""
+    more = {}
+    trace_id, span_id, flags = _opentelemetry(more)
+    if trace_id is not None:
+        more["source"] = "api"
+    xray_id, xray_span, sampled = _xray(more)
     header = environ.get("HTTP_X_AMZN_TRACE_ID") if environ is not None else None
-    if xray_id is None and header:
-        match = _XRAY_ROOT.search(header[:2048])
-        header_id = match.group(1).lower() if match else None
-    else:
-        header_id = None
+    header_id = _xray_header(header, more) if xray_id is None and header else None
     if trace_id is None and xray_id is not None:
         trace_id, span_id, flags = _w3c_id(xray_id), xray_span, sampled
+        more["source"] = "api"
     if trace_id is None and environ is not None:
         trace_id, span_id, flags = _parse_traceparent(environ.get("HTTP_TRACEPARENT"))
-        if trace_id is None and header_id is None:
+        if trace_id is not None:
+            more["source"] = "traceparent"
+            _add(more, "state", environ.get("HTTP_TRACESTATE"), 512)
+        elif header_id is None:
             trace_id, span_id, flags = environ.get("towbar.trace", (None, None, None))
+            if trace_id is not None:
+                more["source"] = "api"
     if trace_id is None and header_id is not None:
         trace_id, span_id, flags = _w3c_id(header_id), None, "01"
-    return trace_id, span_id, xray_id or header_id, flags
+        more["source"] = "xray"
+    return trace_id, span_id, xray_id or header_id, flags, more
+
+
+def _add(more, key, text, most):
+    """A text that is too long is as good as none: cut, it would say something else."""
+    if isinstance(text, str) and 0 < len(text.strip()) <= most:
+        more[key] = text.strip()
+
+
+def _xray_header(header, more):
+    """The id that the header names; what else it says, of the caller's segment, goes into more."""
+    match = _XRAY_ROOT.search(header[:2048])
+    if match is None:
+        return None
+    for part in header[:2048].split(";"):
+        key, _, value = part.partition("=")
+        key, value = key.strip().lower(), value.strip()
+        if key == "parent" and _SPAN_ID.fullmatch(value.lower()):
+            more.setdefault("xray_parent_id", value.lower())
+        elif key == "sampled" and value in ("0", "1", "?"):
+            more.setdefault("xray_sampled", value)
+        elif key == "lineage":
+            _add(more, "xray_lineage", value, 256)
+    return match.group(1).lower()
 
 
 def _w3c_id(xray_id):
@@ -571,7 +627,7 @@ def _parse_traceparent(text):
     return trace_id, span_id, flags
 
 
-def _opentelemetry():
+def _opentelemetry(more):
     """Of the current span, if the program has loaded OpenTelemetry."""
     try:
         module = sys.modules.get("opentelemetry.trace")
@@ -582,26 +638,50 @@ def _opentelemetry():
             if span.is_valid:
                 trace_id, span_id = f"{span.trace_id:032x}", f"{span.span_id:016x}"
                 if len(trace_id) == 32 and len(span_id) == 16:
+                    state = getattr(span, "trace_state", None)
+                    _add(more, "state", state.to_header() if state else None, 512)
                     return trace_id, span_id, f"{int(span.trace_flags) & 255:02x}"
     except Exception:
         pass  # an SDK in a state that is none of ours
     return None, None, None
 
 
-def _xray():
-    """Id, span and sampling of the current segment, if the program has loaded the X-Ray SDK."""
+def _xray(more):
+    """Id, span and sampling of the current segment, if the program has loaded the X-Ray SDK. That
+    segment, or subsegment, is what the error belongs below, and the SDK sends it by itself."""
     try:
         module = sys.modules.get("aws_xray_sdk.core")
         recorder = module.xray_recorder if module is not None else None
         if recorder is not None and _has_segment(recorder):
             entity = recorder.get_trace_entity()
             match = _XRAY_ID.fullmatch(entity.trace_id)
-            if match:
-                span_id = entity.id if re.fullmatch("[0-9a-f]{16}", entity.id) else None
-                return match.group().lower(), span_id, "01" if entity.sampled else "00"
+            if match and _w3c_id(match.group()).strip("0"):  # else the SDK's "no trace"
+                span_id = entity.id if _SPAN_ID.fullmatch(entity.id) else None
+                sampled = "1" if entity.sampled else "0"
+                if span_id is not None:
+                    more.update(xray_parent_id=span_id, xray_is_local=True)
+                more["xray_sampled"] = sampled
+                _or_none(_xray_segment, entity, more)
+                return match.group().lower(), span_id, "0" + sampled
     except Exception:
         pass
     return None, None, None
+
+
+def _xray_segment(entity, more):
+    """What the whole segment of a request knows: when it began, and the header that it came with."""
+    segment = getattr(entity, "parent_segment", None) or entity
+    if isinstance(segment.start_time, (int, float)):
+        more["started_at"] = round(segment.start_time, 6)
+    header = segment.get_origin_trace_header()
+    if header is not None:
+        _add(more, "xray_lineage", header.data.get("Lineage"), 256)
+
+
+def _cause_id(error):
+    """Under which the X-Ray SDK has recorded this exception already, on its way up."""
+    found = getattr(error, "_cause_id", None)
+    return found if isinstance(found, str) and _SPAN_ID.fullmatch(found) else None
 
 
 def _has_segment(recorder):
@@ -615,7 +695,7 @@ def traceparent(request=None):
     that has no trace gets one, and its errors are reported with it. "" when all else fails."""
     try:
         environ, _ = _request(request)
-        trace_id, span_id, _, flags = _trace(environ)
+        trace_id, span_id, _, flags, _ = _trace(environ)
         if trace_id is None:
             trace_id, span_id, flags = os.urandom(16).hex(), os.urandom(8).hex(), "01"
             if environ is not None:
@@ -676,7 +756,7 @@ def _shorten(data, frames, text):
         ]
         trace["exception"]["class"] = trace["exception"]["class"][:text]
         trace["exception"]["message"] = trace["exception"]["message"][:text]
-    kept = ("service", "trace_id", "span_id", "xray_trace_id")
+    kept = ("service", "trace_id", "span_id", "xray_trace_id", "trace")
     data["custom"] = {key: data["custom"][key] for key in kept if key in data["custom"]}
     data["custom"]["truncated"] = True
     if "request" in data:
@@ -961,6 +1041,7 @@ class wsgi:
 
     def __call__(self, environ, start_response):
         token = _environ.set(environ)
+        environ.setdefault("towbar.started", time.time())
         try:
             reply = self.app(environ, start_response)
         except Exception as err:
