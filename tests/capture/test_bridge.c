@@ -1,0 +1,79 @@
+/* towbar/opentelemetry.hpp with a stand-in of the API that it is for, and with the real one where
+ * that is: installed, or in the folder that OPENTELEMETRY_CPP_API names. */
+#include "rig.h"
+
+static const char ours[] = "-I" TEST_SOURCE "/include";
+static const char source[] = TEST_SOURCE "/tests/capture/programs/bridge.cc";
+
+static void build(struct rig *rig, const char *api)
+{
+    char folder[512];
+    const char *const argv[] = {"c++",
+                                "-std=c++14",
+                                "-Wall",
+                                "-Wextra",
+                                "-Werror",
+                                "-g",
+                                "-pthread",
+                                ours,
+                                "-isystem",
+                                folder,
+                                "-o",
+                                "bridge",
+                                source,
+                                TEST_BIN "/lib/libtowbar.so",
+                                "-Wl,-rpath," TEST_BIN "/lib",
+                                TEST_SANITIZE[0] ? "-fsanitize=" TEST_SANITIZE : NULL,
+                                NULL};
+    snprintf(folder, sizeof(folder), "%s", api);
+    int status = rig_tool(rig, argv);
+    if (status < 0) {
+        print_message("there is no c++: skipped\n");
+        skip();
+    }
+    if (status != 0)
+        fail_msg("%s: %s", api, rig->err);
+}
+
+static void run(struct rig *rig, const char *api)
+{
+    const char *const argv[] = {"./bridge", NULL};
+    build(rig, api);
+    setenv("TOWBAR_SPOOL", rig->spool, 1);
+    int status = rig_tool(rig, argv);
+    unsetenv("TOWBAR_SPOOL");
+    if (status != 0)
+        fail_msg("%s: %d %s", api, status, rig->err);
+    rig_assert_has(rig_only(rig, TB_KIND_NATIVE)->data,
+                   "\"trace_id\":\"44444444444444444444444444444444\","
+                   "\"span_id\":\"0606060606060606\"");
+}
+
+static void the_active_span_is_the_active_trace(void **state)
+{
+    run(*state, TEST_SOURCE "/tests/capture/programs/otel");
+}
+
+static void with_the_real_api_too(void **state)
+{
+    const char *api = getenv("OPENTELEMETRY_CPP_API");
+    if (!api)
+        api = "/usr/include";
+    char header[512];
+    snprintf(header, sizeof(header), "%s/opentelemetry/context/runtime_context.h", api);
+    if (access(header, R_OK) != 0) {
+        print_message("opentelemetry-cpp is not here: skipped\n");
+        skip();
+    }
+    run(*state, api);
+}
+
+int main(void)
+{
+#define CASE(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
+    const struct CMUnitTest tests[] = {
+        CASE(the_active_span_is_the_active_trace),
+        CASE(with_the_real_api_too),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
