@@ -25,6 +25,11 @@ else()
 endif()
 set_source_files_properties(capture/report/context.c PROPERTIES COMPILE_OPTIONS ${tls_model})
 
+# What runs once, or seldom: smaller rather than faster.
+set_source_files_properties(capture/init.c capture/spool.c capture/resource.c
+  capture/report/outgoing.c item/write_trace.c trace/propagators.c trace/environ.c
+  PROPERTIES COMPILE_OPTIONS -Os)
+
 add_library(towbar_objects OBJECT ${library_sources})
 target_link_libraries(towbar_objects PRIVATE tb_flags)
 # The agent's side of the shared folders is not reachable from the API: the linker leaves it out.
@@ -46,6 +51,11 @@ target_link_libraries(towbar_shared PRIVATE $<BUILD_INTERFACE:tb_flags>)
 target_link_options(towbar_shared PRIVATE
   -Wl,--version-script=${CMAKE_CURRENT_SOURCE_DIR}/capture/libtowbar.map
   -Wl,--gc-sections -Wl,-z,nodelete)
+include(CheckLinkerFlag)
+check_linker_flag(C -Wl,-z,pack-relative-relocs TOWBAR_HAS_RELR) # 3 KB less; glibc 2.36 knows it
+if(TOWBAR_HAS_RELR)
+  target_link_options(towbar_shared PRIVATE -Wl,-z,pack-relative-relocs)
+endif()
 if(NOT TOWBAR_SANITIZE)
   # Sanitizers leave their runtime to the program.
   target_link_options(towbar_shared PRIVATE -Wl,--no-undefined)

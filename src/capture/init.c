@@ -130,6 +130,7 @@ static int open_files(const towbar_options *options)
 
 static int start(const towbar_options *options)
 {
+    tb_lib_prepare();
     tb_lib.why[0] = '\0';
     for (int i = 0; i < TB_N_CLASSES; i++)
         atomic_store(&tb_lib.n_lost[i], 0);

@@ -28,7 +28,16 @@ enum { STAT_BYTES = 1024, START_TICKS_FIELD = 22 };
 enum { OPENER_STEPS = 100, OPENER_STEP_NS = 100 * 1000, OPENER_STUCK_NS = TB_NS_PER_S };
 enum { SLOT_RETRY_NS = TB_NS_PER_S, STORER_STUCK_NS = TB_NS_PER_S };
 
-struct tb_lib tb_lib = {.dirfd = -1, .slot = {.fd = -1}};
+struct tb_lib tb_lib; /* zeros: 25 KB that need not be in the file */
+
+void tb_lib_prepare(void)
+{
+    if (tb_lib.is_prepared)
+        return;
+    tb_lib.dirfd = -1;
+    tb_lib.slot.fd = -1;
+    tb_lib.is_prepared = 1;
+}
 
 int tb_lib_enter(void)
 {

@@ -51,6 +51,7 @@ struct tb_lib {
     char host[TB_LIB_NAME], service[TB_LIB_NAME], environment[TB_LIB_NAME], version[TB_LIB_NAME];
     char root[TB_LIB_PATH];
     char why[TB_LIB_WHY]; /* why init failed, or what is not as it should be since; or "" */
+    int is_prepared;      /* what is not zero at first has been set */
     int has_handler;      /* crash handler on */
     int has_rows;         /* libunwind found */
     int has_sync;         /* errors and critical reports wait for the disk */
@@ -68,6 +69,8 @@ void tb_lib_leave(void);
 /* For calls that need no files: lets a fork child get its own. Keeps errno. */
 void tb_lib_touch(void);
 
+/* Before anything of tb_lib is used but by the calls above. */
+void tb_lib_prepare(void);
 /* Fills tb_lib.about for this process. Not signal-safe. */
 void tb_lib_describe(void);
 /* Remembers what dirfd is. */

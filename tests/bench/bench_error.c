@@ -228,6 +228,47 @@ static int suppressed(const char *folder, struct bench_round *out)
     return run_host_once(folder, RUN_HOST, "suppressed", 0, &out->ours);
 }
 
+/* ---- the active trace: made and taken back ---- */
+
+enum { PUSH, PUSH_XRAY, EXTRACT, ADOPT, INJECT, N_WAYS };
+
+static int trace_way(const char *folder, struct bench_round *out, int way)
+{
+    struct run_host run;
+    int err = run_host_init(&run, folder);
+    if (err < 0)
+        return err;
+    err = run_host(&run, RUN_HOST, "traces", N_WAYS);
+    out->ours = run.results[way];
+    run_host_done(&run);
+    return err;
+}
+
+static int trace_push(const char *folder, struct bench_round *out)
+{
+    return trace_way(folder, out, PUSH);
+}
+
+static int trace_push_xray(const char *folder, struct bench_round *out)
+{
+    return trace_way(folder, out, PUSH_XRAY);
+}
+
+static int trace_extract(const char *folder, struct bench_round *out)
+{
+    return trace_way(folder, out, EXTRACT);
+}
+
+static int trace_adopt(const char *folder, struct bench_round *out)
+{
+    return trace_way(folder, out, ADOPT);
+}
+
+static int trace_inject(const char *folder, struct bench_round *out)
+{
+    return trace_way(folder, out, INJECT);
+}
+
 const struct bench bench_error[] = {
     {"capture.error.p50", "us", error_p50},
     {"capture.error.p99", "us", error_p99},
@@ -235,5 +276,10 @@ const struct bench bench_error[] = {
     {"capture.error.rate.2threads", "/s", rate_2threads},
     {"capture.note", "ns", note},
     {"capture.suppressed", "ns", suppressed},
+    {"capture.trace.push", "ns", trace_push},
+    {"capture.trace.push.xray", "ns", trace_push_xray},
+    {"capture.trace.extract", "ns", trace_extract},
+    {"capture.trace.adopt", "ns", trace_adopt},
+    {"capture.trace.inject", "ns", trace_inject},
 };
 const size_t bench_error_n = sizeof(bench_error) / sizeof(bench_error[0]);

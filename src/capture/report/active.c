@@ -123,26 +123,54 @@ static bool get_given(void *arg, const char *name, unsigned nth, struct tb_slice
     return nth == 0;
 }
 
-/* Most are traceparents, which need no more than the image. */
-static int publish_traceparent(const char *header, size_t len, uint64_t started_ns)
+/* What has no texts needs no more than the image. */
+static void publish_ids(const struct tb_trace *trace, enum tb_trace_kind kind, uint64_t started_ns)
 {
     unsigned char bytes[TB_TRACE_IMAGE_BYTES];
-    struct tb_trace trace = {.flags = 0};
-    struct tb_trace_image image = {.source = TB_TRACE_FROM_TRACEPARENT,
-                                   .kinds = TB_ACTIVE_KIND(TB_TRACE_W3C),
+    struct tb_trace_image image = {.source = kind == TB_TRACE_XRAY ? TB_TRACE_FROM_XRAY
+                                                                   : TB_TRACE_FROM_TRACEPARENT,
+                                   .sampled = TB_SAMPLED_UNSAID,
+                                   .kinds = TB_ACTIVE_KIND(kind),
                                    .started_ns = started_ns};
-    int err = tb_trace_parse_w3c(header, len, &trace);
-    if (err)
-        return err;
-    image.sampled = trace.flags & 1 ? TB_SAMPLED_YES : TB_SAMPLED_NO;
-    tb_trace_image_pack(&trace, &image, bytes);
+    if (kind != TB_TRACE_XRAY || trace->xray_sampled == TB_XRAY_YES ||
+        trace->xray_sampled == TB_XRAY_NO)
+        image.sampled = trace->flags & 1 ? TB_SAMPLED_YES : TB_SAMPLED_NO;
+    tb_trace_image_pack(trace, &image, bytes);
     tb_context_publish(bytes);
-    return 0;
+}
+
+static int publish_traceparent(const char *header, size_t len, uint64_t started_ns)
+{
+    struct tb_trace trace = {.flags = 0};
+    int err = tb_trace_parse_w3c(header, len, &trace);
+    if (!err)
+        publish_ids(&trace, TB_TRACE_W3C, started_ns);
+    return err;
+}
+
+/* Whether Root, Parent and Sampled are all that the header has. */
+static bool is_plain_xray(const char *header, size_t len, const struct tb_trace *trace)
+{
+    static const uint8_t no_parent[sizeof(trace->xray_parent_id)];
+    int n_known = 1;
+    int n_parts = 1;
+    n_known += memcmp(trace->xray_parent_id, no_parent, sizeof(no_parent)) != 0;
+    n_known += trace->xray_sampled != TB_XRAY_UNKNOWN;
+    for (size_t i = 0; i < len; i++)
+        n_parts += header[i] == ';';
+    return n_parts <= n_known;
 }
 
 static int publish_xray(const char *header, size_t len, uint64_t started_ns)
 {
     static const struct tb_trace_propagators xray = {.kinds = {TB_TRACE_XRAY}, .n = 1};
+    struct tb_trace trace = {.flags = 0};
+    if (tb_trace_parse(header, len, &trace) < 0)
+        return -EINVAL;
+    if (is_plain_xray(header, len, &trace)) {
+        publish_ids(&trace, TB_TRACE_XRAY, started_ns);
+        return 0;
+    }
     struct given given = {header, len};
     struct tb_trace_context context;
     if (!tb_trace_extract(get_given, &given, &xray, &context))

@@ -2,6 +2,8 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <string.h>
+#include <strings.h>
 
 #include <towbar/towbar.h>
 
@@ -14,6 +16,7 @@ enum {
     SITES = 250, /* whose reports fit one segment */
     NOTES = 20000,
     SUPPRESSED = 20000,
+    TRACES = 20000,
 };
 
 int host_start(const char *spool)
@@ -152,6 +155,60 @@ static int suppressed(const char *folder, int argument, double *results)
     return err ? err : n_kept ? -ENODATA : 0;
 }
 
+static const char traceparent[] = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+static const char xray[] = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;"
+                           "Sampled=1;Lineage=a87bd80c:1|68fd508a:5";
+
+static const char *get_header(void *arg, const char *name)
+{
+    (void)arg;
+    if (strcasecmp(name, "traceparent") == 0)
+        return traceparent;
+    if (strcasecmp(name, "tracestate") == 0)
+        return "congo=t61rcWkgMzE,rojo=00f067aa0ba902b7";
+    return strcasecmp(name, "x-amzn-trace-id") == 0 ? xray : NULL;
+}
+
+static void put_header(void *arg, const char *name, const char *value)
+{
+    *(size_t *)arg += strlen(name) + strlen(value);
+}
+
+/* One way to make a trace active, or to hand it on, and back again. */
+static void change_trace(int way, const towbar_trace_state *other)
+{
+    size_t n = 0;
+    towbar_trace_state before;
+    if (way == 0)
+        before = towbar_trace_push(traceparent);
+    else if (way == 1)
+        before = towbar_trace_push(xray);
+    else if (way == 2)
+        before = towbar_trace_extract(get_header, NULL);
+    else if (way == 3)
+        before = towbar_trace_adopt(other);
+    else {
+        (void)towbar_trace_inject(put_header, &n);
+        return;
+    }
+    towbar_trace_pop(&before);
+}
+
+/* Nanoseconds of each way. */
+static int traces(const char *folder, int n_ways, double *results)
+{
+    int err = start_in(folder);
+    (void)towbar_trace_extract(get_header, NULL);
+    towbar_trace_state other = towbar_trace_capture();
+    for (int way = 0; way < n_ways; way++) {
+        double start = now_us();
+        for (int i = 0; i < TRACES; i++)
+            change_trace(way, &other);
+        results[way] = (now_us() - start) / TRACES * 1000;
+    }
+    return err;
+}
+
 static int init(const char *folder, int argument, double *results)
 {
     (void)argument;
@@ -161,6 +218,7 @@ static int init(const char *folder, int argument, double *results)
     return err;
 }
 
-const struct host_role host_roles[] = {
-    {"errors", errors}, {"rate", rate}, {"note", note}, {"suppressed", suppressed}, {"init", init}};
+const struct host_role host_roles[] = {{"errors", errors}, {"rate", rate},
+                                       {"note", note},     {"suppressed", suppressed},
+                                       {"traces", traces}, {"init", init}};
 const size_t host_n_roles = sizeof(host_roles) / sizeof(host_roles[0]);
