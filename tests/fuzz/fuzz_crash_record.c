@@ -13,6 +13,19 @@ static void touch(const void *data, size_t len)
         sink ^= bytes[i];
 }
 
+static void check_trace(const struct tb_trace_context *context)
+{
+    if (strlen(context->state) >= TB_TRACESTATE_TEXT || context->n_others > TB_TRACE_OTHERS ||
+        strlen(context->xray_more) >= TB_XRAY_MORE_TEXT)
+        abort();
+    touch(context->lineage.text, context->lineage.len);
+    touch(context->dataset.text, context->dataset.len);
+    touch(context->honeycomb_context.text, context->honeycomb_context.len);
+    touch(context->datadog_origin.text, context->datadog_origin.len);
+    for (size_t i = 0; i < context->n_others; i++)
+        touch(context->other[i].text, context->other[i].len);
+}
+
 static void check_facts(const struct tb_crash *crash)
 {
     if (crash->n_unloaded > TB_CRASH_UNLOADED_MAX || crash->n_mappings > TB_CRASH_MAPPINGS_MAX ||
@@ -67,6 +80,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         touch(crash.threads[i].stack, crash.threads[i].stack_len);
     }
     check_facts(&crash);
+    check_trace(&crash.context);
     tb_crash_fixed_pack(&crash.fixed, fixed);
     touch(crash.fixed.thread_name, strlen(crash.fixed.thread_name));
     tb_crash_done(&crash);
