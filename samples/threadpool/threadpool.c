@@ -66,9 +66,6 @@ static void close_queue(void)
 
 static int do_work(const char *what)
 {
-    volatile unsigned sum = 0;
-    for (unsigned i = 0; i < 10000; i++)
-        sum += i;
     if (strcmp(what, "fail") == 0)
         return -1;
     if (strcmp(what, "crash") == 0) {
