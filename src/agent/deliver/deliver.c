@@ -70,6 +70,8 @@ static int follow_clock(struct tb_deliver *deliver)
     tb_log(TB_LOG_INFO, "%s: the clock was set by %lld s", deliver->called,
            (long long)(step_ms / 1000));
     deliver->offset_ms = offset_ms;
+    if (deliver->clock_ms != 0) /* what was put right is not wrong twice */
+        deliver->clock_ms -= step_ms;
     deliver->is_stale = true;
     return clamp(deliver);
 }
@@ -103,6 +105,8 @@ static int sleep_ms(const struct tb_deliver *deliver)
     uint64_t bucket_ns = tb_queue_bucket_ns(deliver->queues, deliver->took_ns);
     if (bucket_ns > 0 && deliver->n_flying < tb_pace_limit(&deliver->pace))
         wait_ms = least(wait_ms, until_ms(bucket_ns));
+    if (deliver->waiting && deliver->n_flying == 0)
+        return 0;
     uint64_t widen_ns = tb_pace_widen_ns(&deliver->pace, (unsigned)deliver->n_flying);
     if (widen_ns > 0 && tb_deliver_has_ready(deliver))
         wait_ms = least(wait_ms, until_ms(widen_ns));
@@ -121,6 +125,8 @@ static bool adopt(struct tb_deliver *deliver)
     pthread_mutex_lock(&deliver->lock);
     bool is_asked = deliver->next_setup != NULL;
     pthread_mutex_unlock(&deliver->lock);
+    if (is_asked)
+        tb_flight_release(deliver);
     if (is_asked && deliver->n_flying == 0)
         tb_deliver_settle(deliver);
     pthread_mutex_lock(&deliver->lock);
@@ -135,8 +141,10 @@ static bool adopt(struct tb_deliver *deliver)
     if (!is_ready)
         return !next;
     tb_deliver_setup_free(old);
+    deliver->credentials = (struct tb_sink_credentials){"", "", ""}; /* they were the old one's */
     tb_pace_init(&deliver->pace, deliver->setup->sink.connections);
-    deliver->queues->per_minute = deliver->setup->config.token_per_minute;
+    deliver->queues->per_minute =
+        deliver->setup->sink.has_tokens ? deliver->setup->config.token_per_minute : 0;
     for (size_t i = 0; i < deliver->queues->n; i++) {
         tb_queue_clear(&deliver->queues->queues[i]);
         deliver->queues->queues[i].is_parked = false;
@@ -206,13 +214,30 @@ static void *run(void *arg)
 
 /* ---- start and stop ---- */
 
+/* With the rows that they held, which stay queued. */
+static void free_flights(struct tb_deliver *deliver)
+{
+    tb_flight_release(deliver);
+    while (deliver->n_flying > 0) {
+        struct flight *flight = deliver->flying[deliver->n_flying - 1];
+        tb_flight_land(deliver, flight);
+        tb_flight_free(deliver, flight);
+    }
+    while (deliver->spare) {
+        struct flight *next = deliver->spare->next;
+        free(deliver->spare);
+        deliver->spare = next;
+    }
+    for (size_t i = 0; i < deliver->n_held; i++)
+        free(deliver->held[i]->data);
+}
+
 static void deliver_free(struct tb_deliver *deliver)
 {
     tb_deliver_setup_free(deliver->setup); /* what is under way is given up */
     tb_deliver_setup_free(deliver->next_setup);
     tb_store_close(deliver->store);
-    for (size_t i = 0; i < deliver->n_flying; i++)
-        tb_sink_request_done(&deliver->flying[i]->request);
+    free_flights(deliver);
     tb_fd_close(&deliver->wake_fd);
     free(deliver->slots);
     free(deliver->queues);
@@ -239,7 +264,12 @@ static int init_memory(struct tb_deliver *deliver, const struct tb_deliver_sink 
     deliver->sink = sink->type;
     (void)snprintf(deliver->called, sizeof(deliver->called), "delivery%s%.40s",
                    sink->has_tokens ? "" : " to ", sink->has_tokens ? "" : sink->type->name);
-    deliver->slots = calloc(TB_DELIVER_SLOTS, sizeof(*deliver->slots));
+    deliver->keeps_data = sink->type->batch > 1 || sink->type->prepare || sink->type->is_signed;
+    deliver->credentials = (struct tb_sink_credentials){"", "", ""};
+    deliver->n_slots = sink->type->batch > 1
+                           ? TB_DELIVER_BATCHES * sink->type->batch + TB_DELIVER_UNSETTLED
+                           : TB_DELIVER_SLOTS;
+    deliver->slots = calloc(deliver->n_slots, sizeof(*deliver->slots));
     deliver->queues = calloc(1, sizeof(*deliver->queues));
     deliver->tokens = calloc(TB_QUEUES, sizeof(*deliver->tokens));
     deliver->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -248,7 +278,7 @@ static int init_memory(struct tb_deliver *deliver, const struct tb_deliver_sink 
     if (!deliver->slots || !deliver->queues || !deliver->tokens)
         return -ENOMEM;
     /* Those in front are taken first: the memory of the others stays untouched. */
-    for (size_t i = TB_DELIVER_SLOTS; i > 0; i--)
+    for (size_t i = deliver->n_slots; i > 0; i--)
         deliver->free[deliver->n_free++] = &deliver->slots[i - 1];
     deliver->is_stale = true;
     deliver->holds_changed = true;
@@ -316,7 +346,8 @@ int tb_deliver_start(const struct tb_config *config, const struct tb_deliver_sin
         goto out;
     atomic_init(&deliver->turned_ns, tb_clock_mono_ns());
     tb_pace_init(&deliver->pace, deliver->setup->sink.connections);
-    deliver->queues->per_minute = deliver->setup->config.token_per_minute;
+    deliver->queues->per_minute =
+        deliver->setup->sink.has_tokens ? deliver->setup->config.token_per_minute : 0;
     if ((err = open_store(deliver, config, why)) || (err = start_thread(deliver)))
         goto out;
     *out = deliver;

@@ -1,6 +1,7 @@
 /* deliver_internal.h - what the files of the delivery thread share: deliver.c has its life,
- * deliver_take.c which rows are sent when, deliver_reply.c what the replies mean, deliver_settle.c
- * stores that, deliver_status.c has what others are told. */
+ * deliver_take.c which rows are sent when, deliver_flight.c how they are sent, deliver_reply.c what
+ * the replies mean, deliver_settle.c stores that, deliver_status.c has what others are told,
+ * deliver_setup.c the settings. */
 #ifndef TB_AGENT_DELIVER_INTERNAL_H
 #define TB_AGENT_DELIVER_INTERNAL_H
 
@@ -18,30 +19,51 @@ enum {
     TB_DELIVER_EXTRA = 3,      /* more, for tokens that have nothing under way */
     TB_DELIVER_UNSETTLED = 96, /* verdicts that wait for their commit */
     TB_DELIVER_SLOTS = TB_DELIVER_CONNECTIONS + TB_DELIVER_EXTRA + TB_DELIVER_UNSETTLED,
-    TB_DELIVER_BROKEN = 8, /* rows in a row without an answer: the endpoint answers nobody */
+    TB_DELIVER_BATCHES = 8, /* full ones that rows are held for */
+    TB_DELIVER_SLOTS_MAX = TB_DELIVER_BATCHES * TB_SINK_BATCH + TB_DELIVER_UNSETTLED,
+    TB_DELIVER_BROKEN = 8, /* requests in a row without an answer: the endpoint answers nobody */
+    TB_DELIVER_ALONE = 8,  /* so often a row fails in company */
     TB_DELIVER_PAUSE_MAX_MS = 3600 * 1000,
     TB_DELIVER_ITEM_BYTES = 512 << 10
 };
-_Static_assert((int)TB_DELIVER_SLOTS <= (int)TB_STORE_SENT_MAX,
-               "all of them may be settled at once");
+_Static_assert((int)TB_DELIVER_SLOTS <= (int)TB_DELIVER_SLOTS_MAX, "of batches there are more");
 
 /* A row between being taken and its verdict being stored.
- *   free -> flying   taken and sent
- *   free -> judged   cannot even be sent: a verdict without a request
- *   flying -> judged the reply came, or there will be none
- *   judged -> free   the verdict is committed */
+ *   free -> held     taken, in a flight
+ *   held -> judged   the reply came, or there will be none; or it cannot even be sent
+ *   judged -> free   the verdict is committed
+ *   held -> free     its flight was given up: it is still queued */
 struct slot {
     struct tb_queue *queue;
     int64_t seq; /* of the row; 0: its database is gone, there is nothing to be stored */
     int64_t due_at_ms;
     char uuid[37];
+    char *data; /* owned; NULL: it is not kept */
+    size_t len;
     int attempts, last_status; /* before this one */
     int http_status;
+    size_t held_at; /* its place in held[] */
+    int64_t backoff_ms;
+    uint64_t judged_ns;
+    struct tb_sink_judgement judgement;
+};
+
+/* Rows of one queue that go out in one request.
+ *   waiting -> flying    its turn has come: encoded and sent; what did not fit waits as another
+ *   flying  -> waiting   once more, at once: its halves; after the steps of CREATE, after RENEW
+ *   flying  -> free      its rows are judged */
+struct flight {
+    struct tb_queue *queue;
+    struct slot *slots[TB_SINK_BATCH];
+    size_t n;
     size_t flying_at; /* its place in flying[] */
     bool was_full;    /* the limit was used up when it was sent */
-    uint64_t sent_ns, judged_ns;
+    bool is_creating; /* its request is that of step, of what CREATE asked for */
+    unsigned step;
+    bool was_created, was_renewed; /* that is done once */
+    uint64_t sent_ns;
     struct tb_sink_request request;
-    struct tb_sink_judgement judgement;
+    struct flight *next; /* in waiting or spare */
 };
 
 /* What is said to the operator, at most one line of each kind every ten seconds. */
@@ -68,9 +90,20 @@ struct tb_deliver {
     /* The thread's own. */
     struct tb_store *store;
     struct setup *setup;
-    struct slot *slots; /* TB_DELIVER_SLOTS, of which: */
-    struct slot *free[TB_DELIVER_SLOTS], *judged[TB_DELIVER_SLOTS], *flying[TB_DELIVER_SLOTS];
-    size_t n_free, n_judged, n_flying;
+    struct slot *slots; /* n_slots, of which: */
+    size_t n_slots;
+    struct slot *free[TB_DELIVER_SLOTS_MAX];
+    struct slot *held[TB_DELIVER_SLOTS_MAX];   /* all others, of which */
+    struct slot *judged[TB_DELIVER_SLOTS_MAX]; /* wait for their commit */
+    size_t n_free, n_held, n_judged;
+    struct flight *flying[TB_DELIVER_CONNECTIONS + TB_DELIVER_EXTRA];
+    size_t n_flying;
+    struct flight *waiting; /* the first one goes first */
+    struct flight *spare;   /* for the next ones */
+    bool keeps_data;        /* rows may be sent again without being read again */
+    struct tb_sink_judgement judgements[TB_SINK_BATCH]; /* for a look */
+    struct tb_sink_credentials credentials;             /* borrowed from setup->aws; or "" */
+    int64_t clock_ms; /* the service's clock less ours, where it minds */
     struct tb_queues *queues;
     struct tb_outbox_token *tokens; /* TB_QUEUES, for a look */
     struct tb_pace pace;
@@ -124,11 +157,21 @@ int tb_deliver_setup_new(const struct tb_config *config, const struct tb_deliver
 void tb_deliver_setup_free(struct setup *setup);
 /* What that queue is sent with; "" where tokens are needed: there is none. */
 const char *tb_deliver_token(const struct setup *setup, const struct tb_queue *queue);
+/* For people, without a secret. */
+void tb_deliver_name_queue(const struct tb_deliver *deliver, const struct tb_queue *queue,
+                           char out[TB_DELIVER_NAME]);
 /* Whom a request with that token goes to. */
 struct tb_sink_target tb_deliver_target(const struct tb_deliver *deliver, const char *token);
 /* Chooses the tokens of what waits by the settings that hold now, and gives parked ones a new
  * chance. 0 or the store's error. */
 int tb_deliver_route_all(struct tb_deliver *deliver);
+
+/* Is all known that a request needs: region and credentials? Else the endpoint rests, and that is
+ * told. May take some seconds. */
+bool tb_deliver_can_send(struct tb_deliver *deliver);
+
+/* Asks for credentials: 0, or a negative errno with why. */
+int tb_deliver_credentials(struct tb_deliver *deliver, bool is_refused, char why[TB_AWS_WHY]);
 
 /* ---- deliver_take.c ---- */
 
@@ -141,6 +184,30 @@ bool tb_deliver_has_page(const struct tb_deliver *deliver);
 /* May anything be taken, as far as the endpoint goes? */
 bool tb_deliver_is_open(const struct tb_deliver *deliver);
 
+/* ---- deliver_flight.c ---- */
+
+/* An empty one; NULL: no memory. */
+struct flight *tb_flight_new(struct tb_deliver *deliver, struct tb_queue *queue);
+/* Puts a row into it; there is a free slot. Consumes row. */
+void tb_flight_add(struct tb_deliver *deliver, struct flight *flight,
+                   const struct tb_outbox_key *key, struct tb_outbox_row *row);
+/* Encodes and sends it; what no request can be made of is judged. Consumes flight. */
+void tb_flight_send(struct tb_deliver *deliver, struct flight *flight);
+/* Its request is over. */
+void tb_flight_land(struct tb_deliver *deliver, struct flight *flight);
+/* To be sent before anything new; in front of the others. */
+void tb_flight_wait(struct tb_deliver *deliver, struct flight *flight);
+/* Makes two of it, which wait. */
+void tb_flight_halve(struct tb_deliver *deliver, struct flight *flight);
+/* Sends those that wait, as far as the limit allows. */
+void tb_flight_send_waiting(struct tb_deliver *deliver, const struct tb_queue_now *now);
+/* Gives up those that wait: their rows are queued. */
+void tb_flight_release(struct tb_deliver *deliver);
+/* For the next one; its rows are others' by now. */
+void tb_flight_free(struct tb_deliver *deliver, struct flight *flight);
+/* A slot whose verdict is stored, or whose row goes back. */
+void tb_slot_free(struct tb_deliver *deliver, struct slot *slot);
+
 /* ---- deliver_reply.c ---- */
 
 /* Turns replies that came in into judgements. */
@@ -152,6 +219,8 @@ void tb_deliver_judge(struct tb_deliver *deliver, struct slot *slot, enum tb_ver
 bool tb_deliver_was_refused(const struct slot *slot);
 /* Is the endpoint one that answers nobody? */
 bool tb_deliver_is_broken(const struct tb_deliver *deliver);
+/* Makes it one, for a back-off: no request can be made. */
+void tb_deliver_halt(struct tb_deliver *deliver);
 /* Between retry_min and retry_max, twice as long at most with each attempt, at random. */
 int64_t tb_deliver_backoff_ms(const struct tb_deliver *deliver, unsigned n_attempts);
 
@@ -178,6 +247,8 @@ bool tb_deliver_store_rests(const struct tb_deliver *deliver);
 void tb_deliver_publish(struct tb_deliver *deliver, uint64_t asked);
 /* One verdict that was stored, for the log and the counts. */
 void tb_deliver_tell(struct tb_deliver *deliver, const struct slot *slot);
+/* Trouble that is no verdict of a row. */
+void tb_deliver_tell_trouble(struct tb_deliver *deliver, const char *why);
 /* May a line of this kind be said now? *n_more is how many were not said since the last. */
 bool tb_deliver_may_say(struct tb_deliver *deliver, enum said kind, unsigned *n_more);
 

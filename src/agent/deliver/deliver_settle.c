@@ -50,7 +50,7 @@ static int64_t due_ms(const struct tb_deliver *deliver, const struct slot *slot,
         tb_deliver_is_broken(deliver))
         return slot->due_at_ms < now_ms ? slot->due_at_ms : now_ms;
     if (judgement->verdict == TB_VERDICT_RETRY)
-        return now_ms + tb_deliver_backoff_ms(deliver, (unsigned)slot->attempts);
+        return now_ms + slot->backoff_ms;
     return now_ms;
 }
 
@@ -76,16 +76,22 @@ static bool is_plain(const struct slot *slot)
            slot->seq != 0;
 }
 
-/* In a transaction: the rows of all those, in one statement. */
+/* In a transaction: the rows of all those, in as few statements as there may be. */
 static int store_plain(struct tb_deliver *deliver)
 {
     int64_t seqs[TB_STORE_SENT_MAX];
     size_t n = 0;
-    for (size_t i = 0; i < deliver->n_judged; i++) {
+    int err = 0;
+    for (size_t i = 0; i < deliver->n_judged && err == 0; i++) {
         if (is_plain(deliver->judged[i]))
             seqs[n++] = deliver->judged[i]->seq;
+        if (n == TB_STORE_SENT_MAX) {
+            err = tb_store_sent(deliver->store, deliver->sink->name, seqs, n, PLAIN_STATUS);
+            n = 0;
+        }
     }
-    return tb_store_sent(deliver->store, deliver->sink->name, seqs, n, PLAIN_STATUS);
+    return err < 0 ? err
+                   : tb_store_sent(deliver->store, deliver->sink->name, seqs, n, PLAIN_STATUS);
 }
 
 /* In a transaction. A row that is gone, or was settled by another, is no trouble. */
@@ -152,10 +158,9 @@ static int store_all(struct tb_deliver *deliver)
 /* Their database is gone, and their numbers are another's now. */
 static void forget_rows(struct tb_deliver *deliver)
 {
-    for (size_t i = 0; i < deliver->n_judged; i++)
-        deliver->judged[i]->seq = 0;
-    for (size_t i = 0; i < deliver->n_flying; i++)
-        deliver->flying[i]->seq = 0;
+    tb_flight_release(deliver);
+    for (size_t i = 0; i < deliver->n_held; i++)
+        deliver->held[i]->seq = 0;
     for (size_t i = 0; i < deliver->queues->n; i++) {
         tb_queue_clear(&deliver->queues->queues[i]);
         deliver->queues->queues[i].id = 0; /* no token's */
@@ -219,8 +224,7 @@ void tb_deliver_settle(struct tb_deliver *deliver)
         struct slot *slot = deliver->judged[i];
         after_commit(deliver, slot);
         tb_deliver_tell(deliver, slot);
-        slot->queue->n_held--;
-        deliver->free[deliver->n_free++] = slot;
+        tb_slot_free(deliver, slot);
     }
     deliver->n_judged = 0;
     deliver->is_stale = deliver->is_stale || deliver->is_over; /* what waited is due now */

@@ -181,11 +181,27 @@ void tb_deliver_setup_free(struct setup *setup)
     free(setup);
 }
 
-/* ---- tokens ---- */
-
 const char *tb_deliver_token(const struct setup *setup, const struct tb_queue *queue)
 {
     return setup->sink.has_tokens ? tb_route_token(&setup->config, queue->token) : queue->token;
+}
+
+void tb_deliver_name_queue(const struct tb_deliver *deliver, const struct tb_queue *queue,
+                           char out[TB_DELIVER_NAME])
+{
+    const struct setup *setup = deliver->setup;
+    if (setup->sink.has_tokens)
+        tb_route_name(&setup->config, queue->token, out, TB_DELIVER_NAME);
+    else
+        (void)snprintf(out, TB_DELIVER_NAME, "%.47s", queue->token[0] ? queue->token : "all");
+}
+
+/* ---- the target ---- */
+
+/* A datagram goes to a daemon, which has its own. */
+static bool needs_credentials(const struct tb_deliver *deliver)
+{
+    return deliver->sink->is_signed && deliver->setup->aws != NULL;
 }
 
 struct tb_sink_target tb_deliver_target(const struct tb_deliver *deliver, const char *token)
@@ -194,8 +210,59 @@ struct tb_sink_target tb_deliver_target(const struct tb_deliver *deliver, const 
     return (struct tb_sink_target){.endpoint = sink->endpoint,
                                    .token = token,
                                    .settings = sink->has_tokens ? NULL : &sink->settings,
-                                   .now_ms = tb_deliver_wall_ms()};
+                                   .credentials =
+                                       needs_credentials(deliver) ? &deliver->credentials : NULL,
+                                   .now_ms = tb_deliver_wall_ms() + deliver->clock_ms};
 }
+
+int tb_deliver_credentials(struct tb_deliver *deliver, bool is_refused, char why[TB_AWS_WHY])
+{
+    struct tb_sink_credentials fresh;
+    int err = tb_aws_credentials(deliver->setup->aws, is_refused, &fresh, why);
+    /* Those of before are gone with the call. */
+    deliver->credentials = err < 0 ? (struct tb_sink_credentials){"", "", ""} : fresh;
+    return err;
+}
+
+static bool is_chinese(const char *region)
+{
+    return strncmp(region, "cn-", 3) == 0;
+}
+
+/* Amazon's address of the service in that region, unless the settings name one. */
+static int find_region(struct setup *setup, char why[TB_AWS_WHY])
+{
+    struct tb_deliver_sink *sink = &setup->sink;
+    if (sink->settings.region[0])
+        return 0;
+    const char *region = tb_aws_region(setup->aws, why);
+    if (!region)
+        return -ENOENT;
+    region = keep(setup, region);
+    if (!region)
+        return -ENOMEM;
+    sink->settings.region = region;
+    if (!sink->endpoint[0])
+        (void)snprintf(sink->endpoint, sizeof(sink->endpoint), "https://%s.%s.amazonaws.com%s%s",
+                       sink->service, region, is_chinese(region) ? ".cn" : "",
+                       strcmp(sink->service, "logs") == 0 ? "/" : "");
+    return 0;
+}
+
+bool tb_deliver_can_send(struct tb_deliver *deliver)
+{
+    char why[TB_AWS_WHY] = "out of memory";
+    if (!deliver->setup->aws)
+        return true;
+    if (find_region(deliver->setup, why) == 0 &&
+        (!needs_credentials(deliver) || tb_deliver_credentials(deliver, false, why) == 0))
+        return true;
+    tb_deliver_halt(deliver);
+    tb_deliver_tell_trouble(deliver, why);
+    return false;
+}
+
+/* ---- tokens ---- */
 
 static void choose(void *arg, const char *token, const char *service, const char *environment,
                    char out[128])

@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "agent/deliver/route.h"
 #include "agent/log.h"
 #include "base/clock.h"
 
@@ -31,13 +30,26 @@ bool tb_deliver_may_say(struct tb_deliver *deliver, enum said kind, unsigned *n_
 
 /* ---- one verdict ---- */
 
-static void name_token(const struct tb_deliver *deliver, const struct tb_queue *queue, char *out,
+/* Whose token or which queue it is, for a line about that: " (...)", or "". */
+static void name_queue(const struct tb_deliver *deliver, const struct tb_queue *queue, char *out,
                        size_t cap)
 {
     char name[TB_DELIVER_NAME];
-    tb_route_name(&deliver->setup->config, queue->token, name, sizeof(name));
-    snprintf(out, cap, " (%s)",
-             queue->token[0] == '\0' ? "the agent's: set rollbar.token_file and reload" : name);
+    bool has_tokens = deliver->setup->sink.has_tokens;
+    tb_deliver_name_queue(deliver, queue, name);
+    if (has_tokens && queue->token[0] == '\0')
+        (void)snprintf(out, cap, " (the agent's: set rollbar.token_file and reload)");
+    else if (queue->token[0] != '\0')
+        (void)snprintf(out, cap, " (%s)", name);
+}
+
+/* Parked without an answer: nothing was asked, because there is no token. */
+static const char *parked_words(const struct tb_deliver *deliver, const struct slot *slot)
+{
+    if (!deliver->setup->sink.has_tokens)
+        return "refused, all for it waits until the settings are mended and read again";
+    return slot->http_status == 0 ? "waits for an access token (set rollbar.token_file and reload)"
+                                  : "access token refused, its items wait for a right one";
 }
 
 static void log_verdict(struct tb_deliver *deliver, const struct slot *slot)
@@ -51,15 +63,12 @@ static void log_verdict(struct tb_deliver *deliver, const struct slot *slot)
         [TB_VERDICT_RETRY] = {SAID_RETRY, TB_LOG_WARNING, "not taken, will be tried again"},
         [TB_VERDICT_SLOW] = {SAID_SLOW, TB_LOG_WARNING, "told to slow down"},
         [TB_VERDICT_DROP] = {SAID_DROP, TB_LOG_WARNING, "refused for good, quarantined"},
-        [TB_VERDICT_PARK] = {SAID_PARK, TB_LOG_ERROR,
-                             "access token refused, its items wait for a right one"},
+        [TB_VERDICT_PARK] = {SAID_PARK, TB_LOG_ERROR, NULL},
     };
     const struct tb_sink_judgement *judgement = &slot->judgement;
     bool is_ack = judgement->verdict == TB_VERDICT_ACK;
-    /* Parked without an answer: nothing was asked, because there is no token. */
-    const char *what = judgement->verdict == TB_VERDICT_PARK && slot->http_status == 0
-                           ? "waits for an access token (set rollbar.token_file and reload)"
-                           : LINES[judgement->verdict].what;
+    const char *what = judgement->verdict == TB_VERDICT_PARK ? parked_words(deliver, slot)
+                                                             : LINES[judgement->verdict].what;
     char whose[160] = ""; /* of several tokens, which */
     unsigned n_more = 0;
     if (is_ack && !deliver->in_trouble)
@@ -68,7 +77,7 @@ static void log_verdict(struct tb_deliver *deliver, const struct slot *slot)
     if (!tb_deliver_may_say(deliver, LINES[judgement->verdict].kind, &n_more))
         return;
     if (judgement->verdict == TB_VERDICT_PARK && slot->http_status != 0)
-        name_token(deliver, slot->queue, whose, sizeof(whose));
+        name_queue(deliver, slot->queue, whose, sizeof(whose));
     if (is_ack)
         tb_log(TB_LOG_INFO, "delivery to %s: items go through again", deliver->sink->name);
     else if (n_more > 0)
@@ -105,6 +114,19 @@ void tb_deliver_tell(struct tb_deliver *deliver, const struct slot *slot)
     pthread_mutex_unlock(&deliver->lock);
 }
 
+void tb_deliver_tell_trouble(struct tb_deliver *deliver, const char *why)
+{
+    unsigned n_more = 0;
+    deliver->in_trouble = true;
+    if (tb_deliver_may_say(deliver, SAID_RETRY, &n_more))
+        tb_log(TB_LOG_WARNING, "delivery to %s: all waits: %s", deliver->sink->name, why);
+    pthread_mutex_lock(&deliver->lock);
+    deliver->status.last_error_ms = tb_deliver_wall_ms();
+    deliver->status.last_http_status = 0;
+    (void)snprintf(deliver->status.last_error, sizeof(deliver->status.last_error), "%s", why);
+    pthread_mutex_unlock(&deliver->lock);
+}
+
 /* ---- all of it ---- */
 
 /* The lock is held. */
@@ -113,7 +135,7 @@ static void tell_token(const struct tb_deliver *deliver, const struct tb_queue *
 {
     int64_t now_ms = tb_deliver_wall_ms();
     memset(out, 0, sizeof(*out));
-    tb_route_name(&deliver->setup->config, queue->token, out->name, sizeof(out->name));
+    tb_deliver_name_queue(deliver, queue, out->name);
     out->sent = queue->sent;
     out->refused = queue->refused;
     out->in_flight = queue->n_flying;

@@ -7,89 +7,14 @@
 
 #include "base/clock.h"
 
-/* ---- sending one row ---- */
-
-static void start_request(struct tb_deliver *deliver, struct slot *slot, const char *data,
-                          size_t len, const char *token)
-{
-    struct tb_sink_target target = tb_deliver_target(deliver, token);
-    struct tb_sink_item item = {.uuid = slot->uuid, .data = data, .len = len};
-    int err = deliver->sink->encode(&target, &item, 1, &slot->request);
-    if (err >= 0)
-        err = tb_transport_send(deliver->setup->transport, &slot->request, slot);
-    if (err == 0) {
-        slot->flying_at = deliver->n_flying;
-        deliver->flying[deliver->n_flying++] = slot;
-        slot->sent_ns = tb_clock_mono_ns();
-        tb_pace_moved(&deliver->pace, slot->sent_ns);
-        slot->queue->n_flying++;
-        slot->was_full = deliver->n_flying >= tb_pace_limit(&deliver->pace);
-    } else if (err == -EMSGSIZE) {
-        tb_deliver_judge(deliver, slot, TB_VERDICT_DROP, "the item is larger than 512 KiB");
-    } else if (err == -EINVAL) {
-        tb_deliver_judge(deliver, slot, TB_VERDICT_DROP,
-                         "no request can be made of it: the item is no object, or token or "
-                         "endpoint hold what they may not");
-    } else {
-        tb_deliver_judge(deliver, slot, TB_VERDICT_RETRY, strerrordesc_np(-err));
-    }
-}
-
-/* What was refused is sent as the sink mends it; 1: nothing was to be mended. */
-static int send_repaired(struct tb_deliver *deliver, struct slot *slot,
-                         const struct tb_outbox_row *row, const char *token)
-{
-    struct tb_buf mended;
-    tb_buf_init(&mended, TB_DELIVER_ITEM_BYTES);
-    int done = deliver->sink->repair(slot->last_status, row->data, row->data_len, &mended);
-    if (done > 0)
-        start_request(deliver, slot, tb_buf_str(&mended), mended.len, token);
-    tb_buf_done(&mended);
-    return done > 0 ? 0 : 1;
-}
-
-static void send_row(struct tb_deliver *deliver, struct slot *slot, const struct tb_outbox_row *row)
-{
-    const char *token = tb_deliver_token(deliver->setup, slot->queue);
-    memcpy(slot->uuid, row->uuid, sizeof(slot->uuid));
-    if (!token[0] && deliver->setup->sink.has_tokens)
-        tb_deliver_judge(deliver, slot, TB_VERDICT_PARK, "there is no access token");
-    else if (!tb_deliver_was_refused(slot) || send_repaired(deliver, slot, row, token))
-        start_request(deliver, slot, row->data, row->data_len, token);
-}
-
-/* 0 also when the row is gone. */
-static int take_key(struct tb_deliver *deliver, struct tb_queue *queue,
-                    const struct tb_outbox_key *key)
-{
-    struct tb_outbox_row row = {.data = NULL};
-    int err = tb_store_row(deliver->store, key->seq, &row);
-    if (err < 0)
-        return err == -ENOENT ? 0 : err;
-    struct slot *slot = deliver->free[--deliver->n_free];
-    slot->queue = queue;
-    slot->seq = key->seq;
-    slot->due_at_ms = key->due_at_ms;
-    slot->attempts = key->attempts;
-    slot->last_status = key->http_status;
-    queue->n_held++;
-    send_row(deliver, slot, &row);
-    tb_outbox_row_done(&row);
-    return 0;
-}
-
 /* ---- filling the queues ---- */
 
 static bool is_held(const struct tb_deliver *deliver, const struct tb_queue *queue, int64_t seq)
 {
     if (queue->n_held == 0)
         return false;
-    for (size_t i = 0; i < deliver->n_judged; i++) {
-        if (deliver->judged[i]->seq == seq)
-            return true;
-    }
-    for (size_t i = 0; i < deliver->n_flying; i++) {
-        if (deliver->flying[i]->seq == seq)
+    for (size_t i = 0; i < deliver->n_held; i++) {
+        if (deliver->held[i]->seq == seq)
             return true;
     }
     return false;
@@ -100,7 +25,7 @@ static bool is_held(const struct tb_deliver *deliver, const struct tb_queue *que
 static int fill_class(struct tb_deliver *deliver, struct tb_queue *queue, int class_,
                       const struct tb_outbox_key *after, int64_t now_ms)
 {
-    struct tb_outbox_key keys[TB_QUEUE_KEYS + TB_DELIVER_SLOTS];
+    struct tb_outbox_key keys[TB_QUEUE_KEYS + TB_DELIVER_SLOTS_MAX];
     unsigned n_keys = 0;
     bool has_more;
     do {
@@ -245,6 +170,8 @@ bool tb_deliver_has_page(const struct tb_deliver *deliver)
 bool tb_deliver_has_ready(const struct tb_deliver *deliver)
 {
     int64_t now_ms = tb_deliver_wall_ms();
+    if (deliver->waiting)
+        return true;
     for (size_t i = 0; i < deliver->queues->n; i++) {
         const struct tb_queue *queue = &deliver->queues->queues[i];
         if (queue->until_ms > now_ms)
@@ -263,6 +190,65 @@ bool tb_deliver_is_open(const struct tb_deliver *deliver)
 {
     return !tb_deliver_is_broken(deliver) ||
            (deliver->n_flying == 0 && tb_clock_mono_ns() >= deliver->hold_until_ns);
+}
+
+/* ---- sending ---- */
+
+/* Reads the key's row into the flight, where it fits: 1; 0: the row is gone; -EMSGSIZE: it does not
+ * fit any more; or the store's error. */
+static int add_row(struct tb_deliver *deliver, struct flight *flight,
+                   const struct tb_outbox_key *key, size_t *bytes)
+{
+    struct tb_outbox_row row = {.data = NULL};
+    int err = tb_store_row(deliver->store, key->seq, &row);
+    if (err < 0)
+        return err == -ENOENT ? 0 : err;
+    if (flight->n > 0 && *bytes + row.data_len > deliver->sink->max_bytes) {
+        tb_outbox_row_done(&row);
+        return -EMSGSIZE;
+    }
+    *bytes += row.data_len;
+    tb_flight_add(deliver, flight, key, &row);
+    return 1;
+}
+
+/* Adds what may go with the first row: the next ones of its queue. One that failed often goes
+ * alone, as it may be what makes the others fail. */
+static int fill_flight(struct tb_deliver *deliver, struct flight *flight, size_t bytes)
+{
+    struct tb_queue *queue = flight->queue;
+    struct tb_outbox_key key;
+    int class_ = 0;
+    int err = 0;
+    while (flight->n < deliver->sink->batch && deliver->n_free > 0 &&
+           flight->slots[0]->attempts < TB_DELIVER_ALONE) {
+        if ((err = refill_queue(deliver, queue)) < 0 || !tb_queue_more(queue, &key, &class_))
+            break;
+        err = key.attempts < TB_DELIVER_ALONE ? add_row(deliver, flight, &key, &bytes) : -EMSGSIZE;
+        if (err < 0) {
+            tb_queue_put_back(queue, class_);
+            break;
+        }
+    }
+    return err == -EMSGSIZE || err > 0 ? 0 : err;
+}
+
+/* 0 also when the row is gone. */
+static int take_key(struct tb_deliver *deliver, struct tb_queue *queue,
+                    const struct tb_outbox_key *key)
+{
+    size_t bytes = 0;
+    struct flight *flight = tb_flight_new(deliver, queue);
+    if (!flight)
+        return -ENOMEM;
+    int err = add_row(deliver, flight, key, &bytes);
+    if (err > 0 && deliver->sink->batch > 1)
+        err = fill_flight(deliver, flight, bytes);
+    if (flight->n > 0)
+        tb_flight_send(deliver, flight);
+    else
+        tb_flight_free(deliver, flight);
+    return err < 0 ? err : 0;
 }
 
 /* One transaction for all that is read: locks are taken once, not with each row. */
@@ -295,6 +281,12 @@ int tb_deliver_take(struct tb_deliver *deliver)
 {
     struct tb_queue_now now = {.wall_ms = tb_deliver_wall_ms(), .mono_ns = tb_clock_mono_ns()};
     int err = 0;
+    if (!tb_deliver_is_open(deliver))
+        return 0;
+    now.limit = tb_deliver_is_broken(deliver) ? 1 : tb_pace_limit(&deliver->pace);
+    now.extra = tb_deliver_is_broken(deliver) ? 0 : TB_DELIVER_EXTRA;
+    if (deliver->waiting && tb_deliver_can_send(deliver))
+        tb_flight_send_waiting(deliver, &now);
     if (!tb_deliver_is_open(deliver) || deliver->n_free == 0)
         return 0;
     if (deliver->is_stale || atomic_load(&deliver->asked) != deliver->seen ||
@@ -302,12 +294,11 @@ int tb_deliver_take(struct tb_deliver *deliver)
         err = refresh(deliver);
     else
         err = refill(deliver);
-    bool is_broken = tb_deliver_is_broken(deliver);
-    if (!is_broken && tb_deliver_has_ready(deliver))
+    bool is_ready = tb_deliver_has_ready(deliver);
+    if (is_ready && !tb_deliver_is_broken(deliver))
         tb_pace_widen(&deliver->pace, (unsigned)deliver->n_flying, now.mono_ns);
     deliver->took_ns = now.mono_ns;
-    now.extra = is_broken ? 0 : TB_DELIVER_EXTRA;
-    if (err == 0)
+    if (err == 0 && is_ready && tb_deliver_can_send(deliver))
         err = send_ready(deliver, &now);
     if (err < 0)
         deliver->is_stale = true; /* a key that was taken from its queue may have no request */

@@ -168,3 +168,17 @@ struct tb_queue *tb_queue_next(struct tb_queues *queues, const struct tb_queue_n
     }
     return NULL;
 }
+
+bool tb_queue_more(struct tb_queue *queue, struct tb_outbox_key *key, int *class_)
+{
+    if (tb_queue_left(queue) == 0)
+        return false;
+    *class_ = pick_class(queue);
+    *key = queue->keys[*class_][queue->at[*class_]++];
+    return true;
+}
+
+void tb_queue_put_back(struct tb_queue *queue, int class_)
+{
+    queue->at[class_]--;
+}

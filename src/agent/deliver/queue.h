@@ -64,6 +64,11 @@ bool tb_queue_wants(const struct tb_queue *queue, int class_);
  * may. *class_ and *key are written. The caller counts n_held and n_flying up, and down again. */
 struct tb_queue *tb_queue_next(struct tb_queues *queues, const struct tb_queue_now *now,
                                unsigned n_flying, struct tb_outbox_key *key, int *class_);
+/* The next key of that queue alone, to go with the one that was taken; false: there is none in
+ * memory. */
+bool tb_queue_more(struct tb_queue *queue, struct tb_outbox_key *key, int *class_);
+/* Takes the key back that was given last, of that class, before anything else is done. */
+void tb_queue_put_back(struct tb_queue *queue, int class_);
 /* When the first bucket with keys that was empty at after_ns has something again, monotonic; 0:
  * none was. */
 uint64_t tb_queue_bucket_ns(const struct tb_queues *queues, uint64_t after_ns);

@@ -8,7 +8,7 @@
 
 #include "agent/deliver/transport.h"
 
-enum { TB_TRANSPORT_KEPT = 4, TB_TRANSPORT_KEPT_BYTES = 64 };
+enum { TB_TRANSPORT_KEPT = 6, TB_TRANSPORT_KEPT_BYTES = 64 };
 
 /* One request under way, or an idle handle that keeps its settings. */
 struct transfer {

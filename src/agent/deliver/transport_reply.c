@@ -7,11 +7,14 @@
 
 #include "base/clock.h"
 
-/* The headers that tell how long to wait. libcurl keeps all, but finding one costs more than the
- * rest of a reply. */
+/* The headers that say how long to wait and what was wrong. libcurl keeps all, but finding one
+ * costs more than the rest of a reply. */
 static const char *const KEPT[TB_TRANSPORT_KEPT] = {"X-Rate-Limit-Remaining",
                                                     "X-Rate-Limit-Remaining-Seconds",
-                                                    "X-Rate-Limit-Reset", "Retry-After"};
+                                                    "X-Rate-Limit-Reset",
+                                                    "Retry-After",
+                                                    "Date",
+                                                    "x-amzn-ErrorType"};
 
 size_t tb_transfer_body(char *data, size_t size, size_t n, void *arg)
 {
@@ -125,4 +128,6 @@ void tb_transfer_reply(struct transfer *transfer, CURLcode code, struct tb_sink_
     reply->rate_remaining_s = kept(transfer, 1);
     reply->rate_reset = kept(transfer, 2);
     reply->retry_after = kept(transfer, 3);
+    reply->date = kept(transfer, 4);
+    reply->error_type = kept(transfer, 5);
 }
