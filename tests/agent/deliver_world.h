@@ -207,6 +207,9 @@ static inline void stop(struct world *world)
 static inline void add_to(struct world *world, const char *uuid, int class_, const char *queue,
                           const char *const *sinks, size_t n_sinks)
 {
+    struct tb_outbox_to to[4];
+    for (size_t i = 0; i < n_sinks; i++)
+        to[i] = (struct tb_outbox_to){.sink = sinks[i], .token = queue};
     struct tb_occurrence one = {
         .uuid = uuid,
         .fingerprint = "f",
@@ -223,11 +226,9 @@ static inline void add_to(struct world *world, const char *uuid, int class_, con
         .occurred_ns = tb_clock_wall_ns(),
         .received_ns = tb_clock_wall_ns(),
         .data = "{\"uuid\":\"00000000-0000-4000-8000-000000000000\"}",
-        .data_len = 48,
-        .token = queue,
     };
     one.data_len = strlen(one.data);
-    assert_int_equal(tb_store_add(world->store, &one, sinks, n_sinks), 0);
+    assert_int_equal(tb_store_add(world->store, &one, to, n_sinks), 0);
 }
 
 static inline void add(struct world *world, const char *uuid)
