@@ -10,7 +10,7 @@
 #include "agent/deliver/route.h"
 #include "base/crc.h"
 
-enum { HOST_BYTES = 256 };
+enum { HOST_BYTES = 256, NAMED_ALWAYS = 3 };
 
 /* NULL is taken for "": what tests and callers leave out. */
 static int copy_text(char **to, const char *from)
@@ -115,10 +115,13 @@ static int copy_sink(struct setup *setup, const struct tb_deliver_sink *from)
 static void name_rest(struct setup *setup)
 {
     const struct tb_deliver_sink *sink = &setup->sink;
-    const char *const parts[] = {sink->endpoint, sink->proxy, sink->ca_file};
+    const char *const parts[] = {sink->endpoint, sink->proxy, sink->ca_file, sink->cert_file,
+                                 sink->key_file};
     uint32_t one = 0;
     uint32_t two = 0;
     for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+        if (i >= NAMED_ALWAYS && !parts[i][0])
+            continue;
         one = tb_crc32c(one, parts[i], strlen(parts[i]) + 1);
         two = tb_crc32(two, parts[i], strlen(parts[i]) + 1);
     }
@@ -131,8 +134,11 @@ static int make_transport(struct setup *setup, int wake_fd, char why[TB_STORE_WH
     const struct tb_transport_limits limits = {.timeout_ms = sink->timeout_ms,
                                                .connections = sink->connections + TB_DELIVER_EXTRA,
                                                .wake_fd = wake_fd,
+                                               .section = sink->section,
                                                .proxy = sink->proxy,
-                                               .ca_file = sink->ca_file};
+                                               .ca_file = sink->ca_file,
+                                               .cert_file = sink->cert_file,
+                                               .key_file = sink->key_file};
     return tb_transport_new(&limits, &setup->transport, why);
 }
 

@@ -7,6 +7,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+
+enum { SENT_STATUS = 200, TOO_LARGE_STATUS = 413 };
+
 static pthread_once_t curl_once = PTHREAD_ONCE_INIT;
 static CURLcode curl_state;
 
@@ -15,25 +19,45 @@ static void start_curl(void)
     curl_state = curl_global_init(CURL_GLOBAL_DEFAULT);
 }
 
-static int copy_limits(struct tb_transport *transport, const struct tb_transport_limits *limits)
+/* Takes over the texts of limits. */
+static int copy_limits(struct tb_transport *transport)
 {
-    transport->limits = *limits;
-    transport->limits.proxy = transport->proxy = strdup(limits->proxy);
-    transport->limits.ca_file = transport->ca_file = strdup(limits->ca_file);
-    return transport->proxy && transport->ca_file ? 0 : -ENOMEM;
+    struct tb_transport_limits *limits = &transport->limits;
+    const char **const texts[] = {&limits->section, &limits->proxy, &limits->ca_file,
+                                  &limits->cert_file, &limits->key_file};
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        transport->texts[i] = strdup(*texts[i]);
+        if (!transport->texts[i])
+            return -ENOMEM;
+        *texts[i] = transport->texts[i];
+    }
+    return 0;
+}
+
+/* NULL is "". */
+static void fill_texts(struct tb_transport_limits *limits)
+{
+    const char **const texts[] = {&limits->section, &limits->proxy, &limits->ca_file,
+                                  &limits->cert_file, &limits->key_file};
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+        *texts[i] = *texts[i] ? *texts[i] : "";
 }
 
 int tb_transport_new(const struct tb_transport_limits *limits, struct tb_transport **out,
                      char why[TB_TRANSPORT_WHY])
 {
+    struct tb_transport_limits full = *limits;
     (void)pthread_once(&curl_once, start_curl);
-    int err = curl_state == CURLE_OK ? tb_transport_check(limits, why) : -ENOMEM;
+    fill_texts(&full);
+    int err = curl_state == CURLE_OK ? tb_transport_check(&full, why) : -ENOMEM;
     if (err < 0)
         return err;
     struct tb_transport *transport = calloc(1, sizeof(*transport));
     if (!transport)
         return -ENOMEM;
-    err = copy_limits(transport, limits);
+    transport->limits = full;
+    transport->sent_end = &transport->sent;
+    err = copy_limits(transport);
     if (err < 0)
         goto out;
     err = -ENOMEM;
@@ -62,6 +86,17 @@ static void free_list(struct tb_transport *transport, struct transfer *list)
     }
 }
 
+static void free_datagrams(struct tb_transport *transport)
+{
+    while (transport->sent) {
+        struct datagram *next = transport->sent->next;
+        free(transport->sent);
+        transport->sent = next;
+    }
+    free(transport->told);
+    tb_udp_free(transport->udp);
+}
+
 void tb_transport_free(struct tb_transport *transport)
 {
     if (!transport)
@@ -69,8 +104,9 @@ void tb_transport_free(struct tb_transport *transport)
     free_list(transport, transport->busy);
     free_list(transport, transport->idle);
     (void)curl_multi_cleanup(transport->multi);
-    free(transport->proxy);
-    free(transport->ca_file);
+    free_datagrams(transport);
+    for (size_t i = 0; i < sizeof(transport->texts) / sizeof(transport->texts[0]); i++)
+        free(transport->texts[i]);
     free(transport);
 }
 
@@ -141,9 +177,54 @@ static int set_request(struct transfer *transfer, const struct tb_sink_request *
     return 0;
 }
 
+/* ---- datagrams ---- */
+
+static int send_datagram(struct tb_transport *transport, const struct tb_sink_request *request,
+                         void *tag)
+{
+    struct datagram *datagram = calloc(1, sizeof(*datagram));
+    int err = transport->udp ? 0 : tb_udp_new(&transport->udp);
+    if (!datagram || err < 0) {
+        free(datagram);
+        return -ENOMEM;
+    }
+    datagram->tag = tag;
+    datagram->err = tb_udp_send(transport->udp, request->url, tb_buf_str(&request->body),
+                                request->body.len, datagram->why);
+    *transport->sent_end = datagram;
+    transport->sent_end = &datagram->next;
+    return 0;
+}
+
+/* Is there one to tell of? */
+static bool next_datagram(struct tb_transport *transport, void **tag, struct tb_sink_reply *reply)
+{
+    struct datagram *datagram = transport->sent;
+    if (!datagram)
+        return false;
+    transport->sent = datagram->next;
+    if (!transport->sent)
+        transport->sent_end = &transport->sent;
+    free(transport->told);
+    transport->told = datagram;
+    memset(reply, 0, sizeof(*reply));
+    reply->now_s = (int64_t)(tb_clock_wall_ns() / TB_NS_PER_S);
+    reply->status = datagram->err == 0 ? SENT_STATUS : 0;
+    if (datagram->err == -EMSGSIZE)
+        reply->status = TOO_LARGE_STATUS;
+    reply->error = datagram->err < 0 ? datagram->why : NULL;
+    reply->body = "";
+    *tag = datagram->tag;
+    return true;
+}
+
+/* ---- requests ---- */
+
 int tb_transport_send(struct tb_transport *transport, const struct tb_sink_request *request,
                       void *tag)
 {
+    if (strncmp(request->url, TB_UDP_SCHEME, sizeof(TB_UDP_SCHEME) - 1) == 0)
+        return send_datagram(transport, request, tag);
     struct transfer *transfer = transport->idle;
     if (!transfer && !(transfer = tb_transfer_new(transport)))
         return -ENOMEM;
@@ -168,6 +249,8 @@ int tb_transport_run(struct tb_transport *transport, int wait_ms)
 {
     struct curl_waitfd wake = {.fd = transport->limits.wake_fd, .events = CURL_WAIT_POLLIN};
     int n_running = 0;
+    if (transport->sent) /* there is something to be told already */
+        wait_ms = 0;
     if (curl_multi_poll(transport->multi, &wake, 1, wait_ms, NULL) != CURLM_OK)
         return -EIO;
     if (wake.revents) {
@@ -181,6 +264,8 @@ int tb_transport_next(struct tb_transport *transport, void **tag, struct tb_sink
 {
     int n_left = 0;
     CURLMsg *message;
+    if (next_datagram(transport, tag, reply))
+        return 1;
     while ((message = curl_multi_info_read(transport->multi, &n_left))) {
         if (message->msg != CURLMSG_DONE)
             continue;
@@ -195,7 +280,7 @@ int tb_transport_next(struct tb_transport *transport, void **tag, struct tb_sink
         *at = transfer->next;
         transfer->next = transport->idle;
         transport->idle = transfer;
-        tb_transfer_reply(transfer, code, reply);
+        tb_transfer_reply(transport, transfer, code, reply);
         *tag = transfer->tag;
         return 1;
     }

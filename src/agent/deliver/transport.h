@@ -1,5 +1,5 @@
-/* transport.h - HTTPS: many requests at once, on connections that are kept. Its .c files and
- * that of fetch.h are the only ones of the agent that call libcurl.
+/* transport.h - HTTPS, and datagrams: many requests at once, on connections that are kept. Its .c
+ * files and that of fetch.h are the only ones of the agent that call libcurl.
  *
  * 1. One thread uses a transport. Another ends its wait by writing to wake_fd.
  * 2. Every request that was sent comes back exactly once from tb_transport_next, within timeout_ms.
@@ -8,7 +8,9 @@
  *    not followed.
  * 4. Over TLS nothing below 1.2 is spoken, and certificates are verified. The file of authorities
  * is read once for all connections, and again a day later.
- * 5. A request whose connection broke may have been received: send it again only if the receiver
+ * 5. A datagram (url "udp://...") is sent at once, has status 200 when the network took it, 413
+ * when it is too large for that, else none: transport_udp.h.
+ * 6. A request whose connection broke may have been received: send it again only if the receiver
  *    tells repeats apart. */
 #ifndef TB_AGENT_TRANSPORT_H
 #define TB_AGENT_TRANSPORT_H
@@ -21,16 +23,19 @@
 enum { TB_TRANSPORT_REPLY_BYTES = 64 << 10, TB_TRANSPORT_WHY = 512 };
 
 struct tb_transport_limits {
-    unsigned timeout_ms;  /* for one request, from connecting to the last byte */
-    unsigned connections; /* at the same time; more requests wait for their turn */
-    int wake_fd;          /* an eventfd, borrowed: what is written there ends a wait */
-    const char *proxy;    /* "" for that of the environment */
-    const char *ca_file;  /* "" for the system's */
+    unsigned timeout_ms;   /* for one request, from connecting to the last byte */
+    unsigned connections;  /* at the same time; more requests wait for their turn */
+    int wake_fd;           /* an eventfd, borrowed: what is written there ends a wait */
+    const char *section;   /* of the settings that say this, for people: "rollbar"; "" for none */
+    const char *proxy;     /* "" for that of the environment */
+    const char *ca_file;   /* "" for the system's */
+    const char *cert_file; /* of the client, and its key; "" for none; a key may be in cert_file */
+    const char *key_file;
 };
 
 struct tb_transport;
 
-/* 0; -ENOMEM; or with why what is wrong with proxy or ca_file. */
+/* 0; -ENOMEM; or with why what is wrong with one of the files. A text that is NULL is "". */
 int tb_transport_new(const struct tb_transport_limits *limits, struct tb_transport **out,
                      char why[TB_TRANSPORT_WHY]);
 /* Gives up what is under way; it does not come back. */

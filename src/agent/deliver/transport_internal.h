@@ -7,6 +7,7 @@
 #include <stdbool.h>
 
 #include "agent/deliver/transport.h"
+#include "agent/deliver/transport_udp.h"
 
 enum { TB_TRANSPORT_KEPT = 6, TB_TRANSPORT_KEPT_BYTES = 64 };
 
@@ -31,10 +32,20 @@ struct transfer {
     struct transfer *next;
 };
 
+/* A datagram that was sent, or was not, until tb_transport_next tells. */
+struct datagram {
+    void *tag;
+    int err;
+    char why[TB_UDP_WHY];
+    struct datagram *next;
+};
+
 struct tb_transport {
     CURLM *multi;
+    struct tb_udp *udp;                       /* NULL: none was sent yet */
+    struct datagram *sent, **sent_end, *told; /* told: the last one that was */
     struct tb_transport_limits limits;
-    char *proxy, *ca_file; /* those of limits */
+    char *texts[5]; /* those of limits */
     struct transfer *idle, *busy;
 };
 
@@ -52,6 +63,7 @@ void tb_transfer_free(struct transfer *transfer);
 size_t tb_transfer_body(char *data, size_t size, size_t n, void *arg);
 size_t tb_transfer_head(char *data, size_t size, size_t n, void *arg);
 /* *reply borrows from transfer. */
-void tb_transfer_reply(struct transfer *transfer, CURLcode code, struct tb_sink_reply *reply);
+void tb_transfer_reply(const struct tb_transport *transport, struct transfer *transfer,
+                       CURLcode code, struct tb_sink_reply *reply);
 
 #endif

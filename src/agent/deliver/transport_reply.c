@@ -83,20 +83,26 @@ static bool is_lasting(CURLcode code)
 }
 
 /* What went wrong, for people, with the cure where there is one. */
-static const char *explain(struct transfer *transfer, CURLcode code)
+static const char *explain(const struct tb_transport *transport, struct transfer *transfer,
+                           CURLcode code)
 {
     const char *said = transfer->error[0] ? transfer->error : curl_easy_strerror(code);
+    const char *section = transport->limits.section;
     long proxy_status = 0;
     (void)curl_easy_getinfo(transfer->easy, CURLINFO_HTTP_CONNECTCODE, &proxy_status);
-    if (code == CURLE_PEER_FAILED_VERIFICATION)
-        (void)snprintf(
-            transfer->why, sizeof(transfer->why),
-            "the certificate is not trusted: %s (rollbar.ca_file can name its authority)", said);
+    if (code == CURLE_PEER_FAILED_VERIFICATION && section[0])
+        (void)snprintf(transfer->why, sizeof(transfer->why),
+                       "the certificate is not trusted: %s (%.20s.ca_file can name its authority)",
+                       said, section);
+    else if (code == CURLE_PEER_FAILED_VERIFICATION)
+        (void)snprintf(transfer->why, sizeof(transfer->why), "the certificate is not trusted: %s",
+                       said);
     else if (transfer->head_bytes > TB_TRANSPORT_REPLY_BYTES)
         (void)snprintf(transfer->why, sizeof(transfer->why), "the answer's headers do not end");
     else if (proxy_status == 407)
         (void)snprintf(transfer->why, sizeof(transfer->why),
-                       "the proxy wants a login: put user:password@ into rollbar.proxy");
+                       "the proxy wants a login: put user:password@ into %s",
+                       strcmp(section, "rollbar") == 0 ? "rollbar.proxy" : "https_proxy");
     else
         (void)snprintf(transfer->why, sizeof(transfer->why), "%s", said);
     return transfer->why;
@@ -108,14 +114,15 @@ static const char *kept(const struct transfer *transfer, size_t which)
     return transfer->has_kept[which] ? transfer->kept[which] : NULL;
 }
 
-void tb_transfer_reply(struct transfer *transfer, CURLcode code, struct tb_sink_reply *reply)
+void tb_transfer_reply(const struct tb_transport *transport, struct transfer *transfer,
+                       CURLcode code, struct tb_sink_reply *reply)
 {
     long status = 0;
     memset(reply, 0, sizeof(*reply));
     reply->now_s = (int64_t)(tb_clock_wall_ns() / TB_NS_PER_S);
     /* A reply that was cut off by the peer is none: what it would have said is not known. */
     if (code != CURLE_OK && !(code == CURLE_WRITE_ERROR && transfer->is_cut)) {
-        reply->error = explain(transfer, code);
+        reply->error = explain(transport, transfer, code);
         reply->is_lasting = is_lasting(code);
         return;
     }

@@ -20,22 +20,36 @@ enum {
     UPLOAD_BYTES = 16 << 10 /* as TLS sends it; libcurl would get 64 KiB for each request */
 };
 
-int tb_transport_check(const struct tb_transport_limits *limits, char why[TB_TRANSPORT_WHY])
+/* What libcurl would say with the first request only. */
+static int check_file(const char *section, const char *key, const char *path, const char *mark,
+                      char why[TB_TRANSPORT_WHY])
 {
-    const char *path = limits->ca_file;
     struct tb_buf text;
     tb_buf_init(&text, AUTHORITIES_MAX_BYTES);
     int err = path[0] ? tb_fd_slurp(AT_FDCWD, path, &text) : 0;
     if (err < 0) {
-        (void)snprintf(why, TB_TRANSPORT_WHY, "cannot read rollbar.ca_file %.300s: %s", path,
+        (void)snprintf(why, TB_TRANSPORT_WHY, "cannot read %.20s.%s %.300s: %s", section, key, path,
                        strerrordesc_np(-err));
-    } else if (path[0] && !strstr(tb_buf_str(&text), "-----BEGIN CERTIFICATE-----")) {
-        (void)snprintf(why, TB_TRANSPORT_WHY,
-                       "rollbar.ca_file %.300s holds no certificate in PEM form", path);
+    } else if (path[0] && !strstr(tb_buf_str(&text), mark)) {
+        (void)snprintf(why, TB_TRANSPORT_WHY, "%.20s.%s %.300s holds no %s in PEM form", section,
+                       key, path, strstr(mark, "KEY") ? "key" : "certificate");
         err = -EINVAL;
     }
+    if (text.len > 0) /* it may be a key */
+        explicit_bzero(text.data, text.len);
     tb_buf_done(&text);
     return err;
+}
+
+int tb_transport_check(const struct tb_transport_limits *limits, char why[TB_TRANSPORT_WHY])
+{
+    static const char CERTIFICATE[] = "-----BEGIN CERTIFICATE-----";
+    static const char KEY[] = "PRIVATE KEY-----";
+    const char *section = limits->section;
+    int err = check_file(section, "ca_file", limits->ca_file, CERTIFICATE, why);
+    if (err == 0)
+        err = check_file(section, "client_cert_file", limits->cert_file, CERTIFICATE, why);
+    return err < 0 ? err : check_file(section, "client_key_file", limits->key_file, KEY, why);
 }
 
 /* Might libcurl find a proxy there? */
@@ -73,6 +87,19 @@ static CURLcode set_way(const struct tb_transport *transport, CURL *easy)
                : CURLE_OK;
 }
 
+/* Who we are, where that is asked. */
+static CURLcode set_client(const struct tb_transport *transport, CURL *easy)
+{
+    const char *cert = transport->limits.cert_file;
+    const char *key = transport->limits.key_file[0] ? transport->limits.key_file : cert;
+    CURLcode code;
+    if (!cert[0])
+        return CURLE_OK;
+    if ((code = curl_easy_setopt(easy, CURLOPT_SSLCERT, cert)))
+        return code;
+    return curl_easy_setopt(easy, CURLOPT_SSLKEY, key);
+}
+
 static CURLcode set_times(const struct tb_transport *transport, CURL *easy)
 {
     unsigned timeout_ms = transport->limits.timeout_ms;
@@ -98,7 +125,8 @@ static int set_up(const struct tb_transport *transport, struct transfer *transfe
         (code = curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https")) ||
         (code = curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1)) ||
         (code = curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L)) ||
-        (code = set_way(transport, easy)) || (code = set_times(transport, easy)) ||
+        (code = set_way(transport, easy)) || (code = set_client(transport, easy)) ||
+        (code = set_times(transport, easy)) ||
         (code = curl_easy_setopt(easy, CURLOPT_USERAGENT, "towbar/" TOWBAR_VERSION)) ||
         (code = curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->error)) ||
         (code = curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, tb_transfer_head)) ||

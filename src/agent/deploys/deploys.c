@@ -328,6 +328,7 @@ int tb_deploys_new(const struct tb_config *config, struct tb_deploys **out,
     const struct tb_transport_limits limits = {.timeout_ms = config->timeout_ms,
                                                .connections = 1,
                                                .wake_fd = deploys->wake_fd,
+                                               .section = "rollbar",
                                                .proxy = config->proxy,
                                                .ca_file = config->ca_file};
     deploys->timeout_ms = config->timeout_ms;
