@@ -38,6 +38,7 @@ struct tb_udp {
     bool is_numeric;
     bool is_proven;        /* one was taken, and nobody said that nobody listens */
     bool must_look;        /* the address failed */
+    unsigned n_refused;    /* how often in a row */
     uint64_t looked_ns;    /* monotonic */
     struct lookup *lookup; /* NULL: none is under way */
 };
