@@ -113,14 +113,7 @@ int main(int argc, char **argv)
                   {bench_ingest, &bench_ingest_n},
                   {bench_pipeline, &bench_pipeline_n},
                   {bench_deliver, &bench_deliver_n},
-    } groups[] = {{bench_append, &bench_append_n}, {bench_rate, &bench_rate_n},
-                  {bench_read, &bench_read_n},     {bench_crash, &bench_crash_n},
-                  {bench_wake, &bench_wake_n},     {bench_walk, &bench_walk_n},
-                  {bench_error, &bench_error_n},   {bench_footprint, &bench_footprint_n},
-                  {bench_death, &bench_death_n},   {bench_group, &bench_group_n},
-                  {bench_symbol, &bench_symbol_n}, {bench_symbol_item, &bench_symbol_item_n},
-                  {bench_ingest, &bench_ingest_n}, {bench_pipeline, &bench_pipeline_n},
-                  {bench_trace, &bench_trace_n},   {bench_deliver, &bench_deliver_n},
+                  {bench_trace, &bench_trace_n},
                   {bench_agent, &bench_agent_n}};
     int as_json = 0;
     int status = 0;
