@@ -28,8 +28,9 @@ static bool match_term(const struct matching *m, int number, const struct scope 
 
 struct tb_filter_subject tb_filter_subject(void)
 {
+    static const double none = (double)NAN;
     return (struct tb_filter_subject){
-        .responsetime = NAN, .duration = NAN, .coverage = NAN, .status = NAN};
+        .responsetime = none, .duration = none, .coverage = none, .status = none};
 }
 
 /* ---- values ---- */

@@ -66,8 +66,8 @@ static enum truth of_word(const struct reach *r, const struct tb_term *term, int
 
 static enum truth of_annotation(const struct tb_term *term)
 {
-    static const char *const KEYS[] = {"rollbar_uuid", "error_class", "signal",
-                                       "crash",        "service",     "pid"};
+    static const char *const KEYS[] = {"rollbar_uuid", "error_class", "signal", "crash",
+                                       "service",      "environment", "pid"};
     for (size_t i = 0; i < sizeof(KEYS) / sizeof(KEYS[0]); i++) {
         if (strcmp(term->name, KEYS[i]) == 0)
             return MAYBE;

@@ -29,7 +29,7 @@ LAYERS = {
     "item": (("base", "trace"), ("cjson",)),
     "capture": (("base", "spool", "trace", "record", "unwind", "item"), ("libunwind",)),
     "symbol": (("base", "record", "unwind"), ("libunwind", "libdw", "libiberty", "liblzma", "libzstd")),
-    "filter": (("base", "trace", "item"), ()),
+    "filter": (("base", "trace", "item", "sink"), ()),
     "sampling": (("base",), ("cjson",)),
     "sink": (("base", "trace", "item"), ("cjson", "openssl", "zlib")),
     "store": (("base", "item"), ("sqlite",)),
