@@ -9,6 +9,7 @@
 #include "agent/config/config_apply.h"
 #include "agent/config/config_settings.h"
 #include "agent/config/config_sinks_load.h"
+#include "agent/config/groups.h"
 #include "item/link.h"
 
 enum { NAME_BYTES = 32, LINK_NAME_BYTES = 64 };
@@ -308,7 +309,8 @@ int tb_config_sinks_load(struct tb_config *c, const struct tb_config_file *file,
     if (file != NULL && ((err = take_omits(c, file, why)) || (err = take_groups(c, file, why)) ||
                          (err = take_links(c, file, why))))
         return err;
-    return check_group_names(c, why);
+    err = check_group_names(c, why);
+    return err ? err : tb_groups_check(c, why);
 }
 
 bool tb_config_sinks_variable(const char *name, size_t len)

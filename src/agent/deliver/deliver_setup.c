@@ -31,7 +31,8 @@ static int copy_projects(struct tb_config *to, const struct tb_config *from)
         const struct tb_config_project *source = &from->projects[to->n_projects];
         struct tb_config_project *project = &to->projects[to->n_projects];
         if ((err = copy_text(&project->service, source->service)) == 0 &&
-            (err = copy_text(&project->environment, source->environment)) == 0)
+            (err = copy_text(&project->environment, source->environment)) == 0 &&
+            (err = copy_text(&project->group, source->group ? source->group : "")) == 0)
             err = copy_text(&project->token, source->token);
     }
     return err;
@@ -176,6 +177,7 @@ void tb_deliver_setup_free(struct setup *setup)
     for (size_t i = 0; i < config->n_projects; i++) {
         free(config->projects[i].service);
         free(config->projects[i].environment);
+        free(config->projects[i].group);
         free(config->projects[i].token);
     }
     free(config->projects);
@@ -274,8 +276,7 @@ static void choose(void *arg, const char *token, const char *service, const char
                    char out[128])
 {
     const struct tb_config *config = arg;
-    const char *own = token[0] == ' ' ? "" : token;
-    tb_route_choose(config, own, service, environment, out);
+    tb_route_again(config, token, service, environment, out);
 }
 
 int tb_deliver_route_all(struct tb_deliver *deliver)

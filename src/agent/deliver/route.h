@@ -10,9 +10,19 @@
 
 #include "agent/config/config.h"
 
-/* What to store for an item that came with that token ("" for none), service and environment. */
+/* What to store for an item that came with that token ("" for none), service and environment, and
+ * that is in no group. */
 void tb_route_choose(const struct tb_config *config, const char *own, const char *service,
                      const char *environment, char out[TB_CONFIG_TOKEN_MAX + 1]);
+/* The same, where the item was never stored: a project with a group fits too, when in_group says
+ * that the item is in it. */
+void tb_route_choose_in(const struct tb_config *config, const char *own, const char *service,
+                        const char *environment, bool (*in_group)(void *arg, const char *group),
+                        void *arg, char out[TB_CONFIG_TOKEN_MAX + 1]);
+/* Chooses anew for what was stored. Which groups the item is in is not asked again: it stays with a
+ * project that has one, and comes to none. */
+void tb_route_again(const struct tb_config *config, const char *stored, const char *service,
+                    const char *environment, char out[TB_CONFIG_TOKEN_MAX + 1]);
 /* The token to send with for what was stored; "" when there is none (any more). Borrowed from
  * config or stored. */
 const char *tb_route_token(const struct tb_config *config, const char *stored);

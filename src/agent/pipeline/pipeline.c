@@ -25,6 +25,7 @@ static int init_scrub(struct tb_scrub *scrub, const struct tb_config *config)
 static void set_rows_tools(struct tb_pipeline *p)
 {
     p->rows_tools.config = p->options.config;
+    p->rows_tools.groups = p->groups;
     p->rows_tools.host = p->host;
     p->rows_tools.samples = p->options.samples;
     p->rows_tools.arg = p->options.samples_arg;
@@ -32,6 +33,7 @@ static void set_rows_tools(struct tb_pipeline *p)
 
 int tb_pipeline_new(const struct tb_pipeline_options *options, struct tb_pipeline **out)
 {
+    char why[TB_CONFIG_WHY];
     struct tb_pipeline *p = calloc(1, sizeof(*p));
     if (p == NULL)
         return -ENOMEM;
@@ -50,8 +52,10 @@ int tb_pipeline_new(const struct tb_pipeline_options *options, struct tb_pipelin
                                        .host = p->host};
     p->patience.budget_ms = options->config->user_budget_ms;
     p->rows_tools.seen = calloc(TB_ROWS_SEEN, sizeof(*p->rows_tools.seen));
-    set_rows_tools(p);
     int err = init_scrub(&p->scrub, options->config);
+    if (!err)
+        err = tb_groups_new(options->config, &p->groups, why); /* the settings were checked */
+    set_rows_tools(p);
     if (!err)
         err = tb_deaths_new(options->spool, (uint64_t)options->patience_ms * TB_NS_PER_MS,
                             &p->deaths);
@@ -101,12 +105,20 @@ uint64_t tb_pipeline_turned_ns(const struct tb_pipeline *p)
 int tb_pipeline_take(struct tb_pipeline *p, const struct tb_pipeline_options *options)
 {
     struct tb_scrub scrub;
+    struct tb_groups *groups = NULL;
+    char why[TB_CONFIG_WHY];
     const struct tb_config *config = options->config;
-    int err = init_scrub(&scrub, config);
-    if (err)
+    int err = tb_groups_new(config, &groups, why);
+    if (!err)
+        err = init_scrub(&scrub, config);
+    if (err) {
+        tb_groups_free(groups);
         return err;
+    }
     tb_scrub_done(&p->scrub);
     p->scrub = scrub;
+    tb_groups_free(p->groups);
+    p->groups = groups;
     add_work(p, &p->symbolized);
     p->options = *options;
     p->tools.config = config;
@@ -132,6 +144,7 @@ void tb_pipeline_free(struct tb_pipeline *p)
     tb_pipeline_clear(p);
     free(p->batch);
     free(p->rows_tools.seen);
+    tb_groups_free(p->groups);
     tb_aside_clear(&p->aside);
     tb_deaths_free(p->deaths);
     tb_limit_free(p->limit);

@@ -31,6 +31,7 @@ struct tb_pipeline {
     struct tb_pipeline_options options;
     struct tb_stage_tools tools;
     struct tb_rows_tools rows_tools;
+    struct tb_groups *groups;
     struct tb_scrub scrub;
     struct tb_patience patience;
     struct tb_upkeep upkeep;

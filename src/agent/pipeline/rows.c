@@ -6,14 +6,15 @@
 #include <string.h>
 
 #include "agent/deliver/route.h"
-#include "agent/pipeline/rows_request.h"
+#include "agent/pipeline/rows_facts.h"
 #include "base/crc.h"
 
 /* One item on its way to its rows. */
 struct deciding {
     const struct tb_rows_tools *tools;
-    struct tb_work *work;
+    const struct tb_work *work;
     uint64_t now_ns;
+    struct tb_rows_facts facts; /* read when they are asked for */
     struct tb_rows *out;
 };
 
@@ -39,54 +40,50 @@ static struct tb_rows_seen *place_of(const struct deciding *d, const char *of)
     return &d->tools->seen[tb_crc32c(0, of, strlen(of)) % TB_ROWS_SEEN];
 }
 
-static int ask_rules(const struct deciding *d, bool *out)
-{
-    struct tb_doc *doc;
-    struct tb_rows_request request;
-    int err = tb_work_doc(d->work, &doc);
-    if (err)
-        return err;
-    tb_rows_request(&d->tools->config->sinks.xray, doc, d->work->service, &request);
-    *out = d->tools->samples(d->tools->arg, &request.request);
-    return 0;
-}
-
 /* What nobody upstream has decided is decided once for a trace. */
-static int decide(const struct deciding *d, bool *out)
+static bool decide(struct deciding *d)
 {
     const struct tb_trace_ids *ids = &d->work->ids;
     const char *of = is_set(ids->xray_trace_id) ? ids->xray_trace_id : ids->trace_id;
     if (!is_set(of))
         of = d->work->uuid;
     struct tb_rows_seen *seen = place_of(d, of);
-    if (strcmp(seen->of, of) == 0) {
-        *out = seen->is_sampled;
-        return 0;
+    if (strcmp(seen->of, of) != 0) {
+        struct tb_sampling_request request;
+        tb_rows_facts_request(&d->facts, &request);
+        seen->is_sampled = d->tools->samples(d->tools->arg, &request);
+        (void)snprintf(seen->of, sizeof(seen->of), "%s", of);
     }
-    int err = ask_rules(d, out);
-    if (err)
-        return err;
-    (void)snprintf(seen->of, sizeof(seen->of), "%s", of);
-    seen->is_sampled = *out;
-    return 0;
+    return seen->is_sampled;
 }
 
 /* The flags of traceparent are OpenTelemetry's, and say nothing here. */
-static int is_sampled(const struct deciding *d, bool *out)
+static bool is_sampled(struct deciding *d)
 {
-    struct tb_doc *doc;
-    char said[4];
-    int err = tb_work_doc(d->work, &doc);
-    if (err)
-        return err;
-    *out = true;
-    (void)tb_doc_copy(doc, tb_doc_find(doc, 0, "custom.trace.xray_sampled"), said, sizeof(said));
+    const char *said = d->facts.facts.xray_sampled;
     if (strcmp(said, "1") == 0)
-        return 0;
-    if (strcmp(said, "0") == 0)
-        *out = false;
-    else if (d->tools->samples != NULL)
-        err = decide(d, out);
+        return true;
+    return strcmp(said, "0") != 0 && (d->tools->samples == NULL || decide(d));
+}
+
+/* ---- groups ---- */
+
+/* For tb_route_choose_in; without memory an item is in no project's group. */
+static bool is_in_group(void *arg, const char *group)
+{
+    struct deciding *d = arg;
+    bool is_in = false;
+    int err = tb_rows_facts_in(&d->facts, d->tools->groups, group, &is_in);
+    return !err && is_in;
+}
+
+/* Whether a sink gets it, of which a group may be all. */
+static int is_routed(struct deciding *d, const char *group, const char *counter, bool *out)
+{
+    *out = true;
+    int err = is_set(group) ? tb_rows_facts_in(&d->facts, d->tools->groups, group, out) : 0;
+    if (!err && !*out)
+        leave_out(d->out, counter);
     return err;
 }
 
@@ -96,8 +93,8 @@ static int to_rollbar(struct deciding *d)
 {
     const struct tb_config *config = d->tools->config;
     struct tb_rows *out = d->out;
-    tb_route_choose(config, d->work->token, d->work->service, d->work->facts.environment,
-                    out->token);
+    tb_route_choose_in(config, d->work->token, d->work->service, d->work->facts.environment,
+                       is_in_group, d, out->token);
     if (tb_route_token(config, out->token)[0] != '\0')
         add_row(out, "rollbar", out->token);
     return 0;
@@ -106,8 +103,12 @@ static int to_rollbar(struct deciding *d)
 static int to_otlp(struct deciding *d)
 {
     const struct tb_config_otlp *otlp = &d->tools->config->sinks.otlp;
+    bool goes;
     if (!is_set(otlp->endpoint))
         return 0;
+    int err = is_routed(d, otlp->group, "not_routed.otlp", &goes);
+    if (err || !goes)
+        return err;
     if (otlp->form != TB_OTLP_SPAN)
         add_row(d->out, "otlp", "");
     if (otlp->form != TB_OTLP_LOG)
@@ -118,10 +119,16 @@ static int to_otlp(struct deciding *d)
 static int to_xray(struct deciding *d)
 {
     const struct tb_config_xray *xray = &d->tools->config->sinks.xray;
-    bool goes = true;
+    bool goes;
     if (xray->mode == TB_XRAY_OFF)
         return 0;
-    int err = xray->sends_unsampled ? 0 : is_sampled(d, &goes);
+    int err = is_routed(d, xray->group, "not_routed.xray", &goes);
+    if (err || !goes)
+        return err;
+    if (!xray->sends_unsampled) {
+        err = tb_rows_facts_read(&d->facts);
+        goes = !err && is_sampled(d);
+    }
     if (err)
         return err;
     if (goes)
@@ -134,37 +141,33 @@ static int to_xray(struct deciding *d)
 static int to_cloudwatch(struct deciding *d)
 {
     const struct tb_config_cloudwatch *cloudwatch = &d->tools->config->sinks.cloudwatch;
-    const struct tb_item *facts = &d->work->facts;
-    struct tb_doc *doc;
+    bool goes;
     if (!is_set(cloudwatch->log_group))
         return 0;
-    int err = tb_work_doc(d->work, &doc);
-    if (err)
+    int err = is_routed(d, cloudwatch->group, "not_routed.cloudwatch", &goes);
+    if (err || !goes || (err = tb_rows_facts_read(&d->facts)))
         return err;
-    const struct tb_rows_stream of = {
-        .host = is_set(facts->host) ? facts->host : d->tools->host,
-        .service = d->work->service,
-        .environment = facts->environment,
-        .version = facts->code_version,
-        .pid = tb_doc_int(doc, tb_doc_find(doc, 0, "server.pid"),
-                          tb_doc_int(doc, tb_doc_find(doc, 0, "custom.native.pid"), 0)),
-        .now_ns = d->now_ns,
-    };
+    const struct tb_sink_facts *facts = &d->facts.facts;
+    const struct tb_rows_stream of = {.host = facts->host,
+                                      .service = facts->service,
+                                      .environment = facts->environment,
+                                      .version = facts->code_version,
+                                      .pid = facts->pid,
+                                      .now_ns = d->now_ns};
     tb_rows_stream(cloudwatch->log_stream, &of, d->out->stream);
     add_row(d->out, "cloudwatch", d->out->stream);
     return 0;
 }
 
-int tb_rows_decide(const struct tb_rows_tools *tools, struct tb_work *work, uint64_t now_ns,
+int tb_rows_decide(const struct tb_rows_tools *tools, const struct tb_work *work, uint64_t now_ns,
                    struct tb_rows *out)
 {
     struct deciding d = {.tools = tools, .work = work, .now_ns = now_ns, .out = out};
     int err;
     memset(out, 0, sizeof(*out));
-    if ((err = to_rollbar(&d)) || (err = to_otlp(&d)) || (err = to_xray(&d)) ||
-        (err = to_cloudwatch(&d)))
-        return err;
-    tb_doc_free(work->doc); /* many of them are held at once */
-    work->doc = NULL;
-    return 0;
+    tb_rows_facts_init(&d.facts, tools->config, tools->host, work);
+    if (!(err = to_rollbar(&d)) && !(err = to_otlp(&d)) && !(err = to_xray(&d)))
+        err = to_cloudwatch(&d);
+    tb_rows_facts_done(&d.facts);
+    return err;
 }

@@ -1,14 +1,15 @@
 /* rows.h - which sinks an item goes to, and into which queue there. Decided once, when the item is
  * stored: docs/sinks.md.
  *
- * 1. Nothing is left out in silence: what a sink does not get, though it is on, has a counter of
+ * 1. A group is asked of the item alone, as what else its trace has may still be on its way.
+ * 2. Nothing is left out in silence: what a sink does not get, though it is on, has a counter of
  *    its own, "not_routed.otlp" or "unsampled.xray".
- * 2. All errors of one trace are sampled alike, and a record that is read again as before: the last
+ * 3. All errors of one trace are sampled alike, and a record that is read again as before: the last
  *    TB_ROWS_SEEN decisions are remembered. */
 #ifndef TB_AGENT_ROWS_H
 #define TB_AGENT_ROWS_H
 
-#include "agent/config/config.h"
+#include "agent/config/groups.h"
 #include "agent/pipeline/stages.h"
 #include "sampling/sampling.h"
 #include "store/store.h"
@@ -23,8 +24,9 @@ struct tb_rows_seen {
 
 struct tb_rows_tools {
     const struct tb_config *config;
-    const char *host;          /* the agent's */
-    struct tb_rows_seen *seen; /* TB_ROWS_SEEN of them */
+    const struct tb_groups *groups; /* of config */
+    const char *host;               /* the agent's */
+    struct tb_rows_seen *seen;      /* TB_ROWS_SEEN of them */
     /* Is a trace of which nobody has decided recorded? NULL: yes. */
     bool (*samples)(void *arg, const struct tb_sampling_request *request);
     void *arg;
@@ -40,7 +42,7 @@ struct tb_rows {
 };
 
 /* work has passed all stages. 0 or -ENOMEM. out does not move afterwards. */
-int tb_rows_decide(const struct tb_rows_tools *tools, struct tb_work *work, uint64_t now_ns,
+int tb_rows_decide(const struct tb_rows_tools *tools, const struct tb_work *work, uint64_t now_ns,
                    struct tb_rows *out);
 
 /* The name of the log stream that template makes; "{x}" of what is not known becomes "unknown",

@@ -60,6 +60,57 @@ static void the_rule_of_the_documentation_holds(void **state)
     }
 }
 
+static bool is_named(void *arg, const char *group)
+{
+    return strcmp(group, arg) == 0;
+}
+
+static void a_project_with_a_group_takes_what_is_in_it(void **state)
+{
+    static char errors[] = "errors";
+    static char slow[] = "slow";
+    static char tokens[4][20] = {"of-errors-00006", "of-slow-00000007", "of-feedd-0000008",
+                                 "changed"};
+    static struct tb_config_project grouped[] = {
+        {.service = FEEDD_PATTERN, .environment = ANY, .token = tokens[0], .group = errors},
+        {.service = FEEDD_PATTERN, .environment = ANY, .token = tokens[1], .group = slow},
+        {.service = FEEDD_PATTERN, .environment = ANY, .token = tokens[2], .group = ANY}};
+    static char none[] = "";
+    struct tb_config config = {.token = AGENTS, .projects = grouped, .n_projects = 3};
+    static const struct {
+        char *group;
+        const char *service, *sent;
+    } CASES[] = {{errors, "feedd", "of-errors-00006"},
+                 {slow, "feedd", "of-slow-00000007"},
+                 {none, "feedd", "of-feedd-0000008"},
+                 {errors, "web", "agent-token-0001"}};
+    (void)state;
+    for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++) {
+        char stored[TB_CONFIG_TOKEN_MAX + 1];
+        char again[TB_CONFIG_TOKEN_MAX + 1];
+        tb_route_choose_in(&config, "", CASES[i].service, "production", is_named, CASES[i].group,
+                           stored);
+        assert_string_equal(tb_route_token(&config, stored), CASES[i].sent);
+        tb_route_again(&config, stored, CASES[i].service, "production", again);
+        assert_string_equal(again, stored);
+    }
+    /* Two projects of the same patterns are two queues; no group is come to later. */
+    char stored[TB_CONFIG_TOKEN_MAX + 1];
+    char name[64];
+    tb_route_again(&config, "", "feedd", "production", stored);
+    assert_string_equal(tb_route_token(&config, stored), "of-feedd-0000008");
+    tb_route_choose(&config, "", "feedd", "production", stored);
+    assert_string_equal(tb_route_token(&config, stored), "of-feedd-0000008");
+    tb_route_choose_in(&config, "", "feedd", "production", is_named, errors, stored);
+    tb_route_name(&config, stored, name, sizeof(name));
+    assert_string_equal(name, "project feedd* group errors");
+    /* Where the project is gone, the rest decides. */
+    config.projects = grouped + 1;
+    config.n_projects = 2;
+    tb_route_again(&config, stored, "feedd", "production", stored);
+    assert_string_equal(tb_route_token(&config, stored), "of-feedd-0000008");
+}
+
 static void no_secret_of_the_settings_is_stored(void **state)
 {
     (void)state;
@@ -132,6 +183,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_rule_of_the_documentation_holds),
+        cmocka_unit_test(a_project_with_a_group_takes_what_is_in_it),
         cmocka_unit_test(no_secret_of_the_settings_is_stored),
         cmocka_unit_test(a_changed_token_counts_for_what_waits),
         cmocka_unit_test(nobody_gets_a_token_by_its_name),

@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "agent/deliver/route.h"
 #include "agent/pipeline/rows.h"
 
 #define BODY "\"body\":{\"message\":{\"body\":\"m\"}}"
@@ -42,6 +43,7 @@ struct scene {
     struct tb_config config;
     struct tb_rows_tools tools;
     struct asked asked;
+    struct tb_groups *groups;
     struct tb_rows rows;
 };
 
@@ -62,6 +64,7 @@ static int leave(void **state)
 {
     struct scene *scene = *state;
     free(scene->tools.seen);
+    tb_groups_free(scene->groups);
     free(scene);
     return 0;
 }
@@ -81,7 +84,6 @@ static const char *decided(struct scene *scene, const char *uuid, const char *it
                       sizeof(work.service));
     snprintf(work.uuid, sizeof(work.uuid), "%s", uuid);
     assert_int_equal(tb_rows_decide(&scene->tools, &work, 1700000000000000000U, &scene->rows), 0);
-    assert_null(work.doc);
     tb_work_done(&work);
     text[0] = '\0';
     for (size_t i = 0; i < scene->rows.n; i++)
@@ -147,7 +149,7 @@ static void what_nobody_decided_the_rules_decide(void **state)
         "{" BODY "}", "{" BODY ",\"custom\":{\"trace\":{\"xray_sampled\":\"?\"}}}",
         /* OpenTelemetry's decision is not X-Ray's. */
         "{" BODY ",\"custom\":{\"trace\":{\"flags\":\"00\"}}}",
-        "{" BODY ",\"custom\":{\"trace\":{\"xray_sampled\":1}}}"};
+        "{" BODY ",\"custom\":{\"trace\":{\"xray_sampled\":\"yes\"}}}"};
     char uuid[8];
     for (int i = 0; i < 8; i++) {
         scene->asked.says = i % 2 == 1;
@@ -192,11 +194,11 @@ static void the_rules_see_the_request(void **state)
          NULL, NULL},
         {"\"request\":{\"url\":\"/only/path\"}", "flask", "", "", "/only/path", NULL, NULL},
         {"\"request\":[]", "flask", "", "", "", NULL, NULL},
-        {"\"request\":{\"headers\":[1],\"url\":7}", "cruddur", "", "", "", name, NULL},
-        {"\"request\":{\"url\":\"http://4567-ws.eu.GITPOD.io/\"}", "4567-ws.eu.GITPOD.io",
-         "4567-ws.eu.GITPOD.io", "", "/", name, pattern},
-        {"\"request\":{\"url\":\"http://localhost:4567/\"}", "cruddur", "localhost:4567", "", "/",
-         name, pattern},
+        {"\"request\":{\"headers\":[1],\"url\":{}}", "cruddur", "", "", "", name, NULL},
+        {"\"request\":{\"url\":\"http://x/\",\"headers\":{\"Host\":\"4567-ws.eu.GITPOD.io\"}}",
+         "4567-ws.eu.GITPOD.io", "4567-ws.eu.GITPOD.io", "", "/", name, pattern},
+        {"\"request\":{\"headers\":{\"Host\":\"localhost:4567\"}}", "cruddur", "localhost:4567", "",
+         "", name, pattern},
     };
     scene->config.sinks.xray.mode = TB_XRAY_DAEMON;
     for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++) {
@@ -213,6 +215,68 @@ static void the_rules_see_the_request(void **state)
         assert_string_equal(scene->asked.method, CASES[i].method);
         assert_string_equal(scene->asked.path, CASES[i].path);
     }
+}
+
+/* The groups of the test: "errors", "feedd". */
+static void set_groups(struct scene *scene)
+{
+    static char names[2][8] = {"errors", "feedd"};
+    static char filters[2][32] = {"fault OR error", "service(\"feedd\")"};
+    static struct tb_config_group list[] = {{names[0], filters[0]}, {names[1], filters[1]}};
+    char why[TB_CONFIG_WHY];
+    scene->config.sinks.groups = list;
+    scene->config.sinks.n_groups = 2;
+    assert_int_equal(tb_groups_new(&scene->config, &scene->groups, why), 0);
+    scene->tools.groups = scene->groups;
+}
+
+static void a_sink_with_a_group_gets_what_is_in_it(void **state)
+{
+    static char errors[] = "errors";
+    static char feedd[] = "feedd";
+    struct scene *scene = *state;
+    struct tb_config_sinks *sinks = &scene->config.sinks;
+    set_groups(scene);
+    sinks->otlp.endpoint = ENDPOINT;
+    sinks->otlp.form = TB_OTLP_BOTH;
+    sinks->otlp.group = errors;
+    sinks->xray.mode = TB_XRAY_API;
+    sinks->xray.group = feedd;
+    sinks->cloudwatch.log_group = LOG_GROUP;
+    sinks->cloudwatch.log_stream = STREAM;
+    sinks->cloudwatch.group = feedd;
+    scene->asked.says = true;
+    assert_string_equal(decided(scene, "a", "{" BODY ",\"level\":\"error\"}"), "otlp= otlp-spans=");
+    assert_int_equal(scene->rows.n_counters, 2);
+    assert_string_equal(scene->rows.counters[0], "not_routed.xray");
+    assert_string_equal(scene->rows.counters[1], "not_routed.cloudwatch");
+    assert_int_equal(scene->asked.n, 0);
+    assert_string_equal(decided(scene, "b", "{" BODY ",\"custom\":{\"service\":\"feedd\"}}"),
+                        "xray= cloudwatch=host-1/feedd");
+    assert_int_equal(scene->rows.n_counters, 1);
+    assert_string_equal(scene->rows.counters[0], "not_routed.otlp");
+    assert_string_equal(
+        decided(scene, "c", "{" BODY ",\"level\":\"critical\",\"custom\":{\"service\":\"feedd\"}}"),
+        "otlp= otlp-spans= xray= cloudwatch=host-1/feedd");
+    assert_int_equal(scene->rows.n_counters, 0);
+}
+
+static void a_project_with_a_group_gets_what_is_in_it(void **state)
+{
+    static char errors[] = "errors";
+    static char tokens[2][8] = {"t1", "t2"};
+    static struct tb_config_project projects[] = {
+        {.service = NONE, .environment = NONE, .token = tokens[0], .group = errors},
+        {.service = NONE, .environment = NONE, .token = tokens[1], .group = NONE}};
+    struct scene *scene = *state;
+    set_groups(scene);
+    scene->config.projects = projects;
+    scene->config.n_projects = 2;
+    (void)decided(scene, "a", "{" BODY ",\"level\":\"error\"}");
+    assert_string_equal(tb_route_token(&scene->config, scene->rows.token), "t1");
+    (void)decided(scene, "a", "{" BODY ",\"level\":\"info\"}");
+    assert_string_equal(tb_route_token(&scene->config, scene->rows.token), "t2");
+    assert_int_equal(scene->rows.n_counters, 0);
 }
 
 static void a_stream_has_a_name_that_cloudwatch_takes(void **state)
@@ -276,6 +340,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_nobody_decided_the_rules_decide, enter, leave),
         cmocka_unit_test_setup_teardown(all_errors_of_a_trace_are_sampled_alike, enter, leave),
         cmocka_unit_test_setup_teardown(the_rules_see_the_request, enter, leave),
+        cmocka_unit_test_setup_teardown(a_sink_with_a_group_gets_what_is_in_it, enter, leave),
+        cmocka_unit_test_setup_teardown(a_project_with_a_group_gets_what_is_in_it, enter, leave),
         cmocka_unit_test(a_stream_has_a_name_that_cloudwatch_takes),
         cmocka_unit_test(long_names_stay_apart_and_are_cut_between_characters),
     };
