@@ -126,19 +126,13 @@ static void take_text(struct tb_cli *cli, const char *name, const char *value)
     const struct {
         const char *name;
         const char **to;
-    } texts[] = {{"config", &cli->flags.file},
-                 {"state-dir", &cli->flags.state_dir},
-                 {"spool", &cli->flags.spool},
-                 {"socket", &cli->flags.socket},
-                 {"trace", &cli->trace},
-                 {"level", &cli->level},
-                 {"listen", &cli->flags.listen},
-                 {"exe", &cli->exe},
-                 {"sort", &cli->sort},
-                 {"version", &cli->version},
-                 {"environment", &cli->environment},
-                 {"comment", &cli->comment},
-                 {"user", &cli->user},
+    } texts[] = {{"config", &cli->flags.file},   {"state-dir", &cli->flags.state_dir},
+                 {"spool", &cli->flags.spool},   {"socket", &cli->flags.socket},
+                 {"trace", &cli->trace},         {"level", &cli->level},
+                 {"listen", &cli->flags.listen}, {"exe", &cli->exe},
+                 {"filter", &cli->filter},       {"sort", &cli->sort},
+                 {"version", &cli->version},     {"environment", &cli->environment},
+                 {"comment", &cli->comment},     {"user", &cli->user},
                  {"status", &cli->status}};
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
         if (strcmp(name, texts[i].name) == 0)

@@ -1,70 +1,26 @@
-/* cmd_items.c - items, item N and occurrences: the dashboard in the terminal. */
+/* cmd_items.c - items and item N: the dashboard in the terminal. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/json.h"
 #include "cli/print.h"
+#include "cli/reading.h"
 #include "cli/show.h"
 #include "cli/verb.h"
 
 enum {
     ITEMS_MAX = 100,
     LINE_BYTES = 64 << 10,
-    TITLE_BYTES = 1024,
-    UUID_BYTES = 64, /* 36 are stored */
-    TITLE_LEAST = 30,
-    ITEM_COLUMNS = 54,        /* of a line, beside the title */
-    OCCURRENCE_COLUMNS = 102, /* the same */
+    ITEM_COLUMNS = 54, /* of a line, beside the title */
 };
 
 static int64_t now_ms(void)
 {
     return (int64_t)(tb_clock_wall_ns() / TB_NS_PER_MS);
-}
-
-/* Opens what a reading verb reads. Returns 1 when there is nothing to read and the verb is done
- * with the exit code in *code. */
-static int open_store(const struct tb_cli *cli, struct tb_store **out, int *code)
-{
-    struct tb_config config;
-    *code = TB_EXIT_WRONG;
-    if (tb_cli_config_to_read(cli, &config) < 0)
-        return 1;
-    int err = tb_cli_store(&config, out);
-    if (err == -ENOENT) {
-        *code = TB_EXIT_WELL;
-        if (!cli->json)
-            tb_show_empty(cli, &config);
-    }
-    tb_config_done(&config);
-    return err < 0;
-}
-
-static int done(struct tb_store *store, int err)
-{
-    if (err < 0)
-        fprintf(stderr, "towbar: cannot read the database: %s\n", tb_store_error(store));
-    tb_store_close(store);
-    return err < 0 ? TB_EXIT_WRONG : TB_EXIT_WELL;
-}
-
-/* Room for a title: what a terminal has left in a line; in a pipe all of it. */
-static size_t title_cap(int other_columns)
-{
-    struct winsize size;
-    if (!isatty(STDOUT_FILENO) || ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0)
-        return TITLE_BYTES;
-    int left = size.ws_col - other_columns;
-    return (size_t)(left < TITLE_LEAST    ? TITLE_LEAST
-                    : left >= TITLE_BYTES ? TITLE_BYTES - 1
-                                          : left) +
-           1;
 }
 
 /* ---- items ---- */
@@ -152,10 +108,10 @@ static int has_twin(const struct list *list, const char *title)
 /* The title, and the caller of its function where another in the list has the same: "SIGSEGV in
  * pop < users". */
 static const char *title_of(const struct list *list, const struct tb_item_row *item,
-                            char out[TITLE_BYTES])
+                            char out[TB_READING_TITLE])
 {
-    char clean[TITLE_BYTES];
-    char text[TITLE_BYTES * 2];
+    char clean[TB_READING_TITLE];
+    char text[TB_READING_TITLE * 2];
     cJSON *inputs = has_twin(list, item->title) ? cJSON_Parse(item->group_inputs) : NULL;
     const char *caller = cJSON_GetStringValue(
         cJSON_GetArrayItem(cJSON_GetObjectItemCaseSensitive(inputs, "functions"), 1));
@@ -168,11 +124,11 @@ static const char *title_of(const struct list *list, const struct tb_item_row *i
 static int item_line(void *arg, const struct tb_item_row *item)
 {
     struct list *list = arg;
-    char title[TITLE_BYTES];
+    char title[TB_READING_TITLE];
     char level[9];
     char service[15];
     char age[TB_AGE_TEXT];
-    int width = list->title_cap < TITLE_BYTES ? (int)list->title_cap - 1 : 52;
+    int width = list->title_cap < TB_READING_TITLE ? (int)list->title_cap - 1 : 52;
     if (list->n++ == 0)
         printf("%s%6s  %-8s  %-*s  %-14s %7s  %s%s\n", tb_ink(TB_INK_DIM), "item", "level", width,
                "title", "service", "count", "last", tb_ink(TB_INK_NONE));
@@ -184,27 +140,97 @@ static int item_line(void *arg, const struct tb_item_row *item)
     return 0;
 }
 
+/* Those that match, in their order: what a filter has to read is read once. */
+struct chosen {
+    struct tb_reading *reading;
+    int64_t *numbers; /* owned */
+    size_t n, cap, max;
+    size_t at; /* the next one to be shown */
+    int (*show)(void *arg, const struct tb_item_row *item);
+    void *arg;
+};
+
+static int choose_item(void *arg, const struct tb_item_row *item)
+{
+    struct chosen *chosen = arg;
+    struct tb_cli_filter *filter = &chosen->reading->filter;
+    if (!tb_cli_filter_match_item(filter, chosen->reading->store, item->number))
+        return filter->err;
+    if (chosen->n == chosen->cap) {
+        size_t cap = chosen->cap > 0 ? 2 * chosen->cap : ITEMS_MAX;
+        int64_t *more = realloc(chosen->numbers, cap * sizeof(*more));
+        if (more == NULL) {
+            filter->err = -ENOMEM;
+            return filter->err;
+        }
+        chosen->numbers = more;
+        chosen->cap = cap;
+    }
+    chosen->numbers[chosen->n++] = item->number;
+    return chosen->n == chosen->max;
+}
+
+static int show_chosen(void *arg, const struct tb_item_row *item)
+{
+    struct chosen *chosen = arg;
+    if (chosen->at == chosen->n)
+        return 1;
+    if (item->number != chosen->numbers[chosen->at])
+        return 0;
+    chosen->at++;
+    return chosen->show(chosen->arg, item);
+}
+
+/* As tb_store_items, of those that match. */
+static int give_items(struct chosen *chosen, int (*show)(void *arg, const struct tb_item_row *item),
+                      void *arg)
+{
+    struct tb_store *store = chosen->reading->store;
+    chosen->at = 0;
+    chosen->show = show;
+    chosen->arg = arg;
+    if (chosen->reading->filter.search == NULL)
+        return tb_store_items(store, chosen->max, show, arg);
+    return tb_store_items(store, 0, show_chosen, chosen);
+}
+
+static int list_items(struct tb_cli *cli, struct chosen *chosen, struct list *list)
+{
+    struct tb_store *store = chosen->reading->store;
+    int err = 0;
+    if (chosen->reading->filter.search != NULL &&
+        ((err = tb_store_items(store, 0, choose_item, chosen)) < 0 ||
+         (err = chosen->reading->filter.err) < 0))
+        return err;
+    if (!cli->json)
+        err = give_items(chosen, item_title, list);
+    if (list->n_titles > 1)
+        qsort(list->titles, list->n_titles, sizeof(*list->titles), by_value);
+    return err < 0 ? err : give_items(chosen, cli->json ? item_json : item_line, list);
+}
+
 int tb_cmd_items(struct tb_cli *cli)
 {
-    struct tb_store *store = NULL;
-    struct list list = {.now_ms = now_ms(), .title_cap = title_cap(ITEM_COLUMNS)};
+    struct tb_reading reading;
+    struct list list = {.now_ms = now_ms(), .title_cap = tb_reading_title(ITEM_COLUMNS)};
+    struct chosen chosen = {.reading = &reading,
+                            .max = cli->max > 0 ? (size_t)cli->max : ITEMS_MAX};
     int code;
-    int err = 0;
-    if (open_store(cli, &store, &code))
+    if (tb_reading_open(cli, &reading, &code))
         return code;
-    size_t max = cli->max > 0 ? (size_t)cli->max : ITEMS_MAX;
-    if (!cli->json)
-        err = tb_store_items(store, max, item_title, &list);
-    if (list.n_titles > 1)
-        qsort(list.titles, list.n_titles, sizeof(*list.titles), by_value);
+    /* So that both looks see the same. */
+    int err = cli->filter != NULL ? tb_store_begin_read(reading.store) : 0;
     if (err >= 0)
-        err = tb_store_items(store, max, cli->json ? item_json : item_line, &list);
-    if (err >= 0 && !cli->json && list.n == 0)
+        err = list_items(cli, &chosen, &list);
+    if (err >= 0 && !cli->json && list.n == 0 && cli->filter != NULL)
+        printf("No items that match.\n");
+    else if (err >= 0 && !cli->json && list.n == 0)
         tb_show_empty(cli, NULL);
-    else if (err >= 0 && !cli->json && list.n == (int64_t)max)
-        printf("The latest %zu; --max N shows more.\n", max);
+    else if (err >= 0 && !cli->json && list.n == (int64_t)chosen.max)
+        printf("The latest %zu; --max N shows more.\n", chosen.max);
+    free(chosen.numbers);
     free(list.titles);
-    return done(store, err);
+    return tb_reading_done(&reading, err);
 }
 
 /* ---- item N ---- */
@@ -291,6 +317,7 @@ static int item_full(void *arg, const struct tb_item_row *item)
 
 int tb_cmd_item(struct tb_cli *cli)
 {
+    struct tb_reading reading;
     struct one one = {.cli = cli};
     int64_t number;
     int code;
@@ -299,78 +326,17 @@ int tb_cmd_item(struct tb_cli *cli)
                 cli->words[0], cli->self);
         return TB_EXIT_USAGE;
     }
-    if (open_store(cli, &one.store, &code))
+    if (tb_reading_open(cli, &reading, &code))
         return TB_EXIT_WRONG;
+    one.store = reading.store;
     int err = tb_store_item(one.store, number, item_full, &one);
     if (err >= 0 && one.err < 0)
         err = one.err;
     if ((err >= 0 || err == -ENOENT) && one.n == 0) {
         fprintf(stderr, "towbar: there is no item %" PRId64 "; '%s items' lists them\n", number,
                 cli->self);
-        tb_store_close(one.store);
+        tb_reading_close(&reading);
         return TB_EXIT_WRONG;
     }
-    return done(one.store, err);
-}
-
-/* ---- occurrences ---- */
-
-/* The data object exactly as it is sent (but see tb_print_json); made one line if a sender put
- * newlines between values (inside of strings JSON has none). */
-static int occurrence_json(void *arg, const struct tb_occurrence_row *occurrence)
-{
-    const char *at = occurrence->data;
-    const char *end = at + occurrence->data_len;
-    (void)arg;
-    while (at < end) {
-        size_t len = 0;
-        while (at + len < end && at[len] != '\n' && at[len] != '\r')
-            len++;
-        tb_print_json(at, len);
-        at += len < (size_t)(end - at) ? len + 1 : len;
-    }
-    putchar('\n');
-    return 0;
-}
-
-static int occurrence_line(void *arg, const struct tb_occurrence_row *occurrence)
-{
-    struct list *list = arg;
-    char stamp[TB_STAMP_TEXT];
-    char level[16];
-    char title[TITLE_BYTES];
-    char trace[TB_SHORT_ID_TEXT + 4];
-    char uuid[UUID_BYTES];
-    if (list->n++ == 0)
-        printf("%s%-23s  %6s  %-8s  %-18s  %-36s  %s%s\n", tb_ink(TB_INK_DIM), "time", "item",
-               "level", "trace", "uuid", "title", tb_ink(TB_INK_NONE));
-    tb_print_clean(occurrence->level, level, sizeof(level));
-    printf("%s  %6" PRId64 "  %s%-8s%s  %-18s  %-36s  %s\n",
-           tb_print_stamp((int64_t)(occurrence->occurred_ns / TB_NS_PER_MS), stamp),
-           occurrence->item, tb_ink(tb_ink_of(level)), level, tb_ink(TB_INK_NONE),
-           tb_print_short_id(occurrence->trace_id, trace),
-           tb_print_clean(occurrence->uuid, uuid, sizeof(uuid)),
-           tb_print_clean(occurrence->title, title, list->title_cap));
-    return 0;
-}
-
-int tb_cmd_occurrences(struct tb_cli *cli)
-{
-    struct tb_store *store = NULL;
-    struct list list = {.now_ms = now_ms(), .title_cap = title_cap(OCCURRENCE_COLUMNS)};
-    char id[TB_SHOW_ID_TEXT];
-    struct tb_occurrence_filter filter = {.item = cli->item, .newest_first = 1};
-    int code;
-    /* Whole bodies for a program are not cut behind its back; lines for people are. */
-    filter.max = cli->max > 0 ? (size_t)cli->max : cli->json ? INT32_MAX : ITEMS_MAX;
-    if (cli->trace != NULL && tb_show_trace_id(cli->trace, id) < 0)
-        return TB_EXIT_USAGE;
-    filter.trace_id = cli->trace != NULL ? id : NULL;
-    if (open_store(cli, &store, &code))
-        return code;
-    int err =
-        tb_store_occurrences(store, &filter, cli->json ? occurrence_json : occurrence_line, &list);
-    if (err >= 0 && !cli->json && list.n == 0)
-        printf("No occurrences%s.\n", cli->item || cli->trace ? " that match" : " yet");
-    return done(store, err);
+    return tb_reading_done(&reading, err);
 }

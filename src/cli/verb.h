@@ -17,11 +17,12 @@ struct tb_cli {
     const char *self; /* how the program was called: in hints */
     struct tb_config_flags flags;
     int json, check, keep, all, all_frames, force;
-    int64_t item;      /* --item; 0: any */
-    const char *trace; /* --trace as it was typed; NULL: any */
-    const char *level; /* NULL: none was named */
-    const char *exe;   /* --exe; NULL: none was named */
-    int64_t max;       /* --max; 0: the verb's own */
+    int64_t item;       /* --item; 0: any */
+    const char *trace;  /* --trace as it was typed; NULL: any */
+    const char *level;  /* NULL: none was named */
+    const char *exe;    /* --exe; NULL: none was named */
+    const char *filter; /* --filter; NULL: everything */
+    int64_t max;        /* --max; 0: the verb's own */
     int offline, quiet, once, list;
     int64_t count, interval_s; /* of top; 0: not said */
     const char *sort;          /* of top; NULL: not said */
@@ -49,6 +50,7 @@ enum tb_cli_options {
     TB_OPT_QUIET = 8192,
     TB_OPT_TOP = 16384,    /* --once --count --interval --sort */
     TB_OPT_DEPLOY = 32768, /* --version --environment --comment --user --status --list */
+    TB_OPT_FILTER = 65536,
 };
 
 struct tb_verb {

@@ -8,6 +8,9 @@
 
 enum { READS = TB_OPT_PLACES | TB_OPT_JSON, CHOICES = 16, CHOICE_BYTES = 24 };
 
+static const char FILTER_HELP[] =
+    "  EXPR is the name of one of `groups` in the settings, or a filter expression, like\n"
+    "  'service(\"feedd\") {fault}'. What does not parse ends it with 2 and the column.\n";
 static const char READ_EXITS[] = "0 shown, also when there is nothing; 1 it cannot be read";
 
 const struct tb_verb tb_verbs[] = {
@@ -25,14 +28,14 @@ const struct tb_verb tb_verbs[] = {
      "  Keys: q quit, p pause, g by service, and the order: r rate, t total, l last, v level,\n"
      "  s service. In a pipe, with --once or --json, it prints --count pictures (1) and ends.\n",
      NULL},
-    {"items", "", "one line for each bug, the latest first", READS | TB_OPT_MAX, 0, 0, tb_cmd_items,
-     "items --max 20", READ_EXITS, NULL, NULL},
+    {"items", "", "one line for each bug, the latest first", READS | TB_OPT_MAX | TB_OPT_FILTER, 0,
+     0, tb_cmd_items, "items --filter 'service(\"feedd\") {fault}'", READ_EXITS, FILTER_HELP, NULL},
     {"item", "N", "all about one: meaning, stack, trace, notes, why grouped",
      READS | TB_OPT_ALL | TB_OPT_FRAMES, 1, 1, tb_cmd_item, "item 1 --all",
      "0 shown; 1 there is no such item, or it cannot be read", NULL, NULL},
     {"occurrences", "", "single errors, the latest first; --json: as they are sent",
-     READS | TB_OPT_ITEM | TB_OPT_TRACE | TB_OPT_MAX, 0, 0, tb_cmd_occurrences,
-     "occurrences --item 1 --json", READ_EXITS, NULL, NULL},
+     READS | TB_OPT_ITEM | TB_OPT_TRACE | TB_OPT_MAX | TB_OPT_FILTER, 0, 0, tb_cmd_occurrences,
+     "occurrences --item 1 --json", READ_EXITS, FILTER_HELP, NULL},
     {"trace", "ID", "every error of one trace, the first one first", READS, 1, 1, tb_cmd_trace,
      "trace 4bf92f3577b34da6a3ce929d0e0e4736",
      "0 shown; 1 no error of that trace is known here, or it cannot be read", NULL, NULL},
@@ -94,6 +97,7 @@ const struct tb_option tb_options[] = {
     {"item", "N", "only those of this item", TB_OPT_ITEM},
     {"trace", "ID", "only those of this trace", TB_OPT_TRACE},
     {"max", "N", "at most so many", TB_OPT_MAX},
+    {"filter", "EXPR", "only what a group, or an expression as of X-Ray, matches", TB_OPT_FILTER},
     {"level", "LEVEL", "debug, info, warning, error or critical", TB_OPT_LEVEL},
     {"version", "V", "what was deployed: a commit or a version", TB_OPT_DEPLOY},
     {"environment", "E", "where to; else the agent's own", TB_OPT_DEPLOY},
