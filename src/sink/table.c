@@ -3,8 +3,8 @@
 
 #include <string.h>
 
-static const struct tb_sink_type *const TYPES[] = {&tb_sink_rollbar, &tb_sink_xray,
-                                                   &tb_sink_cloudwatch};
+static const struct tb_sink_type *const TYPES[] = {
+    &tb_sink_rollbar, &tb_sink_otlp, &tb_sink_otlp_spans, &tb_sink_xray, &tb_sink_cloudwatch};
 
 const struct tb_sink_type *tb_sink_find(const char *name)
 {

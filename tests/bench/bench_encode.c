@@ -70,16 +70,18 @@ static double cpu_us(void)
     return (double)now.tv_sec * 1e6 + (double)now.tv_nsec / 1e3;
 }
 
-static int run(const struct tb_sink_type *sink, const char *endpoint, struct bench_round *out)
+static int run(const struct tb_sink_type *sink, const char *endpoint, bool is_plain,
+               struct bench_round *out)
 {
     static const struct tb_sink_credentials credentials = {
         "AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", ""};
-    static const struct tb_sink_settings settings = {.host = "feed-1",
-                                                     .region = "ca-central-1",
-                                                     .log_group = "cruddur",
-                                                     .name = "",
-                                                     .name_pattern = "",
-                                                     .origin = ""};
+    const struct tb_sink_settings settings = {.is_plain = is_plain,
+                                              .host = "feed-1",
+                                              .region = "ca-central-1",
+                                              .log_group = "cruddur",
+                                              .name = "",
+                                              .name_pattern = "",
+                                              .origin = ""};
     const struct tb_sink_target target = {.endpoint = endpoint,
                                           .token = "feed-1/cruddur-feedd",
                                           .settings = &settings,
@@ -109,23 +111,44 @@ static int run(const struct tb_sink_type *sink, const char *endpoint, struct ben
 static int cloudwatch(const char *folder, struct bench_round *out)
 {
     (void)folder;
-    return run(&tb_sink_cloudwatch, "", out);
+    return run(&tb_sink_cloudwatch, "", false, out);
 }
 
 /* One datagram: a batch is one item. */
 static int xray(const char *folder, struct bench_round *out)
 {
     (void)folder;
-    return run(&tb_sink_xray, "udp://127.0.0.1:2000", out);
+    return run(&tb_sink_xray, "udp://127.0.0.1:2000", false, out);
 }
 
 static int xray_api(const char *folder, struct bench_round *out)
 {
     (void)folder;
-    return run(&tb_sink_xray_api, "", out);
+    return run(&tb_sink_xray_api, "", false, out);
+}
+
+static int otlp(const char *folder, struct bench_round *out)
+{
+    (void)folder;
+    return run(&tb_sink_otlp, "http://127.0.0.1:4318/v1/logs", false, out);
+}
+
+static int otlp_plain(const char *folder, struct bench_round *out)
+{
+    (void)folder;
+    return run(&tb_sink_otlp, "http://127.0.0.1:4318/v1/logs", true, out);
+}
+
+static int otlp_spans(const char *folder, struct bench_round *out)
+{
+    (void)folder;
+    return run(&tb_sink_otlp_spans, "http://127.0.0.1:4318/v1/traces", false, out);
 }
 
 const struct bench bench_encode[] = {{"trace.encode.cloudwatch", "us", cloudwatch},
                                      {"trace.encode.xray", "us", xray},
-                                     {"trace.encode.xray-api", "us", xray_api}};
+                                     {"trace.encode.xray-api", "us", xray_api},
+                                     {"trace.encode.otlp", "us", otlp},
+                                     {"trace.encode.otlp.plain", "us", otlp_plain},
+                                     {"trace.encode.otlp.spans", "us", otlp_spans}};
 const size_t bench_encode_n = sizeof(bench_encode) / sizeof(bench_encode[0]);

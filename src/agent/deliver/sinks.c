@@ -42,6 +42,7 @@ static bool serve_otlp(const struct tb_config *config, const char *endpoint,
     out->settings.headers = (const char *const *)otlp->headers;
     out->settings.n_headers = otlp->n_headers;
     out->settings.is_plain = otlp->is_plain;
+    out->settings.log_group = config->sinks.cloudwatch.log_group;
     out->settings.omit = otlp->omit;
     set_endpoint(out, "", endpoint);
     return is_said(endpoint);
