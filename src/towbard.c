@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "agent/agent.h"
+#include "agent/config/config_links.h"
 #include "agent/log.h"
 #include "agent/serve/serve.h"
 #include "symbol/worker.h"
@@ -139,19 +140,35 @@ static int open_standard_files(void)
     return WELL;
 }
 
+static void take_links(void *arg, const struct tb_config *config)
+{
+    struct tb_links links;
+    tb_config_links(config, &links);
+    if (tb_web_set_links(arg, &links) < 0)
+        tb_log(TB_LOG_ERROR, "out of memory: the pages have the links of the former settings");
+    tb_links_done(&links);
+}
+
 /* The agent with its pages. */
 static int run(const struct tb_config *config, const struct command *command)
 {
     struct tb_web *web = NULL;
+    struct tb_links links;
+    tb_config_links(config, &links);
     const struct tb_web_options shown = {.state_dir = config->state_dir,
                                          .socket = config->socket,
                                          .needs_token = config->shared_spool ||
-                                                        tb_config_listens_abroad(config)};
-    if (tb_web_new(&shown, &web) < 0) {
+                                                        tb_config_listens_abroad(config),
+                                         .links = &links};
+    int err = tb_web_new(&shown, &web);
+    tb_links_done(&links);
+    if (err < 0) {
         tb_log(TB_LOG_ERROR, "out of memory");
         return WRONG;
     }
-    int code = tb_agent_run(config, &command->flags, command->once, tb_web_pages(web));
+    const struct tb_agent_pages pages = {
+        .pages = tb_web_pages(web), .take = take_links, .arg = web};
+    int code = tb_agent_run(config, &command->flags, command->once, &pages);
     tb_web_free(web);
     return code;
 }

@@ -36,7 +36,7 @@ enum {
 
 struct agent {
     const struct tb_config *config; /* as the agent was started with */
-    const struct tb_pages *pages;
+    const struct tb_agent_pages *pages;
     int state_fd; /* the state folder; -1 */
     int lock_fd;  /* held: one agent for one state folder */
     struct tb_spool *spool;
@@ -305,7 +305,7 @@ static int run_until_signal(struct agent *a, const struct tb_config_flags *flags
     if (err || (err = tb_engine_start(a->engine)))
         return cannot_run(err);
     const struct tb_serve_options options = {
-        .engine = a->engine, .reload = a->reload, .pages = a->pages};
+        .engine = a->engine, .reload = a->reload, .shown = a->pages};
     make_page_token(a);
     write_address(a);
     greet(a);
@@ -319,7 +319,7 @@ static int run_until_signal(struct agent *a, const struct tb_config_flags *flags
 }
 
 int tb_agent_run(const struct tb_config *config, const struct tb_config_flags *flags, int once,
-                 const struct tb_pages *pages)
+                 const struct tb_agent_pages *pages)
 {
     struct agent a = {.config = config, .pages = pages, .state_fd = -1, .lock_fd = -1};
     char why[WHY_BYTES] = "";

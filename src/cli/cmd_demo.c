@@ -127,7 +127,11 @@ static int settle(struct tb_demo *demo)
     snprintf(spool, sizeof(spool), "%s/spool", demo->dir);
     snprintf(state, sizeof(state), "%s/state", demo->dir);
     snprintf(socket, sizeof(socket), "%s/towbard.sock", demo->dir);
-    const struct tb_config_flags flags = {file, spool, state, socket, "127.0.0.1:0"};
+    const struct tb_config_flags flags = {.file = file,
+                                          .spool = spool,
+                                          .state_dir = state,
+                                          .socket = socket,
+                                          .listen = "127.0.0.1:0"};
     int err = tb_config_load(&flags, &demo->config, why);
     demo->has_config = err == 0;
     return err == 0 ? 0 : fail(why, err);

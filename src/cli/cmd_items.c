@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/config/config_links.h"
 #include "base/clock.h"
 #include "base/json.h"
 #include "cli/print.h"
@@ -14,7 +15,7 @@
 
 enum {
     ITEMS_MAX = 100,
-    LINE_BYTES = 64 << 10,
+    LINE_BYTES = 112 << 10,
     ITEM_COLUMNS = 54, /* of a line, beside the title */
 };
 
@@ -238,6 +239,8 @@ int tb_cmd_items(struct tb_cli *cli)
 struct one {
     const struct tb_cli *cli;
     struct tb_store *store;
+    struct tb_links links;
+    struct tb_json *json; /* while the object is written */
     int64_t n;
     struct tb_shown shown;
     int err;
@@ -247,19 +250,22 @@ static int item_newest(void *arg, const struct tb_occurrence_row *occurrence)
 {
     struct one *one = arg;
     one->shown = tb_show_occurrence(one->cli, occurrence);
+    tb_show_links(&one->links, NULL, occurrence);
     return 0;
 }
 
 /* The latest occurrence, as the member of the item's object. */
 static int latest_json(void *arg, const struct tb_occurrence_row *occurrence)
 {
-    struct tb_json *j = arg;
+    const struct one *one = arg;
+    struct tb_json *j = one->json;
     cJSON *data = cJSON_ParseWithLength(occurrence->data, occurrence->data_len);
     tb_json_key(j, "latest");
     tb_json_object(j);
     tb_json_kstr(j, "uuid", occurrence->uuid);
     tb_json_kopt(j, "meaning", tb_print_meaning(data));
     tb_json_kint(j, "occurred_at", (int64_t)(occurrence->occurred_ns / TB_NS_PER_S));
+    tb_show_links_json(&one->links, occurrence, j);
     tb_json_end(j);
     cJSON_Delete(data);
     return 0;
@@ -279,7 +285,8 @@ static int item_full_json(struct one *one, const struct tb_item_row *item)
         tb_json_key(&j, "group");
         tb_json_raw(&j, group, strlen(group));
     }
-    int err = tb_store_occurrences(one->store, &newest, latest_json, &j);
+    one->json = &j;
+    int err = tb_store_occurrences(one->store, &newest, latest_json, one);
     tb_json_end(&j);
     cJSON_free(group);
     cJSON_Delete(inputs);
@@ -329,7 +336,9 @@ int tb_cmd_item(struct tb_cli *cli)
     if (tb_reading_open(cli, &reading, &code))
         return TB_EXIT_WRONG;
     one.store = reading.store;
+    tb_config_links(&reading.config, &one.links);
     int err = tb_store_item(one.store, number, item_full, &one);
+    tb_links_done(&one.links);
     if (err >= 0 && one.err < 0)
         err = one.err;
     if ((err >= 0 || err == -ENOENT) && one.n == 0) {

@@ -51,8 +51,10 @@ const char *tb_cli_command(const struct tb_cli *cli, const char *verb, char out[
 
 static int load(const struct tb_config_flags *flags, struct tb_config *out)
 {
+    struct tb_config_flags sparing = *flags;
     char why[TB_CONFIG_WHY] = "";
-    int err = tb_config_load(flags, out, why);
+    sparing.spares_sinks = true;
+    int err = tb_config_load(&sparing, out, why);
     if (err < 0)
         fprintf(stderr, "towbar: %s\n", why);
     return err;

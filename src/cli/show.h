@@ -5,6 +5,8 @@
 #include <stdint.h>
 
 #include "cli/verb.h"
+#include "base/json.h"
+#include "item/links.h"
 
 enum { TB_SHOW_ID_TEXT = 33 };
 
@@ -23,6 +25,16 @@ struct tb_shown tb_show_occurrence(const struct tb_cli *cli,
                                    const struct tb_occurrence_row *occurrence);
 /* "trace 4bf9...   X-Ray 1-4bf9...": both spellings of a 32-digit id. */
 void tb_show_trace(const char *indent, const char *trace_id, const char *xray_trace_id);
+/* Links to other tools for an occurrence, or with NULL for the trace between those times: a line
+ * each, with a heading, nothing when there is none; as the member "links". */
+struct tb_show_span {
+    const char *trace_id, *xray_trace_id; /* 32 digits, or "" */
+    int64_t first_ns, last_ns;
+};
+void tb_show_links(const struct tb_links *links, const struct tb_show_span *span,
+                   const struct tb_occurrence_row *occurrence);
+void tb_show_links_json(const struct tb_links *links, const struct tb_occurrence_row *occurrence,
+                        struct tb_json *j);
 /* A trace id as people type it becomes 32 hex digits: 0, or -EINVAL that was said on stderr. */
 int tb_show_trace_id(const char *typed, char out[TB_SHOW_ID_TEXT]);
 

@@ -5,8 +5,9 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
-enum kind { TEXT, MILLISECONDS, SECONDS };
+enum kind { TEXT, MILLISECONDS, SECONDS, AWS_TIME };
 
 static const struct place {
     const char *name;
@@ -23,7 +24,9 @@ static const struct place {
               {"start_ms", MILLISECONDS, offsetof(struct tb_link_values, start_ms)},
               {"end_ms", MILLISECONDS, offsetof(struct tb_link_values, end_ms)},
               {"start_s", SECONDS, offsetof(struct tb_link_values, start_ms)},
-              {"end_s", SECONDS, offsetof(struct tb_link_values, end_ms)}};
+              {"end_s", SECONDS, offsetof(struct tb_link_values, end_ms)},
+              {"start_aws", AWS_TIME, offsetof(struct tb_link_values, start_ms)},
+              {"end_aws", AWS_TIME, offsetof(struct tb_link_values, end_ms)}};
 enum { N_PLACES = sizeof(places) / sizeof(places[0]) };
 
 static size_t scheme_len(const char *url)
@@ -116,6 +119,19 @@ bool tb_link_encode(const char *text, char *out, size_t cap)
     return cap > 0;
 }
 
+/* "2026-11-22T09*3a27*3a41.123Z" */
+static int put_aws_time(int64_t ms, char *out, size_t cap)
+{
+    struct tm tm;
+    time_t seconds = (time_t)(ms / 1000);
+    if (gmtime_r(&seconds, &tm) == NULL)
+        return -ENOENT;
+    int len =
+        snprintf(out, cap, "%04d-%02d-%02dT%02d*3a%02d*3a%02d.%03dZ", tm.tm_year + 1900,
+                 tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, (int)(ms % 1000));
+    return len >= 0 && (size_t)len < cap ? 0 : -EMSGSIZE;
+}
+
 /* 0, -ENOENT or -EMSGSIZE. */
 static int put_value(const struct place *place, const struct tb_link_values *values, char *out,
                      size_t cap)
@@ -130,6 +146,8 @@ static int put_value(const struct place *place, const struct tb_link_values *val
     int64_t ms = *(const int64_t *)(const void *)field;
     if (ms <= 0)
         return -ENOENT;
+    if (place->kind == AWS_TIME)
+        return put_aws_time(ms, out, cap);
     int len = snprintf(out, cap, "%" PRId64, place->kind == SECONDS ? ms / 1000 : ms);
     return len >= 0 && (size_t)len < cap ? 0 : -EMSGSIZE;
 }

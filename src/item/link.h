@@ -2,7 +2,8 @@
  *
  * "https://tempo.example/trace/{trace_id}?from={start_ms}". A template is http or https; of its
  * host only {region} may be left open, since the other values are a reporter's word. Each value is
- * percent-encoded as a whole. Pure. */
+ * percent-encoded as a whole. {start_aws} and {end_aws} are times as addresses of Amazon's console
+ * have them, for links of our own. Pure. */
 #ifndef TB_ITEM_LINK_H
 #define TB_ITEM_LINK_H
 
@@ -17,7 +18,7 @@ struct tb_link_values {
     const char *trace_id, *span_id; /* 32 and 16 hex digits */
     const char *xray_trace_id;      /* "1-..." */
     const char *uuid, *service, *environment, *host, *region;
-    int64_t start_ms, end_ms; /* since 1970, of the trace's first and last; 0: unknown */
+    int64_t start_ms, end_ms; /* since 1970, around the trace's first and last; 0: unknown */
 };
 
 /* 0, or -EINVAL with why, which follows the template's name: "has ...". */

@@ -8,7 +8,7 @@
 #include "base/json.h"
 #include "web/pages.h"
 
-enum { HEAD_BYTES = 64 << 10, GROWTH = 6 /* an escaped byte: \u0001 */ };
+enum { HEAD_BYTES = 128 << 10, GROWTH = 6 /* an escaped byte: \u0001 */ };
 
 static void put_occurrence(struct tb_item_view *item, struct tb_json *j)
 {
@@ -66,6 +66,7 @@ int tb_item_put_json(struct tb_item_view *item, struct tb_buf *out)
     put_value(&j, "group_inputs", item->group_inputs, inputs_len, inputs.doc != NULL);
     if (item->has_occurrence) {
         put_occurrence(item, &j);
+        tb_item_put_links_json(item, &j);
         put_value(&j, "data", item->event.data, item->event.len, item->event.doc != NULL);
     }
     tb_json_end(&j);

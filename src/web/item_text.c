@@ -226,6 +226,7 @@ void tb_item_put_text(struct tb_item_view *item, struct tb_buf *out)
         if (*value != '\0')
             tb_emit(out, "  %t%r%.500t\n", LINES[i].name, &PAD[strlen(LINES[i].name)], value);
     }
+    tb_item_put_links_text(item, out, 0);
     tb_item_put_evidence_text(item, out);
     tb_emit(out, "\n");
     put_stacks(item, out);
@@ -278,6 +279,7 @@ void tb_item_put_markdown(struct tb_item_view *item, struct tb_buf *out)
         if (*value != '\0')
             tb_emit(out, "- **%m:** %.500m\n", LINES[i].name, value);
     }
+    tb_item_put_links_text(item, out, 1);
     if (has_ranges(item)) {
         tb_emit(out, "\n## What is mapped\n\n");
         put_block(item, out, tb_item_put_evidence_text);

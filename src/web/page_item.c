@@ -124,6 +124,7 @@ void tb_item_put_head(struct tb_item_view *item)
     put_facts(item);
     put_repeated(item);
     put_insight(item);
+    tb_item_put_links(item);
     put_actions(item);
 }
 

@@ -31,6 +31,7 @@ struct trace {
     struct moment moments[EVENTS_MAX];
     size_t n;
     int has_more, err;
+    const char *own_id, *xray_id;           /* of the first event that has one; NULL for none */
     char others[IDS_MAX][TB_TRACE_ID_TEXT]; /* other ids of the same events */
     size_t n_others;
 };
@@ -86,6 +87,10 @@ static int take_row(void *arg, const struct tb_occurrence_row *row)
     moment->item = row->item;
     moment->occurred_ns = row->occurred_ns;
     moment->time = tb_moment_of(row->occurred_ns, row->received_ns);
+    if (trace->own_id == NULL && *row->trace_id != '\0')
+        trace->own_id = keep(trace, row->trace_id);
+    if (trace->xray_id == NULL && *row->xray_trace_id != '\0')
+        trace->xray_id = keep(trace, row->xray_trace_id);
     note_id(trace, row->trace_id);
     note_id(trace, row->xray_trace_id);
     trace->err = read_body(trace, row, moment);
@@ -203,6 +208,17 @@ static void put_first_failure(struct trace *trace)
                                    : ": the order within that second is not known");
 }
 
+static void put_links(struct trace *trace)
+{
+    struct tb_web_link link;
+    memset(&link, 0, sizeof(link));
+    tb_web_link_ids(&link, trace->own_id != NULL ? trace->own_id : trace->id,
+                    trace->xray_id != NULL ? trace->xray_id : "");
+    tb_web_link_times(&link, trace->moments[0].time.at_ns, trace->moments[trace->n - 1].time.at_ns);
+    link.values.environment = trace->moments[0].environment;
+    tb_web_put_links(trace->view, &link, " \xc2\xb7 ");
+}
+
 static void put_head(struct trace *trace, size_t n_lanes)
 {
     struct tb_buf *out = trace->view->out;
@@ -224,6 +240,7 @@ static void put_head(struct trace *trace, size_t n_lanes)
             tb_words_duration(since(trace, trace->n - 1), took));
     if (*trace->moments[0].environment != '\0')
         tb_emit(out, " \xc2\xb7 %.60h", trace->moments[0].environment);
+    put_links(trace);
     tb_emit(out, "</p>\n");
     if (trace->has_more)
         tb_emit(out, "<p class=\"mute facts\">Only the first %d events are shown.</p>\n",

@@ -2,6 +2,8 @@
 #ifndef TB_WEB_PAGES_H
 #define TB_WEB_PAGES_H
 
+#include "base/json.h"
+#include "trace/trace.h"
 #include "web/event.h"
 #include "web/stack.h"
 #include "web/view.h"
@@ -78,6 +80,25 @@ void tb_item_put_evidence_text(struct tb_item_view *item, struct tb_buf *out);
 void tb_item_put_threads_text(struct tb_item_view *item, struct tb_buf *out);
 void tb_item_put_markdown(struct tb_item_view *item, struct tb_buf *out);
 int tb_item_put_json(struct tb_item_view *item, struct tb_buf *out);
+
+/* ---- links to other tools (links.c) ---- */
+
+struct tb_web_link {
+    struct tb_link_values values;
+    char xray[TB_XRAY_ID_TEXT]; /* behind values */
+};
+/* 32 digits each, or ""; the first stands for the second where that is not there, and the other way
+ * round. */
+void tb_web_link_ids(struct tb_web_link *link, const char *trace_id, const char *xray_trace_id);
+/* A quarter of an hour around both is what other tools are asked for. */
+void tb_web_link_times(struct tb_web_link *link, int64_t first_ns, int64_t last_ns);
+/* "Open in X-Ray · Logs", with first before the first one; nothing when there is none. */
+void tb_web_put_links(struct tb_view *view, const struct tb_web_link *link, const char *first);
+void tb_item_link_values(struct tb_item_view *item, struct tb_web_link *out);
+void tb_item_put_links(struct tb_item_view *item);
+void tb_item_put_links_text(struct tb_item_view *item, struct tb_buf *out, int is_markdown);
+/* The member "links", where there are any. */
+void tb_item_put_links_json(struct tb_item_view *item, struct tb_json *j);
 
 /* ---- small things on several pages ---- */
 

@@ -6,6 +6,7 @@
 #define TB_WEB_VIEW_H
 
 #include "http/page.h"
+#include "item/links.h"
 #include "store/store.h"
 
 enum { TB_VIEW_HOST = 65 };
@@ -16,6 +17,7 @@ struct tb_view {
     struct tb_buf *out; /* the reply's body */
     struct tb_store *store;
     const char *socket;
+    const struct tb_links *links; /* to other tools */
     char host[TB_VIEW_HOST];
     int64_t now_ms;
 };

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +25,10 @@ struct tb_web {
     char *state_dir, *socket;
     int needs_token;
     char host[TB_VIEW_HOST];
+    struct tb_links links; /* of the thread that answers */
+    pthread_mutex_t lock;
+    struct tb_links next_links; /* under lock, where has_next */
+    int has_next;
     struct tb_store *store; /* NULL until a page needs it */
     dev_t dev;              /* of the file that store has open */
     ino_t ino;
@@ -178,6 +183,19 @@ static void route(struct tb_web *web, struct tb_view *view)
     }
 }
 
+/* The settings were read again. */
+static void take_links(struct tb_web *web)
+{
+    pthread_mutex_lock(&web->lock);
+    if (web->has_next) {
+        tb_links_done(&web->links);
+        web->links = web->next_links;
+        memset(&web->next_links, 0, sizeof(web->next_links));
+        web->has_next = 0;
+    }
+    pthread_mutex_unlock(&web->lock);
+}
+
 static void answer(void *arg, const struct tb_page_request *request, struct tb_page_reply *reply)
 {
     struct tb_web *web = arg;
@@ -188,6 +206,8 @@ static void answer(void *arg, const struct tb_page_request *request, struct tb_p
                            .socket = web->socket,
                            .now_ms = request->now_ms};
     memcpy(view.host, web->host, sizeof(view.host));
+    take_links(web);
+    view.links = &web->links;
     if (answer_asset(request, reply) || !is_page(request->path) || !let_in(web, &view))
         return;
     if (open_store(web, why) < 0) {
@@ -213,7 +233,9 @@ int tb_web_new(const struct tb_web_options *options, struct tb_web **out)
     web->needs_token = options->needs_token;
     if (gethostname(web->host, sizeof(web->host) - 1) < 0)
         memcpy(web->host, "this host", sizeof("this host"));
-    if (web->state_dir == NULL || web->socket == NULL) {
+    pthread_mutex_init(&web->lock, NULL);
+    int err = options->links != NULL ? tb_links_copy(options->links, &web->links) : 0;
+    if (web->state_dir == NULL || web->socket == NULL || err) {
         tb_web_free(web);
         return -ENOMEM;
     }
@@ -226,9 +248,26 @@ void tb_web_free(struct tb_web *web)
     if (web == NULL)
         return;
     close_store(web);
+    tb_links_done(&web->links);
+    tb_links_done(&web->next_links);
+    pthread_mutex_destroy(&web->lock);
     free(web->state_dir);
     free(web->socket);
     free(web);
+}
+
+int tb_web_set_links(struct tb_web *web, const struct tb_links *links)
+{
+    struct tb_links copy;
+    int err = tb_links_copy(links, &copy);
+    if (err)
+        return -ENOMEM;
+    pthread_mutex_lock(&web->lock);
+    tb_links_done(&web->next_links);
+    web->next_links = copy;
+    web->has_next = 1;
+    pthread_mutex_unlock(&web->lock);
+    return 0;
 }
 
 const struct tb_pages *tb_web_pages(const struct tb_web *web)

@@ -9,19 +9,23 @@
 #define TB_WEB_WEB_H
 
 #include "http/page.h"
+#include "item/links.h"
 
 struct tb_web;
 
 struct tb_web_options {
-    const char *state_dir; /* copied, like all here */
-    const char *socket;    /* shown on the empty list */
-    int needs_token;       /* the token is in STATE_DIR/TB_PAGE_TOKEN_FILE */
+    const char *state_dir;        /* copied, like all here */
+    const char *socket;           /* shown on the empty list */
+    int needs_token;              /* the token is in STATE_DIR/TB_PAGE_TOKEN_FILE */
+    const struct tb_links *links; /* to other tools; NULL for none */
 };
 
 /* 0 or -ENOMEM. */
 int tb_web_new(const struct tb_web_options *options, struct tb_web **out);
 /* NULL is nothing. */
 void tb_web_free(struct tb_web *web);
+/* Other links from the next page on; copied. Any thread. 0 or -ENOMEM. */
+int tb_web_set_links(struct tb_web *web, const struct tb_links *links);
 /* For the agent; good until tb_web_free. */
 const struct tb_pages *tb_web_pages(const struct tb_web *web);
 

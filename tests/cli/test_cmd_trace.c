@@ -77,6 +77,36 @@ static void what_is_no_trace_id_is_wrong_use(void **state)
     }
 }
 
+static void links_follow_from_the_settings(void **state)
+{
+    struct run *run = *state;
+    run_fill(run);
+    setenv("AWS_XRAY_DAEMON_ADDRESS", "127.0.0.1:2000", 1);
+    setenv("AWS_REGION", "eu-west-1", 1);
+    assert_int_equal(run_here(run, "trace", TRACE_ID), 0);
+    run_has(run->out, "Open in\n  X-Ray        https://eu-west-1.console.aws.amazon.com/cloudwatch/"
+                      "home?region=eu-west-1#xray:traces/" OTHER_XRAY "\n");
+    assert_int_equal(run_here(run, "trace", TRACE_ID, "--json"), 0);
+    run_has(run->out, ",\"links\":[{\"name\":\"X-Ray\",\"url\":\"https://eu-west-1.");
+    assert_int_equal(run_here(run, "item", "1"), 0);
+    run_has(run->out, "#xray:traces/" OTHER_XRAY "\n");
+    assert_int_equal(run_here(run, "item", "1", "--json"), 0);
+    run_has(run->out, "#xray:traces/" OTHER_XRAY "\"}]}");
+    unsetenv("AWS_XRAY_DAEMON_ADDRESS");
+    unsetenv("AWS_REGION");
+}
+
+static void bad_settings_of_sinks_are_no_hindrance_to_reading(void **state)
+{
+    struct run *run = *state;
+    run_fill(run);
+    setenv("OTEL_EXPORTER_OTLP_HEADERS", "no header", 1);
+    assert_int_equal(run_here(run, "trace", TRACE_ID), 0);
+    run_has(run->out, "SIGSEGV in queue_push");
+    run_has_not(run->out, "Open in");
+    unsetenv("OTEL_EXPORTER_OTLP_HEADERS");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -88,6 +118,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_whole_header_is_as_good_as_the_id_in_it, run_setup,
                                         run_teardown),
         cmocka_unit_test_setup_teardown(what_is_no_trace_id_is_wrong_use, run_setup, run_teardown),
+        cmocka_unit_test_setup_teardown(links_follow_from_the_settings, run_setup, run_teardown),
+        cmocka_unit_test_setup_teardown(bad_settings_of_sinks_are_no_hindrance_to_reading,
+                                        run_setup, run_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -146,6 +146,13 @@ static int read_file(const struct tb_config_flags *flags, const struct tb_config
     return err;
 }
 
+static int spare_sinks(struct tb_config *c, const char *why)
+{
+    tb_config_warn(c, "%s", why);
+    tb_config_sinks_off(&c->sinks);
+    return 0;
+}
+
 static int layers(const struct tb_config_flags *flags, struct tb_config *c, char why[TB_CONFIG_WHY])
 {
     struct tb_config_places places;
@@ -162,6 +169,8 @@ static int layers(const struct tb_config_flags *flags, struct tb_config *c, char
             err = tb_config_check(c, why);
         if (!err)
             err = tb_config_sinks_load(c, file, why);
+        if (err && c->sinks.otlp.endpoint != NULL && flags->spares_sinks)
+            err = spare_sinks(c, why);
         if (err && c->file[0] != '\0')
             name_file(c->file, why);
     }

@@ -116,6 +116,9 @@ struct tb_config {
 /* What the command line said; NULL means nothing was said. */
 struct tb_config_flags {
     const char *file, *spool, *state_dir, *socket, *listen;
+    /* What is wrong with the sinks' settings is a warning, and all of them are off: for who sends
+     * nothing, and may not read their files. */
+    bool spares_sinks;
 };
 
 /* Reads everything. 0, or a negative errno with why. Free with tb_config_done. */

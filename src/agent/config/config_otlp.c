@@ -10,6 +10,7 @@
 #include "agent/config/config_apply.h"
 #include "agent/config/config_paths.h"
 #include "agent/config/config_settings.h"
+#include "agent/config/config_sinks_load.h"
 #include "base/buf.h"
 #include "base/fd.h"
 

@@ -8,6 +8,7 @@
 
 #include "agent/config/config_apply.h"
 #include "agent/config/config_paths.h"
+#include "agent/config/config_sinks_load.h"
 #include "base/buf.h"
 
 enum { WARNINGS_BYTES = 64 << 10 };

@@ -79,8 +79,5 @@ int tb_setting_addresses(const char *text, char **udp, char **tcp);
 
 int tb_config_otlp_finish(struct tb_config *config, const struct tb_config_file *file,
                           char why[TB_CONFIG_WHY]);
-/* Adds a sentence to the warnings. */
-void tb_config_warn(struct tb_config *config, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
 
 #endif

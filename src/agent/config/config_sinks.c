@@ -104,6 +104,13 @@ void tb_config_sinks_copy(const struct tb_config_sinks *from, struct tb_config_s
     }
 }
 
+void tb_config_sinks_off(struct tb_config_sinks *sinks)
+{
+    tb_config_sinks_done(sinks);
+    for (size_t i = 0; i < N_TEXTS; i++)
+        tb_config_set(text_at(sinks, i), "");
+}
+
 /* ---- single values ---- */
 
 static int take_settings(struct tb_config *c, const struct tb_config_file *file,
@@ -298,8 +305,7 @@ static int check_group_names(const struct tb_config *c, char why[TB_CONFIG_WHY])
 int tb_config_sinks_load(struct tb_config *c, const struct tb_config_file *file,
                          char why[TB_CONFIG_WHY])
 {
-    for (size_t i = 0; i < N_TEXTS; i++)
-        tb_config_set(text_at(&c->sinks, i), "");
+    tb_config_sinks_off(&c->sinks);
     int err = take_settings(c, file, why);
     if (err)
         return err;

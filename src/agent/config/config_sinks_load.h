@@ -9,6 +9,11 @@
  * or a negative errno with why. */
 int tb_config_sinks_load(struct tb_config *config, const struct tb_config_file *file,
                          char why[TB_CONFIG_WHY]);
+/* As if nothing had been said of them. */
+void tb_config_sinks_off(struct tb_config_sinks *sinks);
+/* Adds a sentence to the warnings. */
+void tb_config_warn(struct tb_config *config, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 /* Is that the TOWBAR_ name of one of their keys? */
 bool tb_config_sinks_variable(const char *name, size_t len);
 

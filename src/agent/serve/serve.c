@@ -48,6 +48,11 @@ static int64_t now_ms(void)
     return (int64_t)(tb_clock_wall_ns() / TB_NS_PER_MS);
 }
 
+static const struct tb_pages *pages_of(const struct tb_serve *serve)
+{
+    return serve->options.shown != NULL ? serve->options.shown->pages : NULL;
+}
+
 /* ---- routes ---- */
 
 static void reply_health(struct evhttp_request *request, int err, const char *why)
@@ -148,7 +153,7 @@ static int get_page(void *arg, struct evhttp_request *request)
 {
     struct tb_serve *serve = arg;
     return tb_serve_deploy_other(&serve->deploy, request) ||
-           tb_pages_ask(serve->options.pages, serve->visits, request);
+           tb_pages_ask(pages_of(serve), serve->visits, request);
 }
 
 static void count_refusal(void *arg, int status)
@@ -270,7 +275,11 @@ int tb_serve_reload(struct tb_serve *serve, const struct tb_config *config, char
 /* Other settings count from now on: the former are freed. */
 static void take_config(void *arg, const struct tb_config *config)
 {
+    const struct tb_serve *serve = arg;
+    const struct tb_agent_pages *shown = serve->options.shown;
     char why[TB_LISTEN_WHY];
+    if (shown != NULL && shown->take != NULL)
+        shown->take(shown->arg, config);
     if (tb_serve_reload(arg, config, why) == 0)
         return;
     tb_log(TB_LOG_ERROR, "the former certificate is shown on: %s", why); /* it was well before */

@@ -3,6 +3,7 @@
 #ifndef TB_AGENT_SERVE_H
 #define TB_AGENT_SERVE_H
 
+#include "agent/agent.h"
 #include "agent/config/config.h"
 #include "agent/engine.h"
 #include "agent/reload.h"
@@ -15,7 +16,7 @@ struct tb_serve;
 struct tb_serve_options {
     struct tb_engine *engine; /* borrowed, like all here */
     struct tb_reload *reload;
-    const struct tb_pages *pages; /* NULL: none */
+    const struct tb_agent_pages *shown; /* NULL: none */
 };
 
 /* Can the certificate of these settings be shown, if there is one? 0, or a negative errno with why.

@@ -432,6 +432,27 @@ static void what_is_not_spoken_is_warned_of(void **state)
     assert_string_equal(config.warning, "");
 }
 
+static void who_only_reads_is_spared(void **state)
+{
+    (void)state;
+    setenv("OTEL_EXPORTER_OTLP_HEADERS", "geheim", 1);
+    setenv("AWS_REGION", "eu-west-1", 1);
+    const struct tb_config_flags flags = {.file = put_file("towbard.yaml", "listen: off\n"),
+                                          .spares_sinks = true};
+    assert_int_equal(tb_config_load(&flags, &config, why), 0);
+    assert_string_equal(config.listen, "off");
+    assert_string_equal(config.sinks.aws.region, "");
+    assert_string_equal(config.sinks.otlp.endpoint, "");
+    assert_int_equal(config.sinks.n_groups, 0);
+    assert_non_null(strstr(config.warning, "OTEL_EXPORTER_OTLP_HEADERS"));
+    assert_null(strstr(config.warning, "geheim"));
+    const struct tb_config_flags other = {.file = put_file("towbard.yaml", "listen: nowhere\n"),
+                                          .spares_sinks = true};
+    tb_config_done(&config);
+    assert_int_equal(tb_config_load(&other, &config, why), -EINVAL);
+    memset(&config, 0, sizeof(config));
+}
+
 static void lists_have_bounds(void **state)
 {
     char yaml[16384];
@@ -470,6 +491,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(bad_variables_are_refused_by_name_and_without_their_value,
                                         begin, end),
         cmocka_unit_test_setup_teardown(what_is_not_spoken_is_warned_of, begin, end),
+        cmocka_unit_test_setup_teardown(who_only_reads_is_spared, begin, end),
         cmocka_unit_test_setup_teardown(lists_have_bounds, begin, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

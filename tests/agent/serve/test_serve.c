@@ -186,7 +186,8 @@ static void a_slow_page_holds_up_no_large_item(void **state)
     const struct tb_pages pages = {.answer = slow_page};
     const struct tb_config config = settings("slow.sock");
     const struct tb_config_flags flags = {0};
-    struct running running = {.options.pages = &pages};
+    const struct tb_agent_pages shown = {.pages = &pages};
+    struct running running = {.options.shown = &shown};
     char why[TB_LISTEN_WHY];
     pthread_t thread;
     size_t len = 0;
