@@ -47,7 +47,8 @@ struct tb_sink_judgement {
     int64_t wait_ms;  /* for SLOW; also with ACK when the window is used up */
     int may_repair;   /* for DROP: what repair makes of it may be taken */
     int64_t clock_ms; /* for RENEW: the service's clock less ours; 0: it is the credentials */
-    char reason[TB_SINK_REASON]; /* for people; never holds the token */
+    char reason[TB_SINK_REASON]; /* for people; never holds the token. With ACK: what else was said
+                                  */
 };
 
 /* One item of a request; all borrowed. */

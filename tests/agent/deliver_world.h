@@ -2,7 +2,8 @@
  *
  * A request's body is one line for each item, its uuid. What the reply's body says: "create" and
  * "renew" are those verdicts; a word "drop:UUID", "retry:UUID" or "slow:UUID" in a 200 is that of
- * one item. Of an item whose uuid begins with "bad" no request can be made. */
+ * one item, and "note" is said with an ACK. Of an item whose uuid begins with "bad" no request can
+ * be made. */
 #ifndef TB_TESTS_AGENT_DELIVER_WORLD_H
 #define TB_TESTS_AGENT_DELIVER_WORLD_H
 
@@ -51,7 +52,7 @@ static inline enum tb_verdict fake_verdict(const struct tb_sink_reply *reply, co
         return TB_VERDICT_RENEW;
     if (reply->status == 200)
         return TB_VERDICT_ACK;
-    if (reply->status == 400 || reply->status == 413)
+    if (reply->status == 400 || reply->status == 413 || reply->status == 501)
         return TB_VERDICT_DROP;
     if (reply->status == 401)
         return TB_VERDICT_PARK;
@@ -74,8 +75,9 @@ static inline void fake_judge(const struct tb_sink_target *target,
         out[i].verdict = fake_verdict(reply, body);
         if (out[i].verdict == TB_VERDICT_RENEW && reply->date)
             out[i].clock_ms = INT64_C(7200000);
-        (void)snprintf(out[i].reason, sizeof(out[i].reason), "HTTP %d %s", reply->status,
-                       reply->error ? reply->error : body);
+        if (out[i].verdict != TB_VERDICT_ACK || strcmp(body, "note") == 0)
+            (void)snprintf(out[i].reason, sizeof(out[i].reason), "HTTP %d %s", reply->status,
+                           reply->error ? reply->error : body);
         for (size_t k = 0; k < 2; k++) {
             (void)snprintf(word, sizeof(word), "%s:%s ", WORDS[k].word, items[i].uuid);
             if (strstr(body, word))

@@ -67,7 +67,16 @@ struct flight {
 };
 
 /* What is said to the operator, at most one line of each kind every ten seconds. */
-enum said { SAID_SENT, SAID_RETRY, SAID_SLOW, SAID_DROP, SAID_PARK, SAID_STORE, N_SAID };
+enum said {
+    SAID_SENT,
+    SAID_RETRY,
+    SAID_SLOW,
+    SAID_DROP,
+    SAID_PARK,
+    SAID_STORE,
+    SAID_NOTED,
+    N_SAID
+};
 
 /* Settings and what is made of them. */
 struct setup {

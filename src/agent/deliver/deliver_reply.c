@@ -275,14 +275,15 @@ static bool renew(struct tb_deliver *deliver, struct flight *flight,
     return false;
 }
 
-/* Refused as a whole, not row by row: one of them may be what is wrong. */
+/* Refused as a whole, not row by row: one of them may be what is wrong. A 5xx that is for good says
+ * nothing of that, and the same rows may be there already. */
 static bool is_refused(const struct flight *flight, int status)
 {
     for (size_t i = 0; i < flight->n; i++) {
         if (flight->slots[i]->judgement.verdict != TB_VERDICT_DROP)
             return false;
     }
-    return flight->n > 1 && (status < 200 || status >= 300);
+    return flight->n > 1 && (status < 200 || status >= 300) && status < 500;
 }
 
 /* Does it go out once more? What cannot be helped by that is tried later. */

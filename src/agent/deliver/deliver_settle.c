@@ -69,11 +69,11 @@ static int store_token(struct tb_deliver *deliver, const struct slot *slot, int6
     return err;
 }
 
-/* What nearly all are, when all is well: taken with a plain 200. */
+/* What nearly all are, when all is well: taken with a plain 200, and nothing more is said. */
 static bool is_plain(const struct slot *slot)
 {
     return slot->judgement.verdict == TB_VERDICT_ACK && slot->http_status == PLAIN_STATUS &&
-           slot->seq != 0;
+           slot->judgement.reason[0] == '\0' && slot->seq != 0;
 }
 
 /* In a transaction: the rows of all those, in as few statements as there may be. */

@@ -71,6 +71,9 @@ static void log_verdict(struct tb_deliver *deliver, const struct slot *slot)
                                                              : LINES[judgement->verdict].what;
     char whose[160] = ""; /* of several tokens, which */
     unsigned n_more = 0;
+    if (is_ack && judgement->reason[0] != '\0' && tb_deliver_may_say(deliver, SAID_NOTED, &n_more))
+        tb_log(TB_LOG_WARNING, "delivery to %s: item %s was sent: %s", deliver->sink->name,
+               slot->uuid, judgement->reason);
     if (is_ack && !deliver->in_trouble)
         return;
     deliver->in_trouble = !is_ack;

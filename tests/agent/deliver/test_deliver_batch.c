@@ -166,6 +166,33 @@ static void a_poison_item_costs_only_itself(void **state)
     assert_int_equal(http_server_count(world->server), 10);
 }
 
+static void a_5xx_for_good_is_not_asked_twice(void **state)
+{
+    static const struct http_answer answers[] = {{HTTP_ANSWER, 501, NULL, "never"}};
+    struct world *world = *state;
+    script(world, answers, 1);
+    add_many(world, 6);
+    start(world);
+    idle(world);
+    assert_int_equal(counts_of(world, "fake").quarantined, 6);
+    assert_int_equal(http_server_count(world->server), 1);
+}
+
+static void what_is_said_of_taken_rows_is_kept(void **state)
+{
+    static const struct http_answer answers[] = {{HTTP_ANSWER, 200, NULL, "note"}};
+    struct world *world = *state;
+    struct tb_store_outcome outcome;
+    script(world, answers, 1);
+    add_many(world, 2);
+    start(world);
+    idle(world);
+    assert_int_equal(counts_of(world, "fake").sent, 2);
+    assert_int_equal(tb_store_outcome(world->store, "u01", "fake", &outcome), 0);
+    assert_int_equal(outcome.state, TB_OUT_SENT);
+    assert_string_equal(outcome.reason, "HTTP 200 note");
+}
+
 static struct http_answer fail_poison(void *arg, const struct http_request *request)
 {
     (void)arg;
@@ -425,6 +452,8 @@ int main(void)
         WORLD_TEST(a_batch_of_nothing_makes_no_request),
         WORLD_TEST(each_row_has_its_own_verdict),
         WORLD_TEST(a_poison_item_costs_only_itself),
+        WORLD_TEST(a_5xx_for_good_is_not_asked_twice),
+        WORLD_TEST(what_is_said_of_taken_rows_is_kept),
         WORLD_TEST(one_that_makes_the_service_fail_goes_alone_in_the_end),
         WORLD_TEST(those_of_one_request_are_tried_together_again),
         WORLD_TEST(told_to_slow_down_the_whole_queue_waits),
