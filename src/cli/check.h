@@ -20,6 +20,10 @@ enum tb_check_outcome { TB_CHECK_WELL, TB_CHECK_FAILED, TB_CHECK_NONE, TB_CHECK_
 void tb_check_line(struct tb_check *check, enum tb_check_outcome outcome, const char *what,
                    const char *format, ...) __attribute__((format(printf, 4, 5)));
 
+/* A warning, with the command that mends it, "" for none. */
+void tb_check_mend(struct tb_check *check, const char *what, const char *mend, const char *format,
+                   ...) __attribute__((format(printf, 4, 5)));
+
 /* check_places.c */
 void tb_check_spool(struct tb_check *check);
 void tb_check_disk(struct tb_check *check);
@@ -34,6 +38,10 @@ void tb_check_unit(struct tb_check *check, const char *unit);
 void tb_check_tokens(struct tb_check *check);
 void tb_check_rollbar(struct tb_check *check);
 void tb_check_debuginfod(struct tb_check *check);
+/* check_sinks.c: what stands beside Rollbar. */
+void tb_check_sinks(struct tb_check *check);
+/* check_trace.c: what keeps an error from being found by its trace ID. */
+void tb_check_traces(struct tb_check *check);
 /* check_host.c */
 void tb_check_unwind(struct tb_check *check);
 void tb_check_symbols(struct tb_check *check);

@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
+#include <time.h>
 
 static size_t take(char *data, size_t size, size_t n, void *arg)
 {
@@ -84,16 +86,15 @@ out:
     return err;
 }
 
-int tb_client_connect(const struct tb_client_peer *peer, char why[TB_CLIENT_WHY])
+/* What a peer's handle has in common. NULL with why when there is no memory. */
+static CURL *open_peer(const struct tb_client_peer *peer, char *message, char why[TB_CLIENT_WHY])
 {
-    char message[CURL_ERROR_SIZE] = "";
     CURL *curl = curl_easy_init();
     if (curl == NULL) {
         snprintf(why, TB_CLIENT_WHY, "no memory");
-        return -ENOMEM;
+        return NULL;
     }
     curl_easy_setopt(curl, CURLOPT_URL, peer->url);
-    curl_easy_setopt(curl, CURLOPT_CONNECT_ONLY, 1L);
     curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, peer->timeout_ms);
     curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, peer->timeout_ms);
     curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
@@ -104,10 +105,50 @@ int tb_client_connect(const struct tb_client_peer *peer, char why[TB_CLIENT_WHY]
         curl_easy_setopt(curl, CURLOPT_PROXY, peer->proxy);
     if (peer->ca_file != NULL && peer->ca_file[0] != '\0')
         curl_easy_setopt(curl, CURLOPT_CAINFO, peer->ca_file);
+    return curl;
+}
+
+static int ask_peer(CURL *curl, const char *message, char why[TB_CLIENT_WHY])
+{
     CURLcode code = curl_easy_perform(curl);
     curl_easy_cleanup(curl);
     if (code == CURLE_OK)
         return 0;
     snprintf(why, TB_CLIENT_WHY, "%s", *message != '\0' ? message : curl_easy_strerror(code));
     return code == CURLE_OPERATION_TIMEDOUT ? -ETIMEDOUT : -EIO;
+}
+
+int tb_client_connect(const struct tb_client_peer *peer, char why[TB_CLIENT_WHY])
+{
+    char message[CURL_ERROR_SIZE] = "";
+    CURL *curl = open_peer(peer, message, why);
+    if (curl == NULL)
+        return -ENOMEM;
+    curl_easy_setopt(curl, CURLOPT_CONNECT_ONLY, 1L);
+    return ask_peer(curl, message, why);
+}
+
+static size_t take_date(char *line, size_t size, size_t n, void *arg)
+{
+    char text[64];
+    int64_t *date_s = arg;
+    if (size * n > 5 && size * n < sizeof(text) && strncasecmp(line, "Date:", 5) == 0) {
+        snprintf(text, sizeof(text), "%.*s", (int)(size * n - 5), line + 5);
+        time_t at = curl_getdate(text, NULL);
+        *date_s = at > 0 ? (int64_t)at : 0;
+    }
+    return size * n;
+}
+
+int tb_client_date(const struct tb_client_peer *peer, int64_t *out, char why[TB_CLIENT_WHY])
+{
+    char message[CURL_ERROR_SIZE] = "";
+    CURL *curl = open_peer(peer, message, why);
+    if (curl == NULL)
+        return -ENOMEM;
+    *out = 0;
+    curl_easy_setopt(curl, CURLOPT_NOBODY, 1L);
+    curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, take_date);
+    curl_easy_setopt(curl, CURLOPT_HEADERDATA, out);
+    return ask_peer(curl, message, why);
 }

@@ -30,6 +30,10 @@ struct tb_client_peer {
  * a sentence in why. */
 int tb_client_connect(const struct tb_client_peer *peer, char why[TB_CLIENT_WHY]);
 
+/* Asks the server for nothing (HEAD) and takes its Date, in seconds since 1970, 0 when it says
+ * none. 0 whatever the status was, or a negative errno with a sentence in why. */
+int tb_client_date(const struct tb_client_peer *peer, int64_t *out, char why[TB_CLIENT_WHY]);
+
 /* Returns the HTTP status, body appended; or a negative errno with a sentence in why:
  * -ECONNREFUSED when nobody listens there, -ECONNRESET when the server went away in the middle,
  * -ETIMEDOUT, -EIO. */

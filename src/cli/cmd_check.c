@@ -1,7 +1,8 @@
 /* cmd_check.c - is this host ready? An ordered list; each line that fails says how to mend it.
  *
- * Asks nobody outside of this host but Rollbar's endpoint, which it only connects to, and the
- * servers of symbols.debuginfod; nobody at all with --offline. Changes nothing. */
+ * Asks nobody outside of this host but the endpoints of Rollbar and of the other sinks that are on,
+ * which get no item, what gives out AWS credentials where they are needed, and the servers of
+ * symbols.debuginfod; nobody at all with --offline. Changes nothing. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,9 +14,9 @@
 #include "cli/print.h"
 #include "cli/verb.h"
 
-enum { TEXT_BYTES = 1200, LINE_BYTES = 4096 };
+enum { TEXT_BYTES = 1200, LINE_BYTES = 8192 };
 
-static void put_json(const char *what, const char *outcome, const char *text)
+static void put_json(const char *what, const char *outcome, const char *text, const char *mend)
 {
     char line[LINE_BYTES];
     struct tb_json j;
@@ -24,30 +25,54 @@ static void put_json(const char *what, const char *outcome, const char *text)
     tb_json_kstr(&j, "what", what);
     tb_json_kstr(&j, "outcome", outcome);
     tb_json_kstr(&j, "text", text);
+    if (mend[0] != '\0')
+        tb_json_kstr(&j, "mend", mend);
     tb_json_end(&j);
     (void)tb_json_finish(&j); /* what does not fit is the end of a sentence */
     puts(line);
 }
 
-void tb_check_line(struct tb_check *check, enum tb_check_outcome outcome, const char *what,
-                   const char *format, ...)
+static void put_line(struct tb_check *check, enum tb_check_outcome outcome, const char *what,
+                     const char *text, const char *mend)
 {
     static const char *const marks[] = {"ok", "FAIL", "-", "warn"};
     static const char *const words[] = {"ok", "fail", "none", "warn"};
-    char text[TEXT_BYTES];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(text, sizeof(text), format, args);
-    va_end(args);
     check->n_failed += outcome == TB_CHECK_FAILED;
     if (check->is_json) {
-        put_json(what, words[outcome], text);
+        put_json(what, words[outcome], text, mend);
         return;
     }
     printf("  %s%-4s%s  %-10s ", tb_ink(tb_ink_of(marks[outcome])), marks[outcome],
            tb_ink(TB_INK_NONE), what);
     tb_print_text(text);
     printf("\n");
+    if (mend[0] != '\0') {
+        printf("%19s", "");
+        tb_print_text(mend);
+        printf("\n");
+    }
+}
+
+void tb_check_line(struct tb_check *check, enum tb_check_outcome outcome, const char *what,
+                   const char *format, ...)
+{
+    char text[TEXT_BYTES];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    put_line(check, outcome, what, text, "");
+}
+
+void tb_check_mend(struct tb_check *check, const char *what, const char *mend, const char *format,
+                   ...)
+{
+    char text[TEXT_BYTES];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    put_line(check, TB_CHECK_WARNING, what, text, mend);
 }
 
 static void check_agent(struct tb_check *check)
@@ -104,6 +129,8 @@ static void check_all(struct tb_check *check)
     tb_check_files(check);
     tb_check_tokens(check);
     tb_check_rollbar(check);
+    tb_check_sinks(check);
+    tb_check_traces(check);
     tb_check_unwind(check);
     tb_check_symbols(check);
     tb_check_debuginfod(check);

@@ -126,6 +126,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     do_GET = do_PUT = do_PATCH = do_POST
 
+    def do_HEAD(self):
+        """Who only looks whether there is a server, and what time it has."""
+        self.answer(Request(self, b""), 404, b"", {}, {})
+
     def cut(self, is_reset):
         self.close_connection = True
         if is_reset:
