@@ -6,10 +6,21 @@
 #include "item/truncate_impl.h"
 
 /* All that agent/pipeline/trace_places.c reads: an item is cut for the spool before that. */
-const char *const tb_cut_trace_headers[] = {
-    "traceparent",    "tracestate",  "x-amzn-trace-id",    "b3",
-    "x-b3-traceid",   "x-b3-spanid", "x-datadog-trace-id", "x-datadog-parent-id",
-    "x-datadog-tags", NULL};
+const char *const tb_cut_trace_headers[] = {"traceparent",
+                                            "tracestate",
+                                            "x-amzn-trace-id",
+                                            "b3",
+                                            "x-b3-traceid",
+                                            "x-b3-spanid",
+                                            "x-b3-sampled",
+                                            "x-b3-flags",
+                                            "x-honeycomb-trace",
+                                            "x-datadog-trace-id",
+                                            "x-datadog-parent-id",
+                                            "x-datadog-sampling-priority",
+                                            "x-datadog-tags",
+                                            "grpc-trace-bin",
+                                            NULL};
 
 const struct tb_doc_node *tb_cut_at(const struct tb_cut *c, int node)
 {

@@ -70,6 +70,8 @@ struct tb_trace_context {
     struct tb_slice baggage[TB_TRACE_HEADERS];
     struct tb_slice other[TB_TRACE_OTHERS]; /* header values that name other traces */
     uint8_t n_baggage, n_others;
+    uint8_t other_from[TB_TRACE_OTHERS]; /* enum tb_trace_source */
+    uint8_t other_id[TB_TRACE_OTHERS][16];
 };
 
 /* Which kinds are used, in what order. */

@@ -38,14 +38,18 @@ static struct tb_slice first_of(const struct reading *r, const char *name)
 
 /* ---- which of them counts ---- */
 
-static void note_other(struct tb_trace_context *out, struct tb_slice raw)
+static void note_other(struct tb_trace_context *out, struct tb_slice raw,
+                       enum tb_trace_source source, const uint8_t id[16])
 {
     raw = tb_slice_trim(raw);
     for (size_t i = 0; i < out->n_others; i++)
         if (out->other[i].len == raw.len && memcmp(out->other[i].text, raw.text, raw.len) == 0)
             return;
-    if (out->n_others < TB_TRACE_OTHERS)
-        out->other[out->n_others++] = raw;
+    if (out->n_others == TB_TRACE_OTHERS)
+        return;
+    out->other_from[out->n_others] = (uint8_t)source;
+    memcpy(out->other_id[out->n_others], id, 16);
+    out->other[out->n_others++] = raw;
 }
 
 /* Returns whether it became the trace of the request. */
@@ -57,7 +61,7 @@ static bool take(struct tb_trace_context *out, const struct tb_trace_said *said,
     if (has_ids && out->source != TB_TRACE_FROM_NOTHING) {
         if (!tb_trace_is_same(trace->trace_id, said->trace_id) &&
             !tb_trace_is_same(trace->xray_trace_id, said->trace_id))
-            note_other(out, raw);
+            note_other(out, raw, source, said->trace_id);
         return false;
     }
     if (!has_ids && out->source != TB_TRACE_FROM_NOTHING)
@@ -121,7 +125,7 @@ static void read_xray(const struct reading *r)
             continue;
         if (!tb_bytes_are_zero(out->trace.xray_trace_id, 16)) {
             if (memcmp(out->trace.xray_trace_id, trace.xray_trace_id, 16) != 0)
-                note_other(out, value);
+                note_other(out, value, TB_TRACE_FROM_XRAY, trace.xray_trace_id);
             continue;
         }
         memcpy(out->trace.xray_trace_id, trace.xray_trace_id, 16);

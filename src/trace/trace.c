@@ -85,6 +85,16 @@ int tb_trace_parse_id(const char *text, uint8_t out[16])
     return 0;
 }
 
+int tb_span_id_parse(const char *text, uint8_t out[8])
+{
+    uint8_t id[8];
+    if (strnlen(text, 2 * sizeof(id) + 1) != 2 * sizeof(id) || tb_unhex_any(text, id, sizeof(id)) ||
+        tb_bytes_are_zero(id, sizeof(id)))
+        return -EINVAL;
+    memcpy(out, id, sizeof(id));
+    return 0;
+}
+
 void tb_trace_id_text(const uint8_t id[16], char out[TB_TRACE_ID_TEXT])
 {
     tb_hex(id, 16, out);

@@ -42,6 +42,8 @@ int tb_trace_parse_xray(const char *text, size_t len, struct tb_trace *out);
 int tb_trace_parse(const char *text, size_t len, struct tb_trace *out);
 /* A bare ID as people type it: 32 hex digits, or 1-8-24. 0 or -EINVAL. */
 int tb_trace_parse_id(const char *text, uint8_t out[16]);
+/* 16 hex digits of either case that are not all zero: 0, or -EINVAL with out untouched. */
+int tb_span_id_parse(const char *text, uint8_t out[8]);
 
 void tb_trace_id_text(const uint8_t id[16], char out[TB_TRACE_ID_TEXT]);
 void tb_span_id_text(const uint8_t id[8], char out[TB_SPAN_ID_TEXT]);

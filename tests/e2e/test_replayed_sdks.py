@@ -149,8 +149,11 @@ class ReplayTest(SdkCase):
         self.assertEqual(
             set(added),
             {"data.attributes.1", "data.attributes.2", "data.custom.trace_id",
-             "data.custom.span_id"},
+             "data.custom.span_id", "data.custom.trace"},
         )  # fmt: skip
+        self.assertEqual(
+            added["data.custom.trace"], {"flags": "01", "source": "traceparent"}
+        )
         self.assertIn(MASK.encode(), arrived.raw)
         self.assertIn(b'"extra":{"n":1.0}', arrived.raw)
 

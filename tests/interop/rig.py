@@ -29,7 +29,7 @@ TOKEN = "0123456789abcdef0123456789abcdef"
 MASK = "********"
 # What the agent may add: the trace, and what an item cannot be without.
 MAY_BE_ADDED = re.compile(
-    r"data\.(uuid|timestamp|attributes(\.\d+)?|custom(\.(trace_id|span_id|xray_trace_id))?)"
+    r"data\.(uuid|timestamp|attributes(\.\d+)?|custom(\.(trace_id|span_id|xray_trace_id|trace))?)"
 )
 # What differs from run to run, by the last part of its path.
 OF_THE_RUN = re.compile(

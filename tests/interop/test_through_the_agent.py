@@ -161,7 +161,17 @@ class ThroughTheAgent(SdkCase):
         wanted = {
             f"data.attributes.{attributes_before}": trace_pair(),
             f"data.attributes.{attributes_before + 1}": {"key": "span_id", "value": SPAN_ID},
-            "data.custom": {"trace_id": TRACE_ID, "span_id": SPAN_ID, "xray_trace_id": XRAY_ID},
+            "data.custom": {
+                "trace_id": TRACE_ID,
+                "span_id": SPAN_ID,
+                "xray_trace_id": XRAY_ID,
+                "trace": {
+                    "flags": "01",
+                    "source": "traceparent",
+                    "xray_parent_id": "53995c3f42cd8ad8",
+                    "xray_sampled": "1",
+                },
+            },
         }
         self.assertEqual(added, wanted)
 

@@ -90,12 +90,12 @@ int tb_work_doc(struct tb_work *work, struct tb_doc **out)
 static int find_trace(const struct tb_stage_tools *tools, struct tb_work *work)
 {
     struct tb_doc *doc;
-    (void)tools;
     int err = tb_work_edit(work, &doc);
-    return err ? err : tb_trace_ids_complete(doc, &work->ids);
+    return err ? err : tb_trace_ids_complete(doc, tools->scrub, &work->ids);
 }
 
-/* What was edited so far are IDs, and words of the agent's own settings. */
+/* What was edited so far are IDs, words of the agent's own settings, and what find_trace has
+ * scrubbed itself. */
 static int scrub(const struct tb_stage_tools *tools, struct tb_work *work)
 {
     struct tb_doc *doc;

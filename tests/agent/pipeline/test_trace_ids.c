@@ -20,6 +20,10 @@
     "\"attributes\":[{\"key\":\"trace_id\",\"value\":\"" T "\"},"                                  \
     "{\"key\":\"span_id\",\"value\":\"" S "\"}]"
 #define CUSTOM "\"custom\":{\"trace_id\":\"" T "\",\"span_id\":\"" S "\"}"
+#define OF_HEAD                                                                                    \
+    "\"custom\":{\"trace_id\":\"" T "\",\"span_id\":\"" S                                          \
+    "\",\"trace\":{\"flags\":\"01\",\"source\":\"traceparent\"}}"
+#define OTHER "\"trace\":{\"other\":[\"00-" T "-" S "-01\"]}"
 #define HEAD "\"request\":{\"headers\":{\"Traceparent\":\"00-" T "-" S "-01\"}}"
 
 static const struct {
@@ -28,14 +32,14 @@ static const struct {
     {"{}", "{}", "", "", ""},
     {"{" ATTR "}", "{" ATTR "," CUSTOM "}", T, S, ""},
     {"{" CUSTOM "}", "{" CUSTOM "," ATTR "}", T, S, ""},
-    {"{" HEAD "}", "{" HEAD "," ATTR "," CUSTOM "}", T, S, ""},
-    {"{" HEAD ",\"custom\":[]}", "{" HEAD "," CUSTOM "," ATTR "}", T, S, ""},
-    {"{" HEAD ",\"custom\":null}", "{" HEAD "," CUSTOM "," ATTR "}", T, S, ""},
+    {"{" HEAD "}", "{" HEAD "," ATTR "," OF_HEAD "}", T, S, ""},
+    {"{" HEAD ",\"custom\":[]}", "{" HEAD "," OF_HEAD "," ATTR "}", T, S, ""},
+    {"{" HEAD ",\"custom\":null}", "{" HEAD "," OF_HEAD "," ATTR "}", T, S, ""},
     {"{" HEAD ",\"custom\":\"text\"}", "{" HEAD ",\"custom\":\"text\"," ATTR "}", T, S, ""},
     {"{\"request\":{\"headers\":{\"X-AMZN-TRACE-ID\":\"Root=" X ";Sampled=1\"}}}",
      "{\"request\":{\"headers\":{\"X-AMZN-TRACE-ID\":\"Root=" X ";Sampled=1\"}},\"attributes\":["
      "{\"key\":\"trace_id\",\"value\":\"" X32 "\"}],\"custom\":{\"trace_id\":\"" X32
-     "\",\"xray_trace_id\":\"" X "\"}}",
+     "\",\"xray_trace_id\":\"" X "\",\"trace\":{\"source\":\"xray\",\"xray_sampled\":\"1\"}}}",
      X32, "", X32},
     {"{" ATTR "," CUSTOM "}", "{" ATTR "," CUSTOM "}", T, S, ""},
     {"{\"attributes\":[{\"key\":\"session_id\",\"value\":\"s\"}]," CUSTOM "}",
@@ -51,14 +55,15 @@ static const struct {
      T, "", ""},
     /* The order, and no span of another trace. */
     {"{\"attributes\":[{\"key\":\"trace_id\",\"value\":\"" X32 "\"}]," CUSTOM "," HEAD "}",
-     "{\"attributes\":[{\"key\":\"trace_id\",\"value\":\"" X32 "\"}]," CUSTOM "," HEAD "}", X32, "",
-     ""},
+     "{\"attributes\":[{\"key\":\"trace_id\",\"value\":\"" X32 "\"}],\"custom\":{\"trace_id\":\"" T
+     "\",\"span_id\":\"" S "\"," OTHER "}," HEAD "}",
+     X32, "", ""},
     {"{\"custom\":{\"trace_id\":\"" X32 "\"}," HEAD "}",
-     "{\"custom\":{\"trace_id\":\"" X32 "\"}," HEAD
+     "{\"custom\":{\"trace_id\":\"" X32 "\"," OTHER "}," HEAD
      ",\"attributes\":[{\"key\":\"trace_id\",\"value\":\"" X32 "\"}]}",
      X32, "", ""},
     {"{\"request\":{\"headers\":{\"tRaCePaReNt\":[\"00-" T "-" S "-01\",\"x\"]}}}",
-     "{\"request\":{\"headers\":{\"tRaCePaReNt\":[\"00-" T "-" S "-01\",\"x\"]}}," ATTR "," CUSTOM
+     "{\"request\":{\"headers\":{\"tRaCePaReNt\":[\"00-" T "-" S "-01\",\"x\"]}}," ATTR "," OF_HEAD
      "}",
      T, S, ""},
     /* Other systems' names and headers. */
@@ -76,7 +81,8 @@ static const struct {
      "{\"traceId\":\"" T "\",\"spanId\":\"" S "\"," ATTR "," CUSTOM "}", T, S, ""},
     {"{\"custom\":{\"aws_xray_trace_id\":\"" X "\"}," HEAD "}",
      "{\"custom\":{\"aws_xray_trace_id\":\"" X "\",\"trace_id\":\"" T "\",\"span_id\":\"" S
-     "\",\"xray_trace_id\":\"" X "\"}," HEAD "," ATTR "}",
+     "\",\"xray_trace_id\":\"" X "\",\"trace\":{\"flags\":\"01\",\"source\":\"traceparent\"}}," HEAD
+     "," ATTR "}",
      T, S, X32},
     /* X-Ray's form under another name is X-Ray's all the same. */
     {"{\"custom\":{\"trace_id\":\"" X "\"}}",
@@ -92,7 +98,7 @@ static const struct {
      "\"},\"attributes\":[{\"key\":\"trace_id\",\"value\":\"" T "\"}]}",
      T, "", ""},
     {"{\"request\":{\"env\":{\"HTTP_TRACEPARENT\":\"00-" T "-" S "-01\"}}}",
-     "{\"request\":{\"env\":{\"HTTP_TRACEPARENT\":\"00-" T "-" S "-01\"}}," ATTR "," CUSTOM "}", T,
+     "{\"request\":{\"env\":{\"HTTP_TRACEPARENT\":\"00-" T "-" S "-01\"}}," ATTR "," OF_HEAD "}", T,
      S, ""},
     {"{\"request\":{\"headers\":{\"traceparent\":\"00-" T "-" S "-01\",\"Traceparent\":\"00-" X32
      "-" S "-01\"}}}",
@@ -104,7 +110,9 @@ static const struct {
      ";Parent=53995c3f42cd8ad8\",\"Traceparent\":\"00-" T "-" S "-01\"}}}",
      "{\"request\":{\"headers\":{\"X-Amzn-Trace-Id\":\"Root=" X
      ";Parent=53995c3f42cd8ad8\",\"Traceparent\":\"00-" T "-" S "-01\"}}," ATTR
-     ",\"custom\":{\"trace_id\":\"" T "\",\"span_id\":\"" S "\",\"xray_trace_id\":\"" X "\"}}",
+     ",\"custom\":{\"trace_id\":\"" T "\",\"span_id\":\"" S "\",\"xray_trace_id\":\"" X
+     "\",\"trace\":{\"flags\":\"01\",\"source\":\"traceparent\",\"xray_parent_id\":"
+     "\"53995c3f42cd8ad8\"}}}",
      T, S, X32},
     /* Zeros are no IDs. */
     {"{\"custom\":{\"trace_id\":\"00000000000000000000000000000000\",\"span_id\":"
@@ -128,7 +136,7 @@ static void traces_are_found_and_completed(void **state)
         char why[TB_DOC_WHY];
         tb_buf_init(&out, 10000);
         assert_int_equal(tb_doc_new(cases[i].item, strlen(cases[i].item), &doc, why), 0);
-        assert_int_equal(tb_trace_ids_complete(doc, &ids), 0);
+        assert_int_equal(tb_trace_ids_complete(doc, NULL, &ids), 0);
         assert_int_equal(tb_doc_render(doc, &out), 0);
         assert_string_equal(tb_buf_str(&out), cases[i].expected);
         assert_string_equal(ids.trace_id, cases[i].trace);
@@ -139,18 +147,130 @@ static void traces_are_found_and_completed(void **state)
     }
 }
 
-/* ---- the headers of other people's vectors ---- */
+/* ---- custom.trace ---- */
 
-static void complete(const char *text, size_t len, struct tb_trace_ids *ids, struct tb_buf *out)
+static void complete(const char *text, size_t len, const struct tb_scrub *scrub,
+                     struct tb_trace_ids *ids, struct tb_buf *out)
 {
     struct tb_doc *doc = NULL;
     char why[TB_DOC_WHY];
     if (tb_doc_new(text, len, &doc, why) != 0)
         fail_msg("%s: %s", text, why);
-    assert_int_equal(tb_trace_ids_complete(doc, ids), 0);
+    assert_int_equal(tb_trace_ids_complete(doc, scrub, ids), 0);
     assert_int_equal(tb_doc_render(doc, out), 0);
     tb_doc_free(doc);
 }
+
+#define FROM(headers) "{\"custom\":{},\"request\":{\"headers\":{" headers "}}}"
+#define PARENT "\"traceparent\":\"00-" T "-" S "-03\""
+
+static const struct {
+    const char *what, *item, *trace; /* custom.trace as it is afterwards; "" for none */
+} more[] = {
+    {"nothing", FROM(""), ""},
+    {"no header, only IDs", "{\"custom\":{\"trace_id\":\"" T "\"}}", ""},
+    {"state of two lines", FROM(PARENT ",\"Tracestate\":[\"a=1\",\" b=2 \"]"),
+     "{\"flags\":\"03\",\"state\":\"a=1,b=2\",\"source\":\"traceparent\"}"},
+    {"an illegal state", FROM(PARENT ",\"tracestate\":\"A=1\""),
+     "{\"flags\":\"03\",\"source\":\"traceparent\"}"},
+    {"all of X-Ray",
+     FROM("\"X-Amzn-Trace-Id\":\"Root=" X ";Parent=" S ";Sampled=?;Lineage=a:1|b:2;k=v\""),
+     "{\"source\":\"xray\",\"xray_parent_id\":\"" S
+     "\",\"xray_sampled\":\"?\",\"xray_lineage\":\"a:1|b:2\"}"},
+    {"b3 without a decision", FROM("\"b3\":\"" T "-" S "\""), "{\"source\":\"b3\"}"},
+    {"b3 that is not sampled", FROM("\"b3\":\"" T "-" S "-0\""),
+     "{\"flags\":\"00\",\"source\":\"b3\"}"},
+    {"a third trace, without what Honeycomb carries",
+     FROM(PARENT ",\"X-Honeycomb-Trace\":\"1;trace_id=" X32 ",parent_id=" S ",context=e30=\""),
+     "{\"flags\":\"03\",\"source\":\"traceparent\",\"other\":[\"1;trace_id=" X32 ",parent_id=" S
+     "\"]}"},
+    {"half of the same trace is no other",
+     FROM(PARENT ",\"x-datadog-trace-id\":\"11803532876627986230\""),
+     "{\"flags\":\"03\",\"source\":\"traceparent\"}"},
+    {"what the sender wrote stays, what is missing is added",
+     "{\"custom\":{\"trace\":{\"flags\":\"00\",\"xray_is_local\":true}},\"request\":{\"headers\":"
+     "{" PARENT "}}}",
+     "{\"flags\":\"00\",\"xray_is_local\":true,\"source\":\"traceparent\"}"},
+    {"what is no object stays",
+     "{\"custom\":{\"trace\":\"mine\"},\"request\":{\"headers\":{" PARENT "}}}", "\"mine\""},
+    {"the environment of WSGI",
+     "{\"custom\":{},\"request\":{\"environ\":{\"HTTP_X_B3_TRACEID\":\"" T
+     "\",\"HTTP_X_B3_SPANID\":\"" S "\",\"HTTP_X_B3_SAMPLED\":\"1\"}}}",
+     "{\"flags\":\"01\",\"source\":\"b3multi\"}"},
+};
+
+/* NULL for none; free with cJSON_free. */
+static char *custom_trace(const struct tb_buf *text)
+{
+    cJSON *item = cJSON_Parse(tb_buf_str(text));
+    char *got =
+        cJSON_PrintUnformatted(cJSON_GetObjectItem(cJSON_GetObjectItem(item, "custom"), "trace"));
+    cJSON_Delete(item);
+    return got;
+}
+
+static void what_else_the_headers_say_is_kept(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(more) / sizeof(more[0]); i++) {
+        struct tb_trace_ids ids;
+        struct tb_buf out;
+        tb_buf_init(&out, 1 << 16);
+        complete(more[i].item, strlen(more[i].item), NULL, &ids, &out);
+        char *got = custom_trace(&out);
+        if (strcmp(got ? got : "", more[i].trace) != 0)
+            fail_msg("%s: %s", more[i].what, got ? got : "");
+        cJSON_free(got);
+        tb_buf_done(&out);
+    }
+}
+
+static void a_value_without_room_is_as_good_as_absent(void **state)
+{
+    (void)state;
+    for (int len = 4000; len <= 10000; len += 6000) {
+        struct tb_trace_ids ids;
+        struct tb_buf in;
+        struct tb_buf out;
+        tb_buf_init(&in, 1 << 16);
+        tb_buf_init(&out, 1 << 16);
+        tb_buf_addf(&in, FROM("\"tracestate\":\"a=1%*s\"," PARENT), len, ",");
+        complete(tb_buf_str(&in), in.len, NULL, &ids, &out);
+        assert_string_equal(ids.trace_id, T);
+        assert_int_equal(strstr(tb_buf_str(&out), "\"state\":\"a=1\"") != NULL, len == 4000);
+        tb_buf_done(&in);
+        tb_buf_done(&out);
+    }
+}
+
+static void secrets_are_not_copied_out_of_headers(void **state)
+{
+    static const char item[] =
+        FROM(PARENT ",\"tracestate\":\"a=ghp_0123456789abcdefghijklmnopqrstuvwxyzAB\","
+                    "\"b3\":\"" X32 "-" S "\"");
+    static char b3[] = "b3";
+    static char *keys[] = {b3};
+    const struct tb_scrub_rules rules = {.keys = keys, .n_keys = 1};
+    struct tb_scrub scrub;
+    struct tb_trace_ids ids;
+    struct tb_buf out;
+    char why[TB_SCRUB_WHY];
+    (void)state;
+    assert_int_equal(tb_scrub_init(&scrub, &rules, why), 0);
+    for (int scrubbed = 0; scrubbed < 2; scrubbed++) {
+        tb_buf_init(&out, 1 << 16);
+        complete(item, strlen(item), scrubbed ? &scrub : NULL, &ids, &out);
+        char *custom = custom_trace(&out);
+        assert_non_null(strstr(custom, "\"flags\":\"03\""));
+        assert_int_equal(strstr(custom, "ghp_") == NULL, scrubbed);
+        assert_int_equal(strstr(custom, X32 "-" S) == NULL, scrubbed);
+        cJSON_free(custom);
+        tb_buf_done(&out);
+    }
+    tb_scrub_done(&scrub);
+}
+
+/* ---- the headers of other people's vectors ---- */
 
 static const char *text_of(const cJSON *object, const char *key)
 {
@@ -181,7 +301,7 @@ static void try_vector(const cJSON *vector, const char *format)
     struct tb_trace_ids ids;
     struct tb_buf out;
     tb_buf_init(&out, 1 << 20);
-    complete(item, strlen(item), &ids, &out);
+    complete(item, strlen(item), NULL, &ids, &out);
     assert_string_equal(ids.trace_id, text_of(expect, "trace_id"));
     assert_string_equal(ids.span_id, text_of(expect, "span_id"));
     assert_int_equal(ids.xray_trace_id[0] != '\0', text_of(expect, "xray_trace_id")[0] != '\0');
@@ -191,8 +311,9 @@ static void try_vector(const cJSON *vector, const char *format)
 
 static void headers_are_read_as_their_systems_say(void **state)
 {
-    static const char *const formats[] = {"traceparent", "x-amzn-trace-id", "b3", "b3multi",
-                                          "datadog"};
+    static const char *const formats[] = {"traceparent",   "x-amzn-trace-id", "b3",
+                                          "b3multi",       "datadog",         "x-honeycomb-trace",
+                                          "grpc-trace-bin"};
     const char *folder = getenv("TOWBAR_VECTORS");
     char path[512];
     struct tb_buf text;
@@ -330,7 +451,7 @@ static void nothing_that_is_there_is_overwritten(void **state)
         tb_buf_reset(&text);
         tb_buf_reset(&out);
         write_item(&dice, &text);
-        complete(tb_buf_str(&text), text.len, &ids, &out);
+        complete(tb_buf_str(&text), text.len, NULL, &ids, &out);
         assert_int_equal(tb_doc_new(tb_buf_str(&text), text.len, &before, why), 0);
         assert_int_equal(tb_doc_new(tb_buf_str(&out), out.len, &after, why), 0);
         compare(before, 0, tb_buf_str(&text), after, 0, tb_buf_str(&out));
@@ -349,6 +470,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(traces_are_found_and_completed),
+        cmocka_unit_test(what_else_the_headers_say_is_kept),
+        cmocka_unit_test(a_value_without_room_is_as_good_as_absent),
+        cmocka_unit_test(secrets_are_not_copied_out_of_headers),
         cmocka_unit_test(headers_are_read_as_their_systems_say),
         cmocka_unit_test(nothing_that_is_there_is_overwritten),
     };
