@@ -39,81 +39,113 @@ static bool is_context(struct tb_slice text)
            (text.text[0] == 'b' && second >= 'g' && second <= 'v');
 }
 
-enum part { TRACE, PARENT, CONTEXT, DATASET, PARTS, SHORTEST = 8 };
+enum part { TRACE, PARENT, DATASET, CONTEXT, PARTS };
+static const struct tb_slice keys[PARTS] = {[TRACE] = {"trace_id=", 9},
+                                            [PARENT] = {"parent_id=", 10},
+                                            [DATASET] = {"dataset=", 8},
+                                            [CONTEXT] = {"context=", 8}};
 
-/* A key is known by its first eight characters, and ends with "=". */
-static const struct clause {
-    char key[8];
-    char end[3];
-    size_t usual_len; /* of an ID, which has a comma behind it */
-} clauses[PARTS] = {
-    [TRACE] = {{'t', 'r', 'a', 'c', 'e', '_', 'i', 'd'}, "=", TRACE_BYTES},
-    [PARENT] = {{'p', 'a', 'r', 'e', 'n', 't', '_', 'i'}, "d=", SPAN_BYTES},
-    [CONTEXT] = {{'c', 'o', 'n', 't', 'e', 'x', 't', '='}, "", 0},
-    [DATASET] = {{'d', 'a', 't', 'a', 's', 'e', 't', '='}, "", 0},
-};
-
-/* Which it is, with the value's first character in at; PARTS for none of them. */
-static enum part part_of(struct tb_slice rest, size_t *at)
+/* How all beelines begin: trace_id=32,parent_id=16; nothing else has to be looked for then. */
+static bool read_usual(struct tb_slice *rest, struct tb_slice parts[PARTS], struct tb_id *id,
+                       uint64_t *span)
 {
-    enum part part = TRACE;
-    if (rest.len < SHORTEST)
-        return PARTS;
-    uint64_t word = tb_word_load(rest.text);
-    while (part < PARTS && word != tb_word_load(clauses[part].key))
-        part++;
-    if (part == PARTS)
-        return PARTS;
-    *at = SHORTEST;
-    for (const char *end = clauses[part].end; *end != '\0'; end++, (*at)++)
-        if (*at >= rest.len || rest.text[*at] != *end)
-            return PARTS;
-    return part;
+    enum {
+        TRACE_AT = 9,
+        MIDDLE = TRACE_AT + TRACE_BYTES,
+        PARENT_AT = MIDDLE + 11,
+        END = PARENT_AT + SPAN_BYTES
+    };
+    bool good = true;
+    const char *text = rest->text;
+    if (rest->len < END || memcmp(text, "trace_id=", TRACE_AT) != 0 ||
+        memcmp(text + MIDDLE, ",parent_id=", PARENT_AT - MIDDLE) != 0 ||
+        (rest->len > END && text[END] != ','))
+        return false;
+    *id = tb_id_unhex(text + TRACE_AT, TB_HEX_ANY, &good);
+    *span = tb_span_unhex(text + PARENT_AT, TB_HEX_ANY, &good);
+    if (!good || (id->left | id->right) == 0)
+        return false;
+    parts[TRACE] = (struct tb_slice){text + TRACE_AT, TRACE_BYTES};
+    parts[PARENT] = (struct tb_slice){text + PARENT_AT, SPAN_BYTES};
+    *rest = rest->len > END ? (struct tb_slice){text + END + 1, rest->len - END - 1}
+                            : (struct tb_slice){.text = NULL};
+    return true;
+}
+
+/* The context is nearly always the last: then what is base64 to the end has no comma to be looked
+ * for. */
+static int read_context(struct tb_slice *value, struct tb_slice *rest)
+{
+    *value = *rest;
+    if (is_context(*value)) {
+        *rest = (struct tb_slice){.text = NULL};
+        return 0;
+    }
+    *value = tb_slice_trim(tb_slice_cut(rest, ','));
+    return is_context(*value) ? 0 : -EINVAL;
 }
 
 /* One clause and the comma behind it. */
-static void read_clause(struct tb_slice parts[PARTS], struct tb_slice *rest)
+static int read_clause(struct tb_slice parts[PARTS], struct tb_slice *rest)
 {
-    size_t at = 0;
-    enum part part = part_of(*rest, &at);
+    size_t part = 0;
+    char first = rest->len > 0 ? rest->text[0] : '\0';
+    while (part < PARTS && (first != keys[part].text[0] || rest->len < keys[part].len ||
+                            memcmp(rest->text, keys[part].text, keys[part].len) != 0))
+        part++;
     if (part == PARTS) {
         (void)tb_slice_cut(rest, ',');
-        return;
+        return 0;
     }
-    size_t usual = clauses[part].usual_len;
-    struct tb_slice value = {rest->text + at, rest->len - at};
-    if (usual > 0 && value.len > usual && value.text[usual] == ',') {
-        *rest = (struct tb_slice){value.text + usual + 1, value.len - usual - 1};
-        value.len = usual;
-    } else {
-        *rest = value;
-        value = tb_slice_cut(rest, ',');
+    size_t key_len = keys[part].len;
+    *rest = (struct tb_slice){rest->text + key_len, rest->len - key_len};
+    if (part == CONTEXT)
+        return read_context(&parts[part], rest);
+    parts[part] = tb_slice_trim(tb_slice_cut(rest, ','));
+    return 0;
+}
+
+static int read_clauses(struct tb_slice parts[PARTS], struct tb_slice rest)
+{
+    while (rest.text != NULL) {
+        while (rest.len > 0 && tb_is_blank(rest.text[0]))
+            rest = (struct tb_slice){rest.text + 1, rest.len - 1};
+        if (read_clause(parts, &rest) < 0)
+            return -EINVAL;
     }
-    parts[part] = tb_slice_trim(value);
+    return 0;
+}
+
+/* Those IDs that serve other systems too; a span only with its trace. */
+static void read_ids(const struct tb_slice parts[PARTS], struct tb_id *id, uint64_t *span)
+{
+    bool good = true;
+    *id = usable(parts[TRACE]);
+    *span = 0;
+    if ((id->left | id->right) != 0 && parts[PARENT].len == SPAN_BYTES)
+        *span = tb_span_unhex(parts[PARENT].text, TB_HEX_ANY, &good);
+    *span = good ? *span : 0;
 }
 
 int tb_honeycomb_parse(const char *text, size_t len, struct tb_honeycomb *out)
 {
     struct tb_slice parts[PARTS] = {{.text = NULL}};
+    struct tb_id id = {0, 0};
+    uint64_t span = 0;
     struct tb_slice rest = tb_slice_trim((struct tb_slice){text, len});
     if (rest.len < 2 || memcmp(rest.text, "1;", 2) != 0)
         return -EINVAL;
     rest = (struct tb_slice){rest.text + 2, rest.len - 2};
-    while (rest.text != NULL) {
-        rest = tb_slice_trim(rest);
-        read_clause(parts, &rest);
-    }
-    if (parts[TRACE].len == 0 || !is_context(parts[CONTEXT]))
+    bool is_usual = read_usual(&rest, parts, &id, &span);
+    if (read_clauses(parts, rest) < 0 || parts[TRACE].len == 0)
         return -EINVAL;
-    struct tb_id id = usable(parts[TRACE]);
-    bool good = (id.left | id.right) != 0 && parts[PARENT].len == SPAN_BYTES;
-    uint64_t span = good ? tb_span_unhex(parts[PARENT].text, TB_HEX_ANY, &good) : 0;
+    if (!is_usual)
+        read_ids(parts, &id, &span);
     *out = (struct tb_honeycomb){.trace_id = parts[TRACE],
                                  .parent_id = parts[PARENT],
                                  .dataset = parts[DATASET],
                                  .context = parts[CONTEXT]};
     tb_id_store(id, out->said.trace_id);
-    span = good ? span : 0;
     memcpy(out->said.span_id, &span, sizeof(span));
     return 0;
 }

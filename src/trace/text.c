@@ -138,19 +138,29 @@ static int sextet(unsigned char c)
     return c == '+' ? 62 : c == '/' ? 63 : -1;
 }
 
+/* Eight characters: bit 7 of each that is one. */
+static uint64_t base64_marks(const char *text)
+{
+    uint64_t word = tb_word_load(text);
+    uint64_t low = word & TB_EACH(0x7f);
+    return ~word & (tb_word_range(low | TB_EACH(0x20), 'a', 'z') | tb_word_range(low, '/', '9') |
+                    tb_word_range(low, '+', '+'));
+}
+
+/* The last eight are looked at once more rather than one by one. */
 bool tb_is_base64(struct tb_slice text)
 {
+    enum { WORD = 8 };
     uint64_t marks = TB_EACH(0x80);
-    for (; text.len >= 8; text.text += 8, text.len -= 8) {
-        uint64_t word = tb_word_load(text.text);
-        uint64_t low = word & TB_EACH(0x7f);
-        marks &= ~word & (tb_word_range(low | TB_EACH(0x20), 'a', 'z') |
-                          tb_word_range(low, '/', '9') | tb_word_range(low, '+', '+'));
+    if (text.len < WORD) {
+        for (size_t i = 0; i < text.len; i++)
+            if (sextet((unsigned char)text.text[i]) < 0)
+                return false;
+        return true;
     }
-    bool is_good = marks == TB_EACH(0x80);
-    for (size_t i = 0; i < text.len; i++)
-        is_good &= sextet((unsigned char)text.text[i]) >= 0;
-    return is_good;
+    for (size_t at = 0; at + WORD < text.len; at += WORD)
+        marks &= base64_marks(text.text + at);
+    return (marks & base64_marks(text.text + text.len - WORD)) == TB_EACH(0x80);
 }
 
 long tb_base64_parse(struct tb_slice text, uint8_t *out, size_t cap)
