@@ -48,26 +48,32 @@ int tb_baggage_value(struct tb_slice value, char *out, size_t cap)
     return tb_percent_parse(value, out, cap);
 }
 
-size_t tb_baggage_text(const struct tb_slice *headers, size_t n, char out[TB_BAGGAGE_BYTES + 1])
+size_t tb_baggage_text(const struct tb_slice *headers, size_t n, char out[TB_BAGGAGE_BYTES + 1],
+                       size_t *n_over)
 {
     struct tb_line line = {.mem = out, .cap = TB_BAGGAGE_BYTES + 1};
     struct tb_member member;
     size_t n_members = 0;
+    size_t over = 0;
     out[0] = '\0';
     for (size_t i = 0; i < n; i++) {
         struct tb_slice rest = headers[i];
         int found;
         while ((found = tb_baggage_next(&rest, &member)) != 0) {
+            size_t comma = line.len > 0 ? 1 : 0;
             if (found < 0)
                 continue;
-            if (line.len > 0)
-                tb_line_text(&line, ",");
+            if (n_members == TB_BAGGAGE_MEMBERS ||
+                line.cap - line.len <= member.whole.len + comma) {
+                over++;
+                continue;
+            }
+            tb_line_add(&line, ",", comma);
             tb_line_add(&line, member.whole.text, member.whole.len);
-            if (++n_members > TB_BAGGAGE_MEMBERS)
-                line.is_full = true;
+            n_members++;
         }
     }
-    if (line.is_full)
-        out[0] = '\0';
-    return line.is_full ? 0 : line.len;
+    if (n_over != NULL)
+        *n_over = over;
+    return line.len;
 }

@@ -16,9 +16,9 @@ enum {
     TB_TRACESTATE_TEXT = 513, /* 512 characters must be passed on, and NUL */
     TB_XRAY_MORE_TEXT = 257,
     TB_BAGGAGE_ID_TEXT = 129,
-    TB_BAGGAGE_BYTES = 8192,  /* what must be passed on is what is taken at most */
-    TB_BAGGAGE_MEMBERS = 180, /* the grammar's; 64 must be passed on */
-    TB_TRACE_HEADERS = 8,     /* of one name that are read */
+    TB_BAGGAGE_BYTES = 8192, /* what must be passed on at least is what is passed on at most */
+    TB_BAGGAGE_MEMBERS = 64,
+    TB_TRACE_HEADERS = 8, /* of one name that are read */
     TB_TRACE_OTHERS = 4,
     TB_TRACE_HEADER_BYTES = 8192, /* longer values are as good as absent */
 };

@@ -211,18 +211,19 @@ static void note_member(struct tb_trace_context *out, const struct tb_member *me
         to[0] = '\0';
 }
 
+/* The lines that fit into what is passed on. */
 static void read_baggage(const struct reading *r)
 {
     struct tb_trace_context *out = r->out;
     struct tb_member member;
+    struct tb_slice value;
     size_t total = 0;
-    while (out->n_baggage < TB_TRACE_HEADERS &&
-           value_of(r, "baggage", out->n_baggage, &out->baggage[out->n_baggage])) {
-        total += out->baggage[out->n_baggage].len + 1;
-        out->n_baggage++;
+    for (unsigned n = 0; n < TB_TRACE_HEADERS && value_of(r, "baggage", n, &value); n++) {
+        total += value.len + 1;
+        if (total > TB_BAGGAGE_BYTES + 1)
+            break;
+        out->baggage[out->n_baggage++] = value;
     }
-    if (total > TB_BAGGAGE_BYTES + 1)
-        out->n_baggage = 0; /* which part of it counts nobody can say */
     for (size_t i = 0; i < out->n_baggage; i++) {
         struct tb_slice rest = out->baggage[i];
         int found;

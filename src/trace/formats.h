@@ -77,9 +77,10 @@ int tb_tracestate_next(struct tb_slice *rest, struct tb_member *out);
 int tb_baggage_next(struct tb_slice *rest, struct tb_member *out);
 /* A value decoded: 0, or -ENOSPC. */
 int tb_baggage_value(struct tb_slice value, char *out, size_t cap);
-/* What is passed on of n header values: the well-formed members, at most TB_BAGGAGE_MEMBERS in
- * TB_BAGGAGE_BYTES; 0 also where there are more. */
-size_t tb_baggage_text(const struct tb_slice *headers, size_t n, char out[TB_BAGGAGE_BYTES + 1]);
+/* What is passed on of n header values: the well-formed members, whole, the first
+ * TB_BAGGAGE_MEMBERS that fit into TB_BAGGAGE_BYTES. n_over (or NULL) is how many did not fit. */
+size_t tb_baggage_text(const struct tb_slice *headers, size_t n, char out[TB_BAGGAGE_BYTES + 1],
+                       size_t *n_over);
 /* A dataset decoded: %xx and "+". 0, or -ENOSPC. */
 int tb_honeycomb_dataset(struct tb_slice dataset, char *out, size_t cap);
 

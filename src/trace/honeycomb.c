@@ -137,7 +137,11 @@ int tb_honeycomb_parse(const char *text, size_t len, struct tb_honeycomb *out)
         return -EINVAL;
     rest = (struct tb_slice){rest.text + 2, rest.len - 2};
     bool is_usual = read_usual(&rest, parts, &id, &span);
-    if (read_clauses(parts, rest) < 0 || parts[TRACE].len == 0)
+    if (read_clauses(parts, rest) < 0)
+        return -EINVAL;
+    /* A parent without its trace is refused; context or dataset may stand alone. */
+    if (parts[TRACE].len == 0 &&
+        (parts[PARENT].len > 0 || parts[CONTEXT].len + parts[DATASET].len == 0))
         return -EINVAL;
     if (!is_usual)
         read_ids(parts, &id, &span);

@@ -82,7 +82,7 @@ static __attribute__((noinline)) int write_baggage(const struct writing *w)
 {
     char text[TB_BAGGAGE_BYTES + 1];
     return put(w, "baggage", text,
-               tb_baggage_text(w->context->baggage, w->context->n_baggage, text));
+               tb_baggage_text(w->context->baggage, w->context->n_baggage, text, NULL));
 }
 
 static int write_datadog_rest(const struct writing *w)

@@ -311,9 +311,8 @@ static void try_vector(const cJSON *vector, const char *format)
 
 static void headers_are_read_as_their_systems_say(void **state)
 {
-    static const char *const formats[] = {"traceparent",   "x-amzn-trace-id", "b3",
-                                          "b3multi",       "datadog",         "x-honeycomb-trace",
-                                          "grpc-trace-bin"};
+    static const char *const formats[] = {"traceparent", "x-amzn-trace-id", "b3",
+                                          "b3multi",     "datadog",         "x-honeycomb-trace"};
     const char *folder = getenv("TOWBAR_VECTORS");
     char path[512];
     struct tb_buf text;
