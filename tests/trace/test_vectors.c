@@ -1,91 +1,12 @@
 /* trace_headers.json: every case of every format is read as it says, and what was read is written
- * and read again as the same. The folder is TOWBAR_VECTORS, else tests/data/vectors. */
+ * and read again as the same. */
 #include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
-#include <cJSON.h>
-#include <cmocka.h>
-
-#include "base/id.h"
 #include "headers.h"
-#include "trace/formats.h"
 #include "trace/text.h"
+#include "vectors.h"
 
-enum { PAIRS = 256, ENV = 32, ENV_BYTES = 1024 };
-
-static cJSON *read_vectors(void)
-{
-    const char *folder = getenv("TOWBAR_VECTORS");
-    char path[4096];
-    (void)snprintf(path, sizeof(path), "%s/trace_headers.json",
-                   folder && folder[0] ? folder : TEST_DATA "/vectors");
-    FILE *file = fopen(path, "r");
-    if (!file)
-        fail_msg("cannot open %s", path);
-    static char text[1 << 20];
-    size_t len = fread(text, 1, sizeof(text), file);
-    (void)fclose(file);
-    cJSON *root = cJSON_ParseWithLength(text, len);
-    assert_non_null(root);
-    return root;
-}
-
-static const cJSON *member(const cJSON *object, const char *key)
-{
-    return cJSON_GetObjectItemCaseSensitive(object, key);
-}
-
-static const char *text_of(const cJSON *object, const char *key)
-{
-    const char *text = cJSON_GetStringValue(member(object, key));
-    return text ? text : "";
-}
-
-/* A key that the case does not name is not checked; null is "". */
-static void same_text(const char *id, const cJSON *expect, const char *key, const char *got)
-{
-    const cJSON *want = member(expect, key);
-    if (want == NULL)
-        return;
-    if (strcmp(cJSON_IsString(want) ? want->valuestring : "", got) != 0)
-        fail_msg("%s: %s is '%s'", id, key, got);
-}
-
-static void same_slice(const char *id, const cJSON *expect, const char *key, struct tb_slice got)
-{
-    char text[TB_XRAY_MORE_TEXT] = "";
-    (void)snprintf(text, sizeof(text), "%.*s", (int)got.len, got.len > 0 ? got.text : "");
-    same_text(id, expect, key, text);
-}
-
-static void same_bytes(const char *id, const cJSON *expect, const char *key, const uint8_t *bytes,
-                       size_t len)
-{
-    static const uint8_t zeros[16];
-    char text[TB_TRACE_ID_TEXT] = "";
-    if (memcmp(bytes, zeros, len) != 0)
-        tb_hex(bytes, len, text);
-    same_text(id, expect, key, text);
-}
-
-static void same_bool(const char *id, const cJSON *expect, const char *key, int got)
-{
-    const cJSON *want = member(expect, key);
-    if (cJSON_IsBool(want) && cJSON_IsTrue(want) != (got == 1))
-        fail_msg("%s: %s is %d", id, key, got);
-    if (cJSON_IsNull(want) && got >= 0)
-        fail_msg("%s: %s is %d and not unsaid", id, key, got);
-}
-
-/* -1 for unsaid. */
-static int truth(uint8_t sampled)
-{
-    return sampled == TB_SAMPLED_UNSAID ? -1 : sampled == TB_SAMPLED_YES;
-}
+enum { PAIRS = 256 };
 
 static void same_said(const char *id, const cJSON *expect, const struct tb_trace_said *said)
 {
@@ -440,97 +361,10 @@ static void every_vector_is_read_as_it_says(void **state)
     cJSON_Delete(root);
 }
 
-/* ---- the environment ---- */
-
-static void run_env(const cJSON *vector, int number)
-{
-    static char text[ENV][ENV_BYTES];
-    char *env[ENV + 1] = {NULL};
-    char id[32];
-    int n = 0;
-    struct tb_trace_propagators all;
-    struct tb_trace_context got;
-    const cJSON *variable;
-    cJSON_ArrayForEach(variable, member(vector, "env"))
-    {
-        (void)snprintf(text[n], ENV_BYTES, "%s=%s", variable->string, variable->valuestring);
-        env[n] = text[n];
-        n++;
-    }
-    (void)snprintf(id, sizeof(id), "env case %d", number);
-    tb_trace_propagators_default(&all);
-    const cJSON *expect = member(vector, "expect");
-    bool is_there = tb_trace_extract_env(env, &all, &got);
-    if (is_there != cJSON_IsObject(expect))
-        fail_msg("%s: found is %d", id, is_there);
-    if (!is_there)
-        return;
-    same_bytes(id, expect, "trace_id", got.trace.trace_id, 16);
-    same_bytes(id, expect, "span_id", got.trace.span_id, 8);
-    same_bool(id, expect, "sampled", truth(got.sampled));
-    assert_int_equal(got.trace.inherited, 1);
-    assert_int_equal(got.source, TB_TRACE_FROM_ENVIRONMENT);
-}
-
-static void every_environment_is_read_as_it_says(void **state)
-{
-    (void)state;
-    cJSON *root = read_vectors();
-    int n = 0;
-    const cJSON *vector;
-    cJSON_ArrayForEach(vector, member(root, "env_cases"))
-    {
-        run_env(vector, n++);
-    }
-    assert_true(n > 0);
-    cJSON_Delete(root);
-}
-
-static void ids_convert_both_ways_as_the_vectors_say(void **state)
-{
-    (void)state;
-    cJSON *root = read_vectors();
-    int n_run = 0;
-    const cJSON *row;
-    cJSON_ArrayForEach(row, member(root, "id_conversion"))
-    {
-        uint8_t id[16];
-        uint8_t again[16];
-        char text[TB_XRAY_ID_TEXT];
-        char number[TB_DECIMAL_TEXT];
-        const char *xray =
-            text_of(row, "xray")[0] ? text_of(row, "xray") : text_of(row, "format_only");
-        assert_int_equal(tb_trace_parse_id(text_of(row, "w3c_trace_id"), id), 0);
-        tb_xray_id_text(id, text);
-        assert_string_equal(text, xray);
-        assert_int_equal(tb_trace_parse_id(text, again), 0);
-        assert_memory_equal(id, again, sizeof(id));
-        if (member(row, "datadog_trace_id")) {
-            (void)tb_decimal_text(id + 8, number);
-            assert_string_equal(number, text_of(row, "datadog_trace_id"));
-            same_bytes("left half", row, "datadog_tid", id, 8);
-        }
-        const cJSON *epoch = member(row, "epoch");
-        if (cJSON_IsNumber(epoch)) {
-            int64_t seconds = (int64_t)epoch->valuedouble;
-            assert_true(tb_xray_epoch_fits(id, seconds));
-            assert_true(tb_xray_epoch_fits(id, seconds + 30 * 86400));
-            assert_false(tb_xray_epoch_fits(id, seconds + 30 * 86400 + 1));
-            assert_true(tb_xray_epoch_fits(id, seconds - 300));
-            assert_false(tb_xray_epoch_fits(id, seconds - 301));
-        }
-        n_run++;
-    }
-    assert_true(n_run > 0);
-    cJSON_Delete(root);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_vector_is_read_as_it_says),
-        cmocka_unit_test(every_environment_is_read_as_it_says),
-        cmocka_unit_test(ids_convert_both_ways_as_the_vectors_say),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
