@@ -182,6 +182,20 @@ static size_t run_of(const char *text, const char *secret)
     return longest >= SECRET_RUN ? longest : 0;
 }
 
+static size_t secret_run(const char *text, const struct tb_sink_credentials *credentials)
+{
+    size_t run = credentials ? run_of(text, credentials->secret) : 0;
+    return run > 0 || !credentials ? run : run_of(text, credentials->session);
+}
+
+static bool has_secret(const char *text, const struct tb_sink_credentials *credentials)
+{
+    for (const char *c = text; *c != '\0'; c++)
+        if (secret_run(c, credentials) > 0)
+            return true;
+    return false;
+}
+
 /* One line of ASCII; what is of the credentials becomes "(secret)", before it is cut. */
 static void set_said(const char *text, const struct tb_sink_credentials *credentials,
                      char out[TB_AWS_SAID])
@@ -189,9 +203,7 @@ static void set_said(const char *text, const struct tb_sink_credentials *credent
     static const char MASK[] = "(secret)";
     size_t n = 0;
     while (*text != '\0' && n < TB_AWS_SAID - sizeof(MASK)) {
-        size_t run = credentials ? run_of(text, credentials->secret) : 0;
-        if (run == 0 && credentials)
-            run = run_of(text, credentials->session);
+        size_t run = secret_run(text, credentials);
         if (run > 0) {
             memcpy(out + n, MASK, sizeof(MASK) - 1);
             n += sizeof(MASK) - 1;
@@ -260,6 +272,8 @@ void tb_aws_error_read(const struct tb_sink_target *target, const struct tb_sink
     }
     read_words(reply, &words);
     set_name(words.name, out->name);
+    if (has_secret(out->name, target->credentials))
+        out->name[0] = '\0';
     out->class = class_of_status(reply->status, out->name[0] != '\0');
     bool may_be_clock = false;
     for (size_t i = 0; i < sizeof(NAMES) / sizeof(NAMES[0]); i++) {
