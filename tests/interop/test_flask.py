@@ -284,6 +284,22 @@ xray_recorder.configure(service="backend-flask", daemon_address="127.0.0.1:1", s
 XRayMiddleware(app, xray_recorder)
 """
 
+# A part of the request that the X-Ray SDK watches: it records the exception on its way out. The
+# segment of the request is current again when the error is reported.
+CAPTURED = """
+from flask import got_request_exception, request
+@app.before_request
+def captured():
+    if request.path != "/fail": return
+    segment = xray_recorder.current_segment()
+    try:
+        with xray_recorder.in_subsegment("inner"):
+            raise ValueError("of a request")
+    except ValueError as err:
+        print("ids", segment.id, err._cause_id, flush=True)
+        raise
+"""
+
 ROUTES = """
 from flask import request
 @app.route("/fail")
@@ -331,10 +347,28 @@ class RealSdks(CruddurCase):
         self.assertEqual(data["custom"]["trace_id"], root.replace("-", "")[1:])
         self.assertRegex(towbar.attributes(data)["span_id"], "^[0-9a-f]{16}$")
         self.assertEqual(out.split("-")[1], root.replace("-", "")[1:])
+        trace = data["custom"]["trace"]
+        self.assertEqual(trace["xray_parent_id"], towbar.attributes(data)["span_id"])
+        self.assertIs(trace["xray_is_local"], True)
+        self.assertEqual((trace["xray_sampled"], trace["flags"]), ("1", "01"))
+        self.assertLess(data["timestamp"] - trace["started_at"], 60)
+        self.assertGreaterEqual(data["timestamp"] + 1, trace["started_at"])
+        self.assertNotIn("xray_cause_id", trace)
+
+    def test_x_ray_s_subsegment_and_recorded_exception_are_named(self):
+        lineage = "a87bd80c:1|68fd508a:5"
+        header = f"Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1;Lineage={lineage}"
+        data, ids, _ = self.run_app(APP + XRAY + CAPTURED, **{"X-Amzn-Trace-Id": header})
+        trace = data["custom"]["trace"]
+        self.assertEqual(trace["xray_parent_id"], ids[0])
+        self.assertEqual(trace["xray_cause_id"], ids[1])
+        self.assertEqual(trace["xray_lineage"], lineage)
 
     def test_both_are_kept_where_both_are(self):
         data, (trace, _), _ = self.run_app(OTEL + XRAY)
         self.assertEqual(data["custom"]["trace_id"], trace)
+        self.assertIs(data["custom"]["trace"]["xray_is_local"], True)
+        self.assertEqual(data["custom"]["trace"]["source"], "api")
         self.assertRegex(data["custom"]["xray_trace_id"], "^1-[0-9a-f]{8}-[0-9a-f]{24}$")
 
 
