@@ -88,7 +88,7 @@ static void put_started(struct tb_json *j, uint64_t ns)
     char text[SECONDS_DIGITS + 1 + MICROS];
     uint64_t seconds = ns / TB_NS_PER_S;
     uint64_t micros = ns % TB_NS_PER_S / NS_PER_US;
-    if (ns == 0 || seconds < 1000 * 1000 * 1000 || seconds > 9999999999) /* not ten digits */
+    if (seconds < 1000000000 || seconds > 9999999999) /* not ten digits, or not known */
         return;
     for (int i = SECONDS_DIGITS; i-- > 0; seconds /= 10)
         text[i] = (char)('0' + seconds % 10);

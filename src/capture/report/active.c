@@ -85,10 +85,9 @@ int tb_active_load(struct tb_trace_context *context, struct tb_trace_image *imag
 
 towbar_trace_state towbar_trace_capture(void)
 {
-    towbar_trace_state state;
+    towbar_trace_state state = {{0}};
     tb_lib_touch();
-    if (!tb_context_trace(state.image))
-        memset(state.image, 0, sizeof(state.image));
+    (void)tb_context_trace(state.image); /* written only when there is one */
     return state;
 }
 
