@@ -153,13 +153,13 @@ TOWBAR_API void towbar_scope_pop(int depth);
  * Each thread has one active trace or none; all its reports have it, crashes too. The calls that
  * change it return the one before, for towbar_trace_pop, and do not wait, lock or allocate.
  * A thread begins without one; a fork child has that of its parent, marked inherited, or none with
- * TOWBAR_FORK_TRACE=reset. towbar_init takes over what the environment hands down (TRACEPARENT,
- * TRACESTATE, X_AMZN_TRACE_ID, _X_AMZN_TRACE_ID, B3, ...), unless there is one.
+ * TOWBAR_FORK_TRACE=reset. The thread that calls towbar_init takes over what the environment hands
+ * down (TRACEPARENT, TRACESTATE, X_AMZN_TRACE_ID, _X_AMZN_TRACE_ID, B3, ...), unless it has one.
  * docs/trace.md has the headers and what goes where. */
 
 /* A trace as a value: copy it, keep it with a job, hand it to another thread; there is nothing to
  * free. Zeros are "no trace". tracestate and the like lie in the library: of the last 1024 requests
- * that had such; of older ones only they are lost. */
+ * that had such; of older ones, and in another process, only they are lost. */
 typedef struct towbar_trace_state {
     unsigned char image[128]; /* docs/spool-format.md section 8 */
 } towbar_trace_state;

@@ -115,10 +115,11 @@ static void write_trace(void)
 {
     unsigned char bytes[TB_TRACE_IMAGE_BYTES];
     struct tb_trace_image image;
-    if (!tb_context_trace(bytes))
+    struct tb_trace trace;
+    if (!tb_context_trace(bytes) || tb_trace_unpack(bytes, &trace) < 0)
         return;
     tb_trace_image_read(bytes, &image);
-    size_t len = tb_carrier_read(&image, crash.texts);
+    size_t len = tb_carrier_read(&trace, &image, crash.texts);
     write_chunk(TB_CRASH_TRACE, bytes, sizeof(bytes), crash.texts, len);
 }
 

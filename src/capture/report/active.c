@@ -62,7 +62,7 @@ static void publish_context(const struct tb_trace_context *context, uint16_t kin
                                    .is_debug = context->is_debug,
                                    .kinds = kinds,
                                    .started_ns = started_ns};
-    tb_carrier_keep(texts, tb_trace_carried_pack(context, texts), &image);
+    tb_carrier_keep(&context->trace, texts, tb_trace_carried_pack(context, texts), &image);
     tb_trace_image_pack(&context->trace, &image, bytes);
     tb_context_publish(bytes);
 }
@@ -79,7 +79,7 @@ int tb_active_load(struct tb_trace_context *context, struct tb_trace_image *imag
     unsigned char bytes[TB_TRACE_IMAGE_BYTES];
     if (!tb_context_trace(bytes) || tb_trace_image_unpack(bytes, context, image) < 0)
         return 0;
-    tb_trace_carried_unpack(texts, tb_carrier_read(image, texts), context);
+    tb_trace_carried_unpack(texts, tb_carrier_read(&context->trace, image, texts), context);
     return 1;
 }
 
