@@ -225,6 +225,8 @@ static int is_id(const struct walk *walk, int node)
         return key_is(walk, 0, "uuid") || key_is(walk, 0, "level");
     if (walk->depth == 2 && key_is(walk, 1, "custom"))
         return is_id_name(walk->levels[2].tail);
+    if (walk->depth == 3 && is_below(walk, "custom", "trace"))
+        return key_is(walk, 0, "xray_parent_id") || key_is(walk, 0, "xray_cause_id");
     if (is_below(walk, "attributes", NULL) && walk->depth == 3 && key_is(walk, 0, "value")) {
         int parent = tb_doc_at(walk->item, node)->parent;
         return tb_doc_copy(walk->item, tb_doc_member(walk->item, parent, "key"), name,

@@ -78,6 +78,14 @@ static int clean_patterns(struct cleaning *c)
     return end_step(c, n);
 }
 
+/* One span ID in 60,000 would pass for a card number. */
+static int is_span_id(int kind, const char *text, size_t len)
+{
+    enum { SPAN_DIGITS = 16 };
+    return kind == TB_SCRUB_ID && len == SPAN_DIGITS &&
+           strspn(text, "0123456789abcdef") >= SPAN_DIGITS;
+}
+
 int tb_scrub_any(struct tb_scrub_run *run, const char *key, const char *text, size_t len, int kind,
                  int level, struct tb_buf *out)
 {
@@ -87,7 +95,7 @@ int tb_scrub_any(struct tb_scrub_run *run, const char *key, const char *text, si
     tb_buf_init(&c.step, (size_t)2 * TB_DOC_BYTES);
     if (kind == TB_SCRUB_TEXT || kind == TB_SCRUB_MARK)
         err = clean_names(&c, key, level);
-    if (!err && !run->scrub->has_no_forms)
+    if (!err && !run->scrub->has_no_forms && !is_span_id(kind, text, len))
         err = clean_forms(&c);
     if (!err && kind < TB_SCRUB_MARK && run->scrub->patterns != NULL)
         err = clean_patterns(&c);

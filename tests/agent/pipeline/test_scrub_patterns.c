@@ -138,6 +138,11 @@ static void patterns_mask_what_they_match_and_no_more(void **state)
          "\"4bf92f3577b34da6a3ce929d0e0e4736\",\"x\":\"4bf92f3577b34da6a3ce929d0e0e4736\"}}",
          "{\"uuid\":\"4bf92f3577b34da6a3ce929d0e0e4736\",\"custom\":{\"trace_id\":"
          "\"4bf92f3577b34da6a3ce929d0e0e4736\",\"x\":\"********\"}}"},
+        {"[0-9a-f]{16}",
+         "{\"custom\":{\"trace\":{\"xray_parent_id\":\"4111111111111111\",\"xray_cause_id\":"
+         "\"53995c3f42cd8ad8\",\"state\":\"a=4111111111111111\"}}}",
+         "{\"custom\":{\"trace\":{\"xray_parent_id\":\"4111111111111111\",\"xray_cause_id\":"
+         "\"53995c3f42cd8ad8\",\"state\":\"a=********\"}}}"},
         {"inner", "{\"a\":\"{\\\"b\\\": \\\"inner\\\"}\"}",
          "{\"a\":\"{\\\"b\\\": \\\"********\\\"}\"}"},
         {"(?<=a)b", "{\"a\":\"ab\"}", "{\"a\":\"a********\"}"},
