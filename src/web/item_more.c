@@ -292,13 +292,14 @@ static void put_raw(struct tb_item_view *item)
 
 void tb_item_put_more(struct tb_item_view *item)
 {
-    static const char *const ELSEWHERE[] = {"native",  "scope",         "trace_id",
-                                            "span_id", "xray_trace_id", "occurred_at",
-                                            "service", "towbar",        NULL};
+    static const char *const ELSEWHERE[] = {"native",        "scope",       "trace_id", "span_id",
+                                            "xray_trace_id", "occurred_at", "service",  "towbar",
+                                            "trace",         NULL};
     put_notes(item);
     put_request(item);
     put_object(item, "person", "Person", NULL);
     put_object(item, "custom.scope", "Tags", NULL);
+    put_object(item, "custom.trace", "Trace", NULL);
     int custom = tb_event_node(&item->event, 0, "custom");
     int n_elsewhere = 0;
     for (size_t i = 0; ELSEWHERE[i] != NULL; i++)

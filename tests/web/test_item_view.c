@@ -53,6 +53,20 @@ static void notes_keep_their_level(void **state)
     }
 }
 
+static void what_is_known_of_the_trace_has_a_panel(void **state)
+{
+    struct site *site = *state;
+    struct tb_occurrence one = site_occurrence(
+        "55555555-5555-4555-8555-555555555555",
+        "{\"level\":\"error\",\"body\":{\"message\":{\"body\":\"x\"}},\"custom\":{\"trace\":{"
+        "\"source\":\"traceparent\",\"state\":\"congo=<b>\"}}}");
+    site_add(site, &one);
+    const char *page = site_visit(site, "/items/1");
+    site_has(page, ">Trace<");
+    site_has(page, "congo=&lt;b&gt;");
+    site_has_not(page, ">Custom<");
+}
+
 static void a_trace_without_frames_that_a_handler_saw_is_no_vanished_one(void **state)
 {
     struct site *site = *state;
@@ -113,6 +127,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(one_that_vanished_is_told_in_every_form),
         CASE(notes_keep_their_level),
+        CASE(what_is_known_of_the_trace_has_a_panel),
         CASE(frame_that_is_not_on_the_stack_says_why_it_is_shown),
         CASE(a_trace_without_frames_that_a_handler_saw_is_no_vanished_one),
         CASE(frame_without_its_source_says_why),
