@@ -857,7 +857,14 @@ class Traces(unittest.TestCase):
                 "xray_parent_id": XRAY_SPAN, "xray_sampled": "?", "xray_lineage": "a:1",
             },
         )  # fmt: skip
-        self.assertEqual(self.more({}, X_AMZN_TRACE_ID=header)["source"], "xray")
+        found = self.more({}, X_AMZN_TRACE_ID=header)
+        self.assertEqual((found["source"], found.get("flags")), ("xray", None))  # undecided
+        found = self.more({}, X_AMZN_TRACE_ID=f"Root={XRAY};Sampled=0")
+        self.assertEqual((found["xray_sampled"], found["flags"]), ("0", "00"))
+        env = {"HTTP_X_AMZN_TRACE_ID": f"Root={XRAY}"}
+        self.assertTrue(self.client.traceparent(env).endswith("-01"))
+        env["HTTP_X_AMZN_TRACE_ID"] += ";Sampled=0"
+        self.assertTrue(self.client.traceparent(env).endswith("-00"))
         self.assertIsNone(self.more({}))
 
     def test_what_is_odd_is_left_out(self):

@@ -585,7 +585,8 @@ def _trace(environ):
             if trace_id is not None:
                 more["source"] = "api"
     if trace_id is None and header_id is not None:
-        trace_id, span_id, flags = _w3c_id(header_id), None, "01"
+        trace_id, span_id = _w3c_id(header_id), None
+        flags = {"0": "00", "1": "01"}.get(more.get("xray_sampled"))  # else nobody has decided
         more["source"] = "xray"
     return trace_id, span_id, xray_id or header_id, flags, more
 
@@ -700,7 +701,7 @@ def traceparent(request=None):
             trace_id, span_id, flags = os.urandom(16).hex(), os.urandom(8).hex(), "01"
             if environ is not None:
                 environ["towbar.trace"] = (trace_id, span_id, flags)
-        return f"00-{trace_id}-{os.urandom(8).hex()}-{flags}"
+        return f"00-{trace_id}-{os.urandom(8).hex()}-{flags or '01'}"
     except Exception:
         return ""
 
