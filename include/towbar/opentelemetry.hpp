@@ -10,8 +10,8 @@
  * What towbar_trace_extract found (X-Ray's ID, tracestate, when the request began) stays while the
  * spans are of the same trace. Without an active span the trace is what it was before the first.
  *
- * Only the API of opentelemetry-cpp is used, with C++14 as it asks for; link -ltowbar. docs/trace.md
- * says with which it was tried. */
+ * Only the API of opentelemetry-cpp is used, with C++14 as it asks for; link -ltowbar.
+ * docs/trace.md says with which it was tried. */
 #ifndef TOWBAR_OPENTELEMETRY_HPP
 #define TOWBAR_OPENTELEMETRY_HPP
 
@@ -46,7 +46,13 @@ inline follower &this_thread() noexcept
 }
 
 /* Where things are in a state: docs/spool-format.md 8. */
-enum : std::size_t { trace_id_bytes = 16, span_id_at = 16, valid_at = 24, flags_at = 25 };
+enum : std::size_t {
+    trace_id_bytes = 16,
+    span_id_at = 16,
+    valid_at = 24,
+    flags_at = 25,
+    sampled_at = 91
+};
 
 struct ids {
     std::uint8_t trace_id[16], span_id[8], flags;
@@ -63,6 +69,7 @@ inline void move_to(towbar_trace_state state, const ids &span) noexcept
 {
     std::memcpy(state.image + span_id_at, span.span_id, sizeof(span.span_id));
     state.image[flags_at] = span.flags & 3;
+    state.image[sampled_at] = (span.flags & 1) != 0 ? 2 : 1;
     towbar_trace_adopt(&state);
 }
 

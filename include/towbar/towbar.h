@@ -209,8 +209,9 @@ TOWBAR_API int towbar_trace_env(char *buffer, size_t size, char **entries, size_
  * a trace, both "" then. Signal-safe. */
 TOWBAR_API int towbar_trace_ids(char trace_id[33], char span_id[17]);
 
-/* For a log line: "trace_id=.. span_id=.. trace_flags=01", and " xray_trace_id=1-.." where there is
- * one, which is what X-Ray's console searches logs for. The length, or -ENOENT or -ENOSPC, "" then.
+/* For a log line: "trace_id=.. span_id=.. trace_flags=01" as far as they are known, and "
+ * xray_trace_id=1-.." where there is one, which is what X-Ray's console searches logs for. The
+ * length, or -ENOENT or -ENOSPC, "" then.
  */
 enum { TOWBAR_TRACE_LOG_BYTES = 144 };
 TOWBAR_API int towbar_trace_log(char *buffer, size_t size);

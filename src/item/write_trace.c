@@ -128,7 +128,8 @@ void tb_item_trace_more(struct tb_json *j, const struct tb_trace_context *contex
     tb_json_key(j, "trace");
     tb_json_object(j);
     tb_hex(&trace->flags, sizeof(trace->flags), flags);
-    tb_json_kstr(j, "flags", flags);
+    if (trace->flags != 0 || context->sampled != TB_SAMPLED_UNSAID) /* else nobody said "no" */
+        tb_json_kstr(j, "flags", flags);
     tb_json_kopt(j, "source", tb_trace_source_name((enum tb_trace_source)context->source));
     if (trace->inherited)
         tb_json_kbool(j, "inherited", true);

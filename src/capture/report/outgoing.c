@@ -115,11 +115,14 @@ int towbar_trace_env(char *buffer, size_t size, char **entries, size_t n)
 /* ---- for log lines ---- */
 
 /* Copies as much of an image as log lines need; 0 or -ENOENT. */
-static int look(struct tb_trace *trace)
+static int look(struct tb_trace *trace, struct tb_trace_image *image)
 {
     unsigned char bytes[TB_TRACE_IMAGE_BYTES];
     tb_lib_touch();
-    return tb_context_trace(bytes) && tb_trace_unpack(bytes, trace) == 0 ? 0 : -ENOENT;
+    if (!tb_context_trace(bytes) || tb_trace_unpack(bytes, trace) < 0)
+        return -ENOENT;
+    tb_trace_image_read(bytes, image);
+    return 0;
 }
 
 static bool is_zero(const uint8_t *bytes, size_t len)
@@ -133,7 +136,8 @@ static bool is_zero(const uint8_t *bytes, size_t len)
 int towbar_trace_ids(char trace_id[33], char span_id[17])
 {
     struct tb_trace trace;
-    int err = look(&trace);
+    struct tb_trace_image image;
+    int err = look(&trace, &image);
     if (trace_id)
         trace_id[0] = '\0';
     if (span_id)
@@ -170,7 +174,8 @@ int towbar_trace_log(char *buffer, size_t size)
     char text[TB_XRAY_ID_TEXT];
     if (buffer && size > 0)
         buffer[0] = '\0';
-    int err = look(&trace);
+    struct tb_trace_image image;
+    int err = look(&trace, &image);
     if (err)
         return err;
     tb_trace_id_text(trace.trace_id, text);
@@ -180,7 +185,8 @@ int towbar_trace_log(char *buffer, size_t size)
         add(&line, "span_id", text);
     }
     tb_hex(&trace.flags, sizeof(trace.flags), text);
-    add(&line, "trace_flags", text);
+    if (trace.flags != 0 || image.sampled != TB_SAMPLED_UNSAID)
+        add(&line, "trace_flags", text);
     if (!is_zero(trace.xray_trace_id, sizeof(trace.xray_trace_id))) {
         tb_xray_id_text(trace.xray_trace_id, text);
         add(&line, "xray_trace_id", text);

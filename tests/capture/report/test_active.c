@@ -149,6 +149,24 @@ static void everything_known_is_in_a_report(void **state)
     assert_true(after > -0.001 && after < 60);
 }
 
+static int report_undecided(struct rig *rig)
+{
+    if (towbar_init(TOWBAR_OPTIONS(.spool = rig->spool, .no_crash_handler = 1)) != 0)
+        return 1;
+    towbar_trace_push("Root=" XRAY_ID ";Parent=53995c3f42cd8ad8");
+    return towbar_error("undecided") != 0;
+}
+
+/* No flags: they would say "not sampled". */
+static void what_nobody_decided_is_not_told_as_no(void **state)
+{
+    struct rig *rig = *state;
+    assert_int_equal(rig_in_child(report_undecided, rig), 0);
+    rig_assert_has(rig_only(rig, TB_KIND_NATIVE)->data,
+                   "\"trace\":{\"source\":\"xray\",\"xray_parent_id\":\"53995c3f42cd8ad8\","
+                   "\"started_at\":");
+}
+
 static void a_new_trace_is_one_for_x_ray_too(void **state)
 {
     (void)state;
@@ -437,7 +455,7 @@ static void a_log_line_has_what_each_system_searches_for(void **state)
     assert_int_equal(towbar_trace_ids(NULL, line), 0);
     assert_string_equal(line, "");
     assert_true(towbar_trace_log(line, sizeof(line)) > 0);
-    assert_string_equal(line, "trace_id=5759e988bd862e3fe1be46a994272793 trace_flags=00 "
+    assert_string_equal(line, "trace_id=5759e988bd862e3fe1be46a994272793 "
                               "xray_trace_id=" XRAY_ID);
     towbar_trace_pop(NULL);
 }
@@ -450,6 +468,7 @@ int main(void)
         CASE(what_did_not_come_does_not_go_on),
         CASE(a_request_without_a_trace_has_none),
         CASE(everything_known_is_in_a_report),
+        CASE(what_nobody_decided_is_not_told_as_no),
         CASE(a_new_trace_is_one_for_x_ray_too),
         CASE(a_job_takes_its_trace_and_its_texts_to_another_thread),
         CASE(of_a_very_old_request_the_texts_alone_are_lost),
