@@ -232,13 +232,14 @@ static inline void towbar_trace_leave_(towbar_trace_state *before)
 #define TOWBAR_SCOPE(key, ...)                                                                     \
     __attribute__((cleanup(towbar_scope_leave_), unused)) int TOWBAR_JOIN_(                        \
         towbar_scope_, __LINE__) = towbar_scope_push((key), __VA_ARGS__)
-#define TOWBAR_TRACE(header)                                                                       \
+#define TOWBAR_TRACE_BLOCK_(made)                                                                  \
     __attribute__((cleanup(towbar_trace_leave_), unused)) towbar_trace_state TOWBAR_JOIN_(         \
-        towbar_trace_, __LINE__) = towbar_trace_push(header)
+        towbar_trace_, __LINE__) = (made)
+#define TOWBAR_TRACE(header) TOWBAR_TRACE_BLOCK_(towbar_trace_push(header))
+#define TOWBAR_TRACE_EXTRACT(get, arg) TOWBAR_TRACE_BLOCK_(towbar_trace_extract((get), (arg)))
+#define TOWBAR_TRACE_START() TOWBAR_TRACE_BLOCK_(towbar_trace_start())
 /* state: const towbar_trace_state *, of towbar_trace_capture. */
-#define TOWBAR_TRACE_ADOPT(state)                                                                  \
-    __attribute__((cleanup(towbar_trace_leave_), unused)) towbar_trace_state TOWBAR_JOIN_(         \
-        towbar_trace_, __LINE__) = towbar_trace_adopt(state)
+#define TOWBAR_TRACE_ADOPT(state) TOWBAR_TRACE_BLOCK_(towbar_trace_adopt(state))
 #endif
 
 #ifdef __cplusplus

@@ -52,8 +52,9 @@ static int hand_around(void)
     towbar_trace_pop(&before);
     TOWBAR_TRACE_ADOPT(&job);
     {
-        towbar_trace_state mine = towbar_trace_start();
-        towbar_trace_pop(&mine);
+        TOWBAR_TRACE_START();
+        TOWBAR_TRACE_EXTRACT(get, NULL);
+        TOWBAR_TRACE_ADOPT(NULL);
     }
     if (towbar_trace_inject(put, &n_headers) != 1 || n_headers != 1 ||
         towbar_trace_ids(trace_id, span_id) != 0 || towbar_trace_log(line, sizeof(line)) <= 0)
