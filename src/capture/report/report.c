@@ -58,10 +58,10 @@ struct work {
     char json[JSON_BYTES];
     uint8_t uuid[TB_UUID_BYTES];
     char thread[NAME_BYTES];
-    struct tb_trace_context trace;
+    struct tb_item_facts facts;
+    struct tb_trace_context trace; /* what only a report with a trace touches is last */
     struct tb_trace_image image;
     char texts[TB_TRACE_CARRIED_BYTES]; /* of the trace */
-    struct tb_item_facts facts;
 };
 
 /* What the caller said. */
