@@ -197,11 +197,11 @@ int tb_store_trace_errors(struct tb_store *store, const char *trace_id)
 
 static const char PULSE[] =
     "SELECT (SELECT count(*) FROM items), (SELECT count(*) FROM items WHERE first_ms >= ?1),"
-    " coalesce((SELECT sum(queued + parked) FROM delivery), 0),"
+    " coalesce((SELECT queued + parked FROM delivery WHERE sink = 'rollbar'), 0),"
     " coalesce((SELECT received_ns FROM occurrences ORDER BY seq DESC LIMIT 1), 0),"
-    " coalesce((SELECT sum(parked) FROM delivery), 0),"
-    " coalesce((SELECT state = 0 FROM outbox WHERE state <> 1 AND reason <> ''"
-    "  ORDER BY tried_ms DESC LIMIT 1), 0)";
+    " coalesce((SELECT parked FROM delivery WHERE sink = 'rollbar'), 0),"
+    " coalesce((SELECT state = 0 FROM outbox WHERE sink = 'rollbar' AND state <> 1"
+    "  AND reason <> '' ORDER BY tried_ms DESC LIMIT 1), 0)";
 
 /* From the last one back to the first that is too old. */
 static int count_recent(struct tb_store *store, int64_t since_ms, int64_t *out)

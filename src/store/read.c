@@ -17,13 +17,17 @@ static const char COUNTS[] =
     " coalesce(sum(received), 0), coalesce(sum(sent), 0), coalesce(sum(dropped), 0),"
     " coalesce(sum(quarantined), 0), coalesce(sum(queued + parked), 0), coalesce(sum(parked), 0),"
     " coalesce((SELECT received_ns FROM occurrences WHERE seq = (SELECT min(occurrence) FROM"
-    "   (SELECT min(occurrence) AS occurrence FROM outbox INDEXED BY outbox_queue WHERE state = 0"
-    "     AND (?1 IS NULL OR sink = ?1) UNION ALL"
-    "    SELECT min(occurrence) FROM outbox INDEXED BY outbox_parked WHERE state = 4 AND (?1 IS "
-    "NULL OR sink = ?1)))), 0),"
+    /* Of those of other sinks, which may be very many, none is looked at. */
+    "   (SELECT (SELECT min(occurrence) FROM outbox INDEXED BY outbox_queue"
+    "      WHERE state = 0 AND token = t.id) AS occurrence FROM tokens t"
+    "      WHERE ?1 IS NULL OR t.sink = ?1 UNION ALL"
+    "    SELECT (SELECT min(occurrence) FROM outbox INDEXED BY outbox_parked"
+    "      WHERE state = 4 AND token = t.id) FROM tokens t WHERE ?1 IS NULL OR t.sink = ?1))), 0),"
     " coalesce((SELECT received_ns FROM occurrences ORDER BY seq DESC LIMIT 1), 0),"
-    " coalesce((SELECT reason FROM outbox WHERE state <> 1 AND reason <> ''"
-    "   AND (?1 IS NULL OR sink = ?1) ORDER BY tried_ms DESC LIMIT 1), '')"
+    " coalesce((SELECT (SELECT reason FROM outbox WHERE sink = d.sink AND state <> 1"
+    "     AND reason <> '' ORDER BY tried_ms DESC LIMIT 1) FROM delivery d"
+    "   WHERE ?1 IS NULL OR d.sink = ?1 ORDER BY (SELECT max(tried_ms) FROM outbox"
+    "     WHERE sink = d.sink AND state <> 1 AND reason <> '') DESC LIMIT 1), '')"
     " FROM delivery WHERE ?1 IS NULL OR sink = ?1";
 
 static void take_counts(sqlite3_stmt *statement, struct tb_store_counts *out)

@@ -125,6 +125,11 @@ static const char QUEUES[] =
     "CREATE INDEX outbox_queue ON outbox(token, class, due_at_ms, occurrence, sink, state)"
     "  WHERE state = 0;";
 
+/* Each sink has its own last trouble. */
+static const char SINKS[] =
+    "DROP INDEX outbox_trouble;"
+    "CREATE INDEX outbox_trouble ON outbox(sink, tried_ms) WHERE state <> 1 AND reason <> '';";
+
 /* Which version went where and when; state is enum tb_deploy_state. */
 static const char DEPLOYS[] =
     "CREATE TABLE deploys("
@@ -139,7 +144,7 @@ static const char DEPLOYS[] =
     "CREATE INDEX deploys_start ON deploys(start_ms);"
     "CREATE INDEX deploys_queue ON deploys(due_at_ms, id) WHERE state = 0;";
 
-static const char *const MIGRATIONS[] = {TABLES, HOURS, STORMS, QUEUES, DEPLOYS};
+static const char *const MIGRATIONS[] = {TABLES, HOURS, STORMS, QUEUES, DEPLOYS, SINKS};
 enum { N_MIGRATIONS = sizeof(MIGRATIONS) / sizeof(MIGRATIONS[0]) };
 
 /* The first number of a query's first row. */

@@ -247,6 +247,12 @@ int tb_store_choose(struct tb_store *store, const char *sink, int all,
                                    const char *environment, char out[128]),
                     void *arg);
 
+/* Looks after sinks that are not among those that are on, plain names: what has waited for one that
+ * is off for longer than keep_ms is dropped, some at each call; the first call notes since when it
+ * is off. How many rows were dropped, or a negative errno. */
+int tb_store_off(struct tb_store *store, const char *const *on, size_t n_on, int64_t now_ms,
+                 int64_t keep_ms);
+
 /* ---- reading (CLI, page) ---- */
 
 struct tb_store_counts {
@@ -261,6 +267,13 @@ struct tb_store_counts {
 /* The sums over all sinks, or of one: then the fields from received to parked count that sink. */
 int tb_store_counts(struct tb_store *store, struct tb_store_counts *out);
 int tb_store_sink_counts(struct tb_store *store, const char *sink, struct tb_store_counts *out);
+struct tb_store_sink {
+    char name[24];
+    int64_t received, sent, dropped, quarantined, queued, parked; /* as above */
+};
+/* The sums of each sink that ever had a row, by name. How many (at most max), or a negative errno.
+ */
+int tb_store_sinks(struct tb_store *store, struct tb_store_sink *out, size_t max);
 /* What was counted and not kept one by one. */
 struct tb_store_storm_counts {
     int64_t collapsed; /* over the lifetime; `collapsed` of the counters */
@@ -361,7 +374,7 @@ int tb_store_trace_errors(struct tb_store *store, const char *trace_id);
 struct tb_store_pulse {
     int64_t items, new_items; /* all, and those seen for the first time since then */
     int64_t recent;           /* occurrences received since then, at most TB_STORE_RECENT */
-    int64_t queued, last_ms;  /* outbox rows that wait; the last reception, 0 for none */
+    int64_t queued, last_ms;  /* rows that wait for Rollbar; the last reception, 0 for none */
     int64_t parked;           /* of those that wait: their token is refused */
     int is_refused;           /* what had trouble last waits for another try */
 };

@@ -18,7 +18,6 @@
 enum {
     SHORT_OF_MEMORY_MS = 100,  /* the only thing that makes waiting itself fail */
     LOOK_EVERY_MS = 60 * 1000, /* so that a clock set back costs no more */
-    STEP_MS = 2000,            /* of the wall clock; less is its being adjusted */
 };
 
 static void wake(const struct tb_deliver *deliver)
@@ -26,54 +25,6 @@ static void wake(const struct tb_deliver *deliver)
     uint64_t one = 1;
     /* It can only fail when it is awake a great many times already. */
     (void)!write(deliver->wake_fd, &one, sizeof(one));
-}
-
-/* ---- clocks ---- */
-
-/* A clock that was set back makes the past look like the future: no wait is believed that is longer
- * than the longest this program gives. */
-static int clamp(struct tb_deliver *deliver)
-{
-    uint64_t now_ns = tb_clock_mono_ns();
-    if (now_ns < deliver->clamp_ns)
-        return 0;
-    deliver->clamp_ns = now_ns + (uint64_t)LOOK_EVERY_MS * TB_NS_PER_MS;
-    deliver->is_stale = true; /* and a look at all of it, whatever was overlooked */
-    int64_t longest = (int64_t)deliver->setup->config.retry_max_ms;
-    if (longest < TB_DELIVER_PAUSE_MAX_MS)
-        longest = TB_DELIVER_PAUSE_MAX_MS;
-    return tb_store_clamp(deliver->store, deliver->sink->name, tb_deliver_wall_ms(),
-                          longest + longest / 8);
-}
-
-static int64_t clock_offset_ms(void)
-{
-    return tb_deliver_wall_ms() - (int64_t)(tb_clock_mono_ns() / TB_NS_PER_MS);
-}
-
-/* Was the wall clock set? Then what waits goes on waiting as long as it was to. */
-static int follow_clock(struct tb_deliver *deliver)
-{
-    int64_t offset_ms = clock_offset_ms();
-    int64_t step_ms = offset_ms - deliver->offset_ms;
-    if (step_ms > -STEP_MS && step_ms < STEP_MS) {
-        deliver->offset_ms = offset_ms;
-        return clamp(deliver);
-    }
-    int err = tb_store_step(deliver->store, deliver->sink->name, tb_deliver_wall_ms(), step_ms);
-    if (err < 0)
-        return err;
-    for (size_t i = 0; i < deliver->queues->n; i++) {
-        struct tb_queue *queue = &deliver->queues->queues[i];
-        queue->until_ms += queue->until_ms > 0 ? step_ms : 0;
-    }
-    tb_log(TB_LOG_INFO, "%s: the clock was set by %lld s", deliver->called,
-           (long long)(step_ms / 1000));
-    deliver->offset_ms = offset_ms;
-    if (deliver->clock_ms != 0) /* what was put right is not wrong twice */
-        deliver->clock_ms -= step_ms;
-    deliver->is_stale = true;
-    return clamp(deliver);
 }
 
 /* ---- the thread ---- */
@@ -165,7 +116,7 @@ static void look(struct tb_deliver *deliver)
     tb_deliver_collect(deliver);
     deliver->is_changing = !adopt(deliver);
     if (!tb_deliver_store_rests(deliver)) {
-        int err = follow_clock(deliver);
+        int err = tb_deliver_follow_clock(deliver);
         if (err == 0 && deliver->must_route)
             err = tb_deliver_route_all(deliver);
         if (err == 0 && !deliver->is_changing)
@@ -283,7 +234,7 @@ static int init_memory(struct tb_deliver *deliver, const struct tb_deliver_sink 
     deliver->is_stale = true;
     deliver->holds_changed = true;
     deliver->next_ms = INT64_MAX;
-    deliver->offset_ms = clock_offset_ms();
+    deliver->offset_ms = tb_deliver_offset_ms();
     return 0;
 }
 

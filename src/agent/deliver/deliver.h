@@ -28,7 +28,12 @@
 #include "sink/sink.h"
 #include "store/store.h"
 
-enum { TB_DELIVER_TOKENS = 16, TB_DELIVER_NAME = 48 };
+enum {
+    TB_DELIVER_TOKENS = 16,
+    TB_DELIVER_NAME = 48,
+    TB_DELIVER_URL = 256,
+    TB_DELIVER_OFF_DAYS = 14 /* then what waits for a sink that is off is dropped */
+};
 
 struct tb_deliver;
 
@@ -45,6 +50,9 @@ struct tb_deliver_sink {
     const char *cert_file; /* of the client; "": none */
     const char *key_file;  /* of that; "": it is in cert_file */
     unsigned timeout_ms, connections;
+    /* The names of all sinks that are on: it drops what waits too long for others. "": it does not
+     * look after those. */
+    char all[128];
     struct tb_sink_settings settings; /* host NULL: this host's; region NULL: found out */
 };
 
@@ -58,6 +66,7 @@ struct tb_deliver_token {
 };
 
 struct tb_deliver_status {
+    char endpoint[TB_DELIVER_URL]; /* may hold a password; "": not known yet */
     /* Since the thread was started. */
     int64_t sent, retried, quarantined;
     int64_t in_flight;       /* requests under way */

@@ -159,6 +159,14 @@ struct tb_deliver {
     bool is_idle;
 };
 
+/* ---- deliver_clock.c ---- */
+
+/* Of the wall clock to the one that never steps. */
+int64_t tb_deliver_offset_ms(void);
+/* Was the wall clock set? Then what waits goes on waiting as long as it was to. Once a minute also
+ * what waits too long is looked for. 0 or the store's error. */
+int tb_deliver_follow_clock(struct tb_deliver *deliver);
+
 /* ---- deliver_setup.c ---- */
 
 int tb_deliver_setup_new(const struct tb_config *config, const struct tb_deliver_sink *sink,

@@ -185,6 +185,8 @@ void tb_deliver_publish(struct tb_deliver *deliver, uint64_t asked)
         (deliver->is_stale || deliver->next_ms <= now_ms || tb_deliver_has_ready(deliver));
     pthread_mutex_lock(&deliver->lock);
     struct tb_deliver_status *status = &deliver->status;
+    (void)snprintf(status->endpoint, sizeof(status->endpoint), "%.255s",
+                   deliver->setup->sink.endpoint);
     status->parked_tokens = deliver->holds.parked_tokens;
     status->paused_until_ms = deliver->holds.paused_until_ms;
     status->in_flight = (int64_t)deliver->n_flying;

@@ -111,5 +111,9 @@ size_t tb_sinks_on(const struct tb_config *config, struct tb_deliver_sink out[TB
         out[n] = (struct tb_deliver_sink){.type = type, .connections = CONNECTIONS};
         n += type && TABLE[i].serve(config, &out[n]);
     }
+    size_t len = 0;
+    for (size_t i = 0; i < n; i++)
+        len += (size_t)snprintf(out[0].all + len, sizeof(out[0].all) - len, "%s%s",
+                                i == 0 ? "" : " ", out[i].type->name);
     return n;
 }

@@ -1,0 +1,140 @@
+/* test_sinks.c - the sums of each sink, and what waits for one that is off. */
+#include "helper.h"
+
+enum { DAY_MS = 24 * 3600 * 1000, KEEP_DAYS = 14 };
+
+static const int64_t NOW_MS = INT64_C(1790000000000);
+static const char *const BOTH[] = {"rollbar", "otlp"};
+
+static void add_to_both(struct tb_store *store, const char *uuid)
+{
+    static const struct tb_outbox_to TO[] = {{"rollbar", ""}, {"otlp", ""}};
+    struct tb_occurrence one = occurrence(uuid, "f");
+    assert_int_equal(tb_store_add(store, &one, TO, 2), 0);
+}
+
+static struct tb_store_counts counts_of(struct tb_store *store, const char *sink)
+{
+    struct tb_store_counts result;
+    assert_int_equal(tb_store_sink_counts(store, sink, &result), 0);
+    assert_int_equal(result.received,
+                     result.sent + result.dropped + result.quarantined + result.queued);
+    return result;
+}
+
+static int off(struct tb_store *store, size_t n_on, int days)
+{
+    return tb_store_off(store, BOTH, n_on, NOW_MS + (int64_t)days * DAY_MS,
+                        (int64_t)KEEP_DAYS * DAY_MS);
+}
+
+static void the_sums_are_by_sink(void **state)
+{
+    struct tb_store *store = open_store(*state, TB_STORE_WRITE);
+    struct tb_store_sink sinks[4];
+    assert_int_equal(tb_store_sinks(store, sinks, 4), 0);
+    add_to_both(store, "a");
+    add_to_both(store, "b");
+    struct tb_outbox_verdict verdict = {seq_of(store, "a"), TB_OUT_SENT, 0, 200, "", 1};
+    assert_int_equal(tb_store_verdict(store, "otlp", &verdict), 0);
+    verdict = (struct tb_outbox_verdict){seq_of(store, "b"), TB_OUT_PARKED, 0, 401, "no", 1};
+    assert_int_equal(tb_store_verdict(store, "otlp", &verdict), 0);
+    assert_int_equal(tb_store_sinks(store, sinks, 4), 2);
+    assert_string_equal(sinks[0].name, "otlp");
+    assert_int_equal(sinks[0].received, 2);
+    assert_int_equal(sinks[0].sent, 1);
+    assert_int_equal(sinks[0].queued, 1);
+    assert_int_equal(sinks[0].parked, 1);
+    assert_string_equal(sinks[1].name, "rollbar");
+    assert_int_equal(sinks[1].queued, 2);
+    assert_int_equal(tb_store_sinks(store, sinks, 1), 1);
+    tb_store_close(store);
+}
+
+/* The last trouble of one is not that of another, whichever came last. */
+static void each_sink_has_its_own_last_reason(void **state)
+{
+    struct tb_store *store = open_store(*state, TB_STORE_WRITE);
+    add_to_both(store, "a");
+    struct tb_outbox_verdict verdict = {seq_of(store, "a"), TB_OUT_QUEUED, 0, 500, "one", 1};
+    assert_int_equal(tb_store_verdict(store, "rollbar", &verdict), 0);
+    verdict.reason = "other";
+    assert_int_equal(tb_store_verdict(store, "otlp", &verdict), 0);
+    assert_string_equal(counts_of(store, "rollbar").last_reason, "one");
+    assert_string_equal(counts_of(store, "otlp").last_reason, "other");
+    assert_string_equal(counts_of(store, "xray").last_reason, "");
+    tb_store_close(store);
+}
+
+static void what_waits_for_a_sink_that_is_off_is_dropped_in_the_end(void **state)
+{
+    struct tb_store *store = open_store(*state, TB_STORE_WRITE);
+    add_to_both(store, "a");
+    add_to_both(store, "b");
+    struct tb_outbox_verdict verdict = {seq_of(store, "b"), TB_OUT_PARKED, 0, 401, "no", 1};
+    assert_int_equal(tb_store_verdict(store, "otlp", &verdict), 0);
+    assert_int_equal(off(store, 1, 0), 0); /* since now */
+    assert_int_equal(off(store, 1, KEEP_DAYS), 0);
+    assert_int_equal(counts_of(store, "otlp").queued, 2);
+    assert_int_equal(off(store, 1, KEEP_DAYS + 1), 2);
+    assert_int_equal(counts_of(store, "otlp").queued, 0);
+    assert_int_equal(counts_of(store, "otlp").dropped, 2);
+    assert_int_equal(counts_of(store, "rollbar").queued, 2);
+    assert_int_equal(off(store, 1, KEEP_DAYS + 2), 0);
+    tb_store_close(store);
+}
+
+static void one_that_was_on_again_begins_anew(void **state)
+{
+    struct tb_store *store = open_store(*state, TB_STORE_WRITE);
+    add_to_both(store, "a");
+    assert_int_equal(off(store, 1, 0), 0);
+    assert_int_equal(off(store, 2, KEEP_DAYS - 1), 0);
+    assert_int_equal(off(store, 1, KEEP_DAYS), 0);
+    assert_int_equal(off(store, 1, KEEP_DAYS + 5), 0);
+    assert_int_equal(counts_of(store, "otlp").queued, 1);
+    assert_int_equal(off(store, 1, 2 * KEEP_DAYS + 1), 1);
+    tb_store_close(store);
+}
+
+static void a_clock_that_was_set_back_begins_anew_too(void **state)
+{
+    struct tb_store *store = open_store(*state, TB_STORE_WRITE);
+    add_to_both(store, "a");
+    assert_int_equal(off(store, 1, 1000), 0);
+    assert_int_equal(off(store, 1, 0), 0);
+    assert_int_equal(off(store, 1, KEEP_DAYS + 1), 1);
+    tb_store_close(store);
+}
+
+static void the_pulse_is_rollbar_s(void **state)
+{
+    static const struct tb_outbox_to OTLP[] = {{"otlp", ""}};
+    struct tb_store *store = open_store(*state, TB_STORE_WRITE);
+    struct tb_occurrence one = occurrence("a", "f");
+    struct tb_store_pulse pulse;
+    assert_int_equal(tb_store_add(store, &one, OTLP, 1), 0);
+    struct tb_outbox_verdict verdict = {seq_of(store, "a"), TB_OUT_QUEUED, 0, 500, "x", 1};
+    assert_int_equal(tb_store_verdict(store, "otlp", &verdict), 0);
+    assert_int_equal(tb_store_pulse(store, 0, 0, &pulse), 0);
+    assert_int_equal(pulse.queued, 0);
+    assert_int_equal(pulse.is_refused, 0);
+    add_to_both(store, "b");
+    assert_int_equal(tb_store_pulse(store, 0, 0, &pulse), 0);
+    assert_int_equal(pulse.queued, 1);
+    tb_store_close(store);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+#define STORE_TEST(name) cmocka_unit_test_setup_teardown(name, make_place, drop_place)
+        STORE_TEST(the_sums_are_by_sink),
+        STORE_TEST(each_sink_has_its_own_last_reason),
+        STORE_TEST(what_waits_for_a_sink_that_is_off_is_dropped_in_the_end),
+        STORE_TEST(one_that_was_on_again_begins_anew),
+        STORE_TEST(a_clock_that_was_set_back_begins_anew_too),
+        STORE_TEST(the_pulse_is_rollbar_s),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
