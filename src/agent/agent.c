@@ -213,12 +213,27 @@ static void deliver_due(struct agent *a, struct tb_deliver_status *delivery)
     (void)progress(deliveries, delivery);
 }
 
+/* Of the sinks beside Rollbar: what was sent, and what waits and why. */
+static void print_sinks(struct agent *a)
+{
+    struct tb_delivery_state states[TB_DELIVERIES];
+    size_t n = tb_deliveries_look(tb_engine_deliveries(a->engine), states);
+    for (size_t i = 1; i < n; i++) {
+        struct tb_store_counts counts = {0};
+        const char *why = states[i].why[0] != '\0' ? states[i].why : states[i].status.last_error;
+        (void)tb_store_sink_counts(a->store, states[i].name, &counts);
+        printf("; %s: sent %lld, %lld wait%s%s", states[i].name, (long long)states[i].status.sent,
+               (long long)counts.queued, counts.queued > 0 && why[0] != '\0' ? ": " : "",
+               counts.queued > 0 ? why : "");
+    }
+}
+
 static void print_summary(struct agent *a, const struct tb_deliver_status *delivery)
 {
     struct tb_pipeline_snapshot s;
     struct tb_store_counts now;
     tb_pipeline_snapshot(tb_engine_pipeline(a->engine), &s);
-    if (tb_store_counts(a->store, &now) == 0)
+    if (tb_store_sink_counts(a->store, "rollbar", &now) == 0)
         s.store = now;
     printf("towbard: took in %lld records, %llu to quarantine, %llu damaged; sent %lld, %lld wait",
            (long long)s.n_stored, (unsigned long long)s.spool.n_quarantined,
@@ -235,6 +250,7 @@ static void print_summary(struct agent *a, const struct tb_deliver_status *deliv
                from[0] != '\0' ? " from " : "", from, delivery->last_http_status);
     else if (s.store.queued > 0 && delivery->last_error[0] != '\0')
         printf("; %s", delivery->last_error);
+    print_sinks(a);
     printf("\n");
 }
 

@@ -383,6 +383,11 @@ void tb_engine_look(struct tb_engine *e, struct tb_pipeline_snapshot *pipeline,
     tb_deliveries_first(e->deliveries, delivery);
 }
 
+size_t tb_engine_sinks(struct tb_engine *e, struct tb_delivery_state out[TB_DELIVERIES])
+{
+    return tb_deliveries_look(e->deliveries, out);
+}
+
 static int is_stuck(uint64_t turned_ns, uint64_t now_ns)
 {
     return now_ns > turned_ns && now_ns - turned_ns > (uint64_t)TB_ENGINE_STUCK_S * TB_NS_PER_S;

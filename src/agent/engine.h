@@ -51,6 +51,8 @@ int tb_engine_take(struct tb_engine *engine, const struct tb_config *config,
 /* How things are; delivery is Rollbar's. */
 void tb_engine_look(struct tb_engine *engine, struct tb_pipeline_snapshot *pipeline,
                     struct tb_deliver_status *delivery);
+/* All sinks that are on, Rollbar first. How many. */
+size_t tb_engine_sinks(struct tb_engine *engine, struct tb_delivery_state out[TB_DELIVERIES]);
 /* NULL, or the name of a part whose thread has not moved for TB_ENGINE_STUCK_S. Any thread. */
 const char *tb_engine_stuck(struct tb_engine *engine);
 void tb_engine_files_counts(struct tb_engine *engine, struct tb_files_counts *out);

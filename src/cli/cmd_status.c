@@ -46,7 +46,7 @@ static int collect(const struct tb_cli *cli, struct status *out)
     }
     out->store_err = tb_cli_store(&out->config, &store);
     if (out->store_err == 0) {
-        out->store_err = tb_store_counts(store, &out->counts);
+        out->store_err = tb_store_sink_counts(store, "rollbar", &out->counts);
         if (out->store_err < 0)
             fprintf(stderr, "towbar: cannot read the database: %s\n", tb_store_error(store));
         else

@@ -2,6 +2,7 @@
 #include "cli/status_more.h"
 
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -55,6 +56,7 @@ void tb_status_more_put(const cJSON *agent, struct tb_json *j)
     put(agent, "http", "http", j);
     put(agent, "files", "files", j);
     put(agent, "delivery.tokens", "tokens", j);
+    put(agent, "sinks", "sinks", j);
     put(agent, "reload", "reload", j);
 }
 
@@ -118,6 +120,39 @@ static void print_http(const cJSON *http)
     printf("\n");
 }
 
+/* Rollbar's has its own lines. What waits while nobody has to do anything is told in black. */
+static void print_sink(const cJSON *sink, int64_t now_ms)
+{
+    char clean[SHORT_TEXT];
+    const char *state = tb_json_text(sink, "state");
+    const char *error = tb_json_text(sink, "last_error");
+    int64_t retry_ms = number_at(sink, "retry_at_ms") - now_ms;
+    bool is_bad = strcmp(state, "failed") == 0 || strcmp(state, "refused") == 0;
+    printf("  %-9s sent %" PRId64, tb_print_clean(tb_json_text(sink, "name"), clean, sizeof(clean)),
+           number_at(sink, "sent"));
+    add(sink, "queued", "wait");
+    add(sink, "quarantined", "quarantined");
+    add(sink, "dropped", "dropped");
+    if (strcmp(state, "on") != 0)
+        printf(", %s%s%s", is_bad ? tb_ink(TB_INK_RED) : "",
+               tb_print_clean(state, clean, sizeof(clean)), is_bad ? tb_ink(TB_INK_NONE) : "");
+    if (retry_ms > 0)
+        printf(", next try in %" PRId64 " s", (retry_ms + 999) / 1000);
+    if (number_at(sink, "queued") + number_at(sink, "quarantined") == 0 && !is_bad)
+        error = ""; /* it is over */
+    print_trouble(error);
+}
+
+static void print_sinks(const cJSON *sinks, int64_t now_ms)
+{
+    const cJSON *sink;
+    cJSON_ArrayForEach(sink, sinks)
+    {
+        if (strcmp(tb_json_text(sink, "name"), "rollbar") != 0)
+            print_sink(sink, now_ms);
+    }
+}
+
 /* Of one token the delivery's own line tells all. */
 static void print_tokens(const cJSON *tokens, int64_t now_ms)
 {
@@ -161,5 +196,6 @@ void tb_status_more_print(const cJSON *agent, int64_t now_ms)
     print_http(tb_json_at(agent, "http"));
     print_files(tb_json_at(agent, "files"));
     print_tokens(tb_json_at(agent, "delivery.tokens"), now_ms);
+    print_sinks(tb_json_at(agent, "sinks"), now_ms);
     print_reload(tb_json_at(agent, "reload"), now_ms);
 }

@@ -92,11 +92,20 @@ static void put_delivery(struct tb_item_view *item)
                                          [TB_OUT_DROPPED] = "dropped",
                                          [TB_OUT_QUARANTINED] = "refused",
                                          [TB_OUT_PARKED] = "parked: its token is refused"};
+    static const struct {
+        const char *sink, *name;
+    } SINKS[] = {{"rollbar", "Rollbar"},
+                 {"otlp", "OpenTelemetry"},
+                 {"otlp-spans", "OpenTelemetry spans"},
+                 {"xray", "X-Ray"},
+                 {"cloudwatch", "CloudWatch Logs"}};
     struct tb_store_outcome outcome;
-    if (tb_store_outcome(item->view->store, item->uuid, "rollbar", &outcome) < 0)
-        return;
-    tb_emit(item->view->out, "<dt>Rollbar</dt><dd>%h%r%.200h</dd>", STATES[outcome.state],
-            outcome.reason[0] != '\0' ? ": " : "", outcome.reason);
+    for (size_t i = 0; i < sizeof(SINKS) / sizeof(SINKS[0]); i++) {
+        if (tb_store_outcome(item->view->store, item->uuid, SINKS[i].sink, &outcome) < 0)
+            continue;
+        tb_emit(item->view->out, "<dt>%h</dt><dd>%h%r%.200h</dd>", SINKS[i].name,
+                STATES[outcome.state], outcome.reason[0] != '\0' ? ": " : "", outcome.reason);
+    }
 }
 
 static int put_numbers(struct tb_item_view *item)

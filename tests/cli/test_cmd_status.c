@@ -389,6 +389,31 @@ static void what_the_agent_tells_more_is_shown(void **state)
     cJSON_Delete(json);
 }
 
+static const char tells_of_sinks[] =
+    "{\"program\":\"towbard\",\"listen\":\"127.0.0.1:7070\",\"sinks\":["
+    "{\"name\":\"rollbar\",\"state\":\"on\",\"sent\":1},"
+    "{\"name\":\"otlp\",\"state\":\"on\",\"sent\":12,\"queued\":0,\"last_error\":\"HTTP 503\"},"
+    "{\"name\":\"xray\",\"state\":\"no answer\",\"sent\":0,\"queued\":3,"
+    "\"retry_at_ms\":9000000000000,\"last_error\":\"nobody listens at udp://h:1\"},"
+    "{\"name\":\"cloudwatch\",\"state\":\"failed\",\"last_error\":\"cannot read it\"}]}";
+
+static void each_sink_beside_rollbar_has_a_line(void **state)
+{
+    struct run *run = *state;
+    pid_t agent = fake_start(run, tells_of_sinks, 0);
+    (void)run_here(run, "status");
+    run_has(run->out, "  otlp      sent 12\n");
+    run_has(run->out, "  xray      sent 0, 3 wait, no answer, next try in ");
+    run_has(run->out, " s; nobody listens at udp://h:1\n");
+    run_has(run->out, "  cloudwatch sent 0, failed; cannot read it\n");
+    run_has_not(run->out, "  rollbar   sent");
+    (void)run_here(run, "status", "--json");
+    fake_end(agent);
+    cJSON *json = cJSON_Parse(run->out);
+    assert_int_equal(cJSON_GetArraySize(cJSON_GetObjectItem(json, "sinks")), 4);
+    cJSON_Delete(json);
+}
+
 static void quiet_says_nothing_but_its_code(void **state)
 {
     struct run *run = *state;
@@ -433,6 +458,7 @@ int main(void)
         TEST(quarantined_items_are_wrong_and_have_a_reason),
         TEST(somebody_else_on_the_socket_is_no_agent),
         TEST(what_the_agent_tells_more_is_shown),
+        TEST(each_sink_beside_rollbar_has_a_line),
         TEST(quiet_says_nothing_but_its_code),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -17,10 +17,18 @@ struct one {
     char why[TB_STORE_WHY];
 };
 
+/* What one had counted that is off, or was: numbers only grow. */
+struct past {
+    char name[TB_DELIVERY_NAME];
+    int64_t sent, retried, quarantined;
+};
+
 struct tb_deliveries {
     pthread_mutex_t lock; /* for changes of ones, and for looks by other threads */
     struct one ones[TB_DELIVERIES];
     size_t n;
+    struct past past[TB_DELIVERIES]; /* under the lock */
+    size_t n_past;
 };
 
 static struct one *find(struct tb_deliveries *deliveries, const char *name)
@@ -143,6 +151,33 @@ int tb_deliveries_reload(struct tb_deliveries *deliveries, const struct tb_confi
     return err;
 }
 
+/* The lock is held. NULL: there is none, or no room for another one. */
+static struct past *find_past(struct tb_deliveries *deliveries, const char *name, bool makes)
+{
+    for (size_t i = 0; i < deliveries->n_past; i++) {
+        if (strcmp(deliveries->past[i].name, name) == 0)
+            return &deliveries->past[i];
+    }
+    if (!makes || deliveries->n_past == TB_DELIVERIES)
+        return NULL;
+    struct past *past = &deliveries->past[deliveries->n_past++];
+    (void)snprintf(past->name, sizeof(past->name), "%s", name);
+    return past;
+}
+
+/* The lock is held. What it counts in its last moments is not in it. */
+static void remember(struct tb_deliveries *deliveries, const struct one *one)
+{
+    struct past *past = one->deliver ? find_past(deliveries, one->name, true) : NULL;
+    struct tb_deliver_status status;
+    if (!past)
+        return;
+    tb_deliver_status(one->deliver, &status);
+    past->sent += status.sent;
+    past->retried += status.retried;
+    past->quarantined += status.quarantined;
+}
+
 /* Those that are off now come out of the list. */
 static size_t take_out(struct tb_deliveries *deliveries, const struct tb_deliver_sink *sinks,
                        size_t n, unsigned deadline_ms, struct stopping out[TB_DELIVERIES])
@@ -156,6 +191,7 @@ static size_t take_out(struct tb_deliveries *deliveries, const struct tb_deliver
             deliveries->ones[n_left++] = *one;
             continue;
         }
+        remember(deliveries, one);
         out[n_out++] = (struct stopping){.deliver = one->deliver, .deadline_ms = deadline_ms};
         tb_log(TB_LOG_INFO, "delivery to %s is off; what is queued for it stays", one->name);
     }
@@ -217,6 +253,10 @@ size_t tb_deliveries_look(struct tb_deliveries *deliveries,
         memcpy(out[i].why, one->why, sizeof(out[i].why));
         if (one->deliver)
             tb_deliver_status(one->deliver, &out[i].status);
+        const struct past *past = find_past(deliveries, one->name, false);
+        out[i].status.sent += past ? past->sent : 0;
+        out[i].status.retried += past ? past->retried : 0;
+        out[i].status.quarantined += past ? past->quarantined : 0;
     }
     pthread_mutex_unlock(&deliveries->lock);
     return n;

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -172,7 +173,10 @@ void tb_pipeline_publish(struct tb_pipeline *p, int n_stored, int n_refused)
     }
     struct tb_store_storm_counts storms = {0};
     int64_t hour_ago_ms = (int64_t)(tb_clock_wall_ns() / TB_NS_PER_MS) - HOUR_MS;
-    int err = tb_store_counts(p->options.store, &store);
+    struct tb_store_sink sinks[TB_PIPELINE_SINKS];
+    int err = tb_store_sink_counts(p->options.store, "rollbar", &store);
+    int n_sinks = err ? err : tb_store_sinks(p->options.store, sinks, TB_PIPELINE_SINKS);
+    err = n_sinks < 0 ? n_sinks : 0;
     /* It costs as much as storing a record. */
     int asks_storms = p->is_stormy || n_stored == 0;
     if (!err && asks_storms)
@@ -186,8 +190,11 @@ void tb_pipeline_publish(struct tb_pipeline *p, int n_stored, int n_refused)
     pthread_mutex_lock(&p->lock);
     if (is_new)
         p->snapshot.spool = spool;
-    if (!err)
+    if (!err) {
         p->snapshot.store = store;
+        memcpy(p->snapshot.sinks, sinks, sizeof(sinks[0]) * (size_t)n_sinks);
+        p->snapshot.n_sinks = (size_t)n_sinks;
+    }
     if (!err && asks_storms)
         p->snapshot.storms = storms;
     p->snapshot.symbols = symbols;

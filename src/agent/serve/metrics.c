@@ -119,6 +119,65 @@ static void write_delivery(const struct tb_status *s, struct tb_buf *out)
             "When Rollbar last took an item; 0 for not since start.", d->last_sent_ms);
 }
 
+/* ---- by sink ---- */
+
+/* One line of a family with the label sink, and another one. */
+static void sink_row(struct tb_buf *out, const char *name, const char *sink, const char *label,
+                     const char *value, int64_t n)
+{
+    tb_buf_addf(out, "%s{sink=\"%s\",%s=\"%s\"} %" PRId64 "\n", name, sink, label, value, n);
+}
+
+static void write_results(struct tb_buf *out, const char *name, const struct tb_store_sink *c)
+{
+    static const char items[] = "towbard_sink_items_total";
+    sink_row(out, items, name, "result", "sent", c->sent);
+    sink_row(out, items, name, "result", "dropped", c->dropped);
+    sink_row(out, items, name, "result", "quarantined", c->quarantined);
+}
+
+static void write_waiting(struct tb_buf *out, const char *name, const struct tb_store_sink *c)
+{
+    static const char queue[] = "towbard_sink_queue_items";
+    sink_row(out, queue, name, "state", "waiting", c->queued - c->parked);
+    sink_row(out, queue, name, "state", "parked", c->parked);
+}
+
+/* Of each sink that is on, and of those that had something and are off now. */
+static void for_each_sink(const struct tb_status *s, struct tb_buf *out,
+                          void (*write)(struct tb_buf *out, const char *name,
+                                        const struct tb_store_sink *c))
+{
+    for (size_t i = 0; i < s->n_sinks; i++)
+        write(out, s->sinks[i].name, tb_status_sink_counts(s, s->sinks[i].name));
+    for (size_t i = 0; i < s->pipeline.n_sinks; i++) {
+        if (!tb_status_is_on(s, s->pipeline.sinks[i].name))
+            write(out, s->pipeline.sinks[i].name, &s->pipeline.sinks[i]);
+    }
+}
+
+static void write_sinks(const struct tb_status *s, struct tb_buf *out)
+{
+    static const char retries[] = "towbard_sink_retries_total";
+    static const char answers[] = "towbard_sink_answers";
+    static const char success[] = "towbard_sink_last_success_timestamp_seconds";
+    family(out, "towbard_sink_items_total", "counter",
+           "What became of items for a sink, by the database.");
+    for_each_sink(s, out, write_results);
+    family(out, "towbard_sink_queue_items", "gauge", "Items that wait for a sink.");
+    for_each_sink(s, out, write_waiting);
+    family(out, retries, "counter", "Items that were not taken and have to be sent again.");
+    for (size_t i = 0; i < s->n_sinks; i++)
+        row(out, retries, "sink", s->sinks[i].name, s->sinks[i].status.retried);
+    family(out, answers, "gauge", "0 while a sink that is on cannot be used or answers nobody.");
+    for (size_t i = 0; i < s->n_sinks; i++)
+        row(out, answers, "sink", s->sinks[i].name,
+            s->sinks[i].why[0] == '\0' && s->sinks[i].status.retry_at_ms <= s->now_ms);
+    family(out, success, "gauge", "When a sink last took an item; 0 for not since start.");
+    for (size_t i = 0; i < s->n_sinks; i++)
+        row(out, success, "sink", s->sinks[i].name, s->sinks[i].status.last_sent_ms / 1000);
+}
+
 static void write_by_class(const char *name, const uint64_t n[TB_N_CLASSES], struct tb_buf *out)
 {
     static const char *const names[TB_N_CLASSES] = {"crash", "error", "warning", "info"};
@@ -207,6 +266,7 @@ void tb_metrics_write(const struct tb_status *status, struct tb_buf *out)
     write_items(status, out);
     write_queue(status, out);
     write_delivery(status, out);
+    write_sinks(status, out);
     write_spool(status, out);
     write_symbols(status, out);
     write_agent(status, out);

@@ -84,6 +84,7 @@ static void look(const struct tb_serve *serve, struct tb_status *out)
                               .started_ms = serve->started_ms,
                               .now_ms = now_ms()};
     tb_engine_look(serve->options.engine, &out->pipeline, &out->delivery);
+    out->n_sinks = tb_engine_sinks(serve->options.engine, out->sinks);
     tb_reload_counts(serve->options.reload, &out->reload);
     tb_serve_counts(serve, &out->ingest);
     tb_engine_files_counts(serve->options.engine, &out->files);

@@ -264,6 +264,8 @@ void tb_status_write(const struct tb_status *status, struct tb_json *j)
     write_http(&status->ingest, j);
     tb_json_key(j, "delivery");
     write_delivery(config, &status->delivery, j);
+    tb_json_key(j, "sinks");
+    tb_status_write_sinks(status, j);
     tb_json_key(j, "reload");
     write_reload(&status->reload, j);
     tb_json_end(j);

@@ -2,6 +2,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
@@ -59,11 +60,55 @@ static void the_status_hides_token_and_password(void **state)
     assert_null(strstr(json, token));
 }
 
+static void each_sink_is_told_with_its_state(void **state)
+{
+    static char token[] = "t";
+    static const char *const expected[] = {
+        "{\"name\":\"rollbar\",\"endpoint\":\"https://********@r/\",\"state\":\"on\",",
+        "{\"name\":\"otlp\",\"state\":\"failed\",", "\"last_error\":\"no such file\"}",
+        "{\"name\":\"xray\",\"state\":\"no answer\",\"received\":7,\"sent\":4,"
+        "\"dropped\":0,\"quarantined\":1,\"queued\":2,\"parked\":0,\"retried\":9,",
+        "{\"name\":\"cloudwatch\",\"state\":\"off\",\"received\":3,\"sent\":0,\"dropped\":0,"
+        "\"quarantined\":0,\"queued\":3,\"parked\":0}]"};
+    const struct tb_config config = {.token = token};
+    struct tb_status *status = calloc(1, sizeof(*status));
+    char json[4096];
+    struct tb_json j;
+    (void)state;
+    assert_non_null(status);
+    status->config = &config;
+    status->now_ms = 1000;
+    status->n_sinks = 3;
+    (void)snprintf(status->sinks[0].name, sizeof(status->sinks[0].name), "rollbar");
+    (void)snprintf(status->sinks[0].status.endpoint, sizeof(status->sinks[0].status.endpoint),
+                   "https://user:hunter2@r/");
+    (void)snprintf(status->sinks[1].name, sizeof(status->sinks[1].name), "otlp");
+    (void)snprintf(status->sinks[1].why, sizeof(status->sinks[1].why), "no such file");
+    (void)snprintf(status->sinks[2].name, sizeof(status->sinks[2].name), "xray");
+    status->sinks[2].status.retry_at_ms = 2000;
+    status->sinks[2].status.retried = 9;
+    status->pipeline.n_sinks = 3;
+    status->pipeline.sinks[0] = (struct tb_store_sink){"cloudwatch", 3, 0, 0, 0, 3, 0};
+    status->pipeline.sinks[1] = (struct tb_store_sink){"xray", 7, 4, 0, 1, 2, 0};
+    status->pipeline.sinks[2] = (struct tb_store_sink){"gone", 1, 1, 0, 0, 0, 0};
+    tb_json_init(&j, json, sizeof(json));
+    tb_status_write_sinks(status, &j);
+    assert_int_equal(tb_json_finish(&j), 0);
+    json[j.len] = '\0';
+    free(status);
+    for (size_t i = 0; i < sizeof(expected) / sizeof(expected[0]); i++) {
+        if (!strstr(json, expected[i]))
+            fail_msg("no %s in %s", expected[i], json);
+    }
+    assert_null(strstr(json, "gone"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(urls_are_shown_without_who_asks),
         cmocka_unit_test(the_status_hides_token_and_password),
+        cmocka_unit_test(each_sink_is_told_with_its_state),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
