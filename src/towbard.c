@@ -149,6 +149,30 @@ static void take_links(void *arg, const struct tb_config *config)
     tb_links_done(&links);
 }
 
+static void take_groups(void *arg, const struct tb_config *config)
+{
+    const struct tb_config_xray *xray = &config->sinks.xray;
+    struct tb_web_group groups[TB_CONFIG_GROUPS];
+    size_t n = 0;
+    for (; n < config->sinks.n_groups && n < TB_CONFIG_GROUPS; n++)
+        groups[n] =
+            (struct tb_web_group){config->sinks.groups[n].name, config->sinks.groups[n].filter};
+    const struct tb_web_settings shown = {.groups = groups,
+                                          .n_groups = n,
+                                          .xray_name = xray->name,
+                                          .xray_name_pattern = xray->name_pattern,
+                                          .xray_origin = xray->origin};
+    if (tb_web_set_search(arg, &shown) < 0)
+        tb_log(TB_LOG_ERROR, "out of memory: searches of the pages know the former groups");
+}
+
+/* What the pages are told of the settings at each reload. */
+static void take_settings(void *arg, const struct tb_config *config)
+{
+    take_links(arg, config);
+    take_groups(arg, config);
+}
+
 /* The agent with its pages. */
 static int run(const struct tb_config *config, const struct command *command)
 {
@@ -167,7 +191,8 @@ static int run(const struct tb_config *config, const struct command *command)
         return WRONG;
     }
     const struct tb_agent_pages pages = {
-        .pages = tb_web_pages(web), .take = take_links, .arg = web};
+        .pages = tb_web_pages(web), .take = take_settings, .arg = web};
+    take_groups(web, config);
     int code = tb_agent_run(config, &command->flags, command->once, &pages);
     tb_web_free(web);
     return code;

@@ -63,10 +63,11 @@ static void list_sql(const struct tb_store_filter *filter, struct tb_buf *sql)
                                          [TB_SORT_MOST] = "total DESC, number DESC",
                                          [TB_SORT_FIRST] = "first_ms DESC, number DESC"};
     const char *order = ORDERS[filter->sort];
-    tb_buf_adds(sql, "SELECT i.number, i.first_ms, i.last_ms, i.total, i.title, i.level,"
-                     " i.environment, i.service, i.framework, o.trace_id, o.xray_trace_id, o.data"
-                     " FROM (SELECT number, first_ms, last_ms, total, title, level, environment,"
-                     " service, framework FROM items");
+    tb_buf_adds(
+        sql, "SELECT i.number, i.first_ms, i.last_ms, i.total, i.title, i.level,"
+             " i.environment, i.service, i.framework, o.trace_id, o.xray_trace_id, o.data, o.uuid"
+             " FROM (SELECT number, first_ms, last_ms, total, title, level, environment,"
+             " service, framework FROM items");
     add_conditions(filter, sql);
     tb_buf_addf(sql,
                 " ORDER BY %s LIMIT ?1 OFFSET ?2) i LEFT JOIN occurrences o ON o.seq ="
@@ -113,6 +114,7 @@ static int give_list(struct tb_store *store, sqlite3_stmt *statement,
             .xray_trace_id = tb_store_text(statement, 10),
             .data = tb_store_text(statement, 11),
             .data_len = (size_t)sqlite3_column_bytes(statement, 11),
+            .uuid = tb_store_text(statement, 12),
         };
         if (row(arg, &entry) != 0)
             return 0;

@@ -355,7 +355,7 @@ struct tb_store_filter {
 struct tb_store_entry {
     int64_t number, first_ms, last_ms, total;
     const char *title, *level, *environment, *service, *framework;
-    const char *trace_id, *xray_trace_id;
+    const char *uuid, *trace_id, *xray_trace_id;
     const char *data;
     size_t data_len;
 };

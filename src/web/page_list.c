@@ -6,6 +6,7 @@
 #include "web/chart.h"
 #include "web/deploys.h"
 #include "web/emit.h"
+#include "web/list_filter.h"
 #include "web/pages.h"
 #include "web/query.h"
 #include "web/words.h"
@@ -23,8 +24,10 @@ struct row {
 /* What was asked for, and what was found. */
 struct list {
     struct tb_view *view;
-    char q[TB_QUERY_TEXT];
+    char q[TB_FILTER_MAX_BYTES + 1];
     char words[TB_QUERY_TEXT]; /* q, cut into pieces */
+    struct tb_list_filter by;  /* when q is a filter expression */
+    int err;                   /* of it */
     const char *sort, *show;
     int64_t page; /* from 1 */
     struct tb_store_filter filter;
@@ -61,11 +64,27 @@ void tb_put_service(struct tb_buf *out, const char *service, const char *framewo
 
 /* ---- what is asked for ---- */
 
-static void read_query(struct list *list)
+/* An expression is asked of each item in turn; words are the database's matter. */
+static int read_search(struct list *list)
+{
+    (void)tb_query_get(list->view->request->query, "q", list->q, sizeof(list->q));
+    int err = tb_list_filter_init(&list->by, list->q, list->view->search);
+    if (list->by.text != NULL) {
+        list->filter.max = TB_STORE_RECENT;
+        list->filter.skip = 0;
+        return err;
+    }
+    if (strlen(list->q) >= TB_QUERY_TEXT)
+        list->q[0] = '\0';
+    memcpy(list->words, list->q, sizeof(list->words));
+    tb_query_words(list->words + (tb_list_filter_words(list->q) - list->q), &list->filter);
+    return err;
+}
+
+static int read_query(struct list *list)
 {
     const char *query = list->view->request->query;
     char text[TB_QUERY_TEXT];
-    (void)tb_query_get(query, "q", list->q, sizeof(list->q));
     (void)tb_query_get(query, "sort", text, sizeof(text));
     list->sort = SORTS[0].name;
     for (size_t i = 0; i < N_SORTS; i++)
@@ -80,8 +99,7 @@ static void read_query(struct list *list)
     list->page = tb_query_number(query, "page", LAST_PAGE, 1);
     list->filter.max = PER_PAGE + 1;
     list->filter.skip = (size_t)(list->page - 1) * PER_PAGE;
-    memcpy(list->words, list->q, sizeof(list->words));
-    tb_query_words(list->words, &list->filter);
+    return read_search(list);
 }
 
 /* ---- what is found ---- */
@@ -122,6 +140,12 @@ static int read_body(struct list *list, const struct tb_store_entry *entry, stru
 static int take_entry(void *arg, const struct tb_store_entry *entry)
 {
     struct list *list = arg;
+    if (list->by.text != NULL) {
+        size_t n_skip = (size_t)(list->page - 1) * PER_PAGE;
+        list->err = tb_list_filter_takes(&list->by, list->view->store, entry, n_skip);
+        if (list->err <= 0)
+            return list->err < 0 || tb_search_is_full(list->by.search);
+    }
     if (list->n == PER_PAGE) {
         list->has_more = 1;
         return 1;
@@ -140,13 +164,21 @@ static int take_entry(void *arg, const struct tb_store_entry *entry)
     return read_body(list, entry, row) < 0;
 }
 
+static int list_entries(struct list *list)
+{
+    if (list->by.text != NULL && list->by.search == NULL)
+        return 0; /* it does not parse */
+    int err = tb_store_list(list->view->store, &list->filter, take_entry, list);
+    return err < 0 || list->err > 0 ? err : list->err;
+}
+
 static int collect(struct list *list)
 {
     struct tb_view *view = list->view;
     int64_t numbers[PER_PAGE];
     int err = tb_store_pulse(view->store, view->now_ms - DAY_MS, view->now_ms, &list->pulse);
     if (err == 0)
-        err = tb_store_list(view->store, &list->filter, take_entry, list);
+        err = list_entries(list);
     for (size_t i = 0; i < list->n && err >= 0; i++) {
         struct row *row = &list->rows[i];
         numbers[i] = row->number;
@@ -176,7 +208,7 @@ static void put_search(struct list *list)
     tb_emit(out,
             "</nav>\n<form class=\"bar\" role=\"search\" action=\"/\" method=\"get\">"
             "<input type=\"search\" name=\"q\" aria-label=\"Search items\" value=\"%a\" "
-            "placeholder=\"words, env: service: level:\">"
+            "placeholder=\"words, env: service: level: filter:\">"
             "<select name=\"sort\" aria-label=\"Sort\">",
             list->q);
     for (size_t i = 0; i < N_SORTS; i++)
@@ -186,6 +218,7 @@ static void put_search(struct list *list)
     if (*list->show != '\0')
         tb_emit(out, "<input type=\"hidden\" name=\"show\" value=\"%a\">", list->show);
     tb_emit(out, "<button>Search</button></form>\n");
+    tb_list_filter_put(&list->by, out);
 }
 
 static void put_place(struct tb_buf *out, const struct row *row)
@@ -292,7 +325,7 @@ static int put_page(struct list *list, const char *address)
     int err = tb_deploys_put_last(list->view);
     if (list->n > 0)
         put_table(list);
-    else
+    else if (list->by.text == NULL || list->by.search != NULL)
         tb_emit(list->view->out, "<div class=\"panel\"><p class=\"bd\">No item matches. <a "
                                  "href=\"/\">Show all</a></p></div>\n");
     return err;
@@ -306,11 +339,13 @@ void tb_page_list(struct tb_view *view, const char *address)
         return;
     }
     list->view = view;
-    read_query(list);
-    int err = collect(list);
+    int err = read_query(list);
+    if (err == 0)
+        err = collect(list);
     if (err == 0)
         err = put_page(list, address);
     tb_view_finish(view, err);
+    tb_list_filter_done(&list->by);
     tb_event_done(&list->texts);
     free(list);
 }

@@ -8,6 +8,7 @@
 #include "http/page.h"
 #include "item/links.h"
 #include "store/store.h"
+#include "web/search.h"
 
 enum { TB_VIEW_HOST = 65 };
 
@@ -18,6 +19,7 @@ struct tb_view {
     struct tb_store *store;
     const char *socket;
     const struct tb_links *links; /* to other tools */
+    const struct tb_search_settings *search;
     char host[TB_VIEW_HOST];
     int64_t now_ms;
 };

@@ -17,6 +17,7 @@
 #include "web/login.h"
 #include "web/pages.h"
 #include "web/query.h"
+#include "web/settings.h"
 
 enum { ADDRESS_TEXT = 128 };
 
@@ -32,6 +33,8 @@ struct tb_web {
     struct tb_store *store; /* NULL until a page needs it */
     dev_t dev;              /* of the file that store has open */
     ino_t ino;
+    struct tb_web_groups *groups; /* of the thread that answers */
+    struct tb_web_groups *next;   /* under lock: what groups will be; NULL: they stay */
 };
 
 /* ---- the database ---- */
@@ -196,14 +199,28 @@ static void take_links(struct tb_web *web)
     pthread_mutex_unlock(&web->lock);
 }
 
+static void turn_to_next(struct tb_web *web)
+{
+    pthread_mutex_lock(&web->lock);
+    struct tb_web_groups *next = web->next;
+    web->next = NULL;
+    pthread_mutex_unlock(&web->lock);
+    if (next == NULL)
+        return;
+    tb_web_groups_free(web->groups);
+    web->groups = next;
+}
+
 static void answer(void *arg, const struct tb_page_request *request, struct tb_page_reply *reply)
 {
     struct tb_web *web = arg;
     char why[TB_STORE_WHY] = "";
+    turn_to_next(web);
     struct tb_view view = {.request = request,
                            .reply = reply,
                            .out = &reply->body,
                            .socket = web->socket,
+                           .search = tb_web_groups_search(web->groups),
                            .now_ms = request->now_ms};
     memcpy(view.host, web->host, sizeof(view.host));
     take_links(web);
@@ -250,6 +267,8 @@ void tb_web_free(struct tb_web *web)
     close_store(web);
     tb_links_done(&web->links);
     tb_links_done(&web->next_links);
+    tb_web_groups_free(web->groups);
+    tb_web_groups_free(web->next);
     pthread_mutex_destroy(&web->lock);
     free(web->state_dir);
     free(web->socket);
@@ -267,6 +286,20 @@ int tb_web_set_links(struct tb_web *web, const struct tb_links *links)
     web->next_links = copy;
     web->has_next = 1;
     pthread_mutex_unlock(&web->lock);
+    return 0;
+}
+
+int tb_web_set_search(struct tb_web *web, const struct tb_web_settings *settings)
+{
+    struct tb_web_groups *groups = NULL;
+    int err = tb_web_groups_new(settings, &groups);
+    if (err)
+        return err;
+    pthread_mutex_lock(&web->lock);
+    struct tb_web_groups *passed_over = web->next;
+    web->next = groups;
+    pthread_mutex_unlock(&web->lock);
+    tb_web_groups_free(passed_over);
     return 0;
 }
 

@@ -20,12 +20,25 @@ struct tb_web_options {
     const struct tb_links *links; /* to other tools; NULL for none */
 };
 
+/* What of the agent's settings the pages use; strings are copied, NULL is "". */
+struct tb_web_group {
+    const char *name, *filter;
+};
+struct tb_web_settings {
+    const struct tb_web_group *groups; /* for searches */
+    size_t n_groups;
+    const char *xray_name, *xray_name_pattern, *xray_origin; /* how X-Ray names services */
+};
+
 /* 0 or -ENOMEM. */
 int tb_web_new(const struct tb_web_options *options, struct tb_web **out);
 /* NULL is nothing. */
 void tb_web_free(struct tb_web *web);
 /* Other links from the next page on; copied. Any thread. 0 or -ENOMEM. */
 int tb_web_set_links(struct tb_web *web, const struct tb_links *links);
+/* These count from the next page on; until the first call there are no groups. Any thread. 0 or
+ * -ENOMEM, and the former count. */
+int tb_web_set_search(struct tb_web *web, const struct tb_web_settings *settings);
 /* For the agent; good until tb_web_free. */
 const struct tb_pages *tb_web_pages(const struct tb_web *web);
 

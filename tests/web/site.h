@@ -167,7 +167,7 @@ enum { SITE_DEPTH = 64 };
 #define SITE_TAGS                                                                                  \
     "html head meta title link script body a header b nav span time main h1 h2 p div table thead " \
     "tbody tr th td br svg rect line text circle form input select option button details summary " \
-    "pre code ul li dl dt dd aside section"
+    "pre code mark ul li dl dt dd aside section"
 #define SITE_VOID "meta link br input"
 #define SITE_ATTRIBUTES                                                                            \
     "lang charset name content rel href type src defer class aria-label aria-current aria-hidden " \
