@@ -357,7 +357,8 @@ static int unknown(struct tb_parser *p)
     char shown[TB_PARSE_SHOWN];
     tb_lex_show(&p->lexer, &p->token, shown, sizeof(shown));
     if (p->token.kind == TB_TOKEN_WORD && p->before != NULL && p->before_at == p->token.at)
-        return tb_lex_fail(&p->lexer, p->token.at, "expected %s behind %s, or a keyword, not %s",
+        return tb_lex_fail(&p->lexer, p->token.at,
+                           "expected AND, OR, a keyword, or %s behind %s, not %s",
                            ops_of(p->before->type), p->before->name, shown);
     if (tb_parse_is(p, "NOT"))
         return tb_parse_expected(p, "\"!\" for not");

@@ -139,8 +139,8 @@ static void what_is_wrong_is_said_with_its_column(void **state)
         {"user = \"\xc3\xa4\xc3\xb6\" nix", "column 13: expected a keyword, not \"nix\""},
         {"ok \xff", "column 4: this is not UTF-8"},
         {"ok ; fault", "column 4: expected a keyword, not \";\""},
-        {"http.url LIKE \"x\"", "column 10: expected =, !=, CONTAINS, BEGINSWITH or ENDSWITH "
-                                "behind http.url, or a keyword, not \"LIKE\""},
+        {"http.url LIKE \"x\"", "column 10: expected AND, OR, a keyword, or =, !=, CONTAINS, "
+                                "BEGINSWITH or ENDSWITH behind http.url, not \"LIKE\""},
         {"http.url (LIKE)", "column 11: expected a keyword, not \"LIKE\""},
     };
     char why[TB_FILTER_WHY];
