@@ -79,7 +79,7 @@ static const char *decided(struct scene *scene, const char *uuid, const char *it
     struct tb_doc *doc;
     assert_int_equal(tb_work_doc(&work, &doc), 0);
     tb_item_read(doc, 0, &work.facts);
-    assert_int_equal(tb_trace_ids_complete(doc, &work.ids), 0);
+    assert_int_equal(tb_trace_ids_complete(doc, NULL, &work.ids), 0);
     (void)tb_doc_copy(doc, tb_doc_find(doc, 0, "custom.service"), work.service,
                       sizeof(work.service));
     snprintf(work.uuid, sizeof(work.uuid), "%s", uuid);
