@@ -47,6 +47,8 @@ extern const struct bench bench_death[];
 extern const size_t bench_death_n;
 extern const struct bench bench_encode[];
 extern const size_t bench_encode_n;
+extern const struct bench bench_filter[];
+extern const size_t bench_filter_n;
 extern const struct bench bench_group[];
 extern const size_t bench_group_n;
 extern const struct bench bench_agent[];

@@ -28,7 +28,7 @@ static void fill(struct site *site)
     add(site, "flask", "UpstreamError: closed", TRACE, FLASK);
     add(site, "feedd", "SIGSEGV in parse", TRACE, FEEDD);
     add(site, "other", "SIGSEGV elsewhere", "", FEEDD);
-    assert_int_equal(tb_web_take(site->web, &settings), 0);
+    assert_int_equal(tb_web_set_search(site->web, &settings), 0);
 }
 
 static void which_searches_are_expressions_is_a_rule(void **state)
@@ -97,8 +97,8 @@ static void the_groups_of_the_settings_are_known(void **state)
     /* Other settings count from the next page on. */
     static const struct tb_web_group groups[] = {{"Cruddur", "ok"}};
     const struct tb_web_settings settings = {.groups = groups, .n_groups = 1};
-    assert_int_equal(tb_web_take(site->web, &settings), 0);
-    assert_int_equal(tb_web_take(site->web, &settings), 0);
+    assert_int_equal(tb_web_set_search(site->web, &settings), 0);
+    assert_int_equal(tb_web_set_search(site->web, &settings), 0);
     site_has(site_visit(site, "/?q=filter:Cruddur"), "No item matches.");
 }
 
@@ -107,7 +107,7 @@ static void names_are_those_of_x_ray(void **state)
     struct site *site = *state;
     const struct tb_web_settings settings = {.xray_name = "renamed", .xray_origin = "T"};
     fill(site);
-    assert_int_equal(tb_web_take(site->web, &settings), 0);
+    assert_int_equal(tb_web_set_search(site->web, &settings), 0);
     site_has(site_visit(site, "/?q=service(id(name:%22renamed%22,type:%22T%22))"), "SIGSEGV");
     site_has(site_visit(site, "/?q=service(%22cruddur-feedd%22)"), "No item matches.");
 }
