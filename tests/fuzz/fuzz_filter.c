@@ -1,11 +1,12 @@
 /* fuzz_filter.c - filter expressions: what is refused is so at a column of the text, what is taken
- * can be asked of a trace and about itself. */
+ * can be asked of a trace and about itself. Behind a NUL may stand the items of a trace, each
+ * behind another. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/utf8.h"
 #include "filter/filter.h"
-#include "filter/view.h"
+#include "filter/view_item.h"
 
 static const char *const USERS[] = {"alice", ""};
 
@@ -36,13 +37,40 @@ static void ask(const struct tb_filter *filter)
         abort();
 }
 
+enum { ITEMS = 4 };
+
+static void ask_items(const struct tb_filter *filter, const char *text, size_t len)
+{
+    static const struct tb_sink_settings settings = {
+        .name = "", .name_pattern = "*.local*", .origin = "AWS::EC2::Instance"};
+    struct tb_filter_item items[ITEMS];
+    struct tb_filter_trace *trace = NULL;
+    size_t n = 0;
+    while (len > 0 && n < ITEMS) {
+        const char *end = memchr(text, '\0', len);
+        size_t item_len = end ? (size_t)(end - text) : len;
+        items[n++] = (struct tb_filter_item){.uuid = "u", .data = text, .len = item_len};
+        text += item_len + (end ? 1 : 0);
+        len -= item_len + (end ? 1 : 0);
+    }
+    if (tb_filter_trace_new(items, n, &settings, &trace) == 0)
+        (void)tb_filter_match(filter, NULL, 0, tb_filter_trace_view(trace));
+    tb_filter_trace_free(trace);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     char why[TB_FILTER_WHY] = "";
     struct tb_filter *filter = NULL;
-    int err = tb_filter_parse((const char *)data, size, &filter, why);
+    const char *text = (const char *)data;
+    const char *end = size > 0 ? memchr(text, '\0', size) : NULL;
+    size_t rest = end ? size - (size_t)(end + 1 - text) : 0;
+    size = end ? (size_t)(end - text) : size;
+    int err = tb_filter_parse(text, size, &filter, why);
     if (err == 0) {
         ask(filter);
+        if (rest > 0)
+            ask_items(filter, end + 1, rest);
         tb_filter_free(filter);
         return 0;
     }
