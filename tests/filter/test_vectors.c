@@ -45,7 +45,8 @@ static char *read_file(const char *name)
 {
     char path[4096];
     const char *folder = getenv("TOWBAR_VECTORS");
-    snprintf(path, sizeof(path), "%s/%s", folder != NULL ? folder : TEST_DATA "/vectors", name);
+    snprintf(path, sizeof(path), "%s/%s",
+             folder != NULL && folder[0] != '\0' ? folder : TEST_DATA "/vectors", name);
     FILE *file = fopen(path, "rb");
     char *text = malloc(FILE_MAX_BYTES);
     assert_non_null(file);
