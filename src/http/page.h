@@ -36,9 +36,6 @@ struct tb_pages {
     void *arg;
     /* body is initialised by the caller, who also frees it. */
     void (*answer)(void *arg, const struct tb_page_request *request, struct tb_page_reply *reply);
-    /* Other settings count from now on: what the agent and the main have agreed on. On the loop's
-     * thread; must not wait. NULL: they do not matter. */
-    void (*settings)(void *arg, const void *settings);
 };
 
 #endif
