@@ -13,7 +13,7 @@ void tb_sampling_rule_init(struct tb_sampling_rule *rule)
 {
     memset(rule, 0, sizeof(*rule));
     rule->use.quota = -1;
-    rule->use.interval_ms = INTERVAL_S * MS_PER_S;
+    rule->use.interval_ms = (int64_t)INTERVAL_S * MS_PER_S;
 }
 
 int tb_sampling_new(struct tb_sampling **out)

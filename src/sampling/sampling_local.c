@@ -15,7 +15,7 @@ static int take_numbers(const cJSON *json, struct tb_sampling_rule *out, char wh
     const cJSON *rate = cJSON_GetObjectItemCaseSensitive(json, "rate");
     double per_second = cJSON_IsNumber(target) ? cJSON_GetNumberValue(target) : (double)NAN;
     double share = cJSON_IsNumber(rate) ? cJSON_GetNumberValue(rate) : (double)NAN;
-    if (!(per_second >= 0 && per_second < target_end) || floor(per_second) != per_second)
+    if (!(per_second >= 0 && per_second < target_end) || (double)(int64_t)per_second != per_second)
         return tb_sampling_refuse(why, out->name, "%s",
                                   target ? "fixed_target must be a whole number, 0 or more"
                                          : "fixed_target is missing: so many each second");

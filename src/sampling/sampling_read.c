@@ -136,7 +136,7 @@ static int take_number(const cJSON *json, const char *name, double low, double h
     double value = cJSON_IsNumber(member) ? cJSON_GetNumberValue(member) : (double)NAN;
     if (member == NULL)
         return tb_sampling_refuse(why, rule, "%s is missing", name);
-    if (!(value >= low && value <= high) || floor(value) != value)
+    if (!(value >= low && value <= high) || (double)(int64_t)value != value)
         return high < integer_end
                    ? tb_sampling_refuse(why, rule, "%s must be a whole number from %.0f to %.0f",
                                         name, low, high)

@@ -233,8 +233,8 @@ static void members_of_any_type_are_borne(void **state)
         "{\"body\":{\"trace\":{\"frames\":[1,null,[],\"x\",{}],\"exception\":[]}}}",
         "{\"body\":{\"trace_chain\":{}}}",
         "{\"body\":{\"trace_chain\":[null,1]},\"timestamp\":\"x\",\"request\":{\"headers\":{}}}",
-        "{\"custom\":{\"trace\":{\"flags\":\"0x\",\"xray_parent_id\":\"zz\",\"started_at\":\"\"},"
-        "\"occurred_at\":\"soon\",\"native\":{\"thread\":7,\"kind\":[],\"frames_omitted\":-3}}}",
+        "{\"custom\":{\"trace\":{\"flags\":\"0x\",\"xray_parent_id\":\"zz\",\"started_at\":\"\"}}}",
+        "{\"custom\":{\"occurred_at\":\"soon\",\"native\":{\"thread\":7,\"frames_omitted\":-3}}}",
         "{\"timestamp\":1e99,\"custom\":{\"http_status\":1000,\"occurred_at\":\"2026-13-01T\"}}",
     };
     (void)state;
