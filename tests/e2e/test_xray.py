@@ -132,7 +132,7 @@ class XrayTest(towbar.Case):
         done = self.once(check=None, **env)
         self.assertNotEqual(done.returncode, 0)
         self.assertIn(
-            f'xray.sampling_rules {self.rules}: rule "Cruddur": there is no member "ResevoirSize": '
+            f'{self.rules}": rule "Cruddur": there is no member "ResevoirSize": '
             'did you mean "ReservoirSize"?',
             done.stderr.replace('\\"', '"'),
         )

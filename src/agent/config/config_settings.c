@@ -10,6 +10,7 @@
 #include "agent/config/config_paths.h"
 #include "agent/config/config_sinks_load.h"
 #include "base/buf.h"
+#include "sampling/sampling.h"
 
 enum { WARNINGS_BYTES = 64 << 10 };
 
@@ -83,7 +84,8 @@ const struct tb_setting tb_settings[] = {
     {XRAY(origin), FIELD(xray.origin), .take = tb_take_name, .high = 64, .words = of_origin},
     {XRAY(unsampled), FIELD(xray.sends_unsampled), .initial = "drop", .take = tb_take_either,
      .words = unsampled},
-    {XRAY(sampling_rules), FIELD(xray.sampling_rules), .take = tb_take_file, .high = 1 << 20},
+    {XRAY(sampling_rules), FIELD(xray.sampling_rules), .take = tb_take_rules,
+     .high = TB_SAMPLING_BYTES},
     {XRAY(central_sampling), FIELD(xray.asks_daemon), .initial = "true", .take = tb_take_flag},
     {XRAY(group), FIELD(xray.group), .take = tb_take_name, .high = 32, .words = of_group},
 

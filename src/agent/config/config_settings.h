@@ -68,7 +68,7 @@ tb_setting_take tb_take_url;     /* http or https */
 tb_setting_take tb_take_otlp;    /* the same with a path */
 tb_setting_take tb_take_address; /* of the X-Ray daemon; checked only */
 tb_setting_take tb_take_pem;     /* a file whose text holds words[0] */
-tb_setting_take tb_take_file;    /* a file of high bytes at most */
+tb_setting_take tb_take_rules;   /* a file of sampling rules, of high bytes at most */
 tb_setting_take tb_take_stream;  /* a log stream's template */
 tb_setting_take tb_take_nothing; /* is read elsewhere */
 

@@ -11,6 +11,7 @@
 #include "agent/serve/status.h"
 #include "base/buf.h"
 #include "base/fd.h"
+#include "sampling/sampling.h"
 
 enum { URL_BYTES = 1000, PEM_BYTES = 8 << 20, SHOWN = 60 };
 
@@ -327,8 +328,20 @@ int tb_take_pem(const struct tb_setting *s, const struct tb_setting_value *value
     return err;
 }
 
-int tb_take_file(const struct tb_setting *s, const struct tb_setting_value *value, void *field,
-                 char fault[TB_SETTING_FAULT])
+/* Rules that are wrong are said before anything starts, and by --check-config. */
+static int check_rules(const char *path, const struct tb_buf *text, char fault[TB_SETTING_FAULT])
+{
+    char why[TB_SAMPLING_WHY] = "";
+    struct tb_sampling *sampling = NULL;
+    int err = tb_sampling_new(&sampling);
+    if (!err)
+        err = tb_sampling_rules(sampling, tb_buf_str(text), text->len, 0, why);
+    tb_sampling_free(sampling);
+    return err == -EINVAL || err == -EMSGSIZE ? wrong(fault, path, why) : err;
+}
+
+int tb_take_rules(const struct tb_setting *s, const struct tb_setting_value *value, void *field,
+                  char fault[TB_SETTING_FAULT])
 {
     struct tb_buf text;
     tb_config_set(field, "");
@@ -336,6 +349,8 @@ int tb_take_file(const struct tb_setting *s, const struct tb_setting_value *valu
         return 0;
     tb_buf_init(&text, s->high);
     int err = take_file(value, field, &text, fault);
+    if (!err)
+        err = check_rules(value->text, &text, fault);
     tb_buf_done(&text);
     return err;
 }

@@ -354,6 +354,7 @@ static void bad_values_are_refused_with_their_line_and_a_cure(void **state)
         {"xray: {origin: 'AWS EC2'}\n", "xray.origin"},
         {"xray: {unsampled: keep}\n", "\"drop\" or \"send\""},
         {"xray: {sampling_rules: /nonexistent}\n", "No such file"},
+        {"xray: {sampling_rules: /dev/null}\n", "it is no JSON"},
         {"xray: {central_sampling: maybe}\n", "true or false"},
         {"cloudwatch: {log_group: 'a b'}\n", "cloudwatch.log_group"},
         {"cloudwatch: {log_group: aws/x}\n", "must not begin"},
