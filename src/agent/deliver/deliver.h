@@ -9,15 +9,17 @@
  * 3. Waiting is kept in the database (due_at, paused and parked tokens, an endpoint that rests), so
  *    it goes on after a restart; only parked tokens get a new chance then, since the settings may
  *    have changed.
- * 4. As many requests are under way as the endpoint bears, 1 to rollbar.connections (pace.h). One
- *    that answers nobody is tried with one request at a time, with back-off, until one goes
+ * 4. As many requests are under way as the endpoint bears, 1 to the sink's connections (pace.h).
+ * One that answers nobody is tried with one request at a time, with back-off, until one goes
  * through.
  * 5. Verdicts are committed some at a time, 20 ms later at most. When one cannot be stored (full
  *    disk) it is kept and nothing new is taken until it can: a full disk does not become a storm of
  *    repeats.
- * All functions may be called from any thread; stop by one, and last. The thread has its own handle
- * of the store and its own transport, and shares with the callers only what the mutex in struct
- * tb_deliver guards, two atomics, and the transport's wake. */
+ * 6. A request holds as many rows of one queue as the sink takes and as wait just then; each has
+ * its own verdict. A batch that is refused as a whole is halved. All functions may be called from
+ * any thread; stop by one, and last. The thread has its own handle of the store and its own
+ * transport, and shares with the callers only what the mutex in struct tb_deliver guards, two
+ * atomics, and the transport's wake. */
 #ifndef TB_AGENT_DELIVER_H
 #define TB_AGENT_DELIVER_H
 

@@ -186,6 +186,30 @@ static void a_queue_in_use_is_never_given_to_another_token(void **state)
 
 #define MADE(name) cmocka_unit_test_setup_teardown(name, make_queues, drop_queues)
 
+/* For requests of several items. */
+static void more_of_a_queue_comes_in_its_order_and_may_go_back(void **state)
+{
+    struct tb_queues *queues = *state;
+    struct tb_queue *queue = queue_of(queues, 1);
+    put(queue_of(queues, 2), 0, 3, 0);
+    put(queue, 1, 2, 0);
+    put(queue, 0, 1, 500);
+    struct tb_outbox_key key;
+    int class_ = -1;
+    assert_true(tb_queue_more(queue, &key, &class_));
+    assert_int_equal(class_, 0);
+    assert_true(tb_queue_more(queue, &key, &class_));
+    assert_int_equal(class_, 1);
+    assert_int_equal(key.seq, 0);
+    tb_queue_put_back(queue, class_);
+    assert_true(tb_queue_more(queue, &key, &class_));
+    assert_int_equal(key.seq, 0);
+    assert_true(tb_queue_more(queue, &key, &class_));
+    assert_int_equal(key.seq, 1);
+    assert_false(tb_queue_more(queue, &key, &class_));
+    assert_int_equal(tb_queue_left(queue), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -197,6 +221,7 @@ int main(void)
         MADE(a_doubtful_token_sends_one_at_a_time),
         MADE(a_bucket_paces_its_token_and_loses_nothing),
         MADE(a_queue_in_use_is_never_given_to_another_token),
+        MADE(more_of_a_queue_comes_in_its_order_and_may_go_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
