@@ -13,6 +13,7 @@
 /* A sink that is on; deliver is NULL where it could not start. */
 struct one {
     char name[TB_DELIVERY_NAME];
+    const struct tb_sink_type *type;
     struct tb_deliver *deliver;
     char why[TB_STORE_WHY];
 };
@@ -40,10 +41,11 @@ static struct one *find(struct tb_deliveries *deliveries, const char *name)
     return NULL;
 }
 
-static bool is_among(const char *name, const struct tb_deliver_sink *sinks, size_t n)
+/* X-Ray by the daemon and by the API have one name. */
+static bool is_among(const struct one *one, const struct tb_deliver_sink *sinks, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        if (strcmp(sinks[i].type->name, name) == 0)
+        if (sinks[i].type == one->type)
             return true;
     }
     return false;
@@ -56,7 +58,7 @@ static int start(struct tb_deliveries *deliveries, const struct tb_config *confi
                  const struct tb_deliver_sink *sink)
 {
     const char *name = sink->type->name;
-    struct one one = {.deliver = NULL};
+    struct one one = {.type = sink->type};
     (void)snprintf(one.name, sizeof(one.name), "%s", name);
     int err = tb_deliver_start(config, sink, &one.deliver, one.why);
     if (err == 0)
@@ -145,7 +147,7 @@ int tb_deliveries_reload(struct tb_deliveries *deliveries, const struct tb_confi
     int err = 0;
     for (size_t i = 0; i < n && err == 0; i++) {
         const struct one *one = find(deliveries, sinks[i].type->name);
-        if (one && one->deliver)
+        if (one && one->deliver && one->type == sinks[i].type)
             err = tb_deliver_reload(one->deliver, config, &sinks[i], why);
     }
     return err;
@@ -187,7 +189,7 @@ static size_t take_out(struct tb_deliveries *deliveries, const struct tb_deliver
     pthread_mutex_lock(&deliveries->lock);
     for (size_t i = 0; i < deliveries->n; i++) {
         struct one *one = &deliveries->ones[i];
-        if (is_among(one->name, sinks, n)) {
+        if (is_among(one, sinks, n)) {
             deliveries->ones[n_left++] = *one;
             continue;
         }

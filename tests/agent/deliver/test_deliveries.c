@@ -186,6 +186,22 @@ static void a_sink_gets_a_new_address(void **state)
     wait_sent(all->world, "two", N_ITEMS);
 }
 
+/* As X-Ray has it: the daemon and the API are one sink. */
+static void a_sink_becomes_another_one_of_its_name(void **state)
+{
+    static const struct tb_sink_type OTHER = FAKE_SINK("three", false);
+    struct all *all = *state;
+    struct tb_delivery_state states[TB_DELIVERIES];
+    start_all(all, N_SINKS);
+    all->sinks[2].type = &OTHER;
+    memcpy(all->sinks[2].endpoint, all->sinks[1].endpoint, sizeof(all->sinks[2].endpoint));
+    take(all, all->sinks, N_SINKS);
+    assert_int_equal(tb_deliveries_look(all->deliveries, states), N_SINKS);
+    add_items(all);
+    wait_sent(all->world, "three", N_ITEMS);
+    assert_int_equal(http_server_count(all->servers[2]), 0);
+}
+
 static void a_sink_that_cannot_start_is_said_and_keeps_no_other(void **state)
 {
     struct all *all = *state;
@@ -361,6 +377,7 @@ int main(void)
         ALL_TEST(the_third_down_delays_no_other),
         ALL_TEST(a_sink_that_is_off_keeps_its_rows_and_goes_on_when_it_is_on),
         ALL_TEST(a_sink_gets_a_new_address),
+        ALL_TEST(a_sink_becomes_another_one_of_its_name),
         ALL_TEST(a_sink_that_cannot_start_is_said_and_keeps_no_other),
         ALL_TEST(the_first_must_start),
         ALL_TEST(settings_that_a_sink_cannot_take_leave_it_as_it_was),
