@@ -4,12 +4,14 @@
 #include <errno.h>
 #include <netdb.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -24,11 +26,15 @@ enum {
     LOOK_EVERY_S = 60
 };
 
-/* A name being looked up. Its memory is the resolver's until it is done. */
+/* A name being looked up, by a thread of its own, as only the resolver knows how long that takes.
+ * The one of the two that is done with it last frees it. */
 struct lookup {
-    struct gaicb request;
-    struct addrinfo hints;
     char host[HOST_BYTES], port[PORT_BYTES];
+    pthread_mutex_t lock; /* guards what follows */
+    pthread_cond_t done;
+    bool is_done, is_left; /* there is a result; nobody waits for it any more */
+    int state;
+    struct addrinfo *result;
 };
 
 struct tb_udp {
@@ -53,19 +59,27 @@ int tb_udp_new(struct tb_udp **out)
     return 0;
 }
 
-/* One that the resolver cannot leave is left to it. */
+static void free_lookup(struct lookup *lookup)
+{
+    if (lookup->result)
+        freeaddrinfo(lookup->result);
+    pthread_cond_destroy(&lookup->done);
+    pthread_mutex_destroy(&lookup->lock);
+    free(lookup);
+}
+
 static void end_lookup(struct tb_udp *udp)
 {
     struct lookup *lookup = udp->lookup;
     udp->lookup = NULL;
     if (!lookup)
         return;
-    if (gai_error(&lookup->request) == EAI_INPROGRESS &&
-        gai_cancel(&lookup->request) == EAI_NOTCANCELED)
-        return;
-    if (lookup->request.ar_result)
-        freeaddrinfo(lookup->request.ar_result);
-    free(lookup);
+    pthread_mutex_lock(&lookup->lock);
+    lookup->is_left = true;
+    bool is_done = lookup->is_done;
+    pthread_mutex_unlock(&lookup->lock);
+    if (is_done)
+        free_lookup(lookup);
 }
 
 void tb_udp_free(struct tb_udp *udp)
@@ -145,47 +159,86 @@ static int use_numeric(struct tb_udp *udp)
     return err;
 }
 
+static void *look_up(void *arg)
+{
+    static const struct addrinfo HINTS = {.ai_flags = AI_NUMERICSERV, .ai_socktype = SOCK_DGRAM};
+    struct lookup *lookup = arg;
+    struct addrinfo *result = NULL;
+    int state = getaddrinfo(lookup->host, lookup->port, &HINTS, &result);
+    pthread_mutex_lock(&lookup->lock);
+    lookup->state = state;
+    lookup->result = state == 0 ? result : NULL;
+    lookup->is_done = true;
+    bool is_left = lookup->is_left;
+    pthread_cond_signal(&lookup->done);
+    pthread_mutex_unlock(&lookup->lock);
+    if (is_left)
+        free_lookup(lookup);
+    return NULL;
+}
+
+static int init_lookup(struct lookup *lookup)
+{
+    pthread_condattr_t mono;
+    int err = pthread_condattr_init(&mono);
+    if (err == 0) {
+        (void)pthread_condattr_setclock(&mono, CLOCK_MONOTONIC);
+        err = pthread_cond_init(&lookup->done, &mono);
+        (void)pthread_condattr_destroy(&mono);
+    }
+    return err ? -err : -pthread_mutex_init(&lookup->lock, NULL);
+}
+
 static int start_lookup(struct tb_udp *udp)
 {
     struct lookup *lookup = calloc(1, sizeof(*lookup));
-    struct gaicb *list[1];
-    if (!lookup)
-        return -ENOMEM;
+    pthread_t thread;
+    int err = lookup ? init_lookup(lookup) : -ENOMEM;
+    if (err < 0) {
+        free(lookup);
+        return err;
+    }
     memcpy(lookup->host, udp->host, sizeof(lookup->host));
     memcpy(lookup->port, udp->port, sizeof(lookup->port));
-    lookup->hints = (struct addrinfo){.ai_flags = AI_NUMERICSERV, .ai_socktype = SOCK_DGRAM};
-    lookup->request.ar_name = lookup->host;
-    lookup->request.ar_service = lookup->port;
-    lookup->request.ar_request = &lookup->hints;
-    list[0] = &lookup->request;
-    if (getaddrinfo_a(GAI_NOWAIT, list, 1, NULL) != 0) {
-        free(lookup);
-        return -EAGAIN;
+    err = -pthread_create(&thread, NULL, look_up, lookup);
+    if (err < 0) {
+        free_lookup(lookup);
+        return err;
     }
+    (void)pthread_detach(thread);
     udp->lookup = lookup;
     return 0;
+}
+
+/* False: it is not done in time. */
+static bool wait_for(struct lookup *lookup)
+{
+    uint64_t until_ns = tb_clock_mono_ns() + (uint64_t)TB_UDP_LOOKUP_MS * TB_NS_PER_MS;
+    struct timespec until = {(time_t)(until_ns / TB_NS_PER_S), (long)(until_ns % TB_NS_PER_S)};
+    int err = 0;
+    pthread_mutex_lock(&lookup->lock);
+    while (!lookup->is_done && err == 0)
+        err = pthread_cond_timedwait(&lookup->done, &lookup->lock, &until);
+    bool is_done = lookup->is_done;
+    pthread_mutex_unlock(&lookup->lock);
+    return is_done;
 }
 
 /* Waits for the one that is under way, for a bounded time. */
 static int use_name(struct tb_udp *udp, char why[TB_UDP_WHY])
 {
-    const struct timespec patience = {.tv_sec = TB_UDP_LOOKUP_MS / 1000,
-                                      .tv_nsec = TB_UDP_LOOKUP_MS % 1000 * 1000000L};
-    const struct gaicb *list[1];
     int err = udp->lookup ? 0 : start_lookup(udp);
     if (err < 0) {
         (void)snprintf(why, TB_UDP_WHY, "cannot look up %.200s", udp->host);
         return err;
     }
-    list[0] = &udp->lookup->request;
-    (void)gai_suspend(list, 1, &patience);
-    int state = gai_error(&udp->lookup->request);
-    if (state == EAI_INPROGRESS) {
+    if (!wait_for(udp->lookup)) {
         (void)snprintf(why, TB_UDP_WHY, "no name server has answered for %.200s yet", udp->host);
         return -ETIMEDOUT;
     }
+    int state = udp->lookup->state;
     udp->looked_ns = tb_clock_mono_ns();
-    err = state == 0 ? connect_to(udp, udp->lookup->request.ar_result) : -EHOSTUNREACH;
+    err = state == 0 ? connect_to(udp, udp->lookup->result) : -EHOSTUNREACH;
     if (err < 0)
         (void)snprintf(why, TB_UDP_WHY, "%.150s: %.100s", udp->host,
                        state == 0 ? strerrordesc_np(-err) : gai_strerror(state));

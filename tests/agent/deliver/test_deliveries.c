@@ -299,16 +299,35 @@ static struct http_answer hang(void *arg, const struct http_request *request)
     return (struct http_answer){HTTP_HANG, 0, NULL, NULL};
 }
 
-/* In a process of its own, which is killed while its requests are under way. */
-static void deliver_until_killed(const struct all *all)
+/* This program again, as an agent that only delivers; it does not outlive the test. */
+static pid_t start_agent(struct all *all)
 {
+    pid_t child = fork();
+    if (child == 0) {
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+        (void)execl("/proc/self/exe", "agent", all->world->folder, all->sinks[0].endpoint,
+                    all->sinks[1].endpoint, all->sinks[2].endpoint, (char *)NULL);
+        _exit(127);
+    }
+    assert_true(child > 0);
+    return child;
+}
+
+static int be_agent(char **argv)
+{
+    struct tb_config config = {.state_dir = argv[1], .retry_min_ms = 2, .retry_max_ms = 10};
+    struct tb_deliver_sink sinks[N_SINKS] = {{.type = NULL}};
     struct tb_deliveries *deliveries = NULL;
     char why[TB_STORE_WHY];
-    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (tb_deliveries_start(&all->world->config, all->sinks, N_SINKS, &deliveries, why) == 0)
-        for (;;)
-            (void)pause();
-    _exit(1);
+    for (size_t i = 0; i < N_SINKS; i++) {
+        sinks[i].type = &TYPES[i];
+        sinks[i].timeout_ms = PATIENCE_MS;
+        (void)snprintf(sinks[i].endpoint, sizeof(sinks[i].endpoint), "%s", argv[2 + i]);
+    }
+    if (tb_deliveries_start(&config, sinks, N_SINKS, &deliveries, why) < 0)
+        return 1;
+    for (;;)
+        (void)pause();
 }
 
 static void what_was_under_way_when_it_was_killed_is_sent_again(void **state)
@@ -324,15 +343,8 @@ static void what_was_under_way_when_it_was_killed_is_sent_again(void **state)
         (void)snprintf(uuid, sizeof(uuid), "u%02d", i);
         add_to(all->world, uuid, 1, "", NAMES, N_SINKS);
     }
-    /* No handle of the database may be open across a fork. */
-    tb_store_close(all->world->store);
-    all->world->store = NULL;
-    pid_t pid = fork();
-    if (pid == 0)
-        deliver_until_killed(all);
+    pid_t pid = start_agent(all);
     assert_true(http_server_wait(hanging, 1, PATIENCE_MS));
-    char why[TB_STORE_WHY];
-    assert_int_equal(tb_store_open(all->world->folder, TB_STORE_WRITE, &all->world->store, why), 0);
     wait_sent(all->world, "one", N_ITEMS);
     wait_sent(all->world, "three", N_ITEMS);
     assert_int_equal(kill(pid, SIGKILL), 0);
@@ -367,8 +379,10 @@ static void what_hangs_at_the_end_stays_queued(void **state)
     http_server_free(hanging);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+    if (argc == 2 + N_SINKS)
+        return be_agent(argv);
     const struct CMUnitTest tests[] = {
 #define ALL_TEST(name) cmocka_unit_test_setup_teardown(name, make_all, drop_all)
         ALL_TEST(each_sink_gets_each_item_once),
