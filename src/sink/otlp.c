@@ -16,7 +16,8 @@ enum {
     GIVEN_MAX_BYTES = 1 << 20,
     BODY_MAX_BYTES = 16 << 20, /* what collectors take at most is 20 MiB */
     ENOUGH_BYTES = 4 << 20,    /* of JSON: what is over waits for the next request */
-    LEVEL = 1                  /* JSON packs well enough, and an item should cost microseconds */
+    LEVEL = 1,                 /* JSON packs well enough, and an item should cost microseconds */
+    WINDOW_MIN = 12            /* of zlib, in bits: 4 KiB */
 };
 
 /* A request's two forms. */
@@ -132,14 +133,23 @@ static void assemble(const struct form *form, const struct tb_buf *resources,
 
 /* ---- the body to a request ---- */
 
+/* No larger than the body needs: zlib clears its tables, which costs more than a small body. */
+static int window_of(size_t len)
+{
+    int bits = WINDOW_MIN;
+    while (bits < MAX_WBITS && len > (size_t)1 << bits)
+        bits++;
+    return bits;
+}
+
 /* Takes the place of the plain one. */
 static int squeeze(struct tb_buf *body)
 {
     struct tb_buf packed;
     z_stream z;
     memset(&z, 0, sizeof(z));
-    if (deflateInit2(&z, LEVEL, Z_DEFLATED, MAX_WBITS + 16, MAX_MEM_LEVEL - 1,
-                     Z_DEFAULT_STRATEGY) != Z_OK)
+    int window = window_of(body->len);
+    if (deflateInit2(&z, LEVEL, Z_DEFLATED, window + 16, window - 7, Z_DEFAULT_STRATEGY) != Z_OK)
         return -ENOMEM;
     uLong room = deflateBound(&z, (uLong)body->len);
     unsigned char *mem = malloc(room);

@@ -234,6 +234,30 @@ static void a_request_has_bounds(void **state)
     tb_sink_request_done(&request);
 }
 
+static void bodies_of_any_size_unpack_to_the_plain_one(void **state)
+{
+    static const size_t sizes[] = {1, 3000, 4000, 9000, 30000, 34000, 60000};
+    static char data[70000];
+    (void)state;
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        size_t len = (size_t)snprintf(data, sizeof(data), "{\"body\":{\"message\":{\"body\":\"");
+        for (size_t k = 0; k < sizes[i]; k++)
+            data[len++] = (char)('a' + k * k % 26);
+        (void)snprintf(data + len, sizeof(data) - len, "\"}}}");
+        struct tb_sink_item item = {.uuid = "u", .data = data, .len = strlen(data)};
+        struct tb_sink_request request;
+        plain.is_plain = true;
+        char *expected = encode_one(&tb_sink_otlp, "u", data);
+        plain.is_plain = false;
+        assert_int_equal(tb_sink_otlp.encode(&target, &item, 1, &request), 1);
+        char *body = unpack(&request.body);
+        assert_string_equal(body, expected);
+        free(body);
+        free(expected);
+        tb_sink_request_done(&request);
+    }
+}
+
 /* ---- hostile items ---- */
 
 static void whatever_an_item_is_the_request_is_json(void **state)
@@ -328,6 +352,7 @@ int main(void)
         cmocka_unit_test_setup(items_of_one_program_share_its_resource, begin),
         cmocka_unit_test_setup(of_bad_items_alone_no_request_is_made, begin),
         cmocka_unit_test_setup(a_request_has_bounds, begin),
+        cmocka_unit_test_setup(bodies_of_any_size_unpack_to_the_plain_one, begin),
         cmocka_unit_test_setup(whatever_an_item_is_the_request_is_json, begin),
         cmocka_unit_test_setup(members_of_a_scope_are_counted_when_left_out, begin),
         cmocka_unit_test_setup(texts_are_cut_at_characters, begin),
