@@ -113,19 +113,76 @@ void tb_config_sinks_off(struct tb_config_sinks *sinks)
 
 /* ---- single values ---- */
 
-static int take_settings(struct tb_config *c, const struct tb_config_file *file,
-                         char why[TB_CONFIG_WHY])
+/* What is wrong with variables that others than towbar read too: of no account where the sink is
+ * off. */
+enum section { OTLP, XRAY, CLOUDWATCH, AWS, N_SECTIONS };
+struct doubts {
+    char why[N_SECTIONS][TB_CONFIG_WHY]; /* the first of each; "" for none */
+};
+
+static enum section section_of(const char *key)
+{
+    static const char *const names[] = {"otlp.", "xray.", "cloudwatch."};
+    for (int i = 0; i < AWS; i++)
+        if (strncmp(key, names[i], strlen(names[i])) == 0)
+            return (enum section)i;
+    return AWS;
+}
+
+/* Those turn a sink on. */
+static bool is_switch(const char *key)
+{
+    return strcmp(key, "otlp.endpoint") == 0 || strcmp(key, "xray.address") == 0;
+}
+
+static int take_setting(struct tb_config *c, const struct tb_config_file *file,
+                        const struct tb_setting *s, struct doubts *doubts, char why[TB_CONFIG_WHY])
 {
     struct tb_setting_value value;
     char fault[TB_SETTING_FAULT];
-    for (size_t i = 0; i < tb_n_settings; i++) {
-        const struct tb_setting *s = &tb_settings[i];
-        tb_setting_find(s, file, &value);
-        int err = s->take(s, &value, (char *)&c->sinks + s->field, fault);
-        if (err) {
-            tb_setting_explain(c, s->key, value.variable, fault, why);
-            return err;
+    void *field = (char *)&c->sinks + s->field;
+    tb_setting_find(s, file, &value);
+    int err = s->take(s, &value, field, fault);
+    if (!err)
+        return 0;
+    bool is_foreign = value.variable != NULL && value.variable[0] != '\0' && !is_switch(s->key);
+    char *doubt = doubts->why[section_of(s->key)];
+    tb_setting_explain(c, s->key, value.variable, fault, why);
+    if (!is_foreign)
+        return err;
+    if (doubt[0] == '\0')
+        snprintf(doubt, TB_CONFIG_WHY, "%s", why);
+    value = (struct tb_setting_value){.variable = NULL};
+    snprintf(value.text, sizeof(value.text), "%s", s->initial != NULL ? s->initial : "");
+    return s->take(s, &value, field, fault);
+}
+
+static int take_settings(struct tb_config *c, const struct tb_config_file *file,
+                         struct doubts *doubts, char why[TB_CONFIG_WHY])
+{
+    int err = 0;
+    for (size_t i = 0; i < tb_n_settings && !err; i++)
+        err = take_setting(c, file, &tb_settings[i], doubts, why);
+    return err;
+}
+
+/* Once it is known which sinks are on. */
+static int settle_doubts(struct tb_config *c, const struct doubts *doubts, char why[TB_CONFIG_WHY])
+{
+    const struct tb_config_sinks *sinks = &c->sinks;
+    bool has_logs = sinks->cloudwatch.log_group[0] != '\0';
+    const bool is_on[N_SECTIONS] = {[OTLP] = sinks->otlp.endpoint[0] != '\0',
+                                    [XRAY] = sinks->xray.mode != TB_XRAY_OFF,
+                                    [CLOUDWATCH] = has_logs,
+                                    [AWS] = has_logs || sinks->xray.mode == TB_XRAY_API};
+    for (int i = 0; i < N_SECTIONS; i++) {
+        if (doubts->why[i][0] == '\0')
+            continue;
+        if (is_on[i]) {
+            snprintf(why, TB_CONFIG_WHY, "%s", doubts->why[i]);
+            return -EINVAL;
         }
+        tb_config_warn(c, "%s (not needed now: its sink is off)", doubts->why[i]);
     }
     return 0;
 }
@@ -306,11 +363,14 @@ int tb_config_sinks_load(struct tb_config *c, const struct tb_config_file *file,
                          char why[TB_CONFIG_WHY])
 {
     tb_config_sinks_off(&c->sinks);
-    int err = take_settings(c, file, why);
+    struct doubts doubts;
+    memset(&doubts, 0, sizeof(doubts));
+    int err = take_settings(c, file, &doubts, why);
     if (err)
         return err;
     take_xray_mode(c, file);
-    if ((err = tb_config_otlp_finish(c, file, why)))
+    if ((err = tb_config_otlp_finish(c, file, why)) || (err = settle_doubts(c, &doubts, why)) ||
+        (err = tb_config_otlp_check(c, why)))
         return err;
     if (file != NULL && ((err = take_omits(c, file, why)) || (err = take_groups(c, file, why)) ||
                          (err = take_links(c, file, why))))

@@ -404,16 +404,40 @@ static void bad_variables_are_refused_by_name_and_without_their_value(void **sta
         {"TOWBAR_OTLP_FORM", "spans", "(otlp.form)"},
         {"TOWBAR_OTLP_HEADERS", "a=b", "names no key with one value"},
     };
+    static const char all_on[] = "otlp: {honeycomb_key: k}\nxray: {mode: api}\n";
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         setenv(cases[i].variable, cases[i].text, 1);
-        if (load("") != NULL)
+        if (load(all_on) != NULL)
             fail_msg("%s=%s was taken", cases[i].variable, cases[i].text);
         if (strstr(why, cases[i].said) == NULL || strstr(why, cases[i].variable) == NULL)
             fail_msg("%s: %s", cases[i].variable, why);
         assert_null(strstr(why, "geheim"));
         unsetenv(cases[i].variable);
     }
+}
+
+static void what_others_set_is_no_hindrance_to_a_sink_that_is_off(void **state)
+{
+    (void)state;
+    setenv("OTEL_EXPORTER_OTLP_CERTIFICATE", "/nonexistent", 1);
+    setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "10s", 1);
+    setenv("AWS_ENDPOINT_URL", "localhost:4566", 1);
+    setenv("AWS_REGION", "a b", 1);
+    setenv("OTEL_EXPORTER_OTLP_CLIENT_KEY", "/nonexistent", 1);
+    const struct tb_config_sinks *s = load("");
+    assert_non_null(s);
+    assert_int_equal(s->otlp.timeout_ms, 10000);
+    assert_string_equal(s->xray.endpoint, "");
+    assert_string_equal(s->aws.region, "");
+    assert_non_null(strstr(config.warning, "OTEL_EXPORTER_OTLP_"));
+    assert_non_null(strstr(config.warning, "AWS_ENDPOINT_URL"));
+    assert_non_null(strstr(config.warning, "its sink is off"));
+    assert_null(load("otlp: {honeycomb_key: k}\n"));
+    assert_null(load("cloudwatch: {log_group: g}\n"));
+    assert_non_null(load("xray: {mode: off}\n"));
+    /* What is towbar's own is wrong in any case. */
+    assert_null(load("cloudwatch: {timeout_ms: 10s}\n"));
 }
 
 static void what_is_not_spoken_is_warned_of(void **state)
@@ -490,6 +514,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(bad_values_are_refused_with_their_line_and_a_cure, begin,
                                         end),
         cmocka_unit_test_setup_teardown(bad_variables_are_refused_by_name_and_without_their_value,
+                                        begin, end),
+        cmocka_unit_test_setup_teardown(what_others_set_is_no_hindrance_to_a_sink_that_is_off,
                                         begin, end),
         cmocka_unit_test_setup_teardown(what_is_not_spoken_is_warned_of, begin, end),
         cmocka_unit_test_setup_teardown(who_only_reads_is_spared, begin, end),
