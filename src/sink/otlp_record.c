@@ -45,7 +45,7 @@ static const struct severity {
 
 static const struct severity *severity_of(const struct tb_sink_facts *facts)
 {
-    bool is_fatal = facts->level == TB_FACTS_CRITICAL && facts->is_crash;
+    bool is_fatal = facts->level == TB_FACTS_CRITICAL && (facts->is_crash || facts->is_uncaught);
     return &severities[facts->level == TB_FACTS_CRITICAL && !is_fatal ? TB_FACTS_ERROR
                                                                       : facts->level];
 }

@@ -27,9 +27,13 @@ static void add_head(struct tb_otlp_text *out, const struct tb_sink_exception *e
     }
     memcpy(message, exception->message, len);
     message[len] = '\0';
-    tb_otlp_text_add(out, type);
+    /* Some senders have the type in the message. */
+    size_t type_len = strlen(type);
+    bool has_type = strncmp(message, type, type_len) == 0 && message[type_len] == ':';
+    if (!has_type)
+        tb_otlp_text_add(out, type);
     if (len > 0) {
-        tb_otlp_text_add(out, ": ");
+        tb_otlp_text_add(out, has_type ? "" : ": ");
         tb_otlp_text_add(out, message);
     }
     tb_otlp_text_add(out, "\n");

@@ -326,6 +326,44 @@ static void texts_are_cut_at_characters(void **state)
     tb_buf_done(&out);
 }
 
+static void only_what_ended_a_program_is_fatal(void **state)
+{
+    static const struct {
+        const char *level, *more;
+        int severity;
+    } cases[] = {{"critical", "", 17},
+                 {"critical", ",\"custom\":{\"native\":{\"kind\":\"crash\"}}", 21},
+                 {"critical", ",\"custom\":{\"native\":{\"kind\":\"vanished\"}}", 21},
+                 {"critical", ",\"custom\":{\"native\":{\"kind\":\"report\"}}", 17},
+                 {"critical", ",\"attributes\":[{\"key\":\"is_uncaught\",\"value\":\"true\"}]", 21},
+                 {"error", ",\"attributes\":[{\"key\":\"is_uncaught\",\"value\":\"true\"}]", 17},
+                 {"warning", ",\"custom\":{\"native\":{\"kind\":\"vanished\"}}", 13},
+                 {"info", "", 9},
+                 {"debug", "", 5}};
+    char text[512];
+    char expected[64];
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        (void)snprintf(text, sizeof(text), "{\"level\":\"%s\"%s}", cases[i].level, cases[i].more);
+        (void)snprintf(expected, sizeof(expected), "\"severityNumber\":%d,", cases[i].severity);
+        char *body = encode_one(&tb_sink_otlp, "u", text);
+        if (!strstr(body, expected))
+            fail_msg("%s: %s", text, body);
+        assert_int_equal(strstr(body, "\"error\"") != NULL, cases[i].severity >= 17);
+        free(body);
+    }
+}
+
+static void a_type_in_the_message_is_not_told_twice(void **state)
+{
+    static const char data[] = "{\"body\":{\"trace\":{\"frames\":[],\"exception\":{\"class\":"
+                               "\"SIGSEGV\",\"message\":\"SIGSEGV: at 0x10\"}}}}";
+    (void)state;
+    char *body = encode_one(&tb_sink_otlp, "u", data);
+    assert_non_null(strstr(body, "{\"stringValue\":\"SIGSEGV: at 0x10\\n\"}"));
+    free(body);
+}
+
 static void the_same_item_is_the_same_span(void **state)
 {
     char *data = read_data("message.json");
@@ -356,6 +394,8 @@ int main(void)
         cmocka_unit_test_setup(whatever_an_item_is_the_request_is_json, begin),
         cmocka_unit_test_setup(members_of_a_scope_are_counted_when_left_out, begin),
         cmocka_unit_test_setup(texts_are_cut_at_characters, begin),
+        cmocka_unit_test_setup(only_what_ended_a_program_is_fatal, begin),
+        cmocka_unit_test_setup(a_type_in_the_message_is_not_told_twice, begin),
         cmocka_unit_test_setup(the_same_item_is_the_same_span, begin),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
