@@ -22,17 +22,22 @@ void request_receive(int fd, char *request, size_t cap)
     }
 }
 
-const char *request_header(const char *request, const char *name, char *out, size_t cap)
+const char *request_header(void *headers, const char *name)
 {
+    struct request_headers *h = headers;
     size_t name_len = strlen(name);
-    out[0] = '\0';
-    for (const char *line = strchr(request, '\n'); line != NULL; line = strchr(line, '\n')) {
+    for (const char *line = strchr(h->request, '\n'); line != NULL; line = strchr(line, '\n')) {
         line++;
-        if (strncasecmp(line, name, name_len) == 0 && line[name_len] == ':') {
-            const char *value = line + name_len + 1 + strspn(line + name_len + 1, " ");
-            snprintf(out, cap, "%.*s", (int)strcspn(value, "\r\n"), value);
-            break;
-        }
+        if (strncasecmp(line, name, name_len) != 0 || line[name_len] != ':')
+            continue;
+        const char *value = line + name_len + 1 + strspn(line + name_len + 1, " ");
+        size_t len = strcspn(value, "\r\n");
+        if (len >= sizeof(h->values) - h->used)
+            return NULL;
+        char *copy = memcpy(h->values + h->used, value, len);
+        copy[len] = '\0';
+        h->used += len + 1;
+        return copy;
     }
-    return out;
+    return NULL;
 }

@@ -6,7 +6,14 @@
 
 /* Reads up to the empty line that ends the headers; gives up on a client silent for 5 seconds. */
 void request_receive(int fd, char *request, size_t cap);
-/* Copies the value of a header to out, "" when there is none, and returns out. */
-const char *request_header(const char *request, const char *name, char *out, size_t cap);
+/* For request_header: room for the values that it has handed out. */
+struct request_headers {
+    const char *request;
+    size_t used;
+    char values[4096];
+};
+/* The value of a header, or NULL; by the name in any case, as towbar_trace_extract asks for it.
+ * headers: a struct request_headers, in which the value stays. */
+const char *request_header(void *headers, const char *name);
 
 #endif

@@ -1,7 +1,7 @@
 /* worker.c - connections wait in a small ring; a worker takes one, reads the request, answers.
  *
  *   GET /feed?user=NAME HTTP/1.0
- *   traceparent: 00-...        or        X-Amzn-Trace-Id: Root=1-...
+ *   traceparent: 00-...        and, or        X-Amzn-Trace-Id: Root=1-...
  *
  * The five things towbar needs to know are in worker_loop and worker_handle. */
 #include "worker.h"
@@ -59,10 +59,10 @@ static void answer(int fd, const char *status, struct queue *q)
 
 static void worker_handle(int fd, const char *request)
 {
-    char trace[512], user[32];
-    if (request_header(request, "traceparent", trace, sizeof(trace))[0] == '\0')
-        request_header(request, "X-Amzn-Trace-Id", trace, sizeof(trace));
-    TOWBAR_TRACE(trace);
+    char user[32];
+    struct request_headers headers = {.request = request};
+    TOWBAR_TRACE(NULL); /* what is active now is so again when this block ends */
+    towbar_trace_extract(request_header, &headers);
 
     int matched = 0;
     if (sscanf(request, "GET /feed?user=%31[a-z0-9] HTTP/%n", user, &matched) < 1 || matched == 0) {

@@ -56,10 +56,15 @@ def opentelemetry_span():
 
 
 def xray_entity():
-    """The current segment or subsegment, or None."""
+    """The current segment or subsegment, or None: also for what the SDK has in the place of one that
+    is not recorded, whose ID is all zeros."""
     module = sys.modules.get("aws_xray_sdk.core")
-    entities = getattr(getattr(module.xray_recorder.context, "_local", None), "entities", None) if module else None
-    return entities[-1] if entities and XRAY_ID.fullmatch(entities[-1].trace_id) else None
+    if module is None:
+        return None
+    # Asking the recorder for a segment that is not there would make it log.
+    entities = getattr(getattr(module.xray_recorder.context, "_local", None), "entities", None)
+    match = XRAY_ID.fullmatch(entities[-1].trace_id) if entities else None
+    return entities[-1] if match and "".join(match.groups()).strip("0") else None
 
 
 # ---- passed on ----
