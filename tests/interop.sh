@@ -60,6 +60,22 @@ fetch_go_sdk() {
             go_client
 }
 
+# The OpenTelemetry collector, with the two parts of it that are needed.
+collector() {
+    local to=$top/build/interop/collector
+    rm -rf "$to"
+    mkdir -p "$to"
+    (cd tests/interop/peers/collector &&
+        GOTOOLCHAIN=local GOFLAGS=-buildvcs=false go build -mod=readonly -o "$to/collector" .)
+}
+
+fetch_collector() {
+    mkdir -p build/interop &&
+        fetched build/interop/collector.stamp \
+            "tests/interop/peers/collector/go.mod tests/interop/peers/collector/go.sum tests/interop/peers/collector/main.go" \
+            collector
+}
+
 fetch_java_sdk() {
     mkdir -p build/interop &&
         fetched build/interop/java.stamp \
@@ -98,5 +114,6 @@ fi
 if [ "$peers" -eq 1 ]; then
     one "rollbar-go from the Go module proxy" fetch_go_sdk
     one "rollbar-java from Maven Central" fetch_java_sdk
+    one "the OpenTelemetry collector from the Go module proxy" fetch_collector
     scripts tests/interop/peers python3
 fi

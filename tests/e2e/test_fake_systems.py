@@ -16,6 +16,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "support"))
 
 import aws_sigv4 as sigv4  # noqa: E402
+import honeycomb_events  # noqa: E402
 import otlp_schema  # noqa: E402
 import xray_documents  # noqa: E402
 from fake_aws import FakeAws  # noqa: E402
@@ -137,6 +138,24 @@ class Otlp(FakeCase):
     def test_the_schema_has_what_the_specification_has(self):
         for name, kind in (("otlp_logs", otlp_schema.LOGS), ("otlp_traces", otlp_schema.TRACES)):
             self.assertIsNone(otlp_schema.check(kind, payload(name + ".json")))
+
+
+class Honeycomb(unittest.TestCase):
+    def test_events_are_what_honeycombs_translator_makes(self):
+        expected = payload("honeycomb_event_from_otlp_logs.json")
+        (event,) = honeycomb_events.events(payload("otlp_logs.json"))
+        self.assertEqual(event["dataset"], expected["dataset"])
+        self.assertEqual(event["time_unix_nano"], expected["time_unix_nano"])
+        self.assertEqual(event["data"], expected["data"])
+
+    def test_names_and_values_that_are_odd(self):
+        self.assertEqual(honeycomb_events.dataset({"service.name": "unknown_service:x"}), "unknown_log_source")
+        self.assertEqual(honeycomb_events.dataset({}, "errors"), "errors")
+        data = {}
+        honeycomb_events.put(data, "a", {"b": {"c": 1}, "d": ["x", 2]})
+        self.assertEqual(data, {"a.b.c": 1, "a.d": '["x",2]'})
+        honeycomb_events.put(data, "long", "ž" * 65535)
+        self.assertEqual(len(data["long"].encode()), 65534)
 
 
 class Aws(FakeCase):

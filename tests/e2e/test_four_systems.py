@@ -199,6 +199,23 @@ class OneError(FourSystems):
         self.assert_nothing_odd()
         self.check_crash(trace, *self.find(trace, crash))
         self.check_forwarded(trace, *self.find(trace, forwarded))
+        self.check_columns(trace, crash, "feedd")
+        self.check_columns(trace, forwarded, "backend-flask")
+
+    def check_columns(self, trace, uuid, service):
+        """What a person at Honeycomb sees: an event of the span that was active."""
+        (event,) = [e for e in self.otlp.events if e["data"]["rollbar.occurrence.uuid"] == uuid]
+        data = event["data"]
+        self.assertEqual((event["dataset"], data["service.name"]), (service, service))
+        self.assertEqual(
+            (data["trace.trace_id"], data["trace.parent_id"], data["meta.annotation_type"]),
+            (trace.id, trace.span, "span_event"),
+        )
+        self.assertIs(data["error"], True)
+        self.assertEqual(data["name"], "exception")
+        self.assertLessEqual(
+            {"exception.type", "exception.message", "exception.stacktrace", "severity"}, set(data)
+        )
 
     def check_crash(self, trace, item, record, document, line):
         self.assertEqual(item["custom"]["xray_trace_id"], trace.xray_id)
