@@ -15,6 +15,11 @@ import towbar  # noqa: E402
 
 CRUDDUR = os.path.join(towbar.SOURCE, "samples", "cruddur")
 BACKEND = os.path.join(CRUDDUR, "backend-flask")
+# What only the packages of requirements-aws.txt read.
+READ_BY_SDKS = {
+    "OTEL_SERVICE_NAME", "OTEL_EXPORTER_OTLP_HEADERS", "AWS_DEFAULT_REGION", "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+}  # fmt: skip
 
 
 def text_of(*folders, suffixes):
@@ -64,6 +69,32 @@ class Containers(unittest.TestCase):
         for name, service in self.services.items():
             for variable in service["environment"]:
                 self.assertIn(f'"{variable}"', code[name], f"{name} does not read it")
+
+    def test_what_comes_on_top_for_four_systems_is_read_too(self):
+        services = containers.read_yaml(os.path.join(CRUDDUR, "docker-compose.aws.yml"))["services"]
+        self.assertEqual(sorted(services), ["backend-flask", "towbard", "xray-daemon"])
+        backend, agent = services["backend-flask"], services["towbard"]
+        requirements = backend["build"]["args"]["REQUIREMENTS"]
+        self.assertIn(["requirements-aws.txt"] * 2, self.backend.copies())
+        self.assertEqual(requirements, "requirements-aws.txt")
+        code = text_of("samples/cruddur/backend-flask", suffixes=(".py",))
+        for variable in set(backend["environment"]) - READ_BY_SDKS:
+            self.assertIn(variable, code)
+        code = text_of("src/agent", suffixes=(".c", ".h"))
+        for variable in agent["environment"]:
+            # Of a key of the settings the name is made: TOWBAR_, the section, the key.
+            known = variable.replace("TOWBAR_CLOUDWATCH_", "").lower()
+            self.assertTrue(f'"{variable}"' in code or f'"{known}"' in code, variable)
+        # One daemon and one log group for both.
+        for name in ("AWS_XRAY_DAEMON_ADDRESS", "AWS_XRAY_URL"):
+            self.assertEqual(backend["environment"][name], agent["environment"][name])
+        self.assertEqual(
+            backend["environment"]["CLOUDWATCH_LOG_GROUP"],
+            agent["environment"]["TOWBAR_CLOUDWATCH_LOG_GROUP"],
+        )
+        address = backend["environment"]["AWS_XRAY_DAEMON_ADDRESS"]
+        self.assertEqual(address, "xray-daemon:2000")
+        self.assertEqual(services["xray-daemon"]["ports"], ["2000:2000/udp", "2000:2000/tcp"])
 
     def test_the_ports_are_those_that_the_programs_use(self):
         (port,) = self.backend.ports
@@ -117,11 +148,12 @@ class Containers(unittest.TestCase):
         self.assertEqual(self.daemons.command, ["towbard"])
 
     def test_the_requirements_are_pinned(self):
-        with open(os.path.join(BACKEND, "requirements.txt"), encoding="utf-8") as file:
-            lines = file.read().split()
-        self.assertTrue(lines)
-        for line in lines:
-            self.assertRegex(line, r"^[\w-]+==[0-9.]+$")
+        for name in ("requirements.txt", "requirements-aws.txt"):
+            with open(os.path.join(BACKEND, name), encoding="utf-8") as file:
+                lines = [line for line in file.read().splitlines() if not line.startswith(("#", "-r "))]
+            self.assertTrue(lines)
+            for line in lines:
+                self.assertRegex(line, r"^[\w-]+==[0-9.b]+$")
 
     def test_what_is_copied_for_the_daemons_can_be_configured(self):
         ran = []

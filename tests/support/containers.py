@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 
-INSTRUCTIONS = ("FROM", "WORKDIR", "COPY", "RUN", "ENV", "EXPOSE", "CMD")
+INSTRUCTIONS = ("FROM", "WORKDIR", "ARG", "COPY", "RUN", "ENV", "EXPOSE", "CMD")
 
 
 def fill(text, values):
@@ -66,11 +66,16 @@ class Dockerfile:
     def copies(self):
         return [rest.split() for rest in self.all("COPY")]
 
-    def build(self, context, folder, run):
+    @property
+    def args(self):
+        return dict(rest.split("=", 1) for rest in self.all("ARG"))
+
+    def build(self, context, folder, run, args=()):
         """The steps in folder, which stands for WORKDIR. run(line) does what RUN says."""
+        known = {**self.args, **dict(args)}
         for word, rest in self.steps:
             if word == "RUN":
-                run(rest)
+                run(fill(rest, known) if known else rest)
             elif word == "COPY":
                 source, target = rest.split()
                 copy(os.path.join(context, source), os.path.join(folder, target))
