@@ -298,6 +298,32 @@ class OneIsDown(FourSystems):
         return new
 
 
+class DaemonIsDown(FourSystems):
+    """X-Ray's daemon answers nothing, so that what it did not hear is lost. A port that is closed
+    refuses, which is told of the datagram before: then the others wait."""
+
+    def test_a_closed_port_loses_one_error_at_most_and_holds_up_nobody(self):
+        self.write_sinks(mode="daemon")
+        others = (ROLLBAR, OTLP, LOGS)
+        with self.aws_agent() as agent:
+            sent = self.post(agent, Trace().forwarded())
+            self.wait_all((XRAY,), sent, self.daemon)
+            self.daemon.close_port()
+            away = []
+            for _ in range(4):
+                away += self.post(agent, Trace().forwarded())
+                self.wait_all(others, sent + away)
+            self.daemon.open_port()
+            after = self.post(agent, Trace().forwarded())
+            self.wait_all((XRAY,), after, self.daemon)
+            self.wait_status(lambda status: status["queued"] == 0)
+        came = self.came_to(XRAY)
+        self.assertEqual(set(came.values()), {1})
+        lost = [uuid for uuid in away if uuid.replace("-", "") not in came]
+        self.assertLessEqual(len(lost), 1)
+        self.assert_nothing_odd()
+
+
 class Killed(FourSystems):
     def test_nothing_is_lost_when_the_agent_dies_while_all_are_away(self):
         self.write_sinks()
