@@ -232,11 +232,10 @@ static void check_rules(struct tb_check *check, const cJSON *from, const struct 
                         int depth)
 {
     static const char *const inside[] = {"SamplingRule", "SamplingRuleRecords", "rules"};
-    const cJSON *one = NULL;
     if (depth == 0)
         return;
-    if (cJSON_IsArray(from))
-        cJSON_ArrayForEach(one, from) check_rules(check, one, seen, depth - 1);
+    for (const cJSON *one = cJSON_IsArray(from) ? from->child : NULL; one != NULL; one = one->next)
+        check_rules(check, one, seen, depth - 1);
     if (!cJSON_IsObject(from))
         return;
     check_rule(check, from, seen);
@@ -299,7 +298,7 @@ static void check_log_group(struct tb_check *check)
 
 void tb_check_traces(struct tb_check *check)
 {
-    struct tb_seen seen;
+    struct tb_seen seen = {.n = 0};
     tb_seen_look(check->config, &seen);
     check_ids(check, &seen);
     check_groups(check, &seen);
