@@ -61,8 +61,8 @@ static void worker_handle(int fd, const char *request)
 {
     char user[32];
     struct request_headers headers = {.request = request};
-    TOWBAR_TRACE(NULL); /* what is active now is so again when this block ends */
-    towbar_trace_extract(request_header, &headers);
+    /* Its trace, by whichever header has one, until this block ends. */
+    TOWBAR_TRACE_EXTRACT(request_header, &headers);
 
     int matched = 0;
     if (sscanf(request, "GET /feed?user=%31[a-z0-9] HTTP/%n", user, &matched) < 1 || matched == 0) {
