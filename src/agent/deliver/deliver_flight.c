@@ -154,7 +154,9 @@ void tb_flight_send_waiting(struct tb_deliver *deliver, const struct tb_queue_no
     while (*at) {
         struct flight *flight = *at;
         struct tb_queue *queue = flight->queue;
-        bool is_held = queue->until_ms > now->wall_ms || queue->is_parked;
+        /* What a parked queue is tried with goes on when something was made or renewed for it. */
+        bool is_trial = flight->was_created || flight->was_renewed;
+        bool is_held = queue->until_ms > now->wall_ms || (queue->is_parked && !is_trial);
         if (!is_held && !may_send(deliver, queue, now)) {
             at = &flight->next;
             continue;
