@@ -113,13 +113,15 @@ static int add_item(const struct tb_sink_target *target, const struct tb_sink_it
         put_aside(batch, item, "older than CloudWatch Logs takes, and cloudwatch.old is drop");
     } else {
         size_t len = tb_cloudwatch_record(&facts, target->settings, at_ms, batch->record);
-        if (fits(batch, at_ms, len))
+        if (len == 0)
+            err = -ENOMEM;
+        else if (fits(batch, at_ms, len))
             take(batch, item, at_ms, len);
         else
             batch->rest[batch->n_rest++] = *item;
     }
     tb_sink_facts_done(&facts);
-    return batch->records.err;
+    return err < 0 ? err : batch->records.err;
 }
 
 static int compare_events(const void *left, const void *right)

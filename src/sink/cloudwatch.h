@@ -17,7 +17,7 @@ enum {
 /* ---- cloudwatch_record.c ---- */
 
 /* The record of an item: one flat JSON line. at_ms: the event's time. mem has
- * TB_CLOUDWATCH_RECORD_BYTES + 1. Its length. */
+ * TB_CLOUDWATCH_RECORD_BYTES + 1. Its length; 0: no memory. */
 size_t tb_cloudwatch_record(const struct tb_sink_facts *facts,
                             const struct tb_sink_settings *settings, int64_t at_ms, char *mem);
 

@@ -8,6 +8,7 @@
 #include "sink/cloudwatch.h"
 
 #include <ctype.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -182,17 +183,19 @@ static void add_place(struct record *r, const struct tb_sink_facts *facts)
     add(r, "user_id", facts->person_id);
 }
 
-static void add_stack(struct record *r, const struct tb_sink_facts *facts)
+static int add_stack(struct record *r, const struct tb_sink_facts *facts)
 {
     struct tb_buf text;
     size_t room = r->json.cap - r->json.len;
     tb_buf_init(&text, STACK_BYTES);
     tb_cloudwatch_stack(facts, &text);
+    int err = text.err;
     /* What did not fit into that is cut as well; what it has is whole. */
-    r->is_cut = r->is_cut || text.err != 0;
+    r->is_cut = r->is_cut || err != 0;
     if (text.len > 0 && room > TAIL_BYTES)
         add_cut(r, "stack", text.data, room - TAIL_BYTES);
     tb_buf_done(&text);
+    return err == -ENOMEM ? err : 0;
 }
 
 /* Embedded Metric Format: a count by service and class, by service, and of all. */
@@ -247,7 +250,8 @@ size_t tb_cloudwatch_record(const struct tb_sink_facts *facts,
     add_rollbar(&r, facts);
     add_trace(&r, facts);
     add_place(&r, facts);
-    add_stack(&r, facts);
+    if (add_stack(&r, facts) < 0)
+        return 0;
     if (r.is_cut)
         tb_json_kbool(&r.json, "truncated", true);
     if (settings->has_metrics)

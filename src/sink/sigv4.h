@@ -4,7 +4,7 @@
  *    that proxies change: user-agent, expect, connection, transfer-encoding, x-amzn-trace-id.
  * 2. The path is encoded once more than it is sent, as every service but S3 wants it.
  * 3. The secret is in nothing that comes out; what is derived from it is wiped.
- * Source: AWS "Create a signed AWS API request"; docs/sinks.md. */
+ * Source: AWS "Create a signed AWS API request"; botocore's botocore/auth.py. */
 #ifndef TB_SINK_SIGV4_H
 #define TB_SINK_SIGV4_H
 

@@ -304,6 +304,28 @@ static void more_than_the_bounds_is_refused(void **state)
     assert_int_equal(tb_sigv4_canonical(&request, &canonical, &names), -EINVAL);
 }
 
+static void a_service_has_its_address_in_each_region(void **state)
+{
+    static const char *const urls[][2] = {
+        {"ca-central-1", "https://logs.ca-central-1.amazonaws.com/"},
+        {"us-gov-west-1", "https://logs.us-gov-west-1.amazonaws.com/"},
+        {"cn-north-1", "https://logs.cn-north-1.amazonaws.com.cn/"},
+        {"us-iso-east-1", "https://logs.us-iso-east-1.c2s.ic.gov/"},
+        {"us-isob-east-1", "https://logs.us-isob-east-1.sc2s.sgov.gov/"},
+        {"eusc-de-east-1", "https://logs.eusc-de-east-1.amazonaws.eu/"}};
+    static const char *const odd[] = {"", "a.b", "evil.example/", "UP", "a b", "a@b"};
+    char url[128];
+    (void)state;
+    for (size_t i = 0; i < sizeof(urls) / sizeof(urls[0]); i++) {
+        assert_int_equal(tb_sigv4_endpoint(urls[i][0], "logs", url, sizeof(url)), 0);
+        assert_string_equal(url, urls[i][1]);
+    }
+    for (size_t i = 0; i < sizeof(odd) / sizeof(odd[0]); i++)
+        assert_int_equal(tb_sigv4_endpoint(odd[i], "logs", url, sizeof(url)), -EINVAL);
+    assert_int_equal(tb_sigv4_endpoint(NULL, "logs", url, sizeof(url)), -EINVAL);
+    assert_int_equal(tb_sigv4_endpoint("ca-central-1", "logs", url, 20), -EINVAL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -316,6 +338,7 @@ int main(void)
         cmocka_unit_test(what_cannot_be_signed_is_refused),
         cmocka_unit_test(a_session_of_some_thousand_bytes_fits),
         cmocka_unit_test(more_than_the_bounds_is_refused),
+        cmocka_unit_test(a_service_has_its_address_in_each_region),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
