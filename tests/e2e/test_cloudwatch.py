@@ -117,6 +117,29 @@ class CloudwatchTest(towbar.Case):
             self.assertNotIn("secret/", agent.log)
             self.assertNotIn("session/", agent.log)
 
+    def test_credentials_that_come_later_are_found(self):
+        env = self.fake.env
+        key_id, secret = env.pop("AWS_ACCESS_KEY_ID"), env.pop("AWS_SECRET_ACCESS_KEY")
+        with self.agent(None, None, **env) as agent:
+            self.post(agent, "one")
+            agent.wait_log("no credentials: not in the environment, profile default")
+            self.assertEqual(self.fake.requests, [])
+            os.mkdir(self.path("home", ".aws"))
+            with open(self.path("home", ".aws", "credentials"), "w", encoding="utf-8") as file:
+                file.write(
+                    f"[default]\naws_access_key_id = {key_id}\naws_secret_access_key = {secret}\n"
+                )
+            self.wait("one")
+            self.assertNotIn(secret, agent.log)
+
+    def test_a_secret_that_is_wrong_waits_and_is_said(self):
+        with self.run_agent(AWS_SECRET_ACCESS_KEY="wrong-secret") as agent:
+            self.post(agent, "one")
+            agent.wait_log("does AWS_SECRET_ACCESS_KEY belong to AWS_ACCESS_KEY_ID")
+            self.assertNotIn("wrong-secret", agent.log)
+            self.assertLess(len(self.fake.requests), 20)
+        self.assertEqual(self.fake.logs.events, [])
+
     def test_a_clock_that_is_wrong_is_put_right(self):
         self.fake.clock_ahead_s = 3600
         with self.run_agent() as agent:
