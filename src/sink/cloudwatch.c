@@ -24,7 +24,7 @@ enum {
     SPAN_MS = 24 * HOUR_MS,
     DAY_S = 24 * 3600,
     OLD_DAYS = 14,
-    AHEAD_HOURS = 2
+    AHEAD_MS = 2 * HOUR_MS - MARGIN_MS
 };
 
 struct event {
@@ -63,7 +63,7 @@ static int64_t time_of(const struct tb_sink_target *target, const struct tb_sink
         return target->now_ms;
     if (at_ms < oldest_ms(target))
         return target->settings->drops_old ? 0 : target->now_ms;
-    return at_ms > target->now_ms + AHEAD_HOURS * HOUR_MS - MARGIN_MS ? target->now_ms : at_ms;
+    return at_ms > target->now_ms + AHEAD_MS ? target->now_ms : at_ms;
 }
 
 static bool fits(const struct batch *batch, int64_t at_ms, size_t len)

@@ -102,9 +102,9 @@ static void add_time(struct record *r, const char *key, int64_t ms)
 
 static void add_what(struct record *r, const struct tb_sink_facts *facts, const char *class)
 {
-    char level[16];
+    char level[16] = "";
     size_t n = 0;
-    for (; facts->level_name[n] != '\0' && n < sizeof(level) - 1; n++)
+    for (; n < sizeof(level) - 1 && facts->level_name[n] != '\0'; n++)
         level[n] = (char)toupper((unsigned char)facts->level_name[n]);
     level[n] = '\0';
     add(r, "level", level);
@@ -119,7 +119,7 @@ static void add_what(struct record *r, const struct tb_sink_facts *facts, const 
 
 static void add_rollbar(struct record *r, const struct tb_sink_facts *facts)
 {
-    char url[128];
+    char url[128] = "";
     if (facts->uuid[0] == '\0')
         return;
     add(r, "rollbar_uuid", facts->uuid);
@@ -132,7 +132,8 @@ static void add_rollbar(struct record *r, const struct tb_sink_facts *facts)
 /* X-Ray's own ID where it has another one, and the span that belongs to it. */
 static void add_xray(struct record *r, const struct tb_sink_facts *facts)
 {
-    char id[64], both[96];
+    char id[64] = "";
+    char both[96] = "";
     bool is_other =
         facts->xray_trace_id[0] != '\0' && strcmp(facts->xray_trace_id, facts->trace_id) != 0;
     const char *hex = is_other ? facts->xray_trace_id : facts->trace_id;
@@ -149,7 +150,7 @@ static void add_xray(struct record *r, const struct tb_sink_facts *facts)
 
 static void add_trace(struct record *r, const struct tb_sink_facts *facts)
 {
-    char flags[8];
+    char flags[8] = "";
     add(r, "trace_id", facts->trace_id);
     add(r, "span_id", facts->span_id);
     if (facts->trace_flags >= 0 && facts->trace_id[0] != '\0') {
@@ -218,7 +219,7 @@ static void add_metrics(struct record *r, int64_t at_ms)
 static void to_dimension(const char *text, const char *fallback, char out[TB_CLOUDWATCH_CLASS])
 {
     size_t n = 0;
-    for (; text[n] != '\0' && n < TB_CLOUDWATCH_CLASS - 1; n++) {
+    for (; n < TB_CLOUDWATCH_CLASS - 1 && text[n] != '\0'; n++) {
         bool is_well = text[n] > ' ' && text[n] <= '~' && (n > 0 || text[n] != ':');
         out[n] = (char)(is_well ? text[n] : '_');
     }
@@ -230,7 +231,8 @@ static void to_dimension(const char *text, const char *fallback, char out[TB_CLO
 size_t tb_cloudwatch_record(const struct tb_sink_facts *facts,
                             const struct tb_sink_settings *settings, int64_t at_ms, char *mem)
 {
-    char service[TB_CLOUDWATCH_CLASS], class[TB_CLOUDWATCH_CLASS];
+    char service[TB_CLOUDWATCH_CLASS] = "";
+    char class[TB_CLOUDWATCH_CLASS] = "";
     struct tb_sink_facts counted = *facts;
     struct record r = {.is_cut = false};
     const char *shown = facts->error_class;

@@ -18,7 +18,7 @@ static void hex_of(const unsigned char hash[TB_SIGV4_HASH], char out[TB_SIGV4_HE
         out[2 * i] = DIGITS[hash[i] >> 4];
         out[2 * i + 1] = DIGITS[hash[i] & 15];
     }
-    out[2 * TB_SIGV4_HASH] = '\0';
+    out[TB_SIGV4_HEX - 1] = '\0';
 }
 
 static int hmac(const void *key, size_t key_len, const void *data, size_t len,

@@ -83,6 +83,27 @@ int tb_aws_ask(const struct tb_aws_asker *asker, struct tb_fetch_request *reques
     return err;
 }
 
+/* "+hh:mm" or "-hh:mm" in minutes, "Z" 0; false for anything else. */
+static bool read_zone(const char *text, int64_t *out)
+{
+    static const char FORM[] = "?00:00";
+    if (strcmp(text, "Z") == 0) {
+        *out = 0;
+        return true;
+    }
+    if ((text[0] != '+' && text[0] != '-') || strlen(text) != sizeof(FORM) - 1)
+        return false;
+    for (size_t i = 1; i < sizeof(FORM) - 1; i++) {
+        bool is_digit = text[i] >= '0' && text[i] <= '9';
+        if (FORM[i] == '0' ? !is_digit : text[i] != FORM[i])
+            return false;
+    }
+    int64_t hours = (int64_t)(text[1] - '0') * 10 + (text[2] - '0');
+    int64_t minutes = hours * 60 + (int64_t)(text[4] - '0') * 10 + (text[5] - '0');
+    *out = text[0] == '-' ? -minutes : minutes;
+    return true;
+}
+
 int64_t tb_aws_time(const char *text)
 {
     struct tm tm;
@@ -94,12 +115,8 @@ int64_t tb_aws_time(const char *text)
         return -1;
     if (*end == '.')
         end += 1 + strspn(end + 1, "0123456789");
-    long offset_min = 0;
-    int hours, minutes;
-    if ((*end == '+' || *end == '-') && sscanf(end + 1, "%2d:%2d", &hours, &minutes) == 2 &&
-        strlen(end) == 6)
-        offset_min = (*end == '-' ? -1 : 1) * (hours * 60L + minutes);
-    else if (strcmp(end, "Z") != 0)
+    int64_t offset_min;
+    if (!read_zone(end, &offset_min))
         return -1;
     return ((int64_t)timegm(&tm) - offset_min * 60) * 1000;
 }

@@ -141,7 +141,7 @@ static int run(const struct tb_words *words, char *out)
 int tb_aws_run(const char *line, char **out, size_t *len, char *why)
 {
     static const char NAME[] = "credential_process";
-    struct tb_words words;
+    struct tb_words words = {.n = 0};
     char *text = malloc(TB_AWS_REPLY + 2);
     if (text == NULL)
         return -ENOMEM;

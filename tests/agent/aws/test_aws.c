@@ -153,6 +153,33 @@ static void a_program_that_fails_says_no_secret(void **state)
     assert_null(strstr(world.why, "hidden"));
 }
 
+static void an_end_is_a_time_of_iso_8601(void **state)
+{
+    static const struct {
+        const char *end;
+        bool is_well;
+    } cases[] = {{"2100-01-01T00:00:00Z", true},
+                 {"2100-01-01T00:00:00.123Z", true},
+                 {"2100-01-01T00:00:00+00:00", true},
+                 {"2100-01-01T00:00:00-05:30", true},
+                 {"2100-01-01T00:00:00+0000", false},
+                 {"2100-01-01T00:00:00", false},
+                 {"2100-01-01T00:00:00+aa:bb", false},
+                 {"4102444800", false},
+                 {"", true}};
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char script[256];
+        (void)snprintf(script, sizeof(script),
+                       "#!/bin/sh\necho '{\"Version\": 1, \"AccessKeyId\": \"P\","
+                       "\"SecretAccessKey\": \"s\", \"Expiration\": \"%s\"}'\n",
+                       cases[i].end);
+        put_tool(script);
+        make_aws("", "");
+        assert_int_equal(ask(false) == 0, cases[i].is_well);
+    }
+}
+
 /* ---- the region ---- */
 
 static void the_region_has_its_order(void **state)
@@ -225,6 +252,7 @@ int main(void)
         TEST(sso_needs_a_person),
         TEST(a_program_prints_credentials),
         TEST(a_program_that_fails_says_no_secret),
+        TEST(an_end_is_a_time_of_iso_8601),
         TEST(the_region_has_its_order),
         TEST(no_region_says_what_to_set),
         TEST(keys_that_are_refused_and_stay_are_an_error),
