@@ -67,6 +67,10 @@ class CloudwatchTest(towbar.Case):
     def wait(self, *names):
         self.fake.wait_for(lambda fake: messages(fake) == sorted(names))
 
+    def sink(self, status):
+        (sink,) = (sink for sink in status["sinks"] if sink["name"] == "cloudwatch")
+        return sink
+
     def puts(self):
         return [request for request in self.fake.requests if request.op == "PutLogEvents"]
 
@@ -158,7 +162,8 @@ class CloudwatchTest(towbar.Case):
                 [{"op": "PutLogEvents", "status": 400, "error": "InvalidParameterException"}]
             )
             self.post(agent, "poison")
-            self.wait_status(lambda status: status["quarantined"] == 1)
+            self.wait_status(lambda status: self.sink(status)["quarantined"] == 1)
+            self.assertIn("InvalidParameterException", self.sink(self.status())["last_error"])
             self.post(agent, "last")
             self.wait("first", "last")
 
@@ -172,6 +177,7 @@ class CloudwatchTest(towbar.Case):
         with self.run_agent() as agent:
             self.post(agent, "one")
             agent.wait_log("logs:PutLogEvents")
+            self.wait_status(lambda status: "logs:PutLogEvents" in self.sink(status)["last_error"])
             self.fake.script([])
             self.wait("one")
 
