@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 import unittest
 import uuid as uuids
 
@@ -73,6 +74,7 @@ class Collector:
 def item(n):
     return {
         "uuid": str(uuids.uuid4()), "environment": "test", "level": "error",
+        "timestamp": int(time.time()),
         "body": {
             "trace": {
                 "frames": [{"filename": "app.py", "lineno": n, "method": "data_home"}],
