@@ -58,11 +58,21 @@ int tb_trace_parse_w3c(const char *text, size_t len, struct tb_trace *out)
     return 0;
 }
 
+/* "1-..", which is no header. */
+static int parse_typed(const char *text, size_t len, struct tb_trace *out)
+{
+    if (tb_xray_root_parse(tb_slice_trim((struct tb_slice){text, len}), out->xray_trace_id) < 0)
+        return -EINVAL;
+    memset(out->xray_parent_id, 0, sizeof(out->xray_parent_id));
+    out->xray_sampled = TB_XRAY_UNKNOWN;
+    return 0;
+}
+
 int tb_trace_parse(const char *text, size_t len, struct tb_trace *out)
 {
     if (tb_trace_parse_w3c(text, len, out) == 0)
         return 0;
-    if (tb_trace_parse_xray(text, len, out) < 0)
+    if (tb_trace_parse_xray(text, len, out) < 0 && parse_typed(text, len, out) < 0)
         return -EINVAL;
     if (tb_bytes_are_zero(out->trace_id, sizeof(out->trace_id))) {
         memcpy(out->trace_id, out->xray_trace_id, sizeof(out->trace_id));

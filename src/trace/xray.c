@@ -50,39 +50,29 @@ struct xray {
     struct tb_id root;
     uint64_t parent;
     uint8_t sampled;
-    bool has_root, has_parent, has_sampled;
     struct tb_xray_rest *rest; /* or NULL: not asked for */
     struct tb_line more;
 };
 
 static void read_root(struct xray *x, struct tb_slice value)
 {
-    if (!x->has_root)
-        x->root = parse_root(value);
-    x->has_root = true;
+    x->root = parse_root(value);
 }
 
 static void read_parent(struct xray *x, struct tb_slice value)
 {
     bool good = true;
-    if (x->has_parent)
-        return;
-    x->has_parent = true;
     uint64_t parent = value.len == SPAN_BYTES ? tb_span_unhex(value.text, TB_HEX_ANY, &good) : 0;
     x->parent = good ? parent : 0;
 }
 
 static void read_sampled(struct xray *x, struct tb_slice value)
 {
-    if (x->has_sampled)
-        return;
-    x->has_sampled = true;
-    if (value.len != 1)
-        return;
-    if (value.text[0] == '0' || value.text[0] == '1')
-        x->sampled = value.text[0] == '1' ? TB_XRAY_YES : TB_XRAY_NO;
-    else if (value.text[0] == '?')
-        x->sampled = TB_XRAY_ASKED;
+    char sign = value.len == 1 ? value.text[0] : '\0';
+    x->sampled = sign == '1'   ? TB_XRAY_YES
+                 : sign == '0' ? TB_XRAY_NO
+                 : sign == '?' ? TB_XRAY_ASKED
+                               : TB_XRAY_UNKNOWN;
 }
 
 /* What is carried through must not end a header, or begin another part of it. */
@@ -114,12 +104,12 @@ static void read_rest(struct xray *x, struct tb_slice key, struct tb_slice value
         x->rest->self = value;
         return;
     }
-    if (tb_slice_equals(key, "lineage") && x->rest->lineage.text == NULL)
+    if (tb_slice_equals(key, "lineage"))
         x->rest->lineage = value;
     carry(x, part);
 }
 
-/* One key=value; of those with the same key the first counts. */
+/* One key=value; of those with the same key the last counts, as to all SDKs. */
 static void read_part(struct xray *x, struct tb_slice part)
 {
     size_t at = 0;
@@ -172,8 +162,6 @@ static bool read_form(struct xray *x, struct tb_slice *left)
 static int read_header(struct xray *x, struct tb_slice left)
 {
     left = tb_slice_trim(left);
-    x->root = parse_root(left);
-    x->has_root = !is_none(x->root);
     while (left.text != NULL)
         if (!read_form(x, &left))
             read_part(x, tb_slice_trim(tb_slice_cut(&left, ';')));

@@ -93,6 +93,41 @@ static void both_systems_keep_their_own_ids(void **state)
     assert_int_equal(trace.xray_sampled, TB_XRAY_NO);
 }
 
+/* As the SDKs of AWS and OpenTelemetry read it: else an error would be of another trace than the
+ * segments of its service. */
+static void of_one_key_the_last_counts(void **state)
+{
+    (void)state;
+    static const char twice[] = "Root=1-5759e988-000000000000000000000001;Parent=0000000000000001;"
+                                "Sampled=0;" XRAY;
+    static const char spoilt[] = XRAY ";Parent=x;Sampled=2";
+    static const char rootless[] = XRAY ";Root=1-5759e988";
+    struct tb_trace once = {0};
+    struct tb_trace got = {0};
+    assert_int_equal(tb_trace_parse_xray(XRAY, strlen(XRAY), &once), 0);
+    assert_int_equal(tb_trace_parse_xray(twice, strlen(twice), &got), 0);
+    assert_memory_equal(&got, &once, sizeof(got));
+    assert_int_equal(tb_trace_parse_xray(spoilt, strlen(spoilt), &got), 0);
+    memset(once.xray_parent_id, 0, sizeof(once.xray_parent_id));
+    once.xray_sampled = TB_XRAY_UNKNOWN;
+    assert_memory_equal(&got, &once, sizeof(got));
+    assert_int_equal(tb_trace_parse_xray(rootless, strlen(rootless), &got), -EINVAL);
+}
+
+/* No SDK takes it; towbar_trace_push and the page's search do. */
+static void an_id_alone_is_no_header(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {"1-5759e988-bd862e3fe1be46a994272793",
+                                        "1-5759e988-bd862e3fe1be46a994272793;Sampled=1",
+                                        "Sampled=1;1-5759e988-bd862e3fe1be46a994272793"};
+    struct tb_trace got = {0};
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        assert_int_equal(tb_trace_parse_xray(texts[i], strlen(texts[i]), &got), -EINVAL);
+        assert_int_equal(tb_trace_parse(texts[i], strlen(texts[i]), &got), i == 0 ? 0 : -EINVAL);
+    }
+}
+
 static void nonsense_leaves_what_was_there(void **state)
 {
     (void)state;
@@ -181,6 +216,8 @@ int main(void)
         cmocka_unit_test(a_later_version_tells_only_whether_it_is_sampled),
         cmocka_unit_test(a_header_of_either_system_fills_what_is_shown),
         cmocka_unit_test(both_systems_keep_their_own_ids),
+        cmocka_unit_test(of_one_key_the_last_counts),
+        cmocka_unit_test(an_id_alone_is_no_header),
         cmocka_unit_test(nonsense_leaves_what_was_there),
         cmocka_unit_test(a_bare_id_is_read_in_both_spellings),
         cmocka_unit_test(the_image_has_the_bytes_of_the_specification),
