@@ -21,6 +21,11 @@ enum {
     SECRET_RUN = 8 /* characters of a secret that are worth hiding */
 };
 
+/* 2020 to 2100. A clock of the year 10000 has no date that could be signed, so no later reply could
+ * put it right. */
+#define DATE_FIRST_S INT64_C(1577836800)
+#define DATE_LAST_S INT64_C(4102444800)
+
 /* What a name means. May be a clock: where the reply's date is far from the request's, it is. */
 static const struct {
     const char *name;
@@ -196,9 +201,8 @@ static bool has_secret(const char *text, const struct tb_sink_credentials *crede
     return false;
 }
 
-/* One line of ASCII; what is of the credentials becomes "(secret)", before it is cut. */
-static void set_said(const char *text, const struct tb_sink_credentials *credentials,
-                     char out[TB_AWS_SAID])
+void tb_aws_error_said(const char *text, const struct tb_sink_credentials *credentials,
+                       char out[TB_AWS_SAID])
 {
     static const char MASK[] = "(secret)";
     size_t n = 0;
@@ -231,9 +235,11 @@ static bool is_clock(const struct tb_sink_target *target, const struct tb_sink_r
 {
     int64_t at_s = date_s(reply->date);
     int64_t off_ms = at_s * 1000 - target->now_ms;
+    if (at_s < DATE_FIRST_S || at_s > DATE_LAST_S)
+        return false;
     bool is_said = strstr(said, "Signature expired") != NULL ||
                    strstr(said, "Signature not yet current") != NULL;
-    if (at_s <= 0 || (llabs(off_ms) < SKEW_MS && !(is_said && llabs(off_ms) > SKEW_MS / 4)))
+    if (llabs(off_ms) < SKEW_MS && !(is_said && llabs(off_ms) > SKEW_MS / 4))
         return false;
     *clock_ms = (at_s - reply->now_s) * 1000;
     if (*clock_ms == 0)
@@ -266,8 +272,8 @@ void tb_aws_error_read(const struct tb_sink_target *target, const struct tb_sink
     memset(out, 0, sizeof(*out));
     if (reply->status == 0) {
         out->class = TB_AWS_RETRY;
-        set_said(reply->error && reply->error[0] ? reply->error : "no answer", target->credentials,
-                 out->said);
+        tb_aws_error_said(reply->error && reply->error[0] ? reply->error : "no answer",
+                          target->credentials, out->said);
         return;
     }
     read_words(reply, &words);
@@ -290,7 +296,7 @@ void tb_aws_error_read(const struct tb_sink_target *target, const struct tb_sink
     char *quote = strstr(words.said, "The Canonical String");
     if (quote != NULL)
         *quote = '\0';
-    set_said(words.said, target->credentials, out->said);
+    tb_aws_error_said(words.said, target->credentials, out->said);
 }
 
 /* ---- as a verdict ---- */

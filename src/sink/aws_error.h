@@ -30,6 +30,10 @@ struct tb_aws_error {
  * has the time of the request, and the credentials that may not be in what is said. */
 void tb_aws_error_read(const struct tb_sink_target *target, const struct tb_sink_reply *reply,
                        struct tb_aws_error *out);
+/* What a service says as one line of ASCII: what is of the credentials (NULL for none) becomes
+ * "(secret)", before it is cut. */
+void tb_aws_error_said(const char *text, const struct tb_sink_credentials *credentials,
+                       char out[TB_AWS_SAID]);
 /* The same as a verdict. action: the right that it needs, "logs:PutLogEvents", for people. */
 void tb_aws_error_judge(const struct tb_sink_target *target, const struct tb_sink_reply *reply,
                         const char *action, struct tb_sink_judgement *out);

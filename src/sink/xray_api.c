@@ -109,46 +109,44 @@ static int encode(const struct tb_sink_target *target, struct tb_sink_item *item
 
 /* ---- what the answer means ---- */
 
-static void set_text(char *out, size_t cap, const char *text)
-{
-    size_t n = 0;
-    for (; text && *text != '\0' && n < cap - 1; text++)
-        out[n++] = (char)(*text < ' ' || *text > '~' ? '?' : *text);
-    out[n] = '\0';
-}
-
 static const char *text_of(const cJSON *object, const char *name)
 {
     const char *text = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(object, name));
     return text ? text : "";
 }
 
-static void refuse(const cJSON *said, struct tb_sink_judgement *out)
+static void refuse(const struct tb_sink_credentials *credentials, const cJSON *said,
+                   struct tb_sink_judgement *out)
 {
-    char code[CODE_SHOWN];
-    char message[MESSAGE_SHOWN];
-    set_text(code, sizeof(code), text_of(said, "ErrorCode"));
-    set_text(message, sizeof(message), text_of(said, "Message"));
+    char code[TB_AWS_SAID];
+    char message[TB_AWS_SAID];
+    tb_aws_error_said(text_of(said, "ErrorCode"), credentials, code);
+    tb_aws_error_said(text_of(said, "Message"), credentials, message);
     /* The service's own trouble with one of them passes. */
     bool passes = strstr(code, "Internal") != NULL || strstr(code, "Throttl") != NULL;
     out->verdict = passes ? TB_VERDICT_RETRY : TB_VERDICT_DROP;
-    (void)snprintf(out->reason, sizeof(out->reason), "%s%s%s", code[0] ? code : "not processed",
-                   message[0] ? ": " : "", message);
+    (void)snprintf(out->reason, sizeof(out->reason), "%.*s%s%.*s", CODE_SHOWN,
+                   code[0] ? code : "not processed", message[0] ? ": " : "", MESSAGE_SHOWN,
+                   message);
 }
 
 /* Of each document that was not taken; one without an id may be any of them. */
-static void judge_each(const cJSON *list, const struct tb_sink_item *items, size_t n,
-                       struct tb_sink_judgement *out)
+static void judge_each(const struct tb_sink_target *target, const cJSON *list,
+                       const struct tb_sink_item *items, size_t n, struct tb_sink_judgement *out)
 {
+    char own[TB_SINK_BATCH][TB_XRAY_ID_HEX];
+    bool is_told[TB_SINK_BATCH] = {false};
     const cJSON *said;
+    for (size_t i = 0; i < n; i++)
+        tb_xray_document_id(items[i].uuid, own[i]);
     cJSON_ArrayForEach(said, list)
     {
         const char *id = text_of(said, "Id");
         for (size_t i = 0; i < n; i++) {
-            char own[TB_XRAY_ID_HEX];
-            tb_xray_document_id(items[i].uuid, own);
-            if (strcmp(id, own) == 0 || (n == 1 && id[0] == '\0'))
-                refuse(said, &out[i]);
+            if (is_told[i] || (strcmp(id, own[i]) != 0 && (n != 1 || id[0] != '\0')))
+                continue;
+            refuse(target->credentials, said, &out[i]);
+            is_told[i] = true; /* a list that says the same of it a thousand times costs no more */
         }
     }
 }
@@ -172,7 +170,8 @@ static void judge(const struct tb_sink_target *target, const struct tb_sink_repl
         all.verdict = TB_VERDICT_PARK; /* there is nothing to be made: the address is wrong */
     for (size_t i = 0; i < n; i++)
         out[i] = all;
-    judge_each(cJSON_GetObjectItemCaseSensitive(json, "UnprocessedTraceSegments"), items, n, out);
+    judge_each(target, cJSON_GetObjectItemCaseSensitive(json, "UnprocessedTraceSegments"), items, n,
+               out);
     cJSON_Delete(json);
 }
 

@@ -160,6 +160,10 @@ static void a_wrong_clock_is_told_from_a_wrong_key(void **state)
         {"InvalidSignatureException", "Signature expired: a is now earlier than b", NULL,
          TB_VERDICT_PARK, 0},
         {"InvalidSignatureException", "no match", "yesterday", TB_VERDICT_PARK, 0},
+        {"InvalidSignatureException", "no match", "Fri, 31 Dec 9999 23:59:59 GMT", TB_VERDICT_PARK,
+         0},
+        {"InvalidSignatureException", "no match", "Thu, 01 Jan 1970 00:00:01 GMT", TB_VERDICT_PARK,
+         0},
         {"AccessDeniedException", "no", "Sun, 22 Nov 2026 10:27:41 GMT", TB_VERDICT_PARK, 0},
         {"ExpiredTokenException", "ended", "Sun, 22 Nov 2026 10:27:41 GMT", TB_VERDICT_RENEW, 0}};
     (void)state;

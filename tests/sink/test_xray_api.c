@@ -159,8 +159,51 @@ static void each_document_has_its_own_verdict(void **state)
     judge(200, body, 3, out);
     assert_int_equal(out[0].verdict, TB_VERDICT_ACK);
     assert_int_equal(out[1].verdict, TB_VERDICT_DROP);
-    assert_string_equal(out[1].reason, "InvalidTraceId: Invalid segment.?");
+    assert_string_equal(out[1].reason, "InvalidTraceId: Invalid segment. ");
     assert_int_equal(out[2].verdict, TB_VERDICT_RETRY);
+}
+
+static void what_is_said_of_a_document_has_no_secret_in_it(void **state)
+{
+    static const struct tb_sink_credentials SECRETS = {
+        .key_id = "ASIAEXAMPLE",
+        .secret = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",
+        .session = "IQoJb3JpZ2luX2VjEXAMPLE/session=="};
+    struct tb_sink_target target = TARGET;
+    struct tb_sink_judgement out;
+    char id[TB_XRAY_ID_HEX];
+    char body[512];
+    (void)state;
+    set_up_items();
+    target.credentials = &SECRETS;
+    tb_xray_document_id(uuids[0], id);
+    int len = snprintf(body, sizeof(body),
+                       "{\"UnprocessedTraceSegments\":[{\"Id\":\"%s\",\"ErrorCode\":\"E %s\","
+                       "\"Message\":\"x-amz-security-token:%s and %s\"}]}",
+                       id, SECRETS.session, SECRETS.session, SECRETS.secret);
+    const struct tb_sink_reply reply = {.status = 200, .body = body, .body_len = (size_t)len};
+    tb_sink_xray_api.judge(&target, &reply, items, 1, &out);
+    assert_int_equal(out.verdict, TB_VERDICT_DROP);
+    assert_string_equal(out.reason, "E (secret): x-amz-security-token:(secret) and (secret)");
+}
+
+/* A reply is 64 KiB: that many entries, each foreign, cost next to nothing. */
+static void the_first_word_of_a_document_counts_and_foreign_ones_do_not(void **state)
+{
+    struct tb_sink_judgement out[2];
+    char body[512];
+    char id[TB_XRAY_ID_HEX];
+    (void)state;
+    set_up_items();
+    tb_xray_document_id(uuids[1], id);
+    (void)snprintf(body, sizeof(body),
+                   "{\"UnprocessedTraceSegments\":[{\"Id\":\"ffffffffffffffff\"},{},"
+                   "{\"Id\":\"%s\",\"ErrorCode\":\"InvalidTraceId\"},"
+                   "{\"Id\":\"%s\",\"ErrorCode\":\"InternalFailure\"}]}",
+                   id, id);
+    judge(200, body, 2, out);
+    assert_int_equal(out[0].verdict, TB_VERDICT_ACK);
+    assert_int_equal(out[1].verdict, TB_VERDICT_DROP);
 }
 
 static void answers_mean_this_for_all(void **state)
@@ -221,6 +264,8 @@ int main(void)
         cmocka_unit_test(without_region_or_credentials_there_is_no_request),
         cmocka_unit_test(what_is_no_item_is_left_out),
         cmocka_unit_test(each_document_has_its_own_verdict),
+        cmocka_unit_test(what_is_said_of_a_document_has_no_secret_in_it),
+        cmocka_unit_test(the_first_word_of_a_document_counts_and_foreign_ones_do_not),
         cmocka_unit_test(answers_mean_this_for_all),
         cmocka_unit_test(the_vectors_answers_are_understood),
     };
