@@ -122,8 +122,12 @@ static void add_parameter_part(struct slice s, struct tb_buf *out)
     for (size_t i = 0; i < s.len; i++) {
         int high = s.at[i] == '%' && i + 2 < s.len ? hex_digit(s.at[i + 1]) : -1;
         int low = high >= 0 ? hex_digit(s.at[i + 2]) : -1;
-        encode(low >= 0 ? (char)(high << 4 | low) : s.at[i], out);
-        i += low >= 0 ? 2 : 0;
+        char byte = s.at[i];
+        if (low >= 0) {
+            byte = (char)(high << 4 | low);
+            i += 2;
+        }
+        encode(byte, out);
     }
 }
 
