@@ -145,10 +145,8 @@ static int otlp_spans(const char *folder, struct bench_round *out)
     return run(&tb_sink_otlp_spans, "http://127.0.0.1:4318/v1/traces", false, out);
 }
 
-const struct bench bench_encode[] = {{"trace.encode.cloudwatch", "us", cloudwatch},
-                                     {"trace.encode.xray", "us", xray},
-                                     {"trace.encode.xray-api", "us", xray_api},
-                                     {"trace.encode.otlp", "us", otlp},
-                                     {"trace.encode.otlp.plain", "us", otlp_plain},
-                                     {"trace.encode.otlp.spans", "us", otlp_spans}};
+const struct bench bench_encode[] = {
+    {"trace.encode.cloudwatch", "us", cloudwatch}, {"trace.encode.xray", "us", xray},
+    {"trace.encode.xray-api", "us", xray_api},     {"trace.encode.otlp", "us", otlp},
+    {"trace.encode.otlp.plain", "us", otlp_plain}, {"trace.encode.otlp.spans", "us", otlp_spans}};
 const size_t bench_encode_n = sizeof(bench_encode) / sizeof(bench_encode[0]);
