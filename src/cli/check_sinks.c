@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "cli/check.h"
 #include "cli/client.h"
+#include "sink/sigv4.h"
 
 enum {
     CONNECT_MS = 10000,
@@ -111,9 +112,8 @@ static const char *aws_endpoint(const char *said, const char *service,
     out[0] = '\0';
     if (said[0] != '\0')
         snprintf(out, URL_BYTES, "%s", said);
-    else if (account->region != NULL)
-        snprintf(out, URL_BYTES, "https://%s.%s.amazonaws.com%s/", service, account->region,
-                 strncmp(account->region, "cn-", 3) == 0 ? ".cn" : "");
+    else if (tb_sigv4_endpoint(account->region, service, out, URL_BYTES) < 0)
+        out[0] = '\0';
     return out;
 }
 

@@ -27,20 +27,18 @@ static const char path[] = "/TraceSegments";
 static int set_url(const struct tb_sink_target *target, struct tb_sink_request *out)
 {
     char url[sizeof(out->url)];
+    char of_region[sizeof(out->url)] = "";
     const char *region = target->settings ? target->settings->region : "";
-    const char *end = strncmp(region, "cn-", 3) == 0 ? ".cn" : "";
-    size_t len = strlen(target->endpoint);
-    int n;
-    while (len > 0 && target->endpoint[len - 1] == '/')
+    const char *base = target->endpoint;
+    if (base[0] == '\0' && tb_sigv4_endpoint(region, "xray", of_region, sizeof(of_region)) == 0)
+        base = of_region;
+    size_t len = strlen(base);
+    while (len > 0 && base[len - 1] == '/')
         len--;
-    if (len == 0)
-        n = snprintf(url, sizeof(url), "https://xray.%s.amazonaws.com%s%s", region, end, path);
-    else if (len >= sizeof(path) - 1 &&
-             memcmp(target->endpoint + len - (sizeof(path) - 1), path, sizeof(path) - 1) == 0)
-        n = snprintf(url, sizeof(url), "%.*s", (int)len, target->endpoint);
-    else
-        n = snprintf(url, sizeof(url), "%.*s%s", (int)len, target->endpoint, path);
-    if (region[0] == '\0' || n < 0 || (size_t)n >= sizeof(url))
+    bool is_whole = len >= sizeof(path) - 1 &&
+                    memcmp(base + len - (sizeof(path) - 1), path, sizeof(path) - 1) == 0;
+    int n = snprintf(url, sizeof(url), "%.*s%s", (int)len, base, is_whole ? "" : path);
+    if (region[0] == '\0' || len == 0 || n < 0 || (size_t)n >= sizeof(url))
         return -EINVAL;
     return tb_sink_request_init(out, url, BODY_MAX_BYTES);
 }

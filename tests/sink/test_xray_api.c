@@ -79,6 +79,7 @@ static void the_address_is_the_regions_or_the_settings(void **state)
     } URLS[] = {
         {"", "eu-west-1", "https://xray.eu-west-1.amazonaws.com/TraceSegments"},
         {"", "cn-north-1", "https://xray.cn-north-1.amazonaws.com.cn/TraceSegments"},
+        {"", "eusc-de-east-1", "https://xray.eusc-de-east-1.amazonaws.eu/TraceSegments"},
         {"http://127.0.0.1:5000/", "eu-west-1", "http://127.0.0.1:5000/TraceSegments"},
         {"http://127.0.0.1:5000/base", "eu-west-1", "http://127.0.0.1:5000/base/TraceSegments"},
         {"http://127.0.0.1:5000/TraceSegments", "eu-west-1", "http://127.0.0.1:5000/TraceSegments"},

@@ -9,6 +9,7 @@
 
 #include "agent/deliver/route.h"
 #include "base/crc.h"
+#include "sink/sigv4.h"
 
 enum { HOST_BYTES = 256, NAMED_ALWAYS = 3 };
 
@@ -232,11 +233,6 @@ int tb_deliver_credentials(struct tb_deliver *deliver, bool is_refused, char why
     return err;
 }
 
-static bool is_chinese(const char *region)
-{
-    return strncmp(region, "cn-", 3) == 0;
-}
-
 /* Amazon's address of the service in that region, unless the settings name one. */
 static int find_region(struct setup *setup, char why[TB_AWS_WHY])
 {
@@ -246,14 +242,15 @@ static int find_region(struct setup *setup, char why[TB_AWS_WHY])
     const char *region = tb_aws_region(setup->aws, why);
     if (!region)
         return -ENOENT;
+    if (!sink->endpoint[0] &&
+        tb_sigv4_endpoint(region, sink->service, sink->endpoint, sizeof(sink->endpoint)) < 0) {
+        (void)snprintf(why, TB_AWS_WHY, "\"%.40s\" is no region", region);
+        return -EINVAL;
+    }
     region = keep(setup, region);
     if (!region)
         return -ENOMEM;
     sink->settings.region = region;
-    if (!sink->endpoint[0])
-        (void)snprintf(sink->endpoint, sizeof(sink->endpoint), "https://%s.%s.amazonaws.com%s%s",
-                       sink->service, region, is_chinese(region) ? ".cn" : "",
-                       strcmp(sink->service, "logs") == 0 ? "/" : "");
     return 0;
 }
 

@@ -442,6 +442,46 @@ static void without_credentials_all_waits_and_says_why(void **state)
     wait_sent(world, "fake", 3);
 }
 
+/* A region, no endpoint, and a proxy that turns everybody away. */
+static void sign_in(struct world *world, char *region, char proxy[64])
+{
+    static const struct http_answer away = {HTTP_ANSWER, 403, NULL, ""};
+    script(world, &away, 1);
+    sign(world);
+    (void)snprintf(proxy, 64, "http://127.0.0.1:%d", world->server->port);
+    world->config.sinks.aws.region = region;
+    world->sink.proxy = proxy;
+    world->sink.endpoint[0] = '\0';
+    add(world, "u1");
+    start(world);
+}
+
+static void the_address_is_that_of_the_region(void **state)
+{
+    struct world *world = *state;
+    static char region[] = "eusc-de-east-1";
+    static const char FIRST[] = "CONNECT logs.eusc-de-east-1.amazonaws.eu:443 ";
+    char proxy[64];
+    sign_in(world, region, proxy);
+    assert_true(http_server_wait(world->server, 1, PATIENCE_MS));
+    assert_memory_equal(world->server->requests[0].head, FIRST, sizeof(FIRST) - 1);
+    stop(world);
+}
+
+static void what_is_no_region_gets_nothing(void **state)
+{
+    struct world *world = *state;
+    static char region[] = "example.org/";
+    char proxy[64];
+    struct tb_deliver_status status;
+    sign_in(world, region, proxy);
+    idle(world);
+    tb_deliver_status(world->deliver, &status);
+    assert_string_equal(status.last_error, "\"example.org/\" is no region");
+    assert_int_equal(http_server_count(world->server), 0);
+    assert_int_equal(counts_of(world, "fake").queued, 1);
+}
+
 /* ---- the end ---- */
 
 static void what_was_under_way_at_the_end_stays_queued(void **state)
@@ -485,6 +525,8 @@ int main(void)
         WORLD_TEST(credentials_that_stay_refused_make_the_rows_wait),
         WORLD_TEST(the_service_s_clock_is_taken_over),
         WORLD_TEST(without_credentials_all_waits_and_says_why),
+        WORLD_TEST(the_address_is_that_of_the_region),
+        WORLD_TEST(what_is_no_region_gets_nothing),
         WORLD_TEST(what_was_under_way_at_the_end_stays_queued),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
