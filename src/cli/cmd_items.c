@@ -240,7 +240,6 @@ struct one {
     const struct tb_cli *cli;
     struct tb_store *store;
     struct tb_links links;
-    struct tb_json *json; /* while the object is written */
     int64_t n;
     struct tb_shown shown;
     int err;
@@ -254,27 +253,33 @@ static int item_newest(void *arg, const struct tb_occurrence_row *occurrence)
     return 0;
 }
 
+struct latest {
+    const struct tb_links *links;
+    struct tb_json *json;
+};
+
 /* The latest occurrence, as the member of the item's object. */
 static int latest_json(void *arg, const struct tb_occurrence_row *occurrence)
 {
-    const struct one *one = arg;
-    struct tb_json *j = one->json;
+    const struct latest *latest = arg;
+    struct tb_json *j = latest->json;
     cJSON *data = cJSON_ParseWithLength(occurrence->data, occurrence->data_len);
     tb_json_key(j, "latest");
     tb_json_object(j);
     tb_json_kstr(j, "uuid", occurrence->uuid);
     tb_json_kopt(j, "meaning", tb_print_meaning(data));
     tb_json_kint(j, "occurred_at", (int64_t)(occurrence->occurred_ns / TB_NS_PER_S));
-    tb_show_links_json(&one->links, occurrence, j);
+    tb_show_links_json(latest->links, occurrence, j);
     tb_json_end(j);
     cJSON_Delete(data);
     return 0;
 }
 
-static int item_full_json(struct one *one, const struct tb_item_row *item)
+static int item_full_json(const struct one *one, const struct tb_item_row *item)
 {
     char line[LINE_BYTES];
     struct tb_json j;
+    struct latest latest = {.links = &one->links, .json = &j};
     struct tb_occurrence_filter newest = {.item = item->number, .newest_first = 1, .max = 1};
     cJSON *inputs = cJSON_Parse(item->group_inputs);
     char *group = cJSON_IsObject(inputs) ? cJSON_PrintUnformatted(inputs) : NULL;
@@ -285,8 +290,7 @@ static int item_full_json(struct one *one, const struct tb_item_row *item)
         tb_json_key(&j, "group");
         tb_json_raw(&j, group, strlen(group));
     }
-    one->json = &j;
-    int err = tb_store_occurrences(one->store, &newest, latest_json, one);
+    int err = tb_store_occurrences(one->store, &newest, latest_json, &latest);
     tb_json_end(&j);
     cJSON_free(group);
     cJSON_Delete(inputs);

@@ -58,8 +58,10 @@ void tb_show_links(const struct tb_links *links, const struct tb_show_span *span
     size_t n = 0;
     if (occurrence != NULL)
         know_occurrence(occurrence, &known);
-    else
+    else if (span != NULL)
         know_span(span, &known);
+    else
+        return;
     while ((name = tb_links_next(links, &known.values, &at, url)) != NULL)
         printf("%s  %-12s %s\n", n++ == 0 ? "\nOpen in\n" : "",
                tb_print_clean(name, clean, sizeof(clean)), url);

@@ -89,13 +89,12 @@ const struct tb_word *tb_word_find(const char *name, size_t len)
 const char *tb_word_near(const char *name, size_t len)
 {
     const char *names[WORDS_MAX];
-    char typed[NAME_BYTES];
+    char typed[NAME_BYTES] = "";
     size_t n = 0;
     if (len < LEAST_LETTERS || len >= sizeof(typed))
         return NULL;
     for (size_t i = 0; i < len; i++)
         typed[i] = (char)tolower((unsigned char)name[i]);
-    typed[len] = '\0';
     for (size_t i = 0; i < tb_n_words; i++)
         names[n++] = tb_words[i].name;
     for (size_t i = 0; i < N_MORE; i++)

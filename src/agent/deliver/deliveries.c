@@ -205,7 +205,7 @@ static size_t take_out(struct tb_deliveries *deliveries, const struct tb_deliver
 void tb_deliveries_change(struct tb_deliveries *deliveries, const struct tb_config *config,
                           const struct tb_deliver_sink *sinks, size_t n, unsigned deadline_ms)
 {
-    struct stopping gone[TB_DELIVERIES];
+    struct stopping gone[TB_DELIVERIES] = {0};
     stop_all(gone, take_out(deliveries, sinks, n, deadline_ms, gone));
     for (size_t i = 0; i < n; i++) {
         const struct one *one = find(deliveries, sinks[i].type->name);
