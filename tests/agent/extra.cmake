@@ -11,6 +11,8 @@ elseif(name STREQUAL "test_deliver_clock") # years go by
   target_link_options(${target} PRIVATE -Wl,--wrap=tb_clock_wall_ns)
 elseif(name STREQUAL "test_aws_time") # hours go by
   target_link_options(${target} PRIVATE -Wl,--wrap=tb_clock_wall_ns,--wrap=tb_clock_mono_ns)
+elseif(name STREQUAL "test_sampler") # decides while a file is read
+  target_link_options(${target} PRIVATE -Wl,--wrap=tb_fd_slurp)
 elseif(name STREQUAL "test_upkeep")
   target_link_options(${target} PRIVATE
     -Wl,--wrap=tb_spool_evict,--wrap=tb_spool_room,--wrap=tb_spool_sync)

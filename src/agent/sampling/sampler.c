@@ -30,19 +30,22 @@ static bool has_rules(const struct tb_config *config)
     return xray->mode != TB_XRAY_OFF && xray->sampling_rules && xray->sampling_rules[0] != '\0';
 }
 
+/* The text of the file, with no lock held: who decides does not wait for a disk. */
+static int read_file(const char *path, struct tb_buf *text, char why[TB_SAMPLER_WHY])
+{
+    int err = tb_fd_slurp(AT_FDCWD, path, text);
+    if (err)
+        (void)snprintf(why, TB_SAMPLER_WHY, "xray.sampling_rules %.200s: %s", path,
+                       err == -EMSGSIZE ? "it is over 1 MiB" : strerror(-err));
+    return err;
+}
+
 /* Into *out, which is changed only where all of it is well. */
-static int read_file(const char *path, struct tb_sampling *out, char why[TB_SAMPLER_WHY])
+static int take_rules(const char *path, struct tb_buf *text, struct tb_sampling *out,
+                      char why[TB_SAMPLER_WHY])
 {
     char rules_why[TB_SAMPLING_WHY] = "";
-    struct tb_buf text;
-    tb_buf_init(&text, TB_SAMPLING_BYTES);
-    int err = tb_fd_slurp(AT_FDCWD, path, &text);
-    if (err)
-        (void)snprintf(rules_why, sizeof(rules_why), "%s",
-                       err == -EMSGSIZE ? "it is over 1 MiB" : strerror(-err));
-    else
-        err = tb_sampling_rules(out, tb_buf_str(&text), text.len, wall_ms(), rules_why);
-    tb_buf_done(&text);
+    int err = tb_sampling_rules(out, tb_buf_str(text), text->len, wall_ms(), rules_why);
     if (err)
         (void)snprintf(why, TB_SAMPLER_WHY, "xray.sampling_rules %.200s: %s", path,
                        rules_why[0] != '\0' ? rules_why : strerror(-err));
@@ -67,11 +70,14 @@ static void set_address(struct tb_sampler *s, const struct tb_config *config)
 
 int tb_sampler_take(struct tb_sampler *s, const struct tb_config *config, char why[TB_SAMPLER_WHY])
 {
+    const char *path = config->sinks.xray.sampling_rules;
     struct tb_sampling *none = NULL;
-    int err = has_rules(config) ? 0 : tb_sampling_new(&none);
+    struct tb_buf text;
+    tb_buf_init(&text, TB_SAMPLING_BYTES);
+    int err = has_rules(config) ? read_file(path, &text, why) : tb_sampling_new(&none);
     pthread_mutex_lock(&s->lock);
     if (!err && none == NULL)
-        err = read_file(config->sinks.xray.sampling_rules, s->file, why);
+        err = take_rules(path, &text, s->file, why);
     if (!err) {
         struct tb_sampling *former = s->file;
         if (none != NULL && s->has_file) {
@@ -85,6 +91,7 @@ int tb_sampler_take(struct tb_sampler *s, const struct tb_config *config, char w
         (void)snprintf(why, TB_SAMPLER_WHY, "%s", strerror(ENOMEM));
     }
     pthread_mutex_unlock(&s->lock);
+    tb_buf_done(&text);
     tb_sampling_free(none);
     if (!err)
         tb_sampler_start(s);
@@ -155,7 +162,12 @@ int tb_sampler_new(const struct tb_config *config, struct tb_sampler **out,
     if (err)
         (void)snprintf(why, TB_SAMPLER_WHY, "%s", strerror(-err));
     if (!err && has_rules(config)) {
-        err = read_file(config->sinks.xray.sampling_rules, s->file, why);
+        const char *path = config->sinks.xray.sampling_rules;
+        struct tb_buf text;
+        tb_buf_init(&text, TB_SAMPLING_BYTES);
+        err = read_file(path, &text, why);
+        err = err ? err : take_rules(path, &text, s->file, why);
+        tb_buf_done(&text);
         s->has_file = true;
     }
     if (err) {

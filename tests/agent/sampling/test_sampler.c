@@ -191,6 +191,32 @@ static void other_settings_count_as_a_whole_or_not_at_all(void **state)
     assert_string_equal(from(f, NULL, NULL), "default");
 }
 
+/* What goes on while the file is read: NULL for nothing. */
+static struct fixture *decides_meanwhile;
+
+int __real_tb_fd_slurp(int dirfd, const char *path, struct tb_buf *out);
+int __wrap_tb_fd_slurp(int dirfd, const char *path, struct tb_buf *out);
+
+int __wrap_tb_fd_slurp(int dirfd, const char *path, struct tb_buf *out)
+{
+    if (decides_meanwhile != NULL)
+        assert_false(decide(decides_meanwhile)); /* a held lock would be for ever */
+    return __real_tb_fd_slurp(dirfd, path, out);
+}
+
+static void a_file_that_is_slow_holds_up_no_decision(void **state)
+{
+    struct fixture *f = *state;
+    char why[TB_SAMPLER_WHY] = "";
+    write_rules(f, RULE("never", "0"));
+    open_sampler(f);
+    write_rules(f, RULE("always", "1"));
+    decides_meanwhile = f;
+    assert_int_equal(tb_sampler_take(f->sampler, &f->config, why), 0);
+    decides_meanwhile = NULL;
+    assert_true(decide(f));
+}
+
 static void the_daemons_rules_come_in_pages_and_win(void **state)
 {
     struct fixture *f = *state;
@@ -278,6 +304,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_file_decides, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_wrong_file_is_refused_with_its_name, set_up, tear_down),
         cmocka_unit_test_setup_teardown(other_settings_count_as_a_whole_or_not_at_all, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_file_that_is_slow_holds_up_no_decision, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(the_daemons_rules_come_in_pages_and_win, set_up, tear_down),
         cmocka_unit_test_setup_teardown(used_rules_are_reported_and_get_quotas, set_up, tear_down),
