@@ -127,17 +127,6 @@ int tb_span_parse(struct tb_slice text, uint8_t out[8])
 
 /* ---- base64 ---- */
 
-static int sextet(unsigned char c)
-{
-    if (c >= 'A' && c <= 'Z')
-        return c - 'A';
-    if (c >= 'a' && c <= 'z')
-        return c - 'a' + 26;
-    if (c >= '0' && c <= '9')
-        return c - '0' + 52;
-    return c == '+' ? 62 : c == '/' ? 63 : -1;
-}
-
 /* Eight characters: bit 7 of each that is one. */
 static uint64_t base64_marks(const char *text)
 {
@@ -154,7 +143,7 @@ bool tb_is_base64(struct tb_slice text)
     uint64_t marks = TB_EACH(0x80);
     if (text.len < WORD) {
         for (size_t i = 0; i < text.len; i++)
-            if (sextet((unsigned char)text.text[i]) < 0)
+            if (tb_base64_digit((unsigned char)text.text[i]) < 0)
                 return false;
         return true;
     }
@@ -176,7 +165,7 @@ long tb_base64_parse(struct tb_slice text, uint8_t *out, size_t cap)
     if (text.len % 4 == 1 || (padding > 0 && (text.len + padding) % 4 != 0))
         return -EINVAL;
     for (size_t i = 0; i < text.len; i++) {
-        int value = sextet((unsigned char)text.text[i]);
+        int value = tb_base64_digit((unsigned char)text.text[i]);
         if (value < 0)
             return -EINVAL;
         bits = bits << 6 | (uint32_t)value;

@@ -88,6 +88,17 @@ int tb_decimal_parse(struct tb_slice text, uint64_t *out);
 /* Writes 2 * len lower-case digits, no NUL; len is a multiple of 4. */
 void tb_hex_text(const uint8_t *bytes, size_t len, char *out);
 
+/* The six bits of a character of base64, -1 where it is none. */
+static inline int tb_base64_digit(unsigned char c)
+{
+    if (c >= 'A' && c <= 'Z')
+        return c - 'A';
+    if (c >= 'a' && c <= 'z')
+        return c - 'a' + 26;
+    if (c >= '0' && c <= '9')
+        return c - '0' + 52;
+    return c == '+' ? 62 : c == '/' ? 63 : -1;
+}
 /* Whether all are characters of base64, without padding. */
 bool tb_is_base64(struct tb_slice text);
 /* Base64 of RFC 4648, padded or not. The first cap bytes are kept, all are checked: how many there

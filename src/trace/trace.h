@@ -36,10 +36,9 @@ bool tb_trace_is_set(const struct tb_trace *trace);
  * its system are written, the others are left as they are. */
 int tb_trace_parse_w3c(const char *text, size_t len, struct tb_trace *out);
 int tb_trace_parse_xray(const char *text, size_t len, struct tb_trace *out);
-/* Finds out which of the two it is: a "Root=" part means X-Ray, and so does a "1-..."
- * that stands alone, as people type it. When X-Ray is
- * the only one that spoke (trace_id was zeros), trace_id, span_id and flags are filled from it, so
- * that they are always the ones to show. */
+/* Finds out which of the two it is: a "Root=" part means X-Ray, and so does a "1-..." that stands
+ * alone, as people type it. When X-Ray is the only one that spoke (trace_id was zeros), trace_id,
+ * span_id and flags are filled from it, so that they are always the ones to show. */
 int tb_trace_parse(const char *text, size_t len, struct tb_trace *out);
 /* A bare ID as people type it: 32 hex digits, or 1-8-24. 0 or -EINVAL. */
 int tb_trace_parse_id(const char *text, uint8_t out[16]);

@@ -211,7 +211,14 @@ static void honeycomb_needs_its_version_and_a_trace(void **state)
                                       "trace_id=" A,
                                       "1;trace_id=",
                                       "1;parent_id=" SPAN ",context=e30=",
-                                      "1;trace_id=" A ",context=WzFd", /* [1] */
+                                      "1;trace_id=" A ",context=WzFd",         /* [1] */
+                                      "1;trace_id=" A ",context=bm90IGpzb24=", /* not json */
+                                      "1;trace_id=" A ",context=bnVs",         /* nul */
+                                      "1;trace_id=" A ",context=bnVsbGw=",     /* nulll */
+                                      "1;trace_id=" A ",context=ew==",         /* { */
+                                      "1;trace_id=" A ",context=eyJhIjo=",     /* {"a": */
+                                      "1;trace_id=" A ",context=e2JhZH0=",     /* {bad} */
+                                      "1;trace_id=" A ",context=InMi",         /* "s" */
                                       "1;trace_id=" A ",context=e30=="};
     static const char *const good[] = {
         "1;trace_id=a",
@@ -220,6 +227,12 @@ static void honeycomb_needs_its_version_and_a_trace(void **state)
         "1;trace_id=" A ",context=",
         "1;trace_id=" A ",context=e30",
         /* without its padding */ "1;trace_id=" A ",context=bnVsbA==", /* null */
+        "1;trace_id=" A ",context=eyB9",                               /* { } */
+        "1;trace_id=" A ",context=eyJhIjoxfQ==",                       /* {"a":1} */
+        "1;trace_id=" A ",context=eyJhIjoxIH0K",                       /* with a line feed */
+        "1;trace_id=" A ",context=eyJhIjoiYiJ9",                       /* {"a":"b"} */
+        "1;trace_id=" A ",context=eyJhIjoiYmMifQ" /* {"a":"bc"} */,
+        "1;trace_id=" A ",context=eyJhIjoiYmNkIn0=",
         "1; trace_id=" A " , parent_id=" SPAN ", new=1, x"};
     struct tb_honeycomb h;
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
