@@ -20,19 +20,32 @@ static struct tb_id usable(struct tb_slice text)
     return good ? id : (struct tb_id){0, 0};
 }
 
-/* The last byte that base64 without padding holds; the byte that begins at bit 8 is the second. */
-static int last_byte(struct tb_slice text)
+static bool is_within(char c, char from, char to)
 {
-    unsigned char before = (unsigned char)text.text[text.len - 2];
-    unsigned bits = (unsigned)tb_base64_digit(before) << 6 |
-                    (unsigned)tb_base64_digit((unsigned char)text.text[text.len - 1]);
-    size_t over = text.len % GROUP; /* 2: four bits are none of a byte, 3: two */
-    return (int)(bits >> (over == 2 ? 4 : over == 3 ? 2 : 0) & 0xff);
+    return c >= from && c <= to;
 }
 
-static bool is_json_blank(int c)
+/* The first three characters of "{", and a quote, a brace or a blank. */
+static bool begins_object(const char *text)
 {
-    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+    char third = text[2];
+    return text[0] == 'e' &&
+           ((text[1] == 'y' && (is_within(third, 'I', 'L') || is_within(third, 'A', 'D'))) ||
+            (text[1] == '3' && is_within(third, '0', '3')) ||
+            (text[1] == 'w' && (is_within(third, 'k', 'r') || is_within(third, '0', '3'))));
+}
+
+/* The last two, before the padding, of "}". */
+static bool ends_object(struct tb_slice text)
+{
+    char last = text.text[text.len - 1];
+    char before = text.text[text.len - 2];
+    if (text.len % GROUP == 2)
+        return before == 'f' && (is_within(last, 'Q', 'Z') || is_within(last, 'a', 'f'));
+    if (text.len % GROUP == 3)
+        return is_within(last, '0', '3') &&
+               (before == 'H' || before == 'X' || before == 'n' || before == '3');
+    return last == '9' && (tb_base64_digit((unsigned char)before) & 3) == 1;
 }
 
 /* Base64 of a JSON object, or of null. A reader of JSON would cost as much as all the rest: looked
@@ -49,20 +62,13 @@ static bool is_context(struct tb_slice text)
     if (text.len < 3 || text.len % GROUP == 1 ||
         (padding > 0 && (text.len + padding) % GROUP != 0) || !tb_is_base64(text))
         return false;
-    if (text.len == 6 && memcmp(text.text, "bnVsb", 5) == 0 && last_byte(text) == 'l')
-        return true; /* null */
-    int second = last_byte((struct tb_slice){text.text, 3});
-    int last = last_byte(text);
-    return text.text[0] == 'e' && (text.text[1] >= 'w' || text.text[1] <= '9') &&
-           (second == '"' || second == '}' || is_json_blank(second)) &&
-           (last == '}' || is_json_blank(last));
+    return (begins_object(text.text) && ends_object(text)) ||
+           (text.len == 6 && memcmp(text.text, "bnVsbA", 6) == 0); /* null */
 }
 
 enum part { TRACE, PARENT, DATASET, CONTEXT, PARTS };
-static const struct tb_slice keys[PARTS] = {[TRACE] = {"trace_id=", 9},
-                                            [PARENT] = {"parent_id=", 10},
-                                            [DATASET] = {"dataset=", 8},
-                                            [CONTEXT] = {"context=", 8}};
+static const struct tb_slice keys[CONTEXT] = {
+    [TRACE] = {"trace_id=", 9}, [PARENT] = {"parent_id=", 10}, [DATASET] = {"dataset=", 8}};
 
 /* How all beelines begin: trace_id=32,parent_id=16; nothing else has to be looked for then. */
 static bool read_usual(struct tb_slice *rest, struct tb_slice parts[PARTS], struct tb_id *id,
@@ -107,19 +113,21 @@ static int read_context(struct tb_slice *value, struct tb_slice *rest)
 /* One clause and the comma behind it. */
 static int read_clause(struct tb_slice parts[PARTS], struct tb_slice *rest)
 {
+    static const char context[8] = {'c', 'o', 'n', 't', 'e', 'x', 't', '='};
     size_t part = 0;
-    char first = rest->len > 0 ? rest->text[0] : '\0';
-    while (part < PARTS && (first != keys[part].text[0] || rest->len < keys[part].len ||
-                            memcmp(rest->text, keys[part].text, keys[part].len) != 0))
+    if (rest->len >= sizeof(context) && memcmp(rest->text, context, sizeof(context)) == 0) {
+        *rest = (struct tb_slice){rest->text + sizeof(context), rest->len - sizeof(context)};
+        return read_context(&parts[CONTEXT], rest);
+    }
+    while (part < CONTEXT &&
+           (rest->len < keys[part].len || memcmp(rest->text, keys[part].text, keys[part].len) != 0))
         part++;
-    if (part == PARTS) {
+    if (part == CONTEXT) { /* unknown */
         (void)tb_slice_cut(rest, ',');
         return 0;
     }
     size_t key_len = keys[part].len;
     *rest = (struct tb_slice){rest->text + key_len, rest->len - key_len};
-    if (part == CONTEXT)
-        return read_context(&parts[part], rest);
     parts[part] = tb_slice_trim(tb_slice_cut(rest, ','));
     return 0;
 }

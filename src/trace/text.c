@@ -127,7 +127,7 @@ int tb_span_parse(struct tb_slice text, uint8_t out[8])
 
 /* ---- base64 ---- */
 
-/* Eight characters: bit 7 of each that is one. */
+/* Eight characters: bit 7 of each that is one, of the usual alphabet. */
 static uint64_t base64_marks(const char *text)
 {
     uint64_t word = tb_word_load(text);
@@ -136,20 +136,21 @@ static uint64_t base64_marks(const char *text)
                     tb_word_range(low, '+', '+'));
 }
 
-/* The last eight are looked at once more rather than one by one. */
+/* By words first, the last eight looked at once more; one by one only where that says no. */
 bool tb_is_base64(struct tb_slice text)
 {
     enum { WORD = 8 };
-    uint64_t marks = TB_EACH(0x80);
-    if (text.len < WORD) {
-        for (size_t i = 0; i < text.len; i++)
-            if (tb_base64_digit((unsigned char)text.text[i]) < 0)
-                return false;
-        return true;
+    if (text.len >= WORD) {
+        uint64_t marks = base64_marks(text.text + text.len - WORD);
+        for (size_t at = 0; at + WORD < text.len; at += WORD)
+            marks &= base64_marks(text.text + at);
+        if ((marks & TB_EACH(0x80)) == TB_EACH(0x80))
+            return true;
     }
-    for (size_t at = 0; at + WORD < text.len; at += WORD)
-        marks &= base64_marks(text.text + at);
-    return (marks & base64_marks(text.text + text.len - WORD)) == TB_EACH(0x80);
+    for (size_t i = 0; i < text.len; i++)
+        if (tb_base64_digit((unsigned char)text.text[i]) < 0)
+            return false;
+    return true;
 }
 
 long tb_base64_parse(struct tb_slice text, uint8_t *out, size_t cap)

@@ -88,7 +88,7 @@ int tb_decimal_parse(struct tb_slice text, uint64_t *out);
 /* Writes 2 * len lower-case digits, no NUL; len is a multiple of 4. */
 void tb_hex_text(const uint8_t *bytes, size_t len, char *out);
 
-/* The six bits of a character of base64, -1 where it is none. */
+/* The six bits of a character of base64, also of the URL-safe one; -1 where it is none. */
 static inline int tb_base64_digit(unsigned char c)
 {
     if (c >= 'A' && c <= 'Z')
@@ -97,12 +97,12 @@ static inline int tb_base64_digit(unsigned char c)
         return c - 'a' + 26;
     if (c >= '0' && c <= '9')
         return c - '0' + 52;
-    return c == '+' ? 62 : c == '/' ? 63 : -1;
+    return c == '+' || c == '-' ? 62 : c == '/' || c == '_' ? 63 : -1;
 }
 /* Whether all are characters of base64, without padding. */
 bool tb_is_base64(struct tb_slice text);
-/* Base64 of RFC 4648, padded or not. The first cap bytes are kept, all are checked: how many there
- * are, or -EINVAL. */
+/* Base64 of RFC 4648, of either alphabet, padded or not. The first cap bytes are kept, all are
+ * checked: how many there are, or -EINVAL. */
 long tb_base64_parse(struct tb_slice text, uint8_t *out, size_t cap);
 /* Replaces %xx; what is no UTF-8 afterwards becomes U+FFFD. Ends with NUL; 0, or -ENOSPC. */
 int tb_percent_parse(struct tb_slice text, char *out, size_t cap);

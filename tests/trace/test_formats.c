@@ -229,9 +229,13 @@ static void honeycomb_needs_its_version_and_a_trace(void **state)
         /* without its padding */ "1;trace_id=" A ",context=bnVsbA==", /* null */
         "1;trace_id=" A ",context=eyB9",                               /* { } */
         "1;trace_id=" A ",context=eyJhIjoxfQ==",                       /* {"a":1} */
-        "1;trace_id=" A ",context=eyJhIjoxIH0K",                       /* with a line feed */
-        "1;trace_id=" A ",context=eyJhIjoiYiJ9",                       /* {"a":"b"} */
-        "1;trace_id=" A ",context=eyJhIjoiYmMifQ" /* {"a":"bc"} */,
+        "1;trace_id=" A ",context=ewp9",                               /* with a line feed */
+        "1;trace_id=" A ",context=eyJhIjoiw78_In0=", /* URL-safe, as of Ruby's beeline */
+        "1;trace_id=" A ",context=eyJhIjoiPz8-In0=",
+        "1;trace_id=" A ",context=eyJhIjoiPz8+In0=",
+        "1;trace_id=" A ",context=eyJhIjoiPz8/In0=",
+        "1;trace_id=" A ",context=eyJhIjoiYiJ9",   /* {"a":"b"} */
+        "1;trace_id=" A ",context=eyJhIjoiYmMifQ", /* {"a":"bc"} */
         "1;trace_id=" A ",context=eyJhIjoiYmNkIn0=",
         "1; trace_id=" A " , parent_id=" SPAN ", new=1, x"};
     struct tb_honeycomb h;
