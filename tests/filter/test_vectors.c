@@ -127,8 +127,8 @@ static void each_expression_matches_the_traces_that_it_should(void **state)
         struct tb_filter *filter = parsed(expression);
         for (size_t t = 0; t < v->n_traces; t++) {
             int node = tb_doc_member(v->doc, expect, v->names[t]);
-            if (node < 0)
-                continue;
+            if (node < 0 || tb_doc_at(v->doc, node)->type != TB_DOC_BOOL)
+                fail_msg("%s: nothing is said of %s", expression, v->names[t]);
             bool wanted = v->text[tb_doc_at(v->doc, node)->at] == 't';
             n++;
             if (tb_filter_match(filter, v->groups, v->n_groups, &v->traces[t]->view) == wanted)

@@ -35,7 +35,7 @@ static cJSON *read_json(const char *folder, const char *name)
 static cJSON *vectors(void)
 {
     const char *folder = getenv("TOWBAR_VECTORS");
-    return read_json(folder ? folder : TEST_DATA "/vectors", "xray_sampling.json");
+    return read_json(folder && folder[0] ? folder : TEST_DATA "/vectors", "xray_sampling.json");
 }
 
 static struct tb_sampling *new_sampling(void)

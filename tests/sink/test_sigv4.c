@@ -64,7 +64,9 @@ static int start_case(const cJSON *c)
 {
     char url[512];
     const cJSON *line;
-    (void)snprintf(url, sizeof(url), "https://%s%s", text_of(c, "host"), text_of(c, "path"));
+    const char *query = text_of(c, "query"); /* where it is not a part of path */
+    (void)snprintf(url, sizeof(url), "https://%s%s%s%s", text_of(c, "host"), text_of(c, "path"),
+                   query[0] != '\0' ? "?" : "", query);
     start(url, text_of(c, "body"));
     request.method = text_of(c, "method");
     cJSON_ArrayForEach(line, cJSON_GetObjectItemCaseSensitive(c, "headers"))
@@ -97,6 +99,8 @@ static void check_steps(const cJSON *c)
                                          .service = text_of(c, "service")};
     assert_int_equal(tb_sigv4_canonical(&request, &canonical, &names), 0);
     assert_string_equal(tb_buf_str(&canonical), text_of(c, "canonical_request"));
+    const char *hash = strrchr(tb_buf_str(&canonical), '\n');
+    assert_string_equal(hash ? hash + 1 : "", text_of(c, "payload_sha256"));
     assert_int_equal(tb_sigv4_to_sign(&scope, &canonical, &to_sign), 0);
     assert_string_equal(tb_buf_str(&to_sign), text_of(c, "string_to_sign"));
     assert_int_equal(tb_sigv4_key(&scope, text_of(c, "secret_key"), key), 0);

@@ -13,7 +13,8 @@ static char *vectors_text(const char *name)
     enum { CAP = 4 << 20 };
     char path[4096];
     const char *folder = getenv("TOWBAR_VECTORS");
-    (void)snprintf(path, sizeof(path), "%s/%s", folder ? folder : TEST_DATA "/vectors", name);
+    (void)snprintf(path, sizeof(path), "%s/%s", folder && folder[0] ? folder : TEST_DATA "/vectors",
+                   name);
     FILE *file = fopen(path, "rb");
     char *text = file ? calloc(1, CAP) : NULL;
     if (text != NULL && fread(text, 1, CAP - 1, file) == 0)

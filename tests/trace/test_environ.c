@@ -1,4 +1,5 @@
 /* trace_headers.json: every environment is read as it says, and IDs convert both ways. */
+#include "trace/text.h"
 #include "vectors.h"
 
 enum { ENV = 32, ENV_BYTES = 1024 };
@@ -70,6 +71,12 @@ static void ids_convert_both_ways_as_the_vectors_say(void **state)
             (void)tb_decimal_text(id + 8, number);
             assert_string_equal(number, text_of(row, "datadog_trace_id"));
             same_bytes("left half", row, "datadog_tid", id, 8);
+        }
+        if (member(row, "otlp_base64")) {
+            const struct tb_slice base64 = {text_of(row, "otlp_base64"),
+                                            strlen(text_of(row, "otlp_base64"))};
+            assert_int_equal(tb_base64_parse(base64, again, sizeof(again)), sizeof(again));
+            assert_memory_equal(id, again, sizeof(id));
         }
         const cJSON *epoch = member(row, "epoch");
         if (cJSON_IsNumber(epoch)) {
