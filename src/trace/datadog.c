@@ -17,7 +17,7 @@ static int read_number(struct tb_slice text, uint8_t out[8])
     return 0;
 }
 
-/* 16 digits of lower case, or zeros. */
+/* 16 digits of lower case, or zeros; of several tags the last counts, as to Datadog's libraries. */
 static void read_left_half(struct tb_slice tags, uint8_t out[8])
 {
     static const char key[] = "_dd.p.tid=";
@@ -30,9 +30,8 @@ static void read_left_half(struct tb_slice tags, uint8_t out[8])
         uint64_t half = tag.len == KEY_BYTES + SPAN_BYTES
                             ? tb_span_unhex(tag.text + KEY_BYTES, TB_HEX_LOWER, &good)
                             : 0;
-        if (good)
-            memcpy(out, &half, sizeof(half));
-        return;
+        half = good ? half : 0;
+        memcpy(out, &half, sizeof(half));
     }
 }
 

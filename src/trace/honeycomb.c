@@ -163,14 +163,17 @@ int tb_honeycomb_parse(const char *text, size_t len, struct tb_honeycomb *out)
     if (rest.len < 2 || memcmp(rest.text, "1;", 2) != 0)
         return -EINVAL;
     rest = (struct tb_slice){rest.text + 2, rest.len - 2};
-    bool is_usual = read_usual(&rest, parts, &id, &span);
+    bool is_known = read_usual(&rest, parts, &id, &span);
+    const char *const usual[] = {parts[TRACE].text, parts[PARENT].text};
     if (read_clauses(parts, rest) < 0)
         return -EINVAL;
+    /* Of a key said twice the last counts. */
+    is_known = is_known && parts[TRACE].text == usual[0] && parts[PARENT].text == usual[1];
     /* A parent without its trace is refused; context or dataset may stand alone. */
     if (parts[TRACE].len == 0 &&
         (parts[PARENT].len > 0 || parts[CONTEXT].len + parts[DATASET].len == 0))
         return -EINVAL;
-    if (!is_usual)
+    if (!is_known)
         read_ids(parts, &id, &span);
     *out = (struct tb_honeycomb){.trace_id = parts[TRACE],
                                  .parent_id = parts[PARENT],

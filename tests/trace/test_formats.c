@@ -183,6 +183,9 @@ static void datadog_numbers_are_of_64_bits(void **state)
         {"5", "_dd.p.tid=0100000000000000ab", "1", 0, 0, 5, TB_SAMPLED_YES},
         {"5", "_dd.p.tid=01000000000000AB", "2", 0, 0, 5, TB_SAMPLED_YES},
         {"5", "x_dd.p.tid=0100000000000000", "x", 0, 0, 5, TB_SAMPLED_UNSAID},
+        {"5", "_dd.p.tid=0200000000000000,_dd.p.tid=0100000000000000", "", 0, 1, 5,
+         TB_SAMPLED_UNSAID},
+        {"5", "_dd.p.tid=0200000000000000,_dd.p.tid=zz", "", 0, 0, 5, TB_SAMPLED_UNSAID},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         const struct tb_slice headers[TB_DATADOG_HEADERS] = {
@@ -244,6 +247,21 @@ static void honeycomb_needs_its_version_and_a_trace(void **state)
     for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
         assert_int_equal(tb_honeycomb_parse(good[i], strlen(good[i]), &h), 0);
     assert_int_equal(h.said.span_id[0], 0x53);
+}
+
+static void of_a_key_that_honeycomb_has_twice_the_last_counts(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {
+        "1;trace_id=" A ",parent_id=" SPAN ",trace_id=" SPAN SPAN ",parent_id=0000000000000007",
+        "1;x,trace_id=" A ",parent_id=" SPAN ",trace_id=" SPAN SPAN ",parent_id=0000000000000007"};
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        struct tb_honeycomb h;
+        assert_int_equal(tb_honeycomb_parse(texts[i], strlen(texts[i]), &h), 0);
+        assert_memory_equal(h.trace_id.text, SPAN SPAN, 32);
+        assert_memory_equal(h.said.trace_id, "\x53\x99\x5c\x3f\x42\xcd\x8a\xd8", 8);
+        assert_int_equal(h.said.span_id[7], 7);
+    }
 }
 
 static void a_dataset_is_decoded_as_a_query_is(void **state)
@@ -396,6 +414,7 @@ int main(void)
         cmocka_unit_test(a_bad_decision_of_b3_does_not_cost_the_trace),
         cmocka_unit_test(datadog_numbers_are_of_64_bits),
         cmocka_unit_test(honeycomb_needs_its_version_and_a_trace),
+        cmocka_unit_test(of_a_key_that_honeycomb_has_twice_the_last_counts),
         cmocka_unit_test(a_dataset_is_decoded_as_a_query_is),
         cmocka_unit_test(grpc_fields_stand_in_order_and_later_ones_are_passed_over),
         cmocka_unit_test(every_prefix_of_every_header_is_read_within_its_bounds),
