@@ -80,6 +80,7 @@ static void the_address_is_the_regions_or_the_settings(void **state)
         {"", "eu-west-1", "https://xray.eu-west-1.amazonaws.com/TraceSegments"},
         {"", "cn-north-1", "https://xray.cn-north-1.amazonaws.com.cn/TraceSegments"},
         {"", "eusc-de-east-1", "https://xray.eusc-de-east-1.amazonaws.eu/TraceSegments"},
+        {"", "us-iso-east-1", "https://xray.us-iso-east-1.c2s.ic.gov/TraceSegments"},
         {"http://127.0.0.1:5000/", "eu-west-1", "http://127.0.0.1:5000/TraceSegments"},
         {"http://127.0.0.1:5000/base", "eu-west-1", "http://127.0.0.1:5000/base/TraceSegments"},
         {"http://127.0.0.1:5000/TraceSegments", "eu-west-1", "http://127.0.0.1:5000/TraceSegments"},
@@ -106,6 +107,11 @@ static void without_region_or_credentials_there_is_no_request(void **state)
     (void)state;
     set_up_items();
     target.settings = &settings;
+    assert_int_equal(tb_sink_xray_api.encode(&target, items, 1, &request), -EINVAL);
+    tb_sink_request_done(&request);
+    /* One that would choose the host. */
+    settings.region = "x@elsewhere.example#";
+    target.endpoint = "";
     assert_int_equal(tb_sink_xray_api.encode(&target, items, 1, &request), -EINVAL);
     tb_sink_request_done(&request);
     target = TARGET;

@@ -14,6 +14,7 @@
 #include "agent/aws/aws_internal.h"
 #include "agent/deliver/backoff.h"
 #include "base/clock.h"
+#include "sink/sigv4.h"
 
 enum {
     EARLY_MS = 15 * 60 * 1000,
@@ -295,6 +296,17 @@ int tb_aws_credentials(struct tb_aws *aws, bool is_refused, struct tb_sink_crede
 
 /* ---- the region ---- */
 
+/* It becomes a part of host names: whoever says it must not choose the host. */
+static int check_region(const char *region, char *why)
+{
+    char url[256];
+    int err = tb_sigv4_endpoint(region, "sts", url, sizeof(url));
+    if (err < 0)
+        (void)snprintf(why, TB_AWS_WHY,
+                       "no region: what the profile or IMDS says is none, like ca-central-1");
+    return err;
+}
+
 static int find_region(struct tb_aws *aws)
 {
     struct tb_aws_asker asker;
@@ -308,6 +320,8 @@ static int find_region(struct tb_aws *aws)
         (void)snprintf(why, TB_AWS_WHY, "no region: set AWS_REGION or aws.region (%.100s)", last);
     }
     tb_aws_profiles_done(&asker);
+    if (err == 0)
+        err = check_region(region, why);
     if (err == 0)
         memcpy(aws->region, region, sizeof(region));
     return err;

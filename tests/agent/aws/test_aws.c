@@ -200,6 +200,18 @@ static void the_region_has_its_order(void **state)
     assert_string_equal(tb_aws_region(world.aws, world.why), "of-settings");
 }
 
+static void a_region_that_would_choose_the_host_is_none(void **state)
+{
+    static const char *const regions[] = {"x@elsewhere.example#", "x/y", "eu west 1", "EU"};
+    (void)state;
+    for (size_t i = 0; i < sizeof(regions) / sizeof(regions[0]); i++) {
+        setenv("AWS_REGION", regions[i], 1);
+        make_aws("", "");
+        assert_null(tb_aws_region(world.aws, world.why));
+        assert_non_null(strstr(world.why, "no region"));
+    }
+}
+
 static void no_region_says_what_to_set(void **state)
 {
     (void)state;
@@ -254,6 +266,7 @@ int main(void)
         TEST(a_program_that_fails_says_no_secret),
         TEST(an_end_is_a_time_of_iso_8601),
         TEST(the_region_has_its_order),
+        TEST(a_region_that_would_choose_the_host_is_none),
         TEST(no_region_says_what_to_set),
         TEST(keys_that_are_refused_and_stay_are_an_error),
         TEST(keys_that_were_changed_in_the_file_are_taken),
