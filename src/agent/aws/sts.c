@@ -180,7 +180,9 @@ static int ask_for_identity(const struct tb_aws_asker *asker, const struct ident
     add(&request.body, "WebIdentityToken", token);
     if (err == 0)
         err = request.body.err;
-    int got = err < 0 ? err : ask(asker, &request, NULL, out, why);
+    /* What proves who asks is the token: the STS may say it again. */
+    const struct tb_sink_credentials hidden = {.key_id = "", .secret = token, .session = ""};
+    int got = err < 0 ? err : ask(asker, &request, &hidden, out, why);
     end(&request);
     if (got == 1)
         (void)snprintf(out->source, sizeof(out->source), "web identity");

@@ -58,6 +58,15 @@ static void keys_are_asked_of_this_host_alone(void **state)
                                        "http://127.0.0.1.example.com/x",
                                        "http://127.0.0.1@example.com/x",
                                        "http://169.254.170.3/x",
+                                       "http://localhost.example.com/",
+                                       "http://localhost%00.example.com/",
+                                       "http://localhost\\@example.com/",
+                                       "http://0x7f000001.example/",
+                                       "http://[::ffff:8.8.8.8]/",
+                                       "http://[fd00:ec2::23%25eth0]/",
+                                       "http://2130706434/",
+                                       "http://:@example.com/",
+                                       "http:///x",
                                        "http://[::2]/x",
                                        "http://128.0.0.1/",
                                        "ftp://127.0.0.1/",
@@ -229,6 +238,23 @@ static void a_web_identity_is_exchanged_for_keys(void **state)
     expect_none("", "No such file");
 }
 
+static void what_the_sts_repeats_of_the_token_is_hidden(void **state)
+{
+    char path[128];
+    (void)state;
+    put_file("token", "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ4In0.c2lnbmF0dXJl");
+    (void)snprintf(path, sizeof(path), "%s/token", world.home);
+    setenv("AWS_WEB_IDENTITY_TOKEN_FILE", path, 1);
+    setenv("AWS_ROLE_ARN", "arn", 1);
+    answer = (struct http_answer){
+        .status = 400,
+        .body = "<ErrorResponse><Error><Code>InvalidIdentityToken</Code><Message>Couldn't verify "
+                "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ4In0.c2lnbmF0dXJl (eyJzdWIiOiJ4In0)</Message>"
+                "</Error></ErrorResponse>"};
+    serve(answer_it, "AWS_ENDPOINT_URL", "");
+    expect_none("", "InvalidIdentityToken: Couldn't verify (secret) ((secret))");
+}
+
 static void what_the_sts_refuses_is_said(void **state)
 {
     char path[128];
@@ -316,6 +342,7 @@ int main(void)
         TEST(an_instance_without_a_role_is_said),
         TEST(an_instance_that_does_not_answer_costs_a_second),
         TEST(a_web_identity_is_exchanged_for_keys),
+        TEST(what_the_sts_repeats_of_the_token_is_hidden),
         TEST(what_the_sts_refuses_is_said),
         TEST(a_role_is_taken_with_the_keys_of_another_profile),
         TEST(a_role_that_cannot_be_taken_is_said),
