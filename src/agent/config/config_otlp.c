@@ -340,36 +340,6 @@ static void follow_endpoint(struct tb_config_otlp *o)
     tb_config_set(&o->traces_endpoint, url);
 }
 
-static bool is_near(const char *url)
-{
-    const char *host = strstr(url, "//") + 2;
-    return strncmp(host, "127.", 4) == 0 || strncmp(host, "localhost", 9) == 0 ||
-           strncmp(host, "[::1]", 5) == 0;
-}
-
-static void warn(struct tb_config *c)
-{
-    static const char *const variables[] = {"OTEL_EXPORTER_OTLP_LOGS_PROTOCOL",
-                                            "OTEL_EXPORTER_OTLP_PROTOCOL"};
-    const struct tb_config_otlp *o = &c->sinks.otlp;
-    const char *protocol = NULL;
-    size_t i = 0;
-    for (; i < 2 && (protocol == NULL || protocol[0] == '\0'); i++)
-        protocol = getenv(variables[i]);
-    if (protocol != NULL && protocol[0] != '\0' && strcmp(protocol, "http/json") != 0)
-        tb_config_warn(c,
-                       "%s is \"%.40s\", which is not spoken: http/json goes to the same address",
-                       variables[i - 1], protocol);
-    const char *host = strstr(o->endpoint, "//") + 2;
-    size_t len = strcspn(host, "/?");
-    if (len > 5 && memcmp(host + len - 5, ":4317", 5) == 0)
-        tb_config_warn(c, "otlp.endpoint has port 4317, where collectors take gRPC, which is not "
-                          "spoken; their port for http/json is 4318");
-    if (find(o, TEAM) != NULL && strncmp(o->endpoint, "http://", 7) == 0 && !is_near(o->endpoint))
-        tb_config_warn(c, "otlp.endpoint is http, so the Honeycomb key goes over the network for "
-                          "everybody to read; take https");
-}
-
 int tb_config_otlp_check(const struct tb_config *c, char why[TB_CONFIG_WHY])
 {
     const struct tb_config_otlp *o = &c->sinks.otlp;
@@ -416,6 +386,6 @@ int tb_config_otlp_finish(struct tb_config *c, const struct tb_config_file *file
         tb_config_set(&o->traces_endpoint, "");
     }
     if (o->endpoint[0] != '\0')
-        warn(c);
+        tb_config_otlp_warn(c);
     return 0;
 }

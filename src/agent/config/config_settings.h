@@ -79,6 +79,8 @@ int tb_setting_addresses(const char *text, char **udp, char **tcp);
 
 int tb_config_otlp_finish(struct tb_config *config, const struct tb_config_file *file,
                           char why[TB_CONFIG_WHY]);
+/* Warns of what works, and is not what somebody can have meant. The endpoint is there. */
+void tb_config_otlp_warn(struct tb_config *config);
 /* And when all single values are known to be well: do they go together? */
 int tb_config_otlp_check(const struct tb_config *config, char why[TB_CONFIG_WHY]);
 

@@ -8,17 +8,18 @@
 #include "agent/pipeline/scrub.h"
 #include "agent/serve/page_url.h"
 
-/* What stands before the last "@" of the host part is no host. */
+/* What stands before the last "@" of the host part is no host, and a query may hold a key. */
 void tb_status_url(const char *url, char out[TB_STATUS_URL])
 {
     const char *slashes = strstr(url, "//");
     const char *host = slashes != NULL ? slashes + 2 : url;
-    size_t len = strcspn(host, "/?#");
-    const char *at = memrchr(host, '@', len);
-    if (at != NULL)
-        (void)snprintf(out, TB_STATUS_URL, "%.*s" TB_SCRUB_MASK "%s", (int)(host - url), url, at);
-    else
-        (void)snprintf(out, TB_STATUS_URL, "%s", url);
+    const char *at = memrchr(host, '@', strcspn(host, "/?#"));
+    const char *rest = at != NULL ? at : host;
+    size_t len = strcspn(rest, "?");
+    bool has_query = rest[len] == '?' && rest[len + 1] != '\0';
+    (void)snprintf(out, TB_STATUS_URL, "%.*s%s%.*s%s", (int)(host - url), url,
+                   at != NULL ? TB_SCRUB_MASK : "", (int)len, rest,
+                   has_query ? "?" TB_SCRUB_MASK : rest + len);
 }
 
 static void write_counts(const struct tb_store_counts *c, struct tb_json *j)

@@ -25,7 +25,7 @@ struct tb_status {
 
 enum { TB_STATUS_URL = 1024 };
 
-/* url as it may be shown: who asks and with what password becomes TB_SCRUB_MASK. */
+/* url as it may be shown: who asks and with what password, and a query, become TB_SCRUB_MASK. */
 void tb_status_url(const char *url, char out[TB_STATUS_URL]);
 
 /* What waits for a sink; zeros for one that never had anything. */

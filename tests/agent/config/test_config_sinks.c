@@ -457,6 +457,32 @@ static void what_is_not_spoken_is_warned_of(void **state)
     assert_string_equal(config.warning, "");
 }
 
+static void a_key_in_the_clear_is_warned_of(void **state)
+{
+    static const struct {
+        const char *url, *headers;
+        bool is_warned;
+    } cases[] = {
+        {"http://collector:4318", "authorization=Bearer%20geheim", true},
+        {"http://127.0.0.1.example:4318", "x-api-key=geheim", true},
+        {"http://127.0.0.1@example:4318", "x-api-key=geheim", true},
+        {"http://localhost.example:4318", "x-honeycomb-team=geheim", true},
+        {"http://collector:4318", "x-scope-orgid=1", false},
+        {"https://collector:4318", "authorization=geheim", false},
+        {"http://user:pass@127.0.0.1:4318", "authorization=geheim", false},
+        {"http://[::1]:4318", "authorization=geheim", false},
+        {"http://localhost", "authorization=geheim", false},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        setenv("OTEL_EXPORTER_OTLP_ENDPOINT", cases[i].url, 1);
+        setenv("OTEL_EXPORTER_OTLP_HEADERS", cases[i].headers, 1);
+        assert_non_null(load(""));
+        assert_int_equal(strstr(config.warning, "take https") != NULL, cases[i].is_warned);
+        assert_null(strstr(config.warning, "geheim"));
+    }
+}
+
 static void who_only_reads_is_spared(void **state)
 {
     (void)state;
@@ -518,6 +544,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_others_set_is_no_hindrance_to_a_sink_that_is_off,
                                         begin, end),
         cmocka_unit_test_setup_teardown(what_is_not_spoken_is_warned_of, begin, end),
+        cmocka_unit_test_setup_teardown(a_key_in_the_clear_is_warned_of, begin, end),
         cmocka_unit_test_setup_teardown(who_only_reads_is_spared, begin, end),
         cmocka_unit_test_setup_teardown(lists_have_bounds, begin, end),
     };

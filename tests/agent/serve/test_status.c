@@ -19,7 +19,9 @@ static void urls_are_shown_without_who_asks(void **state)
         {"http://user@host", "http://********@host"},
         {"http://user:p@ssw@rd@host/a@b", "http://********@host/a@b"},
         {"http://host/a@b", "http://host/a@b"},
-        {"http://host?a=b@c", "http://host?a=b@c"},
+        {"http://host?a=b@c", "http://host?********"},
+        {"https://u:p@host/v1/logs?api_key=hunter2", "https://********@host/v1/logs?********"},
+        {"http://host/?", "http://host/?"},
         {"user:password@host", "********@host"},
         {"", ""},
     };
