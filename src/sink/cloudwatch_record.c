@@ -179,7 +179,7 @@ static void add_place(struct record *r, const struct tb_sink_facts *facts)
     add(r, "fingerprint", facts->fingerprint);
     add(r, "http_method", facts->method);
     add_cut(r, "http_url", facts->url, URL_BYTES);
-    add_number(r, "http_status", facts->http_status);
+    add_number(r, "http_status", facts->omit.request ? 0 : facts->http_status);
     add(r, "client_ip", facts->client_ip);
     add(r, "user_id", facts->person_id);
 }

@@ -335,6 +335,7 @@ int tb_sink_facts_read(const struct tb_sink_item *item, const struct tb_sink_set
     if (!memory)
         return -ENOMEM;
     clear_texts(out);
+    out->omit = *omit;
     read_item(out, memory, settings);
     read_groups(out, memory, omit);
     read_trace(out, memory);

@@ -67,9 +67,11 @@ struct tb_sink_facts {
     bool is_xray_local;
     int64_t started_ns; /* when the request began here; 0: unknown */
 
-    /* The request and the person; "" and 0 when omitted. */
+    /* The request and the person; "" when omitted. */
+    struct tb_sink_omit omit;
     const char *method, *url, *client_ip, *user_agent, *request_host;
-    int64_t http_status; /* of the answer, 100 to 599; 0: unknown */
+    int64_t http_status; /* of the answer, 100 to 599; 0: unknown. Known also when the request is
+                          * omitted, as fault or error depends on it; not to be shown then */
     const char *person_id, *person_name, *person_email;
 
     /* Of C programs. */

@@ -152,7 +152,7 @@ static void put_request(struct tb_otlp_list *list, const struct tb_sink_facts *f
     const size_t max = TB_OTLP_TEXT_BYTES;
     tb_otlp_put(list, "http.request.method", facts->method, max);
     tb_otlp_put(list, "url.full", facts->url, max);
-    if (facts->http_status > 0)
+    if (facts->http_status > 0 && !facts->omit.request)
         tb_otlp_put_int(list, "http.response.status_code", facts->http_status);
     tb_otlp_put(list, "client.address", facts->client_ip, max);
     tb_otlp_put(list, "user_agent.original", facts->user_agent, max);
@@ -161,12 +161,12 @@ static void put_request(struct tb_otlp_list *list, const struct tb_sink_facts *f
     tb_otlp_put(list, "user.email", facts->person_email, max);
 }
 
-/* rollbar.js and pyrollbar put it beside the trace. */
+/* Whose it was; rollbar.js and pyrollbar put it beside the trace. */
 static void put_session(struct tb_otlp_list *list, const struct tb_sink_facts *facts)
 {
     const struct tb_doc *doc = facts->doc;
     int attributes = tb_doc_member(doc, 0, "attributes");
-    if (attributes < 0 || tb_doc_at(doc, attributes)->type != TB_DOC_ARRAY)
+    if (facts->omit.person || attributes < 0 || tb_doc_at(doc, attributes)->type != TB_DOC_ARRAY)
         return;
     for (int a = tb_doc_at(doc, attributes)->first; a >= 0; a = tb_doc_at(doc, a)->next) {
         char text[SCOPE_BYTES];

@@ -172,7 +172,8 @@ static void what_may_not_leave_is_left_out(void **state)
 {
     static const char ITEM[] =
         "{\"request\":{\"url\":\"http://h/secret-path\",\"method\":\"GET\",\"user_ip\":"
-        "\"10.0.0.1\"},\"person\":{\"id\":\"person-7\",\"email\":\"a@b.c\"},\"body\":{\"trace\":"
+        "\"10.0.0.1\"},\"custom\":{\"http_status\":599},\"person\":{\"id\":\"person-7\",\"email\":"
+        "\"a@b.c\"},\"body\":{\"trace\":"
         "{\"exception\":{\"class\":\"E\"},\"frames\":[{\"filename\":\"f.py\",\"lineno\":1,"
         "\"method\":\"m\",\"code\":\"secret_code()\"}]}}}";
     (void)state;
@@ -188,6 +189,7 @@ static void what_may_not_leave_is_left_out(void **state)
     assert_null(strstr(mem, "secret-path"));
     assert_null(strstr(mem, "GET"));
     assert_null(strstr(mem, "10.0.0.1"));
+    assert_null(strstr(mem, "599"));
     assert_null(strstr(mem, "person-7"));
 }
 

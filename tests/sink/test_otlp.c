@@ -135,6 +135,16 @@ static void what_is_omitted_does_not_leave(void **state)
         free(body);
     }
     free(data);
+    for (int is_omitted = 0; is_omitted < 2; is_omitted++) {
+        plain.omit = (struct tb_sink_omit){.request = is_omitted, .person = is_omitted};
+        char *body = encode_one(&tb_sink_otlp, "u",
+                                "{\"custom\":{\"http_status\":500},\"attributes\":[{\"key\":"
+                                "\"session_id\",\"value\":\"s-7\"}],\"body\":{\"message\":"
+                                "{\"body\":\"m\"}}}");
+        assert_int_equal(strstr(body, "http.response.status_code") == NULL, is_omitted);
+        assert_int_equal(strstr(body, "s-7") == NULL, is_omitted);
+        free(body);
+    }
 }
 
 /* ---- several items ---- */
