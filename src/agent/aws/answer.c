@@ -61,6 +61,13 @@ bool tb_aws_is_word(const char *text)
     return text[0] != '\0';
 }
 
+bool tb_aws_is_key_id(const char *text)
+{
+    static const char LETTERS[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-";
+    return text[0] != '\0' && text[strspn(text, LETTERS)] == '\0';
+}
+
 int tb_aws_ask(const struct tb_aws_asker *asker, struct tb_fetch_request *request, const char *what,
                char **out, size_t *len, char *why)
 {
@@ -140,7 +147,7 @@ static int set_keys(const char *key_id, const char *secret, const char *session,
     if (take(key_id, out->key_id, sizeof(out->key_id)) < 0 ||
         take(secret, out->secret, sizeof(out->secret)) < 0 ||
         take(session, out->session, sizeof(out->session)) < 0 || expires_ms < 0 ||
-        out->key_id[0] == '\0' || out->secret[0] == '\0') {
+        !tb_aws_is_key_id(out->key_id) || out->secret[0] == '\0') {
         explicit_bzero(out, sizeof(*out));
         return -EBADMSG;
     }

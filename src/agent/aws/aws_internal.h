@@ -86,6 +86,8 @@ void tb_aws_wipe(char *text, size_t len);
 int tb_aws_read_file(const char *path, size_t max, char **out, size_t *len);
 /* A value without blanks and control characters around it, which may be in a header. */
 bool tb_aws_is_word(const char *text);
+/* The ID of a key, which is a part of a header with others: letters, digits, "_" and "-". */
+bool tb_aws_is_key_id(const char *text);
 /* Asks, and has the body of whatever status, TB_AWS_REPLY at most, to be wiped and freed. The
  * status, or a negative errno with why. what: for people, "the container's server". */
 int tb_aws_ask(const struct tb_aws_asker *asker, struct tb_fetch_request *request, const char *what,

@@ -87,7 +87,7 @@ static int take(const char *key_id, const char *secret, const char *session, con
 {
     if (key_id[0] == '\0' && secret[0] == '\0')
         return 0;
-    if (!tb_aws_is_word(key_id) || !tb_aws_is_word(secret) ||
+    if (!tb_aws_is_key_id(key_id) || !tb_aws_is_word(secret) ||
         (session[0] != '\0' && !tb_aws_is_word(session)) || strlen(key_id) >= TB_AWS_KEY_ID ||
         strlen(secret) >= TB_AWS_SECRET || strlen(session) >= TB_AWS_SESSION) {
         (void)snprintf(why, TB_AWS_WHY, "%s: %s", what,

@@ -181,7 +181,10 @@ int tb_take_url(const struct tb_setting *s, const struct tb_setting_value *value
     for (const char *c = url; *c != '\0'; c++)
         if (*c <= ' ' || *c >= 0x7f || *c == '#')
             return wrong_url(fault, url, "an address has no spaces, no \"#\" and only ASCII");
-    if (scheme == 0 || url[scheme] == '\0' || strchr("/?:@", url[scheme]) != NULL)
+    size_t len = strcspn(url + scheme, "/?");
+    const char *at = memrchr(url + scheme, '@', len);
+    const char *host = at != NULL ? at + 1 : url + scheme;
+    if (scheme == 0 || host == url + scheme + len || *host == ':' || url[scheme] == '@')
         return wrong_url(fault, url, "it is no address: http:// or https://, and a host");
     if (strlen(url) > URL_BYTES)
         return wrong_url(fault, url, "it is longer than 1000 bytes");

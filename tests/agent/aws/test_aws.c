@@ -45,7 +45,7 @@ static void half_a_key_is_an_error(void **state)
     put_file(".aws/credentials",
              "[default]\naws_access_key_id = FILE\naws_secret_access_key = s\n"
              "[half]\naws_secret_access_key = hidden\n"
-             "[odd]\naws_access_key_id = a b\naws_secret_access_key = hidden\n");
+             "[odd]\naws_access_key_id = a/b\naws_secret_access_key = hidden\n");
     setenv("AWS_ACCESS_KEY_ID", "ENV", 1);
     expect_none("", "without its secret");
     unsetenv("AWS_ACCESS_KEY_ID");

@@ -94,6 +94,11 @@ static void a_server_that_gives_no_keys_is_said(void **state)
                   "\"Expiration\":\"soon\"}"},
          "no credentials in the answer"},
         {{.status = 200,
+          .body = "{\"AccessKeyId\":\"a/b, SignedHeaders=\",\"SecretAccessKey\":\"hidden\"}"},
+         "no credentials in the answer"},
+        {{.status = 200, .body = "{\"AccessKeyId\":\"a/b\",\"SecretAccessKey\":\"hidden\"}"},
+         "no credentials in the answer"},
+        {{.status = 200,
           .body = "{\"AccessKeyId\":\"a\",\"SecretAccessKey\":\"hidden\","
                   "\"Expiration\":\"2001-01-01T00:00:00Z\"}"},
          "ended already"},
