@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "agent/deliver/sinks.h"
 #include "agent/engine.h"
 #include "agent/log.h"
 #include "agent/reload.h"
@@ -169,7 +170,8 @@ static void close_all(struct agent *a)
 
 /* ---- once ---- */
 
-/* What all of them have done so far; *delivery is Rollbar's. */
+/* What all of them have done so far; *delivery is Rollbar's. A try that led to nothing is none: a
+ * sink that answers nobody is tried again and again. */
 static int64_t progress(struct tb_deliveries *deliveries, struct tb_deliver_status *delivery)
 {
     struct tb_delivery_state states[TB_DELIVERIES];
@@ -177,37 +179,37 @@ static int64_t progress(struct tb_deliveries *deliveries, struct tb_deliver_stat
     size_t n = tb_deliveries_look(deliveries, states);
     for (size_t i = 0; i < n; i++) {
         const struct tb_deliver_status *status = &states[i].status;
-        sum += status->sent + status->retried + status->quarantined + status->parked_tokens;
+        sum += status->sent + status->quarantined + status->parked_tokens;
     }
     *delivery = states[0].status;
     return sum;
 }
 
-/* The longest that a request may take. */
+/* The longest that a request of those that are on may take. */
 static unsigned longest_ms(const struct tb_config *c)
 {
-    const unsigned times[] = {c->timeout_ms, c->sinks.otlp.timeout_ms, c->sinks.xray.timeout_ms,
-                              c->sinks.cloudwatch.timeout_ms};
+    struct tb_deliver_sink sinks[TB_SINKS];
     unsigned longest = 0;
-    for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++)
-        longest = times[i] > longest ? times[i] : longest;
+    size_t n = tb_sinks_on(c, sinks);
+    for (size_t i = 0; i < n; i++)
+        longest = sinks[i].timeout_ms > longest ? sinks[i].timeout_ms : longest;
     return longest;
 }
 
-/* Until every row that is due was tried, or nothing has moved for longer than a request may take:
- * all sinks at the same time.
- */
+/* Until every row that is due was tried, or nothing was taken for longer than a request may take:
+ * all sinks at the same time. */
 static void deliver_due(struct agent *a, struct tb_deliver_status *delivery)
 {
     struct tb_deliveries *deliveries = tb_engine_deliveries(a->engine);
     int64_t seen = -1;
     unsigned still_ms = 0;
+    unsigned patience_ms = longest_ms(a->config) + ONCE_SLACK_MS;
     tb_deliveries_wake(deliveries);
     while (!tb_deliveries_wait_idle(deliveries, ONCE_STEP_MS)) {
         int64_t now = progress(deliveries, delivery);
         still_ms = now != seen ? 0 : still_ms + ONCE_STEP_MS;
         seen = now;
-        if (still_ms > longest_ms(a->config) + ONCE_SLACK_MS)
+        if (still_ms > patience_ms)
             break;
     }
     (void)progress(deliveries, delivery);

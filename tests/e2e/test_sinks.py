@@ -79,6 +79,17 @@ class SinksTest(towbar.Case):
                 self.wait_once(lambda: self.taken()[name] == expected[name] + N)
         self.assertEqual(self.taken(), dict.fromkeys(self.fakes, 4 * N))
 
+    def test_one_that_hangs_ends_all_the_same_when_nothing_moves(self):
+        both = "otlp: {endpoint: %s, traces_endpoint: %s/v1/traces, form: both, timeout_ms: 500}\n"
+        self.write_config(BASE + both % (self.otlp.logs_url, self.otlp.url))
+        self.otlp.script([{"hang": True, "repeat": -1}])
+        self.run_program(self.compile("many.c"), "150", check=0)
+        done = self.once(self.rollbar)
+        self.assertEqual(len(self.rollbar.occurrences), 150)
+        self.assertRegex(done.stdout, "; otlp: sent 0, 150 wait: .*timed out.*; otlp-spans: sent 0")
+        # It tries them again while it waits, not for minutes until all of them were refused a rest.
+        self.assertLess(self.otlp.held, 60)
+
     def wait_once(self, predicate):
         for _ in range(50):
             if predicate():
