@@ -23,7 +23,9 @@ enum {
     URL_BYTES = 1024,
     ROOM_MS = 100, /* for the network to take one */
     DOUBT_MS = 5,  /* for a refusal of the first one to a place */
-    LOOK_EVERY_S = 60
+    LOOK_EVERY_S = 60,
+    TURN_BYTES = 16 << 10, /* so many, then a pause until the turn is over */
+    TURN_MS = 10
 };
 
 /* A name being looked up, by a thread of its own, as only the resolver knows how long that takes.
@@ -46,6 +48,8 @@ struct tb_udp {
     bool must_look;        /* the address failed */
     unsigned n_refused;    /* how often in a row */
     uint64_t looked_ns;    /* monotonic */
+    uint64_t turn_ns;      /* when this turn began, monotonic */
+    size_t turn_bytes;     /* that went out in it */
     struct lookup *lookup; /* NULL: none is under way */
 };
 
@@ -307,12 +311,31 @@ static int send_one(struct tb_udp *udp, const void *data, size_t len)
     return -EAGAIN;
 }
 
+/* What a receiver has no room for at once is gone, and nobody says so: 208 KiB are usual, with what
+ * the kernel adds to each. A backlog so goes out no faster than it can be taken. */
+static void wait_turn(struct tb_udp *udp, size_t len)
+{
+    const uint64_t turn = (uint64_t)TURN_MS * TB_NS_PER_MS;
+    uint64_t now_ns = tb_clock_mono_ns();
+    if (udp->turn_bytes > 0 && udp->turn_bytes + len > TURN_BYTES && now_ns - udp->turn_ns < turn) {
+        uint64_t left_ns = turn - (now_ns - udp->turn_ns);
+        (void)poll(NULL, 0, (int)(left_ns / TB_NS_PER_MS) + 1);
+        now_ns = tb_clock_mono_ns();
+    }
+    if (now_ns - udp->turn_ns >= turn) {
+        udp->turn_ns = now_ns;
+        udp->turn_bytes = 0;
+    }
+    udp->turn_bytes += len;
+}
+
 int tb_udp_send(struct tb_udp *udp, const char *url, const void *data, size_t len,
                 char why[TB_UDP_WHY])
 {
     int err = prepare(udp, url, why);
     if (err < 0)
         return err;
+    wait_turn(udp, len);
     err = send_one(udp, data, len);
     if (err == -ECONNREFUSED)
         (void)snprintf(why, TB_UDP_WHY, "nobody listens at %.200s", url);

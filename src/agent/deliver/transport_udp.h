@@ -3,9 +3,9 @@
  * 1. What a call says of a datagram is what this host knows of it: taken by the network, too large
  *    for it, or refused as nobody listens there (which another host may tell a moment later, about
  *    the one before).
- * 2. Nothing blocks but the look-up of a name, TB_UDP_LOOKUP_MS at most; a numeric address needs
- *    none. A name is looked up again after a failure, and once a minute; while that finds nothing
- *    the former address counts.
+ * 2. Nothing blocks but the look-up of a name, TB_UDP_LOOKUP_MS at most, and the pace: 16 KiB, or
+ * one datagram that is larger, in 10 ms; a numeric address needs none. A name is looked up again
+ * after a failure, and once a minute; while that finds nothing the former address counts.
  * 3. One thread uses a sender. */
 #ifndef TB_AGENT_TRANSPORT_UDP_H
 #define TB_AGENT_TRANSPORT_UDP_H

@@ -18,6 +18,7 @@
 
 #include "agent/deliver/transport.h"
 #include "agent/deliver/transport_udp.h"
+#include "base/clock.h"
 
 enum { TOO_MANY = 70000 };
 
@@ -70,6 +71,24 @@ static void a_datagram_arrives_whole(void **state)
     hears(fd, "one");
     hears(fd, "two");
     assert_string_equal(why, "");
+    close(fd);
+}
+
+/* One that got them all at once would have room for a few dozen, and lose the others unsaid. */
+static void a_backlog_is_sent_no_faster_than_it_can_be_taken(void **state)
+{
+    enum { N = 48, BYTES = 4096, IN_A_TURN = 4, TURN_MS = 10 };
+    static const char data[BYTES];
+    char url[64];
+    char why[TB_UDP_WHY] = "";
+    int port = 0;
+    int fd = listen_at(&port);
+    name(url, "127.0.0.1", port);
+    uint64_t before_ns = tb_clock_mono_ns();
+    for (int i = 0; i < N; i++)
+        assert_int_equal(tb_udp_send(*state, url, data, sizeof(data), why), 0);
+    assert_true(tb_clock_mono_ns() - before_ns >=
+                (uint64_t)(N / IN_A_TURN - 1) * TURN_MS * TB_NS_PER_MS);
     close(fd);
 }
 
@@ -224,6 +243,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
 #define UDP_TEST(name) cmocka_unit_test_setup_teardown(name, make_udp, drop_udp)
         UDP_TEST(a_datagram_arrives_whole),
+        UDP_TEST(a_backlog_is_sent_no_faster_than_it_can_be_taken),
         UDP_TEST(a_name_is_looked_up),
         UDP_TEST(an_address_of_version_6_is_in_brackets),
         UDP_TEST(a_closed_port_is_told_at_once_and_an_open_one_again),
