@@ -35,20 +35,27 @@ int tb_context_pid(void)
     return pid > 0 ? (int)pid : atomic_load(&tb_lib.pid);
 }
 
-/* The bytes before "valid" change only while it is 0, also in the eyes of a signal handler. A trace
- * without a span is none to OpenTelemetry, whose record has both or neither. */
+/* The bytes before "valid" change only while it is 0, also in the eyes of a signal handler. One
+ * that publishes itself in the middle of this would leave half of its own: then all is written
+ * again. A trace without a span is none to OpenTelemetry, whose record has both or neither. */
 void tb_context_publish(const unsigned char image[TB_TRACE_IMAGE_BYTES])
 {
     static const unsigned char no_span[SPAN_BYTES];
     volatile unsigned char *valid = &self.image[VALID_AT];
-    *valid = 0;
-    atomic_signal_fence(memory_order_seq_cst);
-    memcpy(self.image, image, VALID_AT);
-    memcpy(self.image + VALID_AT + 1, image + VALID_AT + 1, TB_TRACE_IMAGE_BYTES - VALID_AT - 1);
     int has_span = memcmp(image + SPAN_AT, no_span, SPAN_BYTES) != 0;
-    otel_thread_ctx_v1 = has_span || !image[VALID_AT] ? self.image : NULL;
-    atomic_signal_fence(memory_order_seq_cst);
-    *valid = image[VALID_AT];
+    unsigned turn;
+    do {
+        turn = self.n_published + 1;
+        self.n_published = turn;
+        *valid = 0;
+        atomic_signal_fence(memory_order_seq_cst);
+        memcpy(self.image, image, VALID_AT);
+        memcpy(self.image + VALID_AT + 1, image + VALID_AT + 1,
+               TB_TRACE_IMAGE_BYTES - VALID_AT - 1);
+        otel_thread_ctx_v1 = has_span || !image[VALID_AT] ? self.image : NULL;
+        atomic_signal_fence(memory_order_seq_cst);
+        *valid = image[VALID_AT];
+    } while (self.n_published != turn);
 }
 
 int tb_context_trace(unsigned char out[TB_TRACE_IMAGE_BYTES])

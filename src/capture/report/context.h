@@ -15,6 +15,7 @@ struct tb_thread;
 
 struct tb_context {
     unsigned char image[TB_TRACE_IMAGE_BYTES]; /* docs/spool-format.md section 8 */
+    volatile unsigned n_published;             /* images, so far; of a handler too */
     struct tb_thread *thread;                  /* owned by thread.c; NULL until needed */
     uint64_t stack_low, stack_high;            /* of the thread's stack: known to be readable */
     volatile int crash_depth; /* of crash.c: handlers of ours that run, one inside the other */
