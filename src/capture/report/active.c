@@ -182,7 +182,9 @@ towbar_trace_state towbar_trace_push(const char *header)
 {
     int kept = errno;
     towbar_trace_state before = towbar_trace_capture();
-    size_t len = header ? strnlen(header, TB_TRACE_HEADER_BYTES) : 0;
+    size_t len = header ? strnlen(header, TB_TRACE_HEADER_BYTES + 1) : 0;
+    if (len > TB_TRACE_HEADER_BYTES)
+        len = 0;
     uint64_t now = len > 0 ? tb_clock_wall_ns() : 0;
     if (len == 0 ||
         (publish_traceparent(header, len, now) < 0 && publish_xray(header, len, now) < 0))

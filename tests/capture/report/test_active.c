@@ -434,6 +434,22 @@ static void propagators_are_those_of_the_environment_at_init(void **state)
 
 /* ---- for log lines ---- */
 
+static void a_header_that_is_too_long_is_none(void **state)
+{
+    enum { LONGEST = 8192 };
+    char header[LONGEST + 2];
+    (void)state;
+    memset(header, 'a', sizeof(header));
+    memcpy(header, XRAY ";", sizeof(XRAY));
+    header[LONGEST] = '\0';
+    towbar_trace_push(header);
+    assert_ids("5759e988bd862e3fe1be46a994272793", "53995c3f42cd8ad8");
+    header[LONGEST] = 'a';
+    header[LONGEST + 1] = '\0';
+    towbar_trace_push(header);
+    assert_ids("", "");
+}
+
 static void a_log_line_has_what_each_system_searches_for(void **state)
 {
     (void)state;
@@ -478,6 +494,7 @@ int main(void)
         CASE(a_program_that_is_started_gets_it_by_its_environment),
         CASE(entries_that_do_not_fit_are_refused),
         CASE(propagators_are_those_of_the_environment_at_init),
+        CASE(a_header_that_is_too_long_is_none),
         CASE(a_log_line_has_what_each_system_searches_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
