@@ -133,6 +133,8 @@ static void print_sink(const cJSON *sink, int64_t now_ms)
     add(sink, "queued", "wait");
     add(sink, "quarantined", "quarantined");
     add(sink, "dropped", "dropped");
+    add(sink, "not_routed", "not in its group");
+    add(sink, "unsampled", "not sampled");
     if (strcmp(state, "on") != 0)
         printf(", %s%s%s", is_bad ? tb_ink(TB_INK_RED) : "",
                tb_print_clean(state, clean, sizeof(clean)), is_bad ? tb_ink(TB_INK_NONE) : "");

@@ -1,4 +1,4 @@
-/* sinks.c - what waits for which sink, and what waits for one that is off.
+/* sinks.c - what became of what for which sink, and what waits for one that is off.
  *
  * A row of a sink that is off is kept as if it was on. When that has lasted for a given time all
  * that waits for it is dropped, some at a time and counted, so that nothing holds the database for
@@ -13,11 +13,19 @@ enum { LIST_BYTES = 512, DROPPED_AT_ONCE = 1000 };
 
 int tb_store_sinks(struct tb_store *store, struct tb_store_sink *out, size_t max)
 {
+    /* Both forms of OTLP have one group, and one counter. */
+    static const char sql[] =
+        "SELECT n.sink, ifnull(received, 0), ifnull(sent, 0), ifnull(dropped, 0),"
+        " ifnull(quarantined, 0), ifnull(queued + parked, 0), ifnull(parked, 0),"
+        " ifnull((SELECT value FROM counters WHERE name ="
+        "   'not_routed.' || iif(n.sink = 'otlp-spans', 'otlp', n.sink)), 0),"
+        " ifnull((SELECT value FROM counters WHERE name = 'unsampled.' || n.sink), 0)"
+        " FROM (SELECT sink FROM delivery"
+        "  UNION SELECT substr(name, 12) FROM counters WHERE name GLOB 'not_routed.*'"
+        "  UNION SELECT substr(name, 11) FROM counters WHERE name GLOB 'unsampled.*') n"
+        " LEFT JOIN delivery d ON d.sink = n.sink ORDER BY n.sink";
     sqlite3_stmt *statement = NULL;
-    int err = tb_store_prepare(store,
-                               "SELECT sink, received, sent, dropped, quarantined, queued + parked,"
-                               " parked FROM delivery ORDER BY sink",
-                               &statement);
+    int err = tb_store_prepare(store, sql, &statement);
     if (err < 0)
         return err;
     size_t n = 0;
@@ -31,6 +39,8 @@ int tb_store_sinks(struct tb_store *store, struct tb_store_sink *out, size_t max
         sink->quarantined = sqlite3_column_int64(statement, 4);
         sink->queued = sqlite3_column_int64(statement, 5);
         sink->parked = sqlite3_column_int64(statement, 6);
+        sink->not_routed = sqlite3_column_int64(statement, 7);
+        sink->unsampled = sqlite3_column_int64(statement, 8);
     }
     if (rc != SQLITE_ROW && rc != SQLITE_DONE)
         err = tb_store_fail(store, rc);

@@ -270,9 +270,10 @@ int tb_store_sink_counts(struct tb_store *store, const char *sink, struct tb_sto
 struct tb_store_sink {
     char name[24];
     int64_t received, sent, dropped, quarantined, queued, parked; /* as above */
+    int64_t not_routed, unsampled; /* what it did not get, by the counters of those names */
 };
-/* The sums of each sink that ever had a row, by name. How many (at most max), or a negative errno.
- */
+/* The sums of each sink that ever had a row or did not get one, by name. How many (at most max), or
+ * a negative errno. */
 int tb_store_sinks(struct tb_store *store, struct tb_store_sink *out, size_t max);
 /* What was counted and not kept one by one. */
 struct tb_store_storm_counts {

@@ -73,8 +73,12 @@ class FilterTest(towbar.Case):
             self.fake.wait_for(lambda f: len(f.occurrences) == 4, towbar.DEADLINE_S)
             received = self.ask("SELECT sink, received FROM delivery")
             counters = self.ask("SELECT name, value FROM counters WHERE name LIKE 'not_routed%'")
+            self.wait_status(lambda status: status["occurrences"] == 4)
+            status, metrics = self.towbar("status", "--socket", self.socket, "--state-dir", self.state).stdout, agent.request("GET", "/metrics")[1]
         self.assertEqual(received, {"rollbar": 4, "otlp": 1, "otlp-spans": 1})
         self.assertEqual(counters, {"not_routed.otlp": 3})
+        self.assertRegex(status, r"otlp .*, 3 not in its group")
+        self.assertIn('towbard_sink_left_out_total{sink="otlp",reason="not_routed"} 3', str(metrics))
         tokens = {
             o.data["body"]["trace"]["exception"]["class"]: o.token for o in self.fake.occurrences
         }

@@ -51,6 +51,27 @@ static void the_sums_are_by_sink(void **state)
     tb_store_close(store);
 }
 
+static void what_a_sink_did_not_get_is_told_also_without_a_row(void **state)
+{
+    struct tb_store *store = open_store(*state, TB_STORE_WRITE);
+    struct tb_store_sink sinks[4];
+    add_to_both(store, "a");
+    assert_int_equal(tb_store_count(store, "not_routed.otlp", 3), 0);
+    assert_int_equal(tb_store_count(store, "not_routed.xray", 2), 0);
+    assert_int_equal(tb_store_count(store, "unsampled.xray", 4), 0);
+    assert_int_equal(tb_store_sinks(store, sinks, 4), 3);
+    assert_string_equal(sinks[0].name, "otlp");
+    assert_int_equal(sinks[0].received, 1);
+    assert_int_equal(sinks[0].not_routed, 3);
+    assert_int_equal(sinks[0].unsampled, 0);
+    assert_int_equal(sinks[1].not_routed, 0); /* rollbar */
+    assert_string_equal(sinks[2].name, "xray");
+    assert_int_equal(sinks[2].received + sinks[2].queued, 0);
+    assert_int_equal(sinks[2].not_routed, 2);
+    assert_int_equal(sinks[2].unsampled, 4);
+    tb_store_close(store);
+}
+
 /* The last trouble of one is not that of another, whichever came last. */
 static void each_sink_has_its_own_last_reason(void **state)
 {
@@ -130,6 +151,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
 #define STORE_TEST(name) cmocka_unit_test_setup_teardown(name, make_place, drop_place)
         STORE_TEST(the_sums_are_by_sink),
+        STORE_TEST(what_a_sink_did_not_get_is_told_also_without_a_row),
         STORE_TEST(each_sink_has_its_own_last_reason),
         STORE_TEST(what_waits_for_a_sink_that_is_off_is_dropped_in_the_end),
         STORE_TEST(one_that_was_on_again_begins_anew),

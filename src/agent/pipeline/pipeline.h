@@ -47,7 +47,7 @@ enum { TB_PIPELINE_SINKS = 8 };
 struct tb_pipeline_snapshot {
     struct tb_spool_stats spool;
     struct tb_store_counts store;                  /* what waits: for Rollbar */
-    struct tb_store_sink sinks[TB_PIPELINE_SINKS]; /* that ever had a row */
+    struct tb_store_sink sinks[TB_PIPELINE_SINKS]; /* that ever had a row, or did not get one */
     size_t n_sinks;
     struct tb_symbol_store_counts symbols;
     struct tb_symbolizer_work symbolizing; /* since start */

@@ -136,6 +136,13 @@ static void write_results(struct tb_buf *out, const char *name, const struct tb_
     sink_row(out, items, name, "result", "quarantined", c->quarantined);
 }
 
+static void write_left_out(struct tb_buf *out, const char *name, const struct tb_store_sink *c)
+{
+    static const char left_out[] = "towbard_sink_left_out_total";
+    sink_row(out, left_out, name, "reason", "not_routed", c->not_routed);
+    sink_row(out, left_out, name, "reason", "unsampled", c->unsampled);
+}
+
 static void write_waiting(struct tb_buf *out, const char *name, const struct tb_store_sink *c)
 {
     static const char queue[] = "towbard_sink_queue_items";
@@ -164,6 +171,8 @@ static void write_sinks(const struct tb_status *s, struct tb_buf *out)
     family(out, "towbard_sink_items_total", "counter",
            "What became of items for a sink, by the database.");
     for_each_sink(s, out, write_results);
+    family(out, "towbard_sink_left_out_total", "counter", "Items that were not meant for a sink.");
+    for_each_sink(s, out, write_left_out);
     family(out, "towbard_sink_queue_items", "gauge", "Items that wait for a sink.");
     for_each_sink(s, out, write_waiting);
     family(out, retries, "counter", "Items that were not taken and have to be sent again.");

@@ -47,6 +47,8 @@ static void write_counts(const struct tb_store_sink *c, struct tb_json *j)
     tb_json_kint(j, "quarantined", c->quarantined);
     tb_json_kint(j, "queued", c->queued);
     tb_json_kint(j, "parked", c->parked);
+    tb_json_kint(j, "not_routed", c->not_routed);
+    tb_json_kint(j, "unsampled", c->unsampled);
 }
 
 static void write_sink(const struct tb_status *status, const struct tb_delivery_state *sink,

@@ -69,9 +69,10 @@ static void each_sink_is_told_with_its_state(void **state)
         "{\"name\":\"rollbar\",\"endpoint\":\"https://********@r/\",\"state\":\"on\",",
         "{\"name\":\"otlp\",\"state\":\"failed\",", "\"last_error\":\"no such file\"}",
         "{\"name\":\"xray\",\"state\":\"no answer\",\"received\":7,\"sent\":4,"
-        "\"dropped\":0,\"quarantined\":1,\"queued\":2,\"parked\":0,\"retried\":9,",
+        "\"dropped\":0,\"quarantined\":1,\"queued\":2,\"parked\":0,"
+        "\"not_routed\":5,\"unsampled\":6,\"retried\":9,",
         "{\"name\":\"cloudwatch\",\"state\":\"off\",\"received\":3,\"sent\":0,\"dropped\":0,"
-        "\"quarantined\":0,\"queued\":3,\"parked\":0}]"};
+        "\"quarantined\":0,\"queued\":3,\"parked\":0,\"not_routed\":0,\"unsampled\":0}]"};
     const struct tb_config config = {.token = token};
     struct tb_status *status = calloc(1, sizeof(*status));
     char json[4096];
@@ -90,9 +91,9 @@ static void each_sink_is_told_with_its_state(void **state)
     status->sinks[2].status.retry_at_ms = 2000;
     status->sinks[2].status.retried = 9;
     status->pipeline.n_sinks = 3;
-    status->pipeline.sinks[0] = (struct tb_store_sink){"cloudwatch", 3, 0, 0, 0, 3, 0};
-    status->pipeline.sinks[1] = (struct tb_store_sink){"xray", 7, 4, 0, 1, 2, 0};
-    status->pipeline.sinks[2] = (struct tb_store_sink){"gone", 1, 1, 0, 0, 0, 0};
+    status->pipeline.sinks[0] = (struct tb_store_sink){"cloudwatch", 3, 0, 0, 0, 3, 0, 0, 0};
+    status->pipeline.sinks[1] = (struct tb_store_sink){"xray", 7, 4, 0, 1, 2, 0, 5, 6};
+    status->pipeline.sinks[2] = (struct tb_store_sink){"gone", 1, 1, 0, 0, 0, 0, 0, 0};
     tb_json_init(&j, json, sizeof(json));
     tb_status_write_sinks(status, &j);
     assert_int_equal(tb_json_finish(&j), 0);
