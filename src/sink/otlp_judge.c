@@ -2,7 +2,11 @@
  *
  * Source: OTLP specification, "OTLP/HTTP Response". Only 429, 502, 503, 504 and no answer are
  * tried again; every other status is for ever, 500 among them. A success that says how many records
- * were not taken must not be tried again either, and does not say which ones. */
+ * were not taken must not be tried again either, and does not say which ones.
+ *
+ * For ever is meant of the same request to the same place. Where the answer says nothing of the
+ * request, but that the place, the key or the form is not the right one, what waits is kept until a
+ * person has changed that. */
 #include <cjson/cJSON.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -128,7 +132,7 @@ static const char *unsaid(const struct tb_sink_reply *reply)
     case 413:
         return "the request is too large";
     case 415:
-        return "http/json is not taken there";
+        return "http/json, or gzip, is not taken there: otlp.endpoint, otlp.compression";
     default:
         return reply->status >= 300 && reply->status < 400
                    ? "redirected: set otlp.endpoint to the final address"
@@ -154,10 +158,15 @@ static void judge_failure(const struct tb_sink_target *target, const struct tb_s
     char said[SAID_BYTES];
     int64_t seconds = 0;
     message_of(target, reply, json, said);
-    set_reason(out, reply, said[0] != '\0' ? said : unsaid(reply));
+    bool is_elsewhere = reply->status == 404 || reply->status == 405;
+    set_reason(out, reply, said[0] != '\0' && !is_elsewhere ? said : unsaid(reply));
     switch (reply->status) {
     case 401:
     case 403:
+    case 404:
+    case 405:
+    case 407:
+    case 415:
         out->verdict = TB_VERDICT_PARK;
         break;
     case 429:

@@ -106,6 +106,15 @@ class Otlp(towbar.Case):
         with self.run_agent() as agent:
             self.wait_logs(1)
 
+    def test_a_wrong_path_loses_nothing(self):
+        wrong = self.fake.url + "/v1/wrong"
+        with self.run_agent(OTEL_EXPORTER_OTLP_LOGS_ENDPOINT=wrong) as agent:
+            self.post(agent, item(1), item(2))
+            agent.wait_log("refused, all for it waits")
+            self.assertIn("is otlp.endpoint right", agent.log)
+        with self.run_agent() as agent:
+            self.wait_logs(2)
+
 
 if __name__ == "__main__":
     unittest.main()

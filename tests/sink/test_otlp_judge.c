@@ -93,7 +93,8 @@ static void only_four_statuses_are_tried_again(void **state)
         enum tb_verdict expected = TB_VERDICT_DROP;
         if (status == 429 || status == 502 || status == 503 || status == 504)
             expected = TB_VERDICT_RETRY;
-        else if (status == 401 || status == 403)
+        else if (status == 401 || status == 403 || status == 404 || status == 405 ||
+                 status == 407 || status == 415)
             expected = TB_VERDICT_PARK;
         judge(status, "");
         assert_int_equal(judged[0].verdict, expected);
@@ -101,6 +102,17 @@ static void only_four_statuses_are_tried_again(void **state)
         assert_int_equal(judged[0].may_repair, 0);
         assert_non_null(strstr(judged[0].reason, "HTTP "));
     }
+}
+
+static void a_wrong_address_is_named_whatever_stands_there_says(void **state)
+{
+    (void)state;
+    judge(404, "404 page not found\n");
+    assert_int_equal(judged[0].verdict, TB_VERDICT_PARK);
+    assert_string_equal(judged[0].reason, "HTTP 404: nothing takes OTLP there: is otlp.endpoint "
+                                          "right, with its path?");
+    judge(415, "{\"message\":\"protobuf alone\"}");
+    assert_string_equal(judged[0].reason, "HTTP 415: protobuf alone");
 }
 
 static void what_is_no_answer_is_tried_again(void **state)
@@ -195,6 +207,7 @@ int main(void)
         cmocka_unit_test(what_is_rejected_is_never_sent_again),
         cmocka_unit_test(spans_have_a_count_of_their_own),
         cmocka_unit_test(only_four_statuses_are_tried_again),
+        cmocka_unit_test(a_wrong_address_is_named_whatever_stands_there_says),
         cmocka_unit_test(what_is_no_answer_is_tried_again),
         cmocka_unit_test(retry_after_is_heeded),
         cmocka_unit_test(the_servers_words_are_told_without_the_key),
