@@ -10,6 +10,7 @@
 #include "base/suggest.h"
 #include "base/wildcard.h"
 #include "cli/print.h"
+#include "sink/xray.h"
 #include "store/store.h"
 
 enum { DATA_MAX_BYTES = 256 << 10 };
@@ -32,14 +33,13 @@ static void host_of(const cJSON *data, char out[TB_SEEN_NAME])
 static void name_of(const struct tb_config_xray *xray, const char *service, const char *host,
                     struct tb_seen_service *out)
 {
+    char name[TB_XRAY_NAME_BYTES];
     bool is_host = host[0] != '\0' && xray->name_pattern[0] != '\0' &&
                    tb_wildcard_fits(xray->name_pattern, host);
     snprintf(out->service, sizeof(out->service), "%s", service);
     snprintf(out->host, sizeof(out->host), "%s", is_host ? host : "");
-    snprintf(out->name, sizeof(out->name), "%s",
-             is_host                 ? host
-             : xray->name[0] != '\0' ? xray->name
-                                     : service);
+    tb_xray_clean_name(is_host ? host : xray->name[0] != '\0' ? xray->name : service, name);
+    snprintf(out->name, sizeof(out->name), "%.*s", TB_SEEN_NAME - 1, name);
 }
 
 static struct tb_seen_service *find(struct tb_seen *seen, const struct tb_seen_service *wanted)

@@ -10,11 +10,13 @@
 
 #include "base/buf.h"
 #include "base/fd.h"
+#include "base/json.h"
 #include "base/wildcard.h"
 #include "cli/check.h"
 #include "cli/check_seen.h"
 #include "cli/client.h"
 #include "cli/print.h"
+#include "cli/verb.h"
 #include "filter/filter.h"
 
 enum {
@@ -22,7 +24,9 @@ enum {
     RULES_MS = 2000,
     GROUP_SERVICES = 16,
     NAMES_BYTES = 256,
-    MEND_BYTES = 2048
+    MEND_BYTES = 16 << 10, /* a filter with every quote escaped */
+    RULE_BYTES = 1024,
+    RULE_SERVICE_CHARS = 64
 };
 
 /* ---- two IDs ---- */
@@ -53,19 +57,24 @@ static void check_ids(struct tb_check *check, const struct tb_seen *seen)
 /* ---- what X-Ray is told ---- */
 
 /* The expression with one name in it in the place of another. */
-static void renamed(const char *filter, const char *from, const char *to, char *out, size_t cap)
+static void renamed(const char *filter, const char *from, const char *to, struct tb_buf *out)
 {
-    const char *at = strstr(filter, from);
-    if (at == NULL)
-        snprintf(out, cap, "service(\"%s\") {fault OR error}", to);
-    else
-        snprintf(out, cap, "%.*s%s%s", (int)(at - filter), filter, to, at + strlen(from));
+    char quoted[NAMES_BYTES];
+    snprintf(quoted, sizeof(quoted), "\"%s\"", from);
+    const char *at = strstr(filter, quoted);
+    if (at == NULL) {
+        tb_buf_addf(out, "service(\"%s\") {fault OR error}", to);
+        return;
+    }
+    tb_buf_add(out, filter, (size_t)(at - filter));
+    tb_buf_addf(out, "\"%s\"%s", to, at + strlen(quoted));
 }
 
-static void mend_group(const char *name, const char *filter, char out[MEND_BYTES])
+/* As it is to be typed: a filter has quotes of its own. */
+static void mend_group(const char *name, const struct tb_buf *filter, struct tb_buf *out)
 {
-    snprintf(out, MEND_BYTES, "aws xray update-group --group-name %s --filter-expression '%s'",
-             name, filter);
+    tb_buf_addf(out, "aws xray update-group --group-name %s --filter-expression ", name);
+    tb_cli_quote(out, tb_buf_str(filter));
 }
 
 /* A service of that name had errors, and X-Ray is told another name for it. */
@@ -81,23 +90,29 @@ static const struct tb_seen_service *find_renamed(const struct tb_seen *seen, co
 static void warn_renamed(struct tb_check *check, const struct tb_config_group *group,
                          const struct tb_seen_service *service)
 {
-    char filter[MEND_BYTES / 2];
-    char mend[MEND_BYTES];
+    struct tb_buf filter;
+    struct tb_buf mend;
     const struct tb_config_xray *xray = &check->config->sinks.xray;
-    renamed(group->filter, service->service, service->name, filter, sizeof(filter));
-    mend_group(group->name, filter, mend);
+    tb_buf_init(&filter, MEND_BYTES);
+    tb_buf_init(&mend, MEND_BYTES);
+    renamed(group->filter, service->service, service->name, &filter);
+    mend_group(group->name, &filter, &mend);
     if (service->host[0] != '\0')
-        tb_check_mend(check, "name", mend,
+        tb_check_mend(check, "name", tb_buf_str(&mend),
                       "AWS_XRAY_URL (xray.name_pattern) \"%.128s\" fits requests to %s, so that "
                       "X-Ray calls %s by that host, and group %s asks for service(\"%s\"): such "
-                      "errors are not in it. Unset AWS_XRAY_URL, for the app and the agent, or:",
+                      "errors are not in it. Unset AWS_XRAY_URL, for the app and the agent; or, "
+                      "and in the settings too:",
                       xray->name_pattern, service->host, service->service, group->name,
                       service->service);
     else
-        tb_check_mend(check, "name", mend,
+        tb_check_mend(check, "name", tb_buf_str(&mend),
                       "AWS_XRAY_TRACING_NAME (xray.name) calls every service \"%.128s\", and group "
-                      "%s asks for service(\"%s\"): no error is in it. Unset it, or:",
+                      "%s asks for service(\"%s\"): no error is in it. Unset it; or, and in the "
+                      "settings too:",
                       xray->name, group->name, service->service);
+    tb_buf_done(&filter);
+    tb_buf_done(&mend);
 }
 
 /* ---- groups ---- */
@@ -106,18 +121,23 @@ static void warn_nobody(struct tb_check *check, const struct tb_config_group *gr
                         const char *service, const struct tb_seen *seen)
 {
     char names[NAMES_BYTES];
-    char filter[MEND_BYTES / 2];
-    char mend[MEND_BYTES] = "";
+    struct tb_buf filter;
+    struct tb_buf mend;
     const struct tb_seen_service *near = tb_seen_nearest(seen, service);
     tb_seen_names(seen, names, sizeof(names));
+    tb_buf_init(&filter, MEND_BYTES);
+    tb_buf_init(&mend, MEND_BYTES);
     if (near != NULL) {
-        renamed(group->filter, service, near->name, filter, sizeof(filter));
-        mend_group(group->name, filter, mend);
+        renamed(group->filter, service, near->name, &filter);
+        mend_group(group->name, &filter, &mend);
     }
-    tb_check_mend(check, "group", mend,
+    tb_check_mend(check, "group", tb_buf_str(&mend),
                   "%s asks for service(\"%s\"), and no error of a service of that name was seen; "
                   "there were: %s%s",
-                  group->name, service, names, near != NULL ? ". If it was meant so:" : "");
+                  group->name, service, names,
+                  near != NULL ? ". If that was meant, in the settings too:" : "");
+    tb_buf_done(&filter);
+    tb_buf_done(&mend);
 }
 
 struct groups {
@@ -162,18 +182,25 @@ static void check_group(struct tb_check *check, const struct tb_config_group *gr
                         const struct tb_seen *seen)
 {
     char service[NAMES_BYTES];
-    char better[MEND_BYTES / 2] = "fault OR error";
-    char mend[MEND_BYTES];
+    struct tb_buf better;
+    struct tb_buf mend;
     if (tb_filter_can_match_error(filter, groups->named, groups->n)) {
         check_services(check, group, filter, groups, seen);
         return;
     }
+    tb_buf_init(&better, MEND_BYTES);
+    tb_buf_init(&mend, MEND_BYTES);
     if (names_service(group->filter, service, sizeof(service)))
-        snprintf(better, sizeof(better), "service(\"%s\") {fault OR error}", service);
-    mend_group(group->name, better, mend);
-    tb_check_mend(check, "group", mend,
-                  "%s never matches an error: %s asks for what no error is. For the errors:",
+        tb_buf_addf(&better, "service(\"%s\") {fault OR error}", service);
+    else
+        tb_buf_adds(&better, "fault OR error");
+    mend_group(group->name, &better, &mend);
+    tb_check_mend(check, "group", tb_buf_str(&mend),
+                  "%s never matches an error: %.512s asks for what no error is. For the errors, in "
+                  "the settings too:",
                   group->name, group->filter);
+    tb_buf_done(&better);
+    tb_buf_done(&mend);
 }
 
 static void check_groups(struct tb_check *check, const struct tb_seen *seen)
@@ -198,10 +225,30 @@ static void check_groups(struct tb_check *check, const struct tb_seen *seen)
 
 /* ---- sampling rules ---- */
 
+/* In JSON: names may have blanks and commas, which the shorter form takes for its own. */
+static void mend_rule(const char *name, const char *service, struct tb_buf *out)
+{
+    char update[RULE_BYTES];
+    char fits[RULE_SERVICE_CHARS + 1];
+    struct tb_json j;
+    bool is_long = strlen(service) > RULE_SERVICE_CHARS;
+    snprintf(fits, sizeof(fits), "%.*s%s", RULE_SERVICE_CHARS - is_long, service,
+             is_long ? "*" : "");
+    tb_json_init(&j, update, sizeof(update));
+    tb_json_object(&j);
+    tb_json_kstr(&j, "RuleName", name);
+    tb_json_kstr(&j, "ServiceName", fits);
+    tb_json_end(&j);
+    if (tb_json_finish(&j) < 0)
+        return;
+    tb_buf_adds(out, "aws xray update-sampling-rule --sampling-rule-update ");
+    tb_cli_quote(out, update);
+}
+
 static void check_rule(struct tb_check *check, const cJSON *rule, const struct tb_seen *seen)
 {
     char names[NAMES_BYTES];
-    char mend[MEND_BYTES] = "";
+    struct tb_buf mend;
     const char *service = tb_json_text(rule, "ServiceName");
     const char *name = tb_json_text(rule, "RuleName");
     if (service[0] == '\0')
@@ -214,17 +261,16 @@ static void check_rule(struct tb_check *check, const cJSON *rule, const struct t
     const struct tb_seen_service *near = tb_seen_nearest(seen, service);
     if (near == NULL)
         near = &seen->services[0];
+    tb_buf_init(&mend, MEND_BYTES);
     if (name[0] != '\0')
-        snprintf(mend, sizeof(mend),
-                 "aws xray update-sampling-rule --sampling-rule-update "
-                 "RuleName=%.32s,ServiceName=%.64s",
-                 name, near->name);
+        mend_rule(name, near->name, &mend);
     tb_seen_names(seen, names, sizeof(names));
     tb_check_mend(
-        check, "sampling", mend,
+        check, "sampling", tb_buf_str(&mend),
         "rule %.32s is for the service \"%.64s\", and X-Ray is told of none that it fits; "
         "there were: %s. The rule decides nothing%s",
-        name, service, names, mend[0] != '\0' ? "; if it was meant so:" : "");
+        name, service, names, mend.len > 0 ? "; if that was meant:" : "");
+    tb_buf_done(&mend);
 }
 
 /* One rule, a list of such, or what holds them, as deep as AWS writes it. */

@@ -14,7 +14,7 @@
 #include "cli/print.h"
 #include "cli/verb.h"
 
-enum { TEXT_BYTES = 1200, LINE_BYTES = 8192 };
+enum { TEXT_BYTES = 1200, LINE_BYTES = 16384 };
 
 static void put_json(const char *what, const char *outcome, const char *text, const char *mend)
 {

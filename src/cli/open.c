@@ -7,8 +7,7 @@
 #include "cli/locate.h"
 #include "cli/verb.h"
 
-/* A word as the shell wants it. */
-static void add_quoted(struct tb_buf *buf, const char *word)
+void tb_cli_quote(struct tb_buf *buf, const char *word)
 {
     if (strspn(word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./:=@%+,-") ==
             strlen(word) &&
@@ -35,13 +34,13 @@ const char *tb_cli_command(const struct tb_cli *cli, const char *verb, char out[
                   {" --socket ", cli->flags.socket}};
     struct tb_buf buf;
     tb_buf_init(&buf, TB_CLI_COMMAND - 1);
-    add_quoted(&buf, cli->self);
+    tb_cli_quote(&buf, cli->self);
     tb_buf_adds(&buf, " ");
     tb_buf_adds(&buf, verb);
     for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++)
         if (places[i].value != NULL) {
             tb_buf_adds(&buf, places[i].option);
-            add_quoted(&buf, places[i].value);
+            tb_cli_quote(&buf, places[i].value);
         }
     /* Longer than anybody types: then the verb alone has to do. */
     snprintf(out, TB_CLI_COMMAND, "%s", buf.err == 0 ? tb_buf_str(&buf) : verb);

@@ -118,6 +118,8 @@ int tb_cli_config_to_read(const struct tb_cli *cli, struct tb_config *out);
 /* The database, to read: 0; -ENOENT in silence when there is none yet; another negative errno that
  * was said on stderr. */
 int tb_cli_store(const struct tb_config *config, struct tb_store **out);
+/* Appends a word as the shell wants it. */
+void tb_cli_quote(struct tb_buf *buf, const char *word);
 /* The program with a verb, and the places that were named on the command line: to be typed as it
  * stands. Returns out. */
 const char *tb_cli_command(const struct tb_cli *cli, const char *verb, char out[TB_CLI_COMMAND]);

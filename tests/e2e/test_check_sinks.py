@@ -186,6 +186,29 @@ class Warnings(CheckCase):
         self.assertEqual(self.mend(line)[6], 'service("backend-flask")')
         self.assertEqual(self.one(self.look(GROUP.format("backend-flask")), "group")["outcome"], "ok")
 
+    def test_what_a_shell_or_the_cli_would_take_apart_is_quoted(self):
+        service, much = "back end, it's & more", "x" * 3000
+        self.store(service=service)
+        settings = json.dumps({"groups": [
+            {"name": "A", "filter": f'ok user="it\'s {much}" service("backend")'},
+            {"name": "B", "filter": f'http.url CONTAINS "it\'s {much}" service("back")'},
+        ]})  # fmt: skip
+        never, nobody = self.look(settings)["group"]
+        self.assertEqual(self.mend(never)[6:], ['service("backend") {fault OR error}'])
+        name = "back end its & more"  # as X-Ray has it
+        self.assertEqual(self.mend(nobody)[6:], [f'http.url CONTAINS "it\'s {much}" service("{name}")'])
+        with open(self.path("xray.json"), "w", encoding="ascii") as file:
+            json.dump({"SamplingRule": dict(RULE["SamplingRule"], RuleName="it's")}, file)
+        line = self.one(self.look(f"xray: {{mode: daemon, sampling_rules: '{file.name}'}}\n"), "sampling")
+        update = {"RuleName": "it's", "ServiceName": name}
+        self.assertEqual(json.loads(self.mend(line)[4]), update)
+
+    def test_only_the_name_of_the_service_is_replaced(self):
+        self.store()
+        settings = "groups: [{name: C, filter: 'http.url CONTAINS \"/flask\" service(\"flask\")'}]\n"
+        line = self.one(self.look(settings), "group")
+        self.assertEqual(self.mend(line)[6], 'http.url CONTAINS "/flask" service("backend-flask")')
+
     def test_a_pattern_that_renames_the_service(self):
         host = "4567-cruddur.ws-eu1.gitpod.io"
         self.store(host=host)
@@ -213,7 +236,8 @@ class Warnings(CheckCase):
         self.assertEqual(
             self.mend(line)[:4], ["aws", "xray", "update-sampling-rule", "--sampling-rule-update"]
         )
-        self.assertEqual(self.mend(line)[4], "RuleName=Cruddur,ServiceName=backend-flask")
+        update = {"RuleName": "Cruddur", "ServiceName": "backend-flask"}
+        self.assertEqual(json.loads(self.mend(line)[4]), update)
         RULE["SamplingRule"]["ServiceName"] = "backend-*"
         with open(file.name, "w", encoding="ascii") as file:
             json.dump(RULE, file)
