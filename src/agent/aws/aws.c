@@ -302,8 +302,7 @@ static int check_region(const char *region, char *why)
     char url[256];
     int err = tb_sigv4_endpoint(region, "sts", url, sizeof(url));
     if (err < 0)
-        (void)snprintf(why, TB_AWS_WHY,
-                       "no region: what the profile or IMDS says is none, like ca-central-1");
+        (void)snprintf(why, TB_AWS_WHY, "\"%.40s\" is no region", region);
     return err;
 }
 
