@@ -42,3 +42,12 @@ size_t tb_utf8_cut(const char *text, size_t len, size_t want)
     }
     return want; /* no UTF-8 anyway */
 }
+
+unsigned tb_utf8_code(const char *text, size_t len)
+{
+    static const unsigned char masks[] = {0, 0x7f, 0x1f, 0x0f, 0x07};
+    unsigned code = (unsigned char)text[0] & masks[len];
+    for (size_t i = 1; i < len; i++)
+        code = code << 6 | ((unsigned char)text[i] & 0x3f);
+    return code;
+}

@@ -11,4 +11,7 @@ size_t tb_utf8_len(const char *text, size_t left);
 /* The largest n <= want at which text of len bytes can be cut without splitting a sequence. */
 size_t tb_utf8_cut(const char *text, size_t len, size_t want);
 
+/* The character of the well-formed sequence of len bytes at text. */
+unsigned tb_utf8_code(const char *text, size_t len);
+
 #endif

@@ -10,15 +10,6 @@
 
 enum { HTTP_CLIENT = 400, HTTP_MANY = 429, HTTP_SERVER = 500 };
 
-static unsigned code_point(const char *text, size_t len)
-{
-    static const unsigned char firsts[] = {0, 0x7f, 0x1f, 0x0f, 0x07};
-    unsigned code = (unsigned char)text[0] & firsts[len];
-    for (size_t i = 1; i < len; i++)
-        code = code << 6 | ((unsigned char)text[i] & 0x3f);
-    return code;
-}
-
 /* The alphabets that names are likely in: what X-Ray does not take costs the document, a letter too
  * few is not missed. */
 static bool is_letter(unsigned code)
@@ -50,7 +41,7 @@ void tb_xray_clean_name(const char *text, char out[TB_XRAY_NAME_BYTES])
     size_t n = 0;
     for (unsigned chars = 0; left > 0 && chars < TB_XRAY_NAME_CHARS;) {
         size_t len = tb_utf8_len(text, left);
-        bool is_good = len == 1 ? is_taken(*text) : len > 0 && is_letter(code_point(text, len));
+        bool is_good = len == 1 ? is_taken(*text) : len > 0 && is_letter(tb_utf8_code(text, len));
         if (is_good) {
             memcpy(out + n, text, len);
             n += len;

@@ -13,15 +13,6 @@ enum { DELETE = 0x7f, C1_LAST = 0x9f, NUMBER_TEXT = 32 };
 
 static const char REPLACEMENT[] = "\xef\xbf\xbd"; /* U+FFFD */
 
-static unsigned code_of(const char *text, size_t len)
-{
-    static const unsigned char masks[] = {0, 0x7f, 0x1f, 0x0f, 0x07};
-    unsigned code = (unsigned char)text[0] & masks[len];
-    for (size_t i = 1; i < len; i++)
-        code = code << 6 | ((unsigned char)text[i] & 0x3f);
-    return code;
-}
-
 /* Marks that turn the direction of what follows, or that nobody can see (Unicode Bidi_Control, and
  * the invisible ones that hide differences). */
 static int is_hidden_mark(unsigned code)
@@ -96,7 +87,7 @@ static void put_escaped(struct tb_buf *out, char kind, const char *text, size_t 
             n = 1;
             continue;
         }
-        unsigned code = code_of(text + i, n);
+        unsigned code = tb_utf8_code(text + i, n);
         if (is_control(code))
             put_control(out, kind, code);
         else if (is_hidden_mark(code))

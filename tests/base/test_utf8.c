@@ -60,12 +60,22 @@ static void what_is_no_text_is_cut_anywhere(void **state)
         assert_int_equal(tb_utf8_cut(text, 8, i), i);
 }
 
+static void a_sequence_is_a_character(void **state)
+{
+    (void)state;
+    assert_int_equal(tb_utf8_code("a", 1), 'a');
+    assert_int_equal(tb_utf8_code("\xc3\xa9", 2), 0xe9);
+    assert_int_equal(tb_utf8_code("\xe2\x82\xac", 3), 0x20ac);
+    assert_int_equal(tb_utf8_code("\xf4\x8f\xbf\xbf", 4), 0x10ffff);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sequences_have_the_length_of_rfc_3629),
         cmocka_unit_test(a_cut_never_splits_a_character),
         cmocka_unit_test(what_is_no_text_is_cut_anywhere),
+        cmocka_unit_test(a_sequence_is_a_character),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
