@@ -71,21 +71,6 @@ void tb_show_links_json(const struct tb_links *links, const struct tb_occurrence
                         struct tb_json *j)
 {
     struct known known;
-    char url[TB_LINK_BYTES];
-    const char *name;
-    size_t at = 0;
-    size_t n = 0;
     know_occurrence(occurrence, &known);
-    while ((name = tb_links_next(links, &known.values, &at, url)) != NULL) {
-        if (n++ == 0) {
-            tb_json_key(j, "links");
-            tb_json_array(j);
-        }
-        tb_json_object(j);
-        tb_json_kstr(j, "name", name);
-        tb_json_kstr(j, "url", url);
-        tb_json_end(j);
-    }
-    if (n > 0)
-        tb_json_end(j);
+    tb_links_json(links, &known.values, j);
 }

@@ -58,3 +58,24 @@ const char *tb_links_next(const struct tb_links *links, const struct tb_link_val
     }
     return NULL;
 }
+
+void tb_links_json(const struct tb_links *links, const struct tb_link_values *values,
+                   struct tb_json *j)
+{
+    char url[TB_LINK_BYTES];
+    const char *name;
+    size_t at = 0;
+    size_t n = 0;
+    while ((name = tb_links_next(links, values, &at, url)) != NULL) {
+        if (n++ == 0) {
+            tb_json_key(j, "links");
+            tb_json_array(j);
+        }
+        tb_json_object(j);
+        tb_json_kstr(j, "name", name);
+        tb_json_kstr(j, "url", url);
+        tb_json_end(j);
+    }
+    if (n > 0)
+        tb_json_end(j);
+}

@@ -4,6 +4,7 @@
 #ifndef TB_ITEM_LINKS_H
 #define TB_ITEM_LINKS_H
 
+#include "base/json.h"
 #include "item/link.h"
 
 enum { TB_LINKS_MAX = 20, TB_LINK_NAME_BYTES = 65, TB_LINK_REGION_BYTES = 41 };
@@ -27,5 +28,9 @@ void tb_links_done(struct tb_links *links);
  * address in url; NULL when there is none. links may be NULL. values' region is the list's. */
 const char *tb_links_next(const struct tb_links *links, const struct tb_link_values *values,
                           size_t *at, char url[TB_LINK_BYTES]);
+
+/* The same as the member "links" of an object, a list of {"name", "url"}; nothing for none. */
+void tb_links_json(const struct tb_links *links, const struct tb_link_values *values,
+                   struct tb_json *j);
 
 #endif

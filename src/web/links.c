@@ -93,21 +93,6 @@ void tb_item_put_links_text(struct tb_item_view *item, struct tb_buf *out, int i
 void tb_item_put_links_json(struct tb_item_view *item, struct tb_json *j)
 {
     struct tb_web_link link;
-    char url[TB_LINK_BYTES];
-    const char *name;
-    size_t at = 0;
-    size_t n = 0;
     tb_item_link_values(item, &link);
-    while ((name = tb_links_next(item->view->links, &link.values, &at, url)) != NULL) {
-        if (n++ == 0) {
-            tb_json_key(j, "links");
-            tb_json_array(j);
-        }
-        tb_json_object(j);
-        tb_json_kstr(j, "name", name);
-        tb_json_kstr(j, "url", url);
-        tb_json_end(j);
-    }
-    if (n > 0)
-        tb_json_end(j);
+    tb_links_json(item->view->links, &link.values, j);
 }
