@@ -156,7 +156,7 @@ static int write_request(const struct tb_sink_target *target, const struct batch
         const struct event *event = &batch->events[i];
         tb_buf_addf(body, "%s{\"timestamp\":%lld,\"message\":\"", i > 0 ? "," : "",
                     (long long)event->at_ms);
-        tb_cloudwatch_escape(batch->records.data + event->from, event->len, body);
+        tb_sink_escape(batch->records.data + event->from, event->len, body);
         tb_buf_adds(body, "\"}");
     }
     tb_buf_adds(body, "]}");

@@ -37,8 +37,6 @@ const char *tb_cloudwatch_class(const char *service, const char *class);
 /* A request for that action, signed after its body was added. 0 or a negative errno. */
 int tb_cloudwatch_begin(const struct tb_sink_target *target, const char *action, size_t max_bytes,
                         struct tb_sink_request *out);
-/* Adds text as it stands in a JSON string, without the quotes. */
-void tb_cloudwatch_escape(const char *text, size_t len, struct tb_buf *out);
 /* "logGroupName":"...","logStreamName":"..." */
 void tb_cloudwatch_place(const struct tb_sink_target *target, bool has_stream, struct tb_buf *out);
 int tb_cloudwatch_prepare(const struct tb_sink_target *target, unsigned step,

@@ -47,23 +47,6 @@ int tb_cloudwatch_begin(const struct tb_sink_target *target, const char *action,
     return 0;
 }
 
-void tb_cloudwatch_escape(const char *text, size_t len, struct tb_buf *out)
-{
-    size_t plain = 0;
-    for (size_t i = 0; i < len; i++) {
-        unsigned char c = (unsigned char)text[i];
-        if (c >= ' ' && c != '"' && c != '\\')
-            continue;
-        tb_buf_add(out, text + plain, i - plain);
-        if (c < ' ')
-            tb_buf_addf(out, "\\u%04x", c);
-        else
-            tb_buf_adds(out, c == '"' ? "\\\"" : "\\\\");
-        plain = i + 1;
-    }
-    tb_buf_add(out, text + plain, len - plain);
-}
-
 /* 1 to 512 characters without ':' and '*'. Whoever made the name of the queue heeded that; one
  * that comes from elsewhere must not stop the queue. */
 static void add_stream(const char *name, struct tb_buf *out)
@@ -75,7 +58,7 @@ static void add_stream(const char *name, struct tb_buf *out)
         if (n_chars > NAME_CHARS)
             break;
         bool is_bad = *c == ':' || *c == '*' || ((unsigned char)*c < ' ') || *c == 0x7f;
-        tb_cloudwatch_escape(is_bad ? "_" : c, 1, out);
+        tb_sink_escape(is_bad ? "_" : c, 1, out);
     }
     if (n_chars == 0)
         tb_buf_adds(out, "towbar");

@@ -38,6 +38,23 @@ int tb_sink_header(struct tb_sink_request *request, const char *format, ...)
     return 0;
 }
 
+void tb_sink_escape(const char *text, size_t len, struct tb_buf *out)
+{
+    size_t plain = 0;
+    for (size_t i = 0; i < len; i++) {
+        unsigned char c = (unsigned char)text[i];
+        if (c >= ' ' && c != '"' && c != '\\')
+            continue;
+        tb_buf_add(out, text + plain, i - plain);
+        if (c < ' ')
+            tb_buf_addf(out, "\\u%04x", c);
+        else
+            tb_buf_adds(out, c == '"' ? "\\\"" : "\\\\");
+        plain = i + 1;
+    }
+    tb_buf_add(out, text + plain, len - plain);
+}
+
 const char *tb_sink_next_header(const struct tb_sink_request *request, const char *line)
 {
     const char *next = line ? line + strlen(line) + 1 : request->head;

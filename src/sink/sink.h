@@ -144,6 +144,8 @@ int tb_sink_header(struct tb_sink_request *request, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 /* The line behind that one, the first behind NULL; NULL: it was the last. */
 const char *tb_sink_next_header(const struct tb_sink_request *request, const char *line);
+/* Adds UTF-8 text as it stands in a JSON string, without the quotes. */
+void tb_sink_escape(const char *text, size_t len, struct tb_buf *out);
 /* An empty request to the target's endpoint whose body may have max_bytes. 0, or -EINVAL for an
  * endpoint that is no URL. */
 int tb_sink_request_init(struct tb_sink_request *request, const char *endpoint, size_t max_bytes);

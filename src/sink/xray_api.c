@@ -43,22 +43,6 @@ static int set_url(const struct tb_sink_target *target, struct tb_sink_request *
     return tb_sink_request_init(out, url, BODY_MAX_BYTES);
 }
 
-/* A document as a JSON text: it has no control characters, being JSON itself. */
-static void add_quoted(struct tb_buf *out, const char *text, size_t len)
-{
-    size_t plain = 0;
-    tb_buf_adds(out, "\"");
-    for (size_t i = 0; i < len; i++) {
-        if (text[i] != '"' && text[i] != '\\')
-            continue;
-        tb_buf_add(out, text + plain, i - plain);
-        tb_buf_adds(out, "\\");
-        plain = i;
-    }
-    tb_buf_add(out, text + plain, len - plain);
-    tb_buf_adds(out, "\"");
-}
-
 static int add_documents(const struct tb_sink_target *target, struct tb_sink_item *items, size_t n,
                          struct tb_buf *body)
 {
@@ -76,7 +60,9 @@ static int add_documents(const struct tb_sink_target *target, struct tb_sink_ite
         if (err)
             break;
         tb_buf_adds(body, before);
-        add_quoted(body, mem, len);
+        tb_buf_adds(body, "\"");
+        tb_sink_escape(mem, len, body);
+        tb_buf_adds(body, "\"");
         before = ",";
     }
     free(mem);
