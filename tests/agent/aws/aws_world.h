@@ -97,6 +97,27 @@ static inline void put_file(const char *name, const char *text)
     assert_int_equal(fclose(file), 0);
 }
 
+/* What all requests get, unless a test answers itself: the server's threads look it up. */
+static pthread_mutex_t answer_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct http_answer answer_now;
+
+static inline void answer_all(struct http_answer answer)
+{
+    pthread_mutex_lock(&answer_lock);
+    answer_now = answer;
+    pthread_mutex_unlock(&answer_lock);
+}
+
+static inline struct http_answer answer_it(void *arg, const struct http_request *request)
+{
+    (void)arg;
+    (void)request;
+    pthread_mutex_lock(&answer_lock);
+    struct http_answer answer = answer_now;
+    pthread_mutex_unlock(&answer_lock);
+    return answer;
+}
+
 /* Serves on a free port, whose address becomes that variable, with that path behind it. */
 static inline void serve(struct http_answer (*answer)(void *, const struct http_request *),
                          const char *variable, const char *path)

@@ -11,16 +11,6 @@
     "</AccessKeyId><SecretAccessKey>s/+=</SecretAccessKey><SessionToken>t/+=</SessionToken>"       \
     "<Expiration>2100-01-01T00:00:00Z</Expiration></Credentials></AssumeResult></R>"
 
-/* What all requests get, unless a test answers itself. */
-static struct http_answer answer;
-
-static struct http_answer answer_it(void *arg, const struct http_request *request)
-{
-    (void)arg;
-    (void)request;
-    return answer;
-}
-
 static const char *head_of(int number)
 {
     return world.server->requests[number].head;
@@ -32,7 +22,7 @@ static void a_container_gives_keys_for_its_token(void **state)
 {
     char path[128];
     (void)state;
-    answer = (struct http_answer){.status = 200, .body = KEYS("C")};
+    answer_all((struct http_answer){.status = 200, .body = KEYS("C")});
     serve(answer_it, "AWS_CONTAINER_CREDENTIALS_FULL_URI", "/creds?id=1");
     setenv("AWS_CONTAINER_AUTHORIZATION_TOKEN", "Basic abc", 1);
     expect("", "C", "container");
@@ -107,7 +97,7 @@ static void a_server_that_gives_no_keys_is_said(void **state)
     (void)state;
     serve(answer_it, "AWS_CONTAINER_CREDENTIALS_FULL_URI", "/");
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        answer = cases[i].answer;
+        answer_all(cases[i].answer);
         expect_none("", cases[i].why);
         assert_null(strstr(world.why, "hidden"));
     }
@@ -116,7 +106,7 @@ static void a_server_that_gives_no_keys_is_said(void **state)
 static void asking_again_is_put_off(void **state)
 {
     (void)state;
-    answer = (struct http_answer){.status = 500, .body = ""};
+    answer_all((struct http_answer){.status = 500, .body = ""});
     serve(answer_it, "AWS_CONTAINER_CREDENTIALS_FULL_URI", "/");
     expect_none("", "HTTP 500");
     for (int i = 0; i < 5; i++) {
@@ -179,7 +169,7 @@ static struct http_answer no_role(void *arg, const struct http_request *request)
     (void)arg;
     if (strncmp(request->head, "PUT ", 4) == 0)
         return (struct http_answer){.status = 200, .body = "TOKEN"};
-    return answer;
+    return answer_it(NULL, request);
 }
 
 static void an_instance_without_a_role_is_said(void **state)
@@ -187,13 +177,13 @@ static void an_instance_without_a_role_is_said(void **state)
     (void)state;
     unsetenv("AWS_EC2_METADATA_DISABLED");
     serve(no_role, "AWS_EC2_METADATA_SERVICE_ENDPOINT", "");
-    answer = (struct http_answer){.status = 404};
+    answer_all((struct http_answer){.status = 404});
     expect_none("", "the instance has no role");
-    answer = (struct http_answer){.status = 200, .body = "../../x"};
+    answer_all((struct http_answer){.status = 200, .body = "../../x"});
     expect_none("", "the instance has no role");
-    answer = (struct http_answer){.status = 200, .body = ""};
+    answer_all((struct http_answer){.status = 200, .body = ""});
     expect_none("", "the instance has no role");
-    answer = (struct http_answer){.status = 302, .headers = "Location: http://127.0.0.1:1/\r\n"};
+    answer_all((struct http_answer){.status = 302, .headers = "Location: http://127.0.0.1:1/\r\n"});
     expect_none("", "IMDS: HTTP 302");
     assert_non_null(strstr(world.why, "not in the environment"));
 }
@@ -202,7 +192,7 @@ static void an_instance_that_does_not_answer_costs_a_second(void **state)
 {
     (void)state;
     unsetenv("AWS_EC2_METADATA_DISABLED");
-    answer = (struct http_answer){.how = HTTP_HANG};
+    answer_all((struct http_answer){.how = HTTP_HANG});
     serve(answer_it, "AWS_EC2_METADATA_SERVICE_ENDPOINT", "");
     expect_none("", "IMDS: ");
     assert_int_equal(http_server_count(world.server), 1);
@@ -221,7 +211,7 @@ static void a_web_identity_is_exchanged_for_keys(void **state)
     setenv("AWS_WEB_IDENTITY_TOKEN_FILE", path, 1);
     expect_none("", "AWS_ROLE_ARN");
     setenv("AWS_ROLE_ARN", "arn:aws:iam::1:role/x", 1);
-    answer = (struct http_answer){.status = 200, .body = XML_KEYS("W")};
+    answer_all((struct http_answer){.status = 200, .body = XML_KEYS("W")});
     serve(answer_it, "AWS_ENDPOINT_URL_STS", "/");
     expect("", "W", "web identity");
     assert_string_equal(world.keys.secret, "s/+=");
@@ -233,7 +223,7 @@ static void a_web_identity_is_exchanged_for_keys(void **state)
     assert_null(strstr(head_of(0), "Authorization"));
     /* A new token is read, and what it got before is not used again. */
     put_file("token", "second");
-    answer.body = XML_KEYS("W2");
+    answer_all((struct http_answer){.status = 200, .body = XML_KEYS("W2")});
     assert_int_equal(ask(true), 0);
     assert_string_equal(world.keys.key_id, "W2");
     assert_non_null(strstr(world.server->requests[1].body, "WebIdentityToken=second"));
@@ -268,15 +258,15 @@ static void what_the_sts_refuses_is_said(void **state)
     (void)snprintf(path, sizeof(path), "%s/token", world.home);
     setenv("AWS_WEB_IDENTITY_TOKEN_FILE", path, 1);
     setenv("AWS_ROLE_ARN", "arn", 1);
-    answer = (struct http_answer){
+    answer_all((struct http_answer){
         .status = 400,
         .body = "<ErrorResponse><Error><Type>Sender</Type><Code>ExpiredTokenException</Code>"
-                "<Message>Token expired</Message></Error></ErrorResponse>"};
+                "<Message>Token expired</Message></Error></ErrorResponse>"});
     serve(answer_it, "AWS_ENDPOINT_URL", "");
     expect_none("", "STS: HTTP 400 ExpiredTokenException: Token expired");
-    answer = (struct http_answer){.status = 200, .body = "<html>"};
+    answer_all((struct http_answer){.status = 200, .body = "<html>"});
     expect_none("", "STS: no credentials");
-    answer = (struct http_answer){.status = 307, .headers = "Location: http://127.0.0.1:1/\r\n"};
+    answer_all((struct http_answer){.status = 307, .headers = "Location: http://127.0.0.1:1/\r\n"});
     expect_none("", "STS: HTTP 307");
 }
 
@@ -289,7 +279,7 @@ static void a_role_is_taken_with_the_keys_of_another_profile(void **state)
              "[profile twice]\nrole_arn = arn:y\nsource_profile = role\n");
     put_file(".aws/credentials", "[base]\naws_access_key_id = BASE\naws_secret_access_key = s\n");
     setenv("AWS_REGION", "ca-central-1", 1);
-    answer = (struct http_answer){.status = 200, .body = XML_KEYS("R")};
+    answer_all((struct http_answer){.status = 200, .body = XML_KEYS("R")});
     serve(answer_it, "AWS_ENDPOINT_URL_STS", "");
     expect("role", "R", "role of profile role");
     assert_string_equal(world.server->requests[0].body,
@@ -327,7 +317,7 @@ static void a_role_may_have_the_keys_of_the_environment(void **state)
     put_file(".aws/config", "[profile e]\nrole_arn = a\ncredential_source = Environment\n");
     setenv("AWS_ACCESS_KEY_ID", "ENV", 1);
     setenv("AWS_SECRET_ACCESS_KEY", "s", 1);
-    answer = (struct http_answer){.status = 200, .body = XML_KEYS("R")};
+    answer_all((struct http_answer){.status = 200, .body = XML_KEYS("R")});
     serve(answer_it, "AWS_ENDPOINT_URL_STS", "");
     expect("e", "R", "role of profile e");
     assert_non_null(strstr(head_of(0), "Credential=ENV/"));

@@ -9,8 +9,8 @@ uint64_t __wrap_tb_clock_wall_ns(void);
 uint64_t __wrap_tb_clock_mono_ns(void);
 
 static int64_t now_s;
-static char body[512];
-static int status;
+static char bodies[8][512]; /* the server may still send one that is not the last */
+static unsigned n_given;
 
 uint64_t __wrap_tb_clock_wall_ns(void)
 {
@@ -22,26 +22,20 @@ uint64_t __wrap_tb_clock_mono_ns(void)
     return (uint64_t)now_s * 1000000000;
 }
 
-static struct http_answer answer_it(void *arg, const struct http_request *request)
-{
-    (void)arg;
-    (void)request;
-    return (struct http_answer){.status = status, .body = body};
-}
-
 /* From now on the server gives that key, until so many seconds from now. */
 static void give(const char *key_id, int64_t for_s)
 {
     char until[32];
+    char *body = bodies[n_given++ % 8];
     struct tm tm;
     time_t at = (time_t)(now_s + for_s);
     assert_non_null(gmtime_r(&at, &tm));
     assert_true(strftime(until, sizeof(until), "%Y-%m-%dT%H:%M:%SZ", &tm) > 0);
-    (void)snprintf(body, sizeof(body),
+    (void)snprintf(body, sizeof(bodies[0]),
                    "{\"AccessKeyId\":\"%s\",\"SecretAccessKey\":\"s\",\"Token\":\"t\","
                    "\"Expiration\":\"%s\"}",
                    key_id, until);
-    status = 200;
+    answer_all((struct http_answer){.status = 200, .body = body});
 }
 
 static void has(const char *key_id, int n_requests)
@@ -82,7 +76,7 @@ static void the_old_ones_are_used_until_they_end(void **state)
     give("A", HOUR_S);
     has("A", 1);
     now_s += 46 * MINUTE_S;
-    status = 500;
+    answer_all((struct http_answer){.status = 500, .body = ""});
     has("A", 2);
     has("A", 2);
     now_s += MINUTE_S + 1;
