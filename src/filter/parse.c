@@ -85,7 +85,7 @@ static int enter(struct tb_parser *p)
  * the right side becomes a link. */
 static int join(struct tb_parser *p, enum tb_term_kind kind, int more, int *chain, int *last)
 {
-    int link;
+    int link = -1;
     int err = tb_parse_term_new(p, kind, &link);
     if (err)
         return err;

@@ -153,7 +153,7 @@ static bool decode(const char *text, size_t len, char out[HEADER_BYTES + 1])
         out[n++] = c;
     }
     out[n] = '\0';
-    return len <= HEADER_BYTES * 3 && n < HEADER_BYTES;
+    return len <= (size_t)HEADER_BYTES * 3 && n < HEADER_BYTES;
 }
 
 static const char *add_pair(struct tb_config_otlp *o, const char *pair, size_t len)

@@ -258,7 +258,7 @@ static const struct tb_config_group *find_group(const struct tb_config_sinks *si
                                                 const char *name)
 {
     for (size_t i = 0; i < sinks->n_groups; i++)
-        if (strcmp(sinks->groups[i].name, name) == 0)
+        if (sinks->groups[i].name != NULL && strcmp(sinks->groups[i].name, name) == 0)
             return &sinks->groups[i];
     return NULL;
 }

@@ -44,8 +44,8 @@ static struct tb_rows_seen *place_of(const struct deciding *d, const char *of)
 static bool decide(struct deciding *d)
 {
     const struct tb_trace_ids *ids = &d->work->ids;
-    const char *of = is_set(ids->xray_trace_id) ? ids->xray_trace_id : ids->trace_id;
-    if (!is_set(of))
+    const char *of = ids->xray_trace_id[0] != '\0' ? ids->xray_trace_id : ids->trace_id;
+    if (of[0] == '\0')
         of = d->work->uuid;
     struct tb_rows_seen *seen = place_of(d, of);
     if (strcmp(seen->of, of) != 0) {
