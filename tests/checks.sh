@@ -36,6 +36,6 @@ one "cppcheck" cppcheck_is_quiet
 one "build, TSan" build build-tsan -DTOWBAR_WERROR=ON -DTOWBAR_SANITIZE=thread
 # TSan keeps signals to itself until it sees fit: test_handoff, which compares deaths, cannot run under it.
 # Nor can the helper of test_siblings: a process that shares memory with another is more than its runtime takes.
-suite "tests with threads, TSan" build-tsan -R 'spool|capture|http|agent|store|main_job|nothing_lost' \
+suite "tests with threads, TSan" build-tsan -R 'spool|capture|http|agent|store|main_job|nothing_lost|four_systems|trace_threads' \
     -E 'capture.test_(handoff|siblings)'
 TOWBAR_CHECKS=1 suite "end to end, valgrind" build -R 'valgrind'
