@@ -163,18 +163,19 @@ static int take_numbers(const cJSON *json, struct tb_sampling_rule *out, char wh
     return err;
 }
 
-/* What only the service itself, or an SDK inside of the program, could see. */
-static int usable(const cJSON *json, const char *rule, char why[TB_SAMPLING_WHY])
+/* What only the service itself, or an SDK inside of the program, could see. In a file "Version" and
+ * "ResourceARN" go without saying; of the service the SDKs take no rule that does not say them. */
+static int usable(const cJSON *json, bool is_file, const char *rule, char why[TB_SAMPLING_WHY])
 {
     const cJSON *version = cJSON_GetObjectItemCaseSensitive(json, "Version");
     const cJSON *arn = cJSON_GetObjectItemCaseSensitive(json, "ResourceARN");
     const cJSON *attributes = cJSON_GetObjectItemCaseSensitive(json, "Attributes");
     const char *arn_text = cJSON_GetStringValue(arn);
     (void)tb_sampling_refuse(why, rule, "Version must be 1");
-    if (version && !(cJSON_IsNumber(version) && cJSON_GetNumberValue(version) == 1))
+    if ((version || !is_file) && !(cJSON_IsNumber(version) && cJSON_GetNumberValue(version) == 1))
         return 1;
     (void)tb_sampling_refuse(why, rule, "ResourceARN must be \"*\": others are not known here");
-    if (arn && (arn_text == NULL || strcmp(arn_text, "*") != 0))
+    if ((arn || !is_file) && (arn_text == NULL || strcmp(arn_text, "*") != 0))
         return 1;
     (void)tb_sampling_refuse(why, rule, "Attributes are not known here: remove them");
     if (attributes && !cJSON_IsNull(attributes) && cJSON_GetArraySize(attributes) > 0)
@@ -193,7 +194,7 @@ int tb_sampling_read_rule(const cJSON *json, bool is_strict, struct tb_sampling_
     if (!err && is_strict)
         err = tb_sampling_members(json, members, N_MEMBERS, out->name, why);
     if (!err)
-        err = usable(json, out->name, why);
+        err = usable(json, is_strict, out->name, why);
     if (!err)
         err = take_numbers(json, out, why);
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]) && !err; i++)

@@ -107,6 +107,24 @@ static int targets(struct fixture *f, const char *text, int64_t *changed_s)
     return tb_sampling_targets(f->sampling, text, strlen(text), 0, changed_s, f->why);
 }
 
+/* Else the agent would go by a rule that the SDKs beside it do not know. */
+static void a_rule_that_no_sdk_takes_is_left_out(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const cuts[] = {"\"Version\":1,", "\"ResourceARN\":\"*\",",
+                                       "\"ServiceType\":\"*\","};
+    for (size_t i = 0; i < sizeof(cuts) / sizeof(cuts[0]); i++) {
+        char text[1024] = PAGE(RULE("a", "1", "1", "1", ""), "");
+        assert_int_equal(page(f, text, true), 0);
+        assert_string_equal(tb_sampling_name(f->sampling, 0), "a");
+        char *at = strstr(text, cuts[i]);
+        assert_non_null(at);
+        memmove(at, at + strlen(cuts[i]), strlen(at + strlen(cuts[i])) + 1);
+        assert_int_equal(page(f, text, true), 0);
+        assert_null(tb_sampling_name(f->sampling, 0));
+    }
+}
+
 static void a_target_sets_rate_and_quota(void **state)
 {
     struct fixture *f = *state;
@@ -183,7 +201,8 @@ static void a_report_is_of_25_rules_at_the_most(void **state)
         tb_buf_addf(&rules,
                     "%s{\"SamplingRule\":{\"RuleName\":\"%s\",\"Priority\":1,\"FixedRate\":0,"
                     "\"ReservoirSize\":0,\"ServiceName\":\"%s\",\"ServiceType\":\"*\","
-                    "\"Host\":\"*\",\"HTTPMethod\":\"*\",\"URLPath\":\"*\"}}",
+                    "\"Host\":\"*\",\"HTTPMethod\":\"*\",\"URLPath\":\"*\",\"Version\":1,"
+                    "\"ResourceARN\":\"*\"}}",
                     i ? "," : "{\"SamplingRuleRecords\":[", name, name);
     }
     tb_buf_adds(&rules, "]}");
@@ -209,7 +228,8 @@ static void of_too_many_rules_none_count(void **state)
         tb_buf_addf(&rules,
                     "%s{\"SamplingRule\":{\"RuleName\":\"%d\",\"Priority\":1,\"FixedRate\":0,"
                     "\"ReservoirSize\":0,\"ServiceName\":\"*\",\"ServiceType\":\"*\","
-                    "\"Host\":\"*\",\"HTTPMethod\":\"*\",\"URLPath\":\"*\"}}",
+                    "\"Host\":\"*\",\"HTTPMethod\":\"*\",\"URLPath\":\"*\",\"Version\":1,"
+                    "\"ResourceARN\":\"*\"}}",
                     i ? "," : "{\"SamplingRuleRecords\":[", i);
     tb_buf_adds(&rules, "]}");
     assert_int_equal(page(f, tb_buf_str(&rules), true), -EMSGSIZE);
@@ -226,6 +246,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(rules_count_after_the_last_page, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_broken_page_leaves_the_former_rules, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_the_service_says_more_is_no_harm, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_rule_that_no_sdk_takes_is_left_out, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_target_sets_rate_and_quota, set_up, tear_down),
         cmocka_unit_test_setup_teardown(numbers_of_no_sense_are_passed_over, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_report_counts_and_begins_anew, set_up, tear_down),
