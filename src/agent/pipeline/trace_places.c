@@ -144,6 +144,18 @@ void tb_trace_place_note(struct tb_trace_place *place, const char *name, const s
         note(place, spelling, doc, node);
 }
 
+/* {"trace":{"trace_id":..,"span_id":..,"xray_trace_id":..}}: what stands outside of it counts
+ * before it. */
+static void read_trace_object(struct tb_trace_place *place, const struct tb_doc *doc, int object)
+{
+    static const char *const members[] = {"trace_id", "span_id", "xray_trace_id"};
+    for (size_t i = 0; i < N(members); i++) {
+        const struct spelling *spelling = find(members[i]);
+        if (spelling != NULL && place->names[spelling->bare].text == NULL)
+            tb_trace_place_note(place, members[i], doc, tb_doc_member(doc, object, members[i]));
+    }
+}
+
 /* {"trace":{"id":..},"span":{"id":..}}, as Elastic has them, and Datadog's {"dd":{"trace_id":..}}
  */
 static void read_within(struct tb_trace_place *place, const struct tb_doc *doc, int object,
@@ -153,6 +165,8 @@ static void read_within(struct tb_trace_place *place, const struct tb_doc *doc, 
     char path[NAME_BYTES];
     if (strcmp(name, "trace") != 0 && strcmp(name, "span") != 0 && strcmp(name, "dd") != 0)
         return;
+    if (strcmp(name, "trace") == 0)
+        read_trace_object(place, doc, object);
     for (size_t i = 0; i < N(members); i++) {
         snprintf(path, sizeof(path), "%s.%s", name, members[i]);
         tb_trace_place_note(place, path, doc, tb_doc_member(doc, object, members[i]));

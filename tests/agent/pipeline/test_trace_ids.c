@@ -77,6 +77,21 @@ static const struct {
      "{\"custom\":{\"trace\":{\"id\":\"" T "\"},\"span.id\":\"" S "\",\"trace_id\":\"" T
      "\",\"span_id\":\"" S "\"}," ATTR "}",
      T, S, ""},
+    /* Beside what else custom.trace has; X-Ray's may differ, and what stands outside comes first.
+     */
+    {"{\"custom\":{\"trace\":{\"trace_id\":\"" T "\",\"span_id\":\"" S "\",\"xray_trace_id\":\"" X
+     "\"}}}",
+     "{\"custom\":{\"trace\":{\"trace_id\":\"" T "\",\"span_id\":\"" S "\",\"xray_trace_id\":\"" X
+     "\"},\"trace_id\":\"" T "\",\"span_id\":\"" S "\",\"xray_trace_id\":\"" X "\"}," ATTR "}",
+     T, S, X32},
+    {"{\"custom\":{\"trace\":{\"trace_id\":\"" X32 "\"},\"trace_id\":\"" T "\"}}",
+     "{\"custom\":{\"trace\":{\"trace_id\":\"" X32 "\"},\"trace_id\":\"" T
+     "\"},\"attributes\":[{\"key\":\"trace_id\",\"value\":\"" T "\"}]}",
+     T, "", ""},
+    {"{\"custom\":{\"trace_id\":\"" T "\",\"trace\":{\"trace_id\":\"" X32 "\"}}}",
+     "{\"custom\":{\"trace_id\":\"" T "\",\"trace\":{\"trace_id\":\"" X32
+     "\"}},\"attributes\":[{\"key\":\"trace_id\",\"value\":\"" T "\"}]}",
+     T, "", ""},
     {"{\"traceId\":\"" T "\",\"spanId\":\"" S "\"}",
      "{\"traceId\":\"" T "\",\"spanId\":\"" S "\"," ATTR "," CUSTOM "}", T, S, ""},
     {"{\"custom\":{\"aws_xray_trace_id\":\"" X "\"}," HEAD "}",
