@@ -70,6 +70,8 @@ void tb_otlp_log_record(const struct tb_sink_facts *facts, const char *uuid, int
     if (is_exception)
         tb_otlp_put_exception(&list, facts);
     tb_otlp_put(&list, "log.record.uid", uuid, KEY_BYTES);
+    if (facts->is_crash)
+        tb_otlp_put(&list, "app.crash.id", uuid, KEY_BYTES);
     /* Honeycomb's columns, which it does not make of logs by itself. */
     if (facts->level >= TB_FACTS_ERROR)
         tb_otlp_put_true(&list, "error");
