@@ -897,7 +897,18 @@ class Traces(unittest.TestCase):
                      f"00-{TRACE.upper()}-{SPAN}-01"):  # fmt: skip
             self.assertEqual(self.trace({}, TRACEPARENT=text), (None, None, None), text)
         self.assertEqual(self.trace({}, TRACEPARENT=f"01-{TRACE}-{SPAN}-01-x")[0], TRACE)
-        self.assertEqual(self.trace({}, X_AMZN_TRACE_ID="Root=1-2-3"), (None, None, None))
+        none = "1-00000000-" + "0" * 24
+        for text in ("Root=1-2-3", XRAY, f"Root={none};Sampled=0", f"Root={XRAY};Root=1-2-3"):
+            self.assertEqual(self.trace({}, X_AMZN_TRACE_ID=text), (None, None, None), text)
+            found = self.trace({}, X_AMZN_TRACE_ID=text, TRACEPARENT=f"00-{TRACE}-{SPAN}-01")
+            self.assertEqual(found, (TRACE, SPAN, None))
+
+    def test_of_one_key_in_a_header_the_last_counts(self):
+        header = f"Root=1-2-3;Parent=x;Sampled=1;Root={XRAY};Parent={XRAY_SPAN};Sampled=0"
+        found = self.more({}, X_AMZN_TRACE_ID=header)
+        self.assertEqual((found["xray_parent_id"], found["xray_sampled"]), (XRAY_SPAN, "0"))
+        found = self.more({}, X_AMZN_TRACE_ID=f"{header};Parent={'0' * 16};Sampled=2")
+        self.assertEqual(found, {"source": "xray"})
 
     def test_an_sdk_that_breaks_is_passed_over(self):
         odd = {"opentelemetry.trace": object(), "aws_xray_sdk.core": object()}

@@ -558,7 +558,6 @@ _TRACEPARENT = re.compile(
 )
 _SPAN_ID = re.compile("[0-9a-f]{16}")
 _XRAY_ID = re.compile("1-([0-9a-fA-F]{8})-([0-9a-fA-F]{24})")
-_XRAY_ROOT = re.compile(r"(?:^|;)\s*Root\s*=\s*(1-[0-9a-fA-F]{8}-[0-9a-fA-F]{24})\s*(?:;|$)", re.I)
 
 
 def _trace(environ):
@@ -598,20 +597,23 @@ def _add(more, key, text, most):
 
 
 def _xray_header(header, more):
-    """The id that the header names; what else it says, of the caller's segment, goes into more."""
-    match = _XRAY_ROOT.search(header[:2048])
-    if match is None:
-        return None
+    """The id that the header names; what else it says, of the caller's segment, goes into more.
+    Of one key the last counts, as to the SDKs; zeros are the SDK's "no trace"."""
+    parts = {}
     for part in header[:2048].split(";"):
-        key, _, value = part.partition("=")
-        key, value = key.strip().lower(), value.strip()
-        if key == "parent" and _SPAN_ID.fullmatch(value.lower()):
-            more.setdefault("xray_parent_id", value.lower())
-        elif key == "sampled" and value in ("0", "1", "?"):
-            more.setdefault("xray_sampled", value)
-        elif key == "lineage":
-            _add(more, "xray_lineage", value, 256)
-    return match.group(1).lower()
+        key, equals, value = part.partition("=")
+        if equals:
+            parts[key.strip().lower()] = value.strip()
+    root = _XRAY_ID.fullmatch(parts.get("root", ""))
+    if root is None or not _w3c_id(root.group()).strip("0"):
+        return None
+    parent = parts.get("parent", "").lower()
+    if _SPAN_ID.fullmatch(parent) and parent.strip("0"):
+        more.setdefault("xray_parent_id", parent)
+    if parts.get("sampled") in ("0", "1", "?"):
+        more.setdefault("xray_sampled", parts["sampled"])
+    _add(more, "xray_lineage", parts.get("lineage"), 256)
+    return root.group().lower()
 
 
 def _w3c_id(xray_id):
