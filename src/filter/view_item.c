@@ -43,8 +43,8 @@ static const char *known(const char *text)
 /* The span of an item is that of the process itself, unless it was read from a header. */
 static bool has_parent(const struct tb_sink_facts *facts)
 {
-    static const char *const HEADERS[] = {"traceparent", "xray",    "b3",         "b3multi",
-                                          "honeycomb",   "datadog", "environment"};
+    static const char *const HEADERS[] = {"traceparent", "xray",    "b3",   "b3multi",
+                                          "honeycomb",   "datadog", "grpc", "environment"};
     if (facts->xray_parent_id[0] != '\0')
         return !facts->is_xray_local;
     for (size_t i = 0; i < sizeof(HEADERS) / sizeof(HEADERS[0]) && facts->span_id[0] != '\0'; i++) {

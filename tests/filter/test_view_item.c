@@ -124,6 +124,27 @@ static void a_crash_has_a_signal_and_a_parent(void **state)
     CHECK(NULL, CASES, FEEDD);
 }
 
+static void a_span_of_any_header_is_the_callers(void **state)
+{
+    static const struct {
+        const char *source, *root;
+    } sources[] = {{"traceparent", "service() {!root}"}, {"xray", "service() {!root}"},
+                   {"b3", "service() {!root}"},          {"b3multi", "service() {!root}"},
+                   {"honeycomb", "service() {!root}"},   {"datadog", "service() {!root}"},
+                   {"grpc", "service() {!root}"},        {"environment", "service() {!root}"},
+                   {"api", "service() {root}"},          {"", "service() {root}"}};
+    (void)state;
+    for (size_t i = 0; i < sizeof(sources) / sizeof(sources[0]); i++) {
+        char data[256];
+        const struct expected cases[] = {{sources[i].root, true}};
+        (void)snprintf(
+            data, sizeof(data),
+            "{\"custom\":{\"span_id\":\"3333333333333333\",\"trace\":{\"source\":\"%s\"}}}",
+            sources[i].source);
+        CHECK(NULL, cases, data);
+    }
+}
+
 static void together_they_are_one_trace(void **state)
 {
     static const struct expected CASES[] = {
@@ -226,6 +247,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_exception_of_flask_is_a_fault_of_its_service),
         cmocka_unit_test(a_crash_has_a_signal_and_a_parent),
+        cmocka_unit_test(a_span_of_any_header_is_the_callers),
         cmocka_unit_test(together_they_are_one_trace),
         cmocka_unit_test(the_http_status_makes_it_an_error),
         cmocka_unit_test(a_warning_is_ok),
