@@ -278,8 +278,8 @@ static void whatever_an_item_is_the_request_is_json(void **state)
         "{\"attributes\":[1,null,{\"key\":1,\"value\":{}},{\"key\":\"session_id\",\"value\":[]}]}",
         "{\"custom\":{\"native\":{\"kind\":7,\"signal\":[],\"executable\":\"/a/\"},\"scope\":[1]}}",
         "{\"custom\":{\"scope\":{\"\":\"a\",\"b\":1,\"c\\\"d\":\"e\\u0000f\",\"g\":{}}}}",
-        "{\"body\":{\"trace\":{\"frames\":[1,null,{},{\"method\":\"\\\"\\\\\\n\\u0007\","
-        "\"lineno\":-5,\"address\":\"x\"}],\"exception\":{\"class\":1,\"message\":null}}}}",
+        ("{\"body\":{\"trace\":{\"frames\":[1,null,{},{\"method\":\"\\\"\\\\\\n\\u0007\","
+         "\"lineno\":-5,\"address\":\"x\"}],\"exception\":{\"class\":1,\"message\":null}}}}"),
         "{\"body\":{\"trace_chain\":[{},{\"exception\":{\"class\":\"A\"}},7]}}",
         "{\"level\":\"nonsense\",\"timestamp\":-1,\"title\":\"\\ud800\"}",
         "{\"timestamp\":1e300,\"custom\":{\"trace_id\":\"zz\",\"trace\":{\"flags\":\"zz\"}}}"};
