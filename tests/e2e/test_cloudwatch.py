@@ -2,6 +2,7 @@
 
 import json
 import os
+import select
 import sys
 import time
 import unittest
@@ -100,6 +101,36 @@ class CloudwatchTest(towbar.Case):
         with self.run_agent() as agent:
             self.post(agent, "one", "two", "three")
             self.wait("one", "two", "three")
+
+    def wait_sink(self, agent, predicate):
+        end = time.monotonic() + towbar.DEADLINE_S
+        while True:
+            sink = self.sink(json.loads(agent.get("/status")[1]))
+            if predicate(sink):
+                return sink
+            self.assertLess(time.monotonic(), end, sink)
+            select.select([], [], [], 0.02)
+
+    def test_the_host_is_of_the_regions_domain(self):
+        nowhere = f"http://127.0.0.1:{self.fake.port}"
+        self.fake.close_port()
+        env = {"AWS_REGION": "eusc-de-east-1", "AWS_ENDPOINT_URL": "", "https_proxy": nowhere}
+        with self.run_agent(**env) as agent:
+            self.post(agent, "one")
+            sink = self.wait_sink(agent, lambda sink: "last_error" in sink)
+        self.assertEqual(sink["endpoint"], "https://logs.eusc-de-east-1.amazonaws.eu/")
+
+    def test_a_region_does_not_choose_the_host(self):
+        elsewhere = f"x@127.0.0.1:{self.fake.port}?"
+        os.mkdir(self.path("home", ".aws"))
+        with open(self.path("home", ".aws", "config"), "w", encoding="utf-8") as file:
+            file.write(f"[default]\nregion = {elsewhere}\n")
+        env = dict.fromkeys(("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL"), "")
+        with self.run_agent(**env) as agent:
+            self.post(agent, "one")
+            sink = self.wait_sink(agent, lambda sink: "last_error" in sink)
+        self.assertIn("no region: ", sink["last_error"])
+        self.assertEqual((sink["queued"], self.fake.requests), (1, []))
 
     def test_credentials_that_end_are_renewed(self):
         env = self.fake.env

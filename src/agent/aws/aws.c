@@ -302,7 +302,8 @@ static int check_region(const char *region, char *why)
     char url[256];
     int err = tb_sigv4_endpoint(region, "sts", url, sizeof(url));
     if (err < 0)
-        (void)snprintf(why, TB_AWS_WHY, "\"%.40s\" is no region", region);
+        (void)snprintf(why, TB_AWS_WHY, "no region: \"%.40s\" is none; one is like ca-central-1",
+                       region);
     return err;
 }
 

@@ -477,7 +477,8 @@ static void what_is_no_region_gets_nothing(void **state)
     sign_in(world, region, proxy);
     idle(world);
     tb_deliver_status(world->deliver, &status);
-    assert_string_equal(status.last_error, "\"example.org/\" is no region");
+    assert_string_equal(status.last_error,
+                        "no region: \"example.org/\" is none; one is like ca-central-1");
     assert_int_equal(http_server_count(world->server), 0);
     assert_int_equal(counts_of(world, "fake").queued, 1);
 }
