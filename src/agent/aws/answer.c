@@ -79,6 +79,7 @@ int tb_aws_ask(const struct tb_aws_asker *asker, struct tb_fetch_request *reques
     request->max_bytes = TB_AWS_REPLY;
     request->magic = "";
     request->wants_refusal = true;
+    request->is_over = asker->is_over;
     int err = tb_fetch(asker->fetcher, request, &reply);
     if (err == 0)
         err = read_all(fd, TB_AWS_REPLY, out, len);

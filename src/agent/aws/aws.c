@@ -38,6 +38,7 @@ struct tb_aws {
     struct tb_fetcher *fetcher;  /* made when it is needed */
     struct tb_aws_keys keys;     /* those that hold; key_id is "" for none */
     struct tb_aws_keys fresh;
+    const atomic_bool *is_over;
     bool are_refused; /* keys are what AWS did not take */
     struct patience keys_patience, region_patience;
 };
@@ -72,6 +73,11 @@ void tb_aws_free(struct tb_aws *aws)
     free(aws->profile);
     explicit_bzero(aws, sizeof(*aws));
     free(aws);
+}
+
+void tb_aws_watch(struct tb_aws *aws, const atomic_bool *is_over)
+{
+    aws->is_over = is_over;
 }
 
 const char *tb_aws_source(const struct tb_aws *aws)
@@ -141,6 +147,7 @@ static int asker_start(struct tb_aws *aws, struct tb_aws_asker *out, char region
     if (err == 0)
         err = tb_aws_profiles_read(out);
     out->fetcher = aws->fetcher;
+    out->is_over = aws->is_over;
     if (err == 0)
         known_region(aws, out, region);
     return err;

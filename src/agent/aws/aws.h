@@ -6,6 +6,7 @@
 #ifndef TB_AGENT_AWS_H
 #define TB_AGENT_AWS_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -18,6 +19,8 @@ struct tb_aws;
 /* config is copied where needed. 0 or -ENOMEM. */
 int tb_aws_new(const struct tb_config_aws *config, struct tb_aws **out);
 void tb_aws_free(struct tb_aws *aws);
+/* What is asked is given up within a second once *is_over; it must outlive aws. NULL: never. */
+void tb_aws_watch(struct tb_aws *aws, const atomic_bool *is_over);
 /* Those that hold now, new ones in time before the old ones end. is_refused: the last ones were
  * refused as expired or unknown. *out is borrowed until the next call. 0, or a negative errno with
  * why, for people, without a secret; asking again is put off by a back-off of its own, and the same

@@ -37,12 +37,13 @@ struct tb_aws_keys {
 /* What the providers ask with. */
 struct tb_aws_asker {
     struct tb_fetcher *fetcher;
-    const char *profile;    /* that of the settings, of AWS_PROFILE, or "default" */
-    bool is_profile_wanted; /* somebody named it */
-    bool is_profile_first;  /* it stands in the settings: it wins over the environment */
-    const char *region;     /* as far as it is known without asking; "" */
-    char *config_text;      /* ~/.aws/config, "" where there is none; owned */
-    char *credentials_text; /* ~/.aws/credentials */
+    const atomic_bool *is_over; /* nobody waits for it any more; NULL */
+    const char *profile;        /* that of the settings, of AWS_PROFILE, or "default" */
+    bool is_profile_wanted;     /* somebody named it */
+    bool is_profile_first;      /* it stands in the settings: it wins over the environment */
+    const char *region;         /* as far as it is known without asking; "" */
+    char *config_text;          /* ~/.aws/config, "" where there is none; owned */
+    char *credentials_text;     /* ~/.aws/credentials */
     struct tb_ini config, credentials;
 };
 
@@ -101,6 +102,7 @@ int tb_aws_keys_of_xml(const char *text, size_t len, struct tb_aws_keys *out, ch
 /* "2026-11-22T09:27:41Z" in ms since 1970, "" 0; -1 for what is neither. */
 int64_t tb_aws_time(const char *text);
 /* Runs the program: its output, to be wiped and freed. 0, or a negative errno with why. */
-int tb_aws_run(const char *line, char **out, size_t *len, char *why);
+int tb_aws_run(const struct tb_aws_asker *asker, const char *line, char **out, size_t *len,
+               char *why);
 
 #endif

@@ -18,7 +18,7 @@
 #include "agent/aws/words.h"
 #include "base/clock.h"
 
-enum { PATIENCE_MS = 10000, LOOK_MS = 10 };
+enum { PATIENCE_MS = 10000, LOOK_MS = 10, SLICE_MS = 250 };
 
 static int set_files(posix_spawn_file_actions_t *files, int out_fd)
 {
@@ -76,16 +76,23 @@ static int64_t left_ms(uint64_t deadline_ns)
     return now_ns >= deadline_ns ? 0 : (int64_t)((deadline_ns - now_ns) / TB_NS_PER_MS) + 1;
 }
 
+static bool is_over(const struct tb_aws_asker *asker)
+{
+    return asker->is_over != NULL && atomic_load(asker->is_over);
+}
+
 /* Until the end of what it prints. The length, or a negative errno. */
-static int read_output(int fd, uint64_t deadline_ns, char *out)
+static int read_output(const struct tb_aws_asker *asker, int fd, uint64_t deadline_ns, char *out)
 {
     int len = 0;
     for (;;) {
         struct pollfd p = {.fd = fd, .events = POLLIN};
         int64_t wait_ms = left_ms(deadline_ns);
-        int n = wait_ms > 0 ? poll(&p, 1, (int)wait_ms) : 0;
+        if (wait_ms == 0 || is_over(asker))
+            return wait_ms == 0 ? -ETIMEDOUT : -ECANCELED;
+        int n = poll(&p, 1, (int)(wait_ms < SLICE_MS ? wait_ms : SLICE_MS));
         if (n == 0)
-            return -ETIMEDOUT;
+            continue;
         if (n < 0 && errno != EINTR)
             return -errno;
         if (n < 0)
@@ -102,10 +109,10 @@ static int read_output(int fd, uint64_t deadline_ns, char *out)
 }
 
 /* Its status, when it ends in time; else it is killed. */
-static int wait_for(pid_t pid, uint64_t deadline_ns, bool is_over)
+static int wait_for(const struct tb_aws_asker *asker, pid_t pid, uint64_t deadline_ns, bool is_lost)
 {
     int status = 0;
-    while (!is_over) {
+    while (!is_lost && !is_over(asker)) {
         pid_t got = waitpid(pid, &status, WNOHANG);
         if (got == pid)
             return status;
@@ -119,7 +126,7 @@ static int wait_for(pid_t pid, uint64_t deadline_ns, bool is_over)
     return status;
 }
 
-static int run(const struct tb_words *words, char *out)
+static int run(const struct tb_aws_asker *asker, const struct tb_words *words, char *out)
 {
     int pipe_fds[2];
     pid_t pid = -1;
@@ -128,17 +135,18 @@ static int run(const struct tb_words *words, char *out)
         return -errno;
     int err = spawn(words, pipe_fds[1], &pid);
     close(pipe_fds[1]);
-    int len = err < 0 ? err : read_output(pipe_fds[0], deadline_ns, out);
+    int len = err < 0 ? err : read_output(asker, pipe_fds[0], deadline_ns, out);
     close(pipe_fds[0]);
     if (err < 0)
         return err;
-    int status = wait_for(pid, deadline_ns, len < 0);
+    int status = wait_for(asker, pid, deadline_ns, len < 0);
     if (len < 0)
         return len;
     return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? len : -ECHILD;
 }
 
-int tb_aws_run(const char *line, char **out, size_t *len, char *why)
+int tb_aws_run(const struct tb_aws_asker *asker, const char *line, char **out, size_t *len,
+               char *why)
 {
     static const char NAME[] = "credential_process";
     struct tb_words words = {.n = 0};
@@ -147,7 +155,7 @@ int tb_aws_run(const char *line, char **out, size_t *len, char *why)
         return -ENOMEM;
     int n = tb_words_split(line, &words);
     if (n == 0)
-        n = run(&words, text);
+        n = run(asker, &words, text);
     /* Its arguments may hold a secret. */
     explicit_bzero(words.text, sizeof(words.text));
     if (n >= 0) {

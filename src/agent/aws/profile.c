@@ -145,7 +145,7 @@ int tb_aws_from_process(const struct tb_aws_asker *asker, const char *profile,
     if (!tb_aws_profile_get(asker, profile, "credential_process", line, sizeof(line)) ||
         line[0] == '\0')
         return 0;
-    int got = tb_aws_run(line, &text, &len, why);
+    int got = tb_aws_run(asker, line, &text, &len, why);
     explicit_bzero(line, sizeof(line));
     if (got == 0)
         got = tb_aws_keys_of_json(text, len, "credential_process", out, why);

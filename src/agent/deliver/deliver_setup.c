@@ -259,6 +259,7 @@ bool tb_deliver_can_send(struct tb_deliver *deliver)
     char why[TB_AWS_WHY] = "out of memory";
     if (!deliver->setup->aws)
         return true;
+    tb_aws_watch(deliver->setup->aws, &deliver->is_stopping);
     if (find_region(deliver->setup, why) == 0 &&
         (!needs_credentials(deliver) || tb_deliver_credentials(deliver, false, why) == 0))
         return true;

@@ -67,6 +67,14 @@ static size_t take(char *data, size_t size, size_t n, void *arg)
     return f->err ? 0 : size * n;
 }
 
+/* libcurl asks that at least each second. */
+static int is_over(void *arg, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
+{
+    const struct tb_fetcher *f = arg;
+    (void)a, (void)b, (void)c, (void)d;
+    return atomic_load(f->request->is_over);
+}
+
 int tb_fetcher_new(struct tb_fetcher **out)
 {
     (void)pthread_once(&curl_once, start_curl);
@@ -113,6 +121,10 @@ static CURLcode set_up_more(struct tb_fetcher *f, const struct tb_fetch_request 
         code = curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
     if (code == CURLE_OK && request->wants_refusal)
         code = curl_easy_setopt(easy, CURLOPT_FAILONERROR, 0L);
+    if (code == CURLE_OK && request->is_over != NULL &&
+        (code = curl_easy_setopt(easy, CURLOPT_XFERINFOFUNCTION, is_over)) == CURLE_OK &&
+        (code = curl_easy_setopt(easy, CURLOPT_XFERINFODATA, f)) == CURLE_OK)
+        code = curl_easy_setopt(easy, CURLOPT_NOPROGRESS, 0L);
     return code;
 }
 

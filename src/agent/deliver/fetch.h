@@ -12,6 +12,7 @@
 #define TB_AGENT_FETCH_H
 
 #include <stdbool.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -32,6 +33,7 @@ struct tb_fetch_request {
     const char *post;   /* the request's body; NULL for none. No redirect is followed then */
     bool is_direct;     /* no proxy, no redirect: for addresses of this host */
     bool wants_refusal; /* the body of any status is written */
+    const atomic_bool *is_over; /* it is given up, within a second, once that is true */
 };
 
 struct tb_fetch_reply {

@@ -180,6 +180,16 @@ static void an_end_is_a_time_of_iso_8601(void **state)
     }
 }
 
+static void a_program_is_given_up_when_nobody_waits_for_it(void **state)
+{
+    static const atomic_bool is_over = true;
+    (void)state;
+    put_tool("#!/bin/sh\nexec sleep 1000\n");
+    make_aws("", "");
+    tb_aws_watch(world.aws, &is_over);
+    assert_int_equal(ask(false), -ECANCELED);
+}
+
 /* ---- the region ---- */
 
 static void the_region_has_its_order(void **state)
@@ -265,6 +275,7 @@ int main(void)
         TEST(a_program_prints_credentials),
         TEST(a_program_that_fails_says_no_secret),
         TEST(an_end_is_a_time_of_iso_8601),
+        TEST(a_program_is_given_up_when_nobody_waits_for_it),
         TEST(the_region_has_its_order),
         TEST(a_region_that_would_choose_the_host_is_none),
         TEST(no_region_says_what_to_set),

@@ -188,6 +188,19 @@ static void an_instance_without_a_role_is_said(void **state)
     assert_non_null(strstr(world.why, "not in the environment"));
 }
 
+static void a_server_is_given_up_when_nobody_waits_for_it(void **state)
+{
+    static const atomic_bool is_over = true;
+    (void)state;
+    answer = (struct http_answer){.how = HTTP_HANG};
+    serve(answer_it, "AWS_CONTAINER_CREDENTIALS_FULL_URI", "/");
+    make_aws("", "");
+    tb_aws_watch(world.aws, &is_over);
+    assert_true(ask(false) < 0);
+    assert_null(strstr(world.why, "timed out"));
+    assert_non_null(strstr(world.why, "aborted"));
+}
+
 static void an_instance_that_does_not_answer_costs_a_second(void **state)
 {
     (void)state;
@@ -335,6 +348,7 @@ int main(void)
         TEST(an_instance_gives_keys_and_the_region),
         TEST(no_proxy_is_asked_for_the_instance),
         TEST(an_instance_without_a_role_is_said),
+        TEST(a_server_is_given_up_when_nobody_waits_for_it),
         TEST(an_instance_that_does_not_answer_costs_a_second),
         TEST(a_web_identity_is_exchanged_for_keys),
         TEST(what_the_sts_repeats_of_the_token_is_hidden),
