@@ -179,34 +179,42 @@ static void put_session(struct tb_otlp_list *list, const struct tb_sink_facts *f
     }
 }
 
-static void put_scope_member(struct tb_otlp_list *list, const struct tb_doc *doc, int node)
+static bool name_scope_member(const struct tb_doc *doc, int node, char key[KEY_BYTES])
 {
-    char key[KEY_BYTES] = "rollbar.scope.";
-    char text[SCOPE_BYTES];
+    static const char prefix[] = "rollbar.scope.";
     struct tb_buf name;
-    size_t prefix = strlen(key);
-    tb_buf_init(&name, KEY_BYTES - prefix - 1);
+    tb_buf_init(&name, KEY_BYTES - sizeof(prefix));
     tb_doc_key(doc, node, &name);
-    bool is_named = name.err == 0 && name.len > 0;
+    bool is_named = name.err == 0 && name.len > 0 && strlen(tb_buf_str(&name)) == name.len;
     if (is_named)
-        memcpy(key + prefix, tb_buf_str(&name), name.len + 1);
+        (void)snprintf(key, KEY_BYTES, "%s%s", prefix, tb_buf_str(&name));
     tb_buf_done(&name);
-    if (!is_named || !tb_doc_copy(doc, node, text, sizeof(text)))
-        list->n_dropped++;
-    else
-        tb_otlp_put(list, key, text, SCOPE_BYTES);
+    return is_named;
+}
+
+/* Whether it is one of the first n: a request in which a key stands twice is refused whole. */
+static bool is_among(char (*keys)[KEY_BYTES], unsigned n, const char *key)
+{
+    for (unsigned i = 0; i < n; i++)
+        if (strcmp(keys[i], key) == 0)
+            return true;
+    return false;
 }
 
 /* What the program said about where it was; texts alone. */
 static void put_scope(struct tb_otlp_list *list, const struct tb_sink_facts *facts)
 {
+    char keys[TB_OTLP_SCOPE_MAX][KEY_BYTES];
+    char text[SCOPE_BYTES];
     unsigned n = 0;
+    unsigned n_seen = 0;
     if (facts->scope < 0)
         return;
     int node = tb_doc_at(facts->doc, facts->scope)->first;
     for (; node >= 0; node = tb_doc_at(facts->doc, node)->next) {
-        if (n++ < TB_OTLP_SCOPE_MAX)
-            put_scope_member(list, facts->doc, node);
+        if (n_seen++ < TB_OTLP_SCOPE_MAX && name_scope_member(facts->doc, node, keys[n]) &&
+            !is_among(keys, n, keys[n]) && tb_doc_copy(facts->doc, node, text, sizeof(text)))
+            tb_otlp_put(list, keys[n++], text, SCOPE_BYTES);
         else
             list->n_dropped++;
     }

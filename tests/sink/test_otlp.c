@@ -298,6 +298,20 @@ static void whatever_an_item_is_the_request_is_json(void **state)
     }
 }
 
+/* Collectors refuse a request in which one key stands twice, whole. */
+static void a_key_of_the_scope_that_is_said_twice_stands_once(void **state)
+{
+    (void)state;
+    char *body = encode_one(&tb_sink_otlp, "u",
+                            "{\"custom\":{\"scope\":{\"a\":\"1\",\"a\":\"2\",\"\\u0061\":\"3\","
+                            "\"a\\u0000b\":\"4\",\"b\":\"5\"}},\"body\":{\"message\":{\"body\":"
+                            "\"m\"}}}");
+    assert_int_equal(count(body, "\"rollbar.scope.a\""), 1);
+    assert_int_equal(count(body, "\"rollbar.scope.b\""), 1);
+    assert_non_null(strstr(body, "\"droppedAttributesCount\":2"));
+    free(body);
+}
+
 static void members_of_a_scope_are_counted_when_left_out(void **state)
 {
     char text[4096];
@@ -397,6 +411,7 @@ int main(void)
         cmocka_unit_test_setup(an_error_of_flask_is_a_log_record, begin),
         cmocka_unit_test_setup(a_message_is_no_exception, begin),
         cmocka_unit_test_setup(what_is_omitted_does_not_leave, begin),
+        cmocka_unit_test_setup(a_key_of_the_scope_that_is_said_twice_stands_once, begin),
         cmocka_unit_test_setup(items_of_one_program_share_its_resource, begin),
         cmocka_unit_test_setup(of_bad_items_alone_no_request_is_made, begin),
         cmocka_unit_test_setup(a_request_has_bounds, begin),
