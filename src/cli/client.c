@@ -8,6 +8,8 @@
 #include <strings.h>
 #include <time.h>
 
+#include "agent/deliver/fetch.h"
+
 static size_t take(char *data, size_t size, size_t n, void *arg)
 {
     struct tb_buf *body = arg;
@@ -73,7 +75,7 @@ int tb_client_ask(const struct tb_client_request *request, struct tb_buf *body,
                      os_errno != 0 ? strerror((int)os_errno) : "nobody listens there");
         else
             snprintf(why, TB_CLIENT_WHY, "%s",
-                     *message != '\0' ? message : curl_easy_strerror(code));
+                     tb_fetch_said(*message != '\0' ? message : curl_easy_strerror(code)));
         goto out;
     }
     curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
@@ -114,7 +116,8 @@ static int ask_peer(CURL *curl, const char *message, char why[TB_CLIENT_WHY])
     curl_easy_cleanup(curl);
     if (code == CURLE_OK)
         return 0;
-    snprintf(why, TB_CLIENT_WHY, "%s", *message != '\0' ? message : curl_easy_strerror(code));
+    snprintf(why, TB_CLIENT_WHY, "%s",
+             tb_fetch_said(*message != '\0' ? message : curl_easy_strerror(code)));
     return code == CURLE_OPERATION_TIMEDOUT ? -ETIMEDOUT : -EIO;
 }
 

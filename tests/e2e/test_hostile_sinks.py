@@ -197,6 +197,27 @@ class HostileSinksTest(towbar.Case):
                 for at in range(len(secret) - 12):
                     self.assertNotIn(secret[at : at + 12], text, where)
 
+    def test_the_login_of_a_proxy_that_cannot_be_read_is_not_quoted(self):
+        at = "https://127.0.0.1:9"
+        self.write_config(
+            BASE + f"otlp: {{endpoint: '{at}/v1/logs'}}\n"
+            f"cloudwatch: {{log_group: g, endpoint: '{at}'}}\n"
+        )
+        env = {
+            "https_proxy": f"http://someone:{PASSWORD}#1@127.0.0.1:3128", "no_proxy": "",
+            "NO_PROXY": "", "AWS_ACCESS_KEY_ID": "AKID", "AWS_SECRET_ACCESS_KEY": SECRET,
+            "AWS_REGION": "eu-west-1", "ROLLBAR_ENDPOINT": at + "/api/1/item/",
+            "ROLLBAR_ACCESS_TOKEN": towbar.TOKEN,
+        }  # fmt: skip
+        with self.agent(None, None, **env) as agent:
+            self.assertEqual(self.post(agent, item()), 200)
+            for sink in self.wait_sinks(agent, lambda sink: sink.get("last_error")):
+                self.assertIn("the proxy's address cannot be read", sink["last_error"])
+            check = ("check", "--config", self.config, "--state-dir", self.state)
+            said = self.towbar(*check, check=None, env=self.agent_env(**env)).stdout
+        self.assertIn("the proxy's address cannot be read", said)
+        self.assertNotIn(PASSWORD, said + agent.log)
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -158,6 +158,15 @@ static CURLcode set_up(struct tb_fetcher *f, const struct tb_fetch_request *requ
     return CURLE_OK;
 }
 
+const char *tb_fetch_said(const char *text)
+{
+    static const char QUOTE[] = "Unsupported proxy";
+    return strncmp(text, QUOTE, sizeof(QUOTE) - 1) != 0
+               ? text
+               : "the proxy's address cannot be read: in its password @ is written %40, # %23, / "
+                 "%2F";
+}
+
 /* What curl's result means, with the words for it. */
 static int judge(struct tb_fetcher *f, CURLcode code)
 {
@@ -177,7 +186,7 @@ static int judge(struct tb_fetcher *f, CURLcode code)
         snprintf(reply->error, sizeof(reply->error), "cannot write it: %s", strerror(-f->err));
     else
         snprintf(reply->error, sizeof(reply->error), "%.200s",
-                 f->text[0] != '\0' ? f->text : curl_easy_strerror(code));
+                 tb_fetch_said(f->text[0] != '\0' ? f->text : curl_easy_strerror(code)));
     if (f->err)
         return f->err;
     return code == CURLE_OPERATION_TIMEDOUT ? -ETIMEDOUT : -EIO;

@@ -50,5 +50,8 @@ void tb_fetcher_free(struct tb_fetcher *fetcher);
  * of writing it. reply is written always. */
 int tb_fetch(struct tb_fetcher *fetcher, const struct tb_fetch_request *request,
              struct tb_fetch_reply *reply);
+/* What libcurl says of a failure, as it may be shown: it quotes the whole address of a proxy that
+ * it cannot read, with its password. text, or words of ours. */
+const char *tb_fetch_said(const char *text);
 
 #endif

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "agent/deliver/fetch.h"
 #include "base/clock.h"
 
 /* The headers that say how long to wait and what was wrong. libcurl keeps all, but finding one
@@ -86,7 +87,8 @@ static bool is_lasting(CURLcode code)
 static const char *explain(const struct tb_transport *transport, struct transfer *transfer,
                            CURLcode code)
 {
-    const char *said = transfer->error[0] ? transfer->error : curl_easy_strerror(code);
+    const char *said =
+        tb_fetch_said(transfer->error[0] ? transfer->error : curl_easy_strerror(code));
     const char *section = transport->limits.section;
     long proxy_status = 0;
     (void)curl_easy_getinfo(transfer->easy, CURLINFO_HTTP_CONNECTCODE, &proxy_status);
