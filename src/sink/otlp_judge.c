@@ -9,11 +9,13 @@
  * person has changed that. */
 #include <cjson/cJSON.h>
 #include <inttypes.h>
+#include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
+#include "base/id.h"
 #include "sink/otlp.h"
 
 enum {
@@ -21,7 +23,8 @@ enum {
     DIGITS_MAX = 18,
     SAID_BYTES = 200,
     HEARD_BYTES = 1024, /* of a message */
-    SECRET_RUN = 8      /* so much of a header's value is taken for the key, cut */
+    LOGIN_BYTES = 512,
+    SECRET_RUN = 8 /* so much of a header's value is taken for the key, cut */
 };
 
 /* ---- Retry-After ---- */
@@ -51,31 +54,61 @@ static int64_t wait_s(const struct tb_sink_reply *reply)
 
 /* ---- what it says ---- */
 
-/* How many bytes at text are a part of a header's value: a key, perhaps cut. */
-static size_t secret_run(const char *text, const struct tb_sink_settings *settings)
+/* "user:password" of an address, as it is meant and as the header Authorization has it. */
+struct login {
+    char plain[LOGIN_BYTES], basic[LOGIN_BYTES * 4 / 3 + 4];
+};
+
+static void read_login(const char *endpoint, struct login *out)
 {
-    size_t longest = 0;
+    const char *from = strstr(endpoint, "//");
+    const char *at = from ? memrchr(from, '@', strcspn(from + 2, "/?#") + 2) : NULL;
+    size_t n = 0;
+    for (from = at ? from + 2 : at; from < at && n < LOGIN_BYTES - 1; from++) {
+        uint8_t byte;
+        char digits[] = {from[1], at - from > 2 ? from[2] : '\0', '\0'};
+        bool is_code = *from == '%' && tb_unhex(digits, &byte, 1) == 0;
+        out->plain[n++] = is_code ? (char)byte : *from;
+        from += is_code ? 2 : 0;
+    }
+    out->plain[n] = '\0';
+    (void)EVP_EncodeBlock((unsigned char *)out->basic, (const unsigned char *)out->plain, (int)n);
+}
+
+/* The longest piece of value that text begins with, or longest if that is longer. */
+static size_t run_of(const char *text, const char *value, size_t longest)
+{
+    for (; *value != '\0'; value++) {
+        size_t len = 0;
+        while (value[len] != '\0' && value[len] == text[len])
+            len++;
+        longest = len > longest ? len : longest;
+    }
+    return longest;
+}
+
+/* How many bytes at text are a part of a header's value or of the login: a key, perhaps cut. */
+static size_t secret_run(const char *text, const struct tb_sink_settings *settings,
+                         const struct login *login)
+{
+    size_t longest = run_of(text, login->basic, run_of(text, login->plain, 0));
     for (size_t h = 0; settings && h < settings->n_headers; h++) {
         const char *value = strchr(settings->headers[h], ':');
-        for (value = value ? value + 1 : ""; *value != '\0'; value++) {
-            size_t len = 0;
-            while (value[len] != '\0' && value[len] == text[len])
-                len++;
-            longest = len > longest ? len : longest;
-        }
+        longest = run_of(text, value ? value + 1 : "", longest);
     }
     return longest >= SECRET_RUN ? longest : 0;
 }
 
 /* One line of ASCII, without what a server repeats of our headers. */
-static void put_text(char out[SAID_BYTES], const char *text,
-                     const struct tb_sink_settings *settings)
+static void put_text(char out[SAID_BYTES], const char *text, const struct tb_sink_target *target)
 {
     static const char mask[] = "(key)";
     const char *end = text + strnlen(text, HEARD_BYTES);
     size_t n = 0;
+    struct login login;
+    read_login(target->endpoint, &login);
     while (text < end && n + sizeof(mask) < SAID_BYTES && *text != '\n') {
-        size_t run = secret_run(text, settings);
+        size_t run = secret_run(text, target->settings, &login);
         if (run > 0) {
             memcpy(out + n, mask, sizeof(mask) - 1);
             n += sizeof(mask) - 1;
@@ -86,6 +119,7 @@ static void put_text(char out[SAID_BYTES], const char *text,
         text++;
     }
     out[n] = '\0';
+    explicit_bzero(&login, sizeof(login));
 }
 
 /* The body's beginning as a text, from its first letter on. */
@@ -113,7 +147,7 @@ static void message_of(const struct tb_sink_target *target, const struct tb_sink
     if (!text && !json)
         text = beginning(reply, room);
     if (text && *text != '<')
-        put_text(out, text, target->settings);
+        put_text(out, text, target);
 }
 
 static const char *unsaid(const struct tb_sink_reply *reply)
@@ -204,7 +238,7 @@ static void judge_partial(const struct tb_sink_target *target, const char *rejec
     int64_t count = count_of(cJSON_GetObjectItemCaseSensitive(partial, rejected));
     const char *text =
         cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(partial, "errorMessage"));
-    put_text(said, text ? text : "", target->settings);
+    put_text(said, text ? text : "", target);
     const char *colon = said[0] != '\0' ? ": " : "";
     if (count >= (int64_t)n) {
         out->verdict = TB_VERDICT_DROP;

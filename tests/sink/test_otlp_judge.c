@@ -35,6 +35,19 @@ static void judge(int status, const char *body)
     judge_with(&tb_sink_otlp, &reply);
 }
 
+static void what_is_repeated_of_a_login_is_hidden(void **state)
+{
+    static const char said[] = "{\"message\":\"bad Authorization: Basic b25lOmFAYiBjOjEyMzQ1Ng== "
+                               "(one:a@b c:123456)\"}";
+    const struct tb_sink_target with_login = {
+        .endpoint = "http://one:a%40b%20c%3a123456@h/v1/logs", .token = "", .settings = &settings};
+    const struct tb_sink_reply reply = {.status = 400, .body = said, .body_len = sizeof(said) - 1};
+    const struct tb_sink_item item = {.uuid = "a", .data = ""};
+    (void)state;
+    tb_sink_otlp.judge(&with_login, &reply, &item, 1, judged);
+    assert_string_equal(judged[0].reason, "HTTP 400: bad Authorization: Basic (key) ((key))");
+}
+
 static void success_without_a_word_takes_all(void **state)
 {
     static const char *const bodies[] = {"",
@@ -203,6 +216,7 @@ static void an_answer_that_was_cut_is_not_read(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_repeated_of_a_login_is_hidden),
         cmocka_unit_test(success_without_a_word_takes_all),
         cmocka_unit_test(what_is_rejected_is_never_sent_again),
         cmocka_unit_test(spans_have_a_count_of_their_own),
