@@ -40,6 +40,7 @@ class FakeXrayDaemon(Scripted):
         self.sampling_targets = []
         self.sampling_statistics = []
         self.last_rule_modification = 1.7e9
+        self._ids = set()
         self._udp = None
         self._thread = None
 
@@ -109,7 +110,8 @@ class FakeXrayDaemon(Scripted):
             self.refused.append((complaint, text))
             return
         document = documents.Document(text)
-        is_known = any(d.id == document.id for d in self.documents)
+        is_known = document.id in self._ids
+        self._ids.add(document.id)
         (self.repeated if is_known else self.documents).append(document)
 
     def complaint(self, text):
