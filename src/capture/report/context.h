@@ -1,7 +1,8 @@
 /* context.h - what every thread has of its own, readable in a signal handler.
  *
- * 1. It is small enough (under 512 bytes) for the loader to put it into the static part of the
- *    thread's storage even when the library comes by dlopen, so that no access ever allocates.
+ * 1. It is small enough for the loader to put it into the static part of the thread's storage even
+ *    when the library comes by dlopen, so that no access allocates, unless others that came so took
+ *    the 512 bytes there are for them (docs/limits.md).
  * 2. The image is written with its byte "valid" at 0 meanwhile: a handler sees a whole trace or
  *    none. Others read it through otel_thread_ctx_v1, which points to it (OTEP 4947). */
 #ifndef TB_CAPTURE_CONTEXT_H
