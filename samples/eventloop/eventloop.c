@@ -7,6 +7,9 @@
  * step: work, fail, crash, headers (those for a call to another service on its behalf) or end. Each
  * is answered by a line. The two things to know are in begin and step: a request keeps its trace,
  * and it is active only while a step of that request runs. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* accept4 */
+#endif
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>

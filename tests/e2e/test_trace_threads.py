@@ -61,6 +61,19 @@ class ThreadsCase(towbar.Case):
         return {trace_id: data for trace_id, (_, data) in found.items()}
 
 
+class Samples(towbar.Case):
+    def test_they_compile_as_they_say(self):
+        for name in ("threadpool", "eventloop"):
+            source = os.path.join(towbar.SOURCE, "samples", name, name + ".c")
+            compiler = (os.environ.get("CC") or "cc").split()
+            command = [*compiler, "-Wall", "-Werror", "-fsyntax-only", source]
+            done = subprocess.run(
+                [*command, "-I", os.path.join(towbar.SOURCE, "include")],
+                capture_output=True, text=True, check=False,
+            )  # fmt: skip
+            self.assertEqual(done.returncode, 0, done.stderr)
+
+
 class ThreadPool(ThreadsCase):
     def run_pool(self, requests, threads, status):
         lines = "".join(f"{r.traceparent} {r.what}\n" for r in requests)
