@@ -62,6 +62,8 @@ int tb_sampling_page(struct tb_sampling *sampling, const char *text, size_t len,
  * 0 unknown. */
 int tb_sampling_targets(struct tb_sampling *sampling, const char *text, size_t len, int64_t now_ms,
                         int64_t *changed_s, char why[TB_SAMPLING_WHY]);
+/* Was a rule used that no report has told of yet? */
+bool tb_sampling_is_used(const struct tb_sampling *sampling);
 /* Appends the request for GetSamplingTargets: of each rule that was used and whose report is due,
  * how often; those counts begin anew. How many rules, 0: nothing is due, and nothing is appended;
  * or -ENOMEM. */

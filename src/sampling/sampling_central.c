@@ -130,6 +130,16 @@ static void add_report(struct tb_buf *out, struct tb_sampling_rule *rule, const 
     use->reported_ms = now_ms;
 }
 
+bool tb_sampling_is_used(const struct tb_sampling *sampling)
+{
+    for (size_t i = 0; i < sampling->now.n; i++) {
+        const struct tb_sampling_rule *rule = &sampling->now.rules[i];
+        if (rule->is_central && rule->use.n_requests > 0)
+            return true;
+    }
+    return false;
+}
+
 int tb_sampling_statistics(struct tb_sampling *sampling, const char client[TB_SAMPLING_CLIENT],
                            int64_t now_ms, struct tb_buf *out)
 {
@@ -137,7 +147,8 @@ int tb_sampling_statistics(struct tb_sampling *sampling, const char client[TB_SA
     for (size_t i = 0; i < sampling->now.n && n < TB_SAMPLING_STATISTICS; i++) {
         struct tb_sampling_rule *rule = &sampling->now.rules[i];
         if (!rule->is_central || rule->use.n_requests == 0 ||
-            now_ms - rule->use.reported_ms < rule->use.interval_ms)
+            (now_ms >= rule->use.reported_ms && /* else the clock was set back */
+             now_ms - rule->use.reported_ms < rule->use.interval_ms))
             continue;
         add_report(out, rule, client, now_ms, n == 0);
         n++;

@@ -175,7 +175,9 @@ static void a_report_counts_and_begins_anew(void **state)
     assert_int_equal(page(f, PAGE(RULE("a", "1", "0.5", "1", ""), ""), true), 0);
     assert_int_equal(report(f, 100), 0);
     assert_int_equal(f->report.len, 0);
+    assert_false(tb_sampling_is_used(f->sampling));
     (void)decide(f, 100, 0.9); /* borrowed */
+    assert_true(tb_sampling_is_used(f->sampling));
     (void)decide(f, 100, 0.9);
     (void)decide(f, 100, 0.1);
     assert_int_equal(report(f, 101), 1);
@@ -184,10 +186,14 @@ static void a_report_counts_and_begins_anew(void **state)
         "{\"SamplingStatisticsDocuments\":[{\"RuleName\":\"a\","
         "\"ClientID\":\"0123456789abcdef01234567\",\"Timestamp\":101,\"RequestCount\":3,"
         "\"SampledCount\":1,\"BorrowCount\":1}]}");
+    assert_false(tb_sampling_is_used(f->sampling));
     (void)decide(f, 102, 0.9);
     assert_int_equal(report(f, 110), 0); /* every 10 s */
+    assert_true(tb_sampling_is_used(f->sampling));
     assert_int_equal(report(f, 111), 1);
     assert_non_null(strstr(tb_buf_str(&f->report), "\"RequestCount\":1,"));
+    (void)decide(f, 50, 0.9); /* the clock was set back */
+    assert_int_equal(report(f, 51), 1);
 }
 
 static void a_report_is_of_25_rules_at_the_most(void **state)

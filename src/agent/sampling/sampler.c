@@ -56,7 +56,8 @@ static int take_rules(const char *path, struct tb_buf *text, struct tb_sampling 
 static void set_address(struct tb_sampler *s, const struct tb_config *config)
 {
     const struct tb_config_xray *xray = &config->sinks.xray;
-    bool asks = xray->mode == TB_XRAY_DAEMON && xray->asks_daemon;
+    /* Where all are sent no rule decides anything. */
+    bool asks = xray->mode == TB_XRAY_DAEMON && xray->asks_daemon && !xray->sends_unsampled;
     const char *said = xray->tcp_address && xray->tcp_address[0] ? xray->tcp_address : DAEMON;
     char address[TB_SAMPLER_ADDRESS];
     (void)snprintf(address, sizeof(address), "%s", asks ? said : "");
@@ -118,6 +119,8 @@ bool tb_sampler_decide(void *sampler, const struct tb_sampling_request *request)
     struct tb_sampler *s = sampler;
     pthread_mutex_lock(&s->lock);
     bool is_sampled = tb_sampling_decide(rules_now(s), request, wall_ms(), uniform(), NULL);
+    if (s->is_quiet && tb_sampling_is_used(s->central))
+        pthread_cond_broadcast(&s->changed);
     pthread_mutex_unlock(&s->lock);
     return is_sampled;
 }

@@ -20,6 +20,7 @@ struct tb_sampler {
     char address[TB_SAMPLER_ADDRESS]; /* "HOST:PORT" that is asked; "": nobody is */
     char trouble[TB_SAMPLER_WHY];
     bool is_changed; /* another address: ask at once */
+    bool is_quiet;   /* the thread waits for rules, or for one to be used, not for quotas */
     bool is_stopping;
     bool has_thread;
     pthread_t thread;

@@ -240,7 +240,7 @@ static void look(struct poll *p)
         p->rules_due_ns = after_ms(wait_ms);
         tell(p, err);
     }
-    if (!err && p->transport && tb_clock_mono_ns() >= p->targets_due_ns) {
+    if (!err && p->transport && tb_clock_mono_ns() >= p->targets_due_ns) { /* if one was used */
         if (p->n_failed == 0 && p->loaded_s > 0 && ask_targets(p) < 0)
             tb_log(TB_LOG_DEBUG, "no quotas from the X-Ray daemon at %s: %s", p->address, p->why);
         p->targets_due_ns =
@@ -279,14 +279,18 @@ static void take_address(struct poll *p)
 static void wait_for_work(struct poll *p)
 {
     struct tb_sampler *s = p->sampler;
-    uint64_t due_ns = p->rules_due_ns < p->targets_due_ns ? p->rules_due_ns : p->targets_due_ns;
+    bool has_report = tb_sampling_is_used(s->central);
+    uint64_t due_ns =
+        has_report && p->targets_due_ns < p->rules_due_ns ? p->targets_due_ns : p->rules_due_ns;
     const struct timespec end = {(time_t)(due_ns / TB_NS_PER_S), (long)(due_ns % TB_NS_PER_S)};
     if (s->is_stopping || s->is_changed)
         return;
+    s->is_quiet = !has_report;
     if (p->address[0] == '\0')
         (void)pthread_cond_wait(&s->changed, &s->lock);
     else
         (void)pthread_cond_timedwait(&s->changed, &s->lock, &end);
+    s->is_quiet = false;
 }
 
 void *tb_sampler_poll(void *arg)

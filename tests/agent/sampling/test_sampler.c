@@ -258,6 +258,20 @@ static void used_rules_are_reported_and_get_quotas(void **state)
     f->config.sinks.xray.tcp_address = address;
 }
 
+static void where_all_are_sent_nobody_is_asked_for_rules(void **state)
+{
+    struct fixture *f = *state;
+    char why[TB_SAMPLER_WHY];
+    listen_as_daemon(f);
+    f->config.sinks.xray.sends_unsampled = true;
+    open_sampler(f);
+    tb_sampler_start(f->sampler);
+    assert_false(http_server_wait(f->server, 1, STEP_MS));
+    f->config.sinks.xray.sends_unsampled = false;
+    assert_int_equal(tb_sampler_take(f->sampler, &f->config, why), 0);
+    wait_for(f, "service");
+}
+
 static void a_daemon_that_refuses_leaves_the_file(void **state)
 {
     struct fixture *f = *state;
@@ -309,6 +323,8 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(the_daemons_rules_come_in_pages_and_win, set_up, tear_down),
         cmocka_unit_test_setup_teardown(used_rules_are_reported_and_get_quotas, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(where_all_are_sent_nobody_is_asked_for_rules, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(a_daemon_that_refuses_leaves_the_file, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_sampler_ends_while_the_daemon_is_silent, set_up,
                                         tear_down),
