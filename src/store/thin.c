@@ -2,7 +2,9 @@
  *
  * 1. Only an occurrence that no sink waits for, that stands for no storm, and that came more than
  *    ten minutes ago: what the spool may hand over again is still known.
- * 2. Items are gone through one after the other. A pass that helped nothing is followed by one that
+ * 2. Where nothing can leave, what other sinks than Rollbar did not take for 14 days is dropped and
+ *    counted: one that never answers must not fill the disk.
+ * 3. Items are gone through one after the other. A pass that helped nothing is followed by one that
  *    keeps less; the newest occurrence of an item always stays.
  * docs/database.md says what each pass keeps. */
 #include "store/internal.h"
@@ -16,10 +18,12 @@ enum {
     KEPT_AT_ENDS = 10, /* of each item the first and the last so many */
     HOURLY_HOURS = 7 * 24,
     SLACK = 16, /* that part of the bound is freed, once it was met */
+    DROPPED_AT_ONCE = 1000
 };
 
 static const int64_t HOUR_NS = INT64_C(3600) * TB_NS_PER_S;
 static const int64_t AGE_NS = INT64_C(600) * TB_NS_PER_S;
+static const int64_t WAITED_NS = INT64_C(14) * 24 * 3600 * TB_NS_PER_S;
 
 /* Those of an item between its ends, from a place on, with what tells whether they may go. */
 static const char ROWS[] =
@@ -177,6 +181,38 @@ static int next_item(struct tb_store *store, struct tb_thin *thin)
     return 0;
 }
 
+/* ---- what waits too long ---- */
+
+#define WAITING_ELSEWHERE                                                                          \
+    " FROM outbox o CROSS JOIN occurrences c ON c.seq = o.occurrence"                              \
+    " WHERE o.state IN (0, 4) AND o.sink <> 'rollbar'"
+
+/* How many were dropped, some at a time, or an errno. */
+static int drop_waiting(struct tb_store *store, int64_t now_ns)
+{
+    /* The first tells of all: where it is young nothing else is looked at. */
+    static const char FIRST[] = "SELECT coalesce((SELECT c.received_ns" WAITING_ELSEWHERE
+                                " ORDER BY o.occurrence LIMIT 1), ?1) + 0 * ?2";
+    static const char DROP[] = "UPDATE outbox SET state = 2, reason = 'it waited for 14 days, and "
+                               "the database is over store.max_bytes'"
+                               " WHERE state IN (0, 4) AND (occurrence, sink) IN"
+                               " (SELECT o.occurrence, o.sink" WAITING_ELSEWHERE
+                               " AND c.received_ns < ?1 ORDER BY o.occurrence LIMIT ?2)";
+    sqlite3_stmt *statement = NULL;
+    int64_t first_ns = now_ns;
+    int err = ask(store, FIRST, now_ns, 0, &first_ns);
+    if (err < 0 || first_ns >= now_ns - WAITED_NS)
+        return err;
+    if ((err = tb_store_prepare(store, DROP, &statement)) < 0)
+        return err;
+    (void)sqlite3_bind_int64(statement, 1, now_ns - WAITED_NS);
+    (void)sqlite3_bind_int64(statement, 2, DROPPED_AT_ONCE);
+    int rc = sqlite3_step(statement);
+    err = rc == SQLITE_DONE ? sqlite3_changes(store->db) : tb_store_fail(store, rc);
+    (void)sqlite3_finalize(statement);
+    return err;
+}
+
 /* ---- the bound ---- */
 
 static int is_over(struct tb_store *store, struct tb_thin *thin, uint64_t max_bytes)
@@ -227,6 +263,10 @@ int tb_store_thin(struct tb_store *store, struct tb_thin *thin, uint64_t max_byt
     n = thin_some(store, thin);
     if (n > 0)
         err = tb_store_count(store, "thinned", n);
+    int n_dropped = thin->is_helpless && n >= 0 && !err ? drop_waiting(store, now_ns) : 0;
+    if (n_dropped > 0)
+        *thin = (struct tb_thin){.is_on = 1, .is_done = 1, .now_ns = now_ns};
+    err = n_dropped < 0 ? n_dropped : err;
     err = tb_store_part_end(store, own, n < 0 ? n : err);
     if (thin->is_helpless)
         thin->helpless_ns = now_ns;

@@ -5,6 +5,7 @@
 
 static const int64_t S = 1000000000;
 static const int64_t HOUR_S = 3600;
+static const int64_t DAY_S = 86400;
 static const int64_t NOW_S = 1700000000;
 
 static int settle(struct tb_store *store, const char *uuid, enum tb_outbox_state state,
@@ -133,6 +134,33 @@ static void what_waits_is_kept_whatever_happens(void **state)
     tb_store_close(store);
 }
 
+/* Of a sink that never answers what waits for over 14 days goes, and only that. */
+static void what_another_sink_did_not_take_for_14_days_goes_at_last(void **state)
+{
+    static const struct tb_outbox_to to[] = {{"rollbar", ""}, {"xray", ""}, {"otlp", ""}};
+    struct tb_store *store = open_store(*state, TB_STORE_WRITE);
+    struct tb_store_sink sinks[4];
+    assert_int_equal(tb_store_begin(store), 0);
+    for (int i = 0; i < 300; i++) {
+        char uuid[16];
+        struct tb_occurrence one = occurrence(uuid, "f");
+        snprintf(uuid, sizeof(uuid), "u%d", i);
+        one.occurred_ns = one.received_ns = (uint64_t)((NOW_S - (i < 200 ? 15 : 13) * DAY_S) * S);
+        assert_int_equal(tb_store_add(store, &one, to, i < 100 ? 1 : 3), 0);
+        if (i >= 100)
+            assert_int_equal(settle(store, uuid, TB_OUT_SENT, 200, ""), 0);
+    }
+    assert_int_equal(tb_store_commit(store), 0);
+    assert_int_equal(thin(store, 4096), 100);
+    assert_int_equal(tb_store_sinks(store, sinks, 4), 3);
+    for (int i = 0; i < 3; i++) {
+        int is_rollbar = strcmp(sinks[i].name, "rollbar") == 0;
+        assert_int_equal(sinks[i].dropped, is_rollbar ? 0 : 100);
+        assert_int_equal(sinks[i].queued, 100);
+    }
+    tb_store_close(store);
+}
+
 static void what_came_just_now_is_kept(void **state)
 {
     struct tb_store *store = open_store(*state, TB_STORE_WRITE);
@@ -201,6 +229,7 @@ int main(void)
         IN_PLACE(bodies_leave_and_counts_stay),
         IN_PLACE(one_an_hour_and_the_ends_stay),
         IN_PLACE(what_waits_is_kept_whatever_happens),
+        IN_PLACE(what_another_sink_did_not_take_for_14_days_goes_at_last),
         IN_PLACE(what_came_just_now_is_kept),
         IN_PLACE(an_open_representative_is_kept),
         IN_PLACE(the_last_of_an_item_always_stays),
