@@ -876,6 +876,11 @@ class Traces(unittest.TestCase):
         )
         none = Entity(trace_id="1-00000000-" + "0" * 24, id=XRAY_SPAN, sampled=True)
         self.assertIsNone(self.more(fake_xray(none)))
+        # What the SDK has in the place of a segment that it does not record.
+        none = Entity(trace_id="1-00000000-" + "0" * 24, id="0" * 16, sampled=False)
+        self.assertEqual(self.more(fake_xray(none)), {"xray_sampled": "0"})
+        found = self.more(fake_xray(none), X_AMZN_TRACE_ID=f"Root={XRAY};Sampled=?")
+        self.assertEqual((found["xray_sampled"], found["source"]), ("0", "xray"))
         error._cause_id = "ab" * 8  # of a segment that is not ours
         self.assertNotIn("xray_cause_id", self.more({}, error, TRACEPARENT=f"00-{TRACE}-{SPAN}-01"))
 

@@ -249,6 +249,27 @@ class Unsampled(Systems):
             uuids = [r.uuid for r in self.otlp.of_trace(data["custom"]["trace_id"])]
             self.assertIn(data["uuid"], uuids)
 
+    def test_what_the_sdk_itself_does_not_record_is_passed_on_as_that(self):
+        """One a second, then 5 %: most requests of the bootcamp's app are not recorded."""
+        from aws_xray_sdk.core import xray_recorder
+
+        sys.path.insert(0, os.path.join(towbar.SOURCE, "samples", "cruddur", "backend-flask"))
+        self.addCleanup(sys.path.pop, 0)
+        import tracing
+
+        root = "1-5759e988-bd862e3fe1be46a994272793"
+        environ = {"HTTP_X_AMZN_TRACE_ID": f"Root={root};Parent={'1' * 16};Sampled=?"}
+        xray_recorder.begin_segment("backend-flask", sampling=0)
+        try:
+            data = {}
+            tracing.describe(data)
+            self.assertEqual(data["custom"], {"trace": {"xray_sampled": "0"}})
+            header = tracing.outgoing(environ)["X-Amzn-Trace-Id"]
+            self.assertEqual(header, f"Root={root};Sampled=0")
+            self.assertNotIn("X-Amzn-Trace-Id", tracing.outgoing({}))
+        finally:
+            xray_recorder.end_segment()
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -305,7 +305,7 @@ def _data(body, level, environ, rule, extra, payload, error=None):
         custom["xray_trace_id"] = xray_id
     if attributes:
         data["attributes"] = attributes
-    if trace_id or xray_id:
+    if trace_id or xray_id or "xray_sampled" in trace:
         custom["trace"] = _or_none(_trace_members, trace, flags, environ, error)
         if not custom["trace"]:
             del custom["trace"]
@@ -666,6 +666,8 @@ def _xray(more):
                 more["xray_sampled"] = sampled
                 _or_none(_xray_segment, entity, more)
                 return match.group().lower(), span_id, "0" + sampled
+            if match and not entity.sampled:
+                more["xray_sampled"] = "0"  # it has decided, and keeps no segment of it
     except Exception:
         pass
     return None, None, None

@@ -56,15 +56,26 @@ def opentelemetry_span():
 
 
 def xray_entity():
-    """The current segment or subsegment, or None: also for what the SDK has in the place of one that
-    is not recorded, whose ID is all zeros."""
+    """The current segment or subsegment, or None."""
+    entity = xray_innermost()
+    match = XRAY_ID.fullmatch(entity.trace_id) if entity is not None else None
+    return entity if match and "".join(match.groups()).strip("0") else None
+
+
+def xray_says_no():
+    """The SDK has decided not to record this request: what it has in the place of a segment has an ID
+    of zeros."""
+    entity = xray_innermost()
+    return entity is not None and not entity.sampled and xray_entity() is None
+
+
+def xray_innermost():
     module = sys.modules.get("aws_xray_sdk.core")
     if module is None:
         return None
     # Asking the recorder for a segment that is not there would make it log.
     entities = getattr(getattr(module.xray_recorder.context, "_local", None), "entities", None)
-    match = XRAY_ID.fullmatch(entities[-1].trace_id) if entities else None
-    return entities[-1] if match and "".join(match.groups()).strip("0") else None
+    return entities[-1] if entities else None
 
 
 # ---- passed on ----
@@ -98,6 +109,12 @@ def outgoing(environ):
         headers["X-Amzn-Trace-Id"] = (
             f"Root={entity.trace_id};Parent={entity.id};Sampled={int(bool(entity.sampled))}"
         )
+    elif xray_says_no():
+        root = XRAY_ROOT.search(environ.get("HTTP_X_AMZN_TRACE_ID", ""))
+        if root or span is not None:
+            text = "" if span is None else f"{span.trace_id:032x}"
+            root = root.group(1) if root else f"1-{text[:8]}-{text[8:]}"
+            headers["X-Amzn-Trace-Id"] = f"Root={root};Sampled=0"
     return headers
 
 
@@ -108,9 +125,11 @@ def describe(data, exception=None):
     """Adds what the SDKs know of the trace to an item of Rollbar's, in the members that the agent
     reads (docs/trace.md section 2). What the headers say the agent finds itself."""
     span, entity = opentelemetry_span(), xray_entity()
+    custom = data.setdefault("custom", {})
+    if xray_says_no():
+        custom.setdefault("trace", {})["xray_sampled"] = "0"
     if span is None and entity is None:
         return
-    custom = data.setdefault("custom", {})
     more = custom.setdefault("trace", {})
     if span is not None:
         ids = f"{span.trace_id:032x}", f"{span.span_id:016x}"
