@@ -63,6 +63,8 @@ class Otlp(towbar.Case):
         self.assertEqual(found["log.record.uid"], f"{1:032x}")
         self.assertEqual(self.fake.requests[0].headers["Content-Encoding"], "gzip")
         self.assertEqual(self.fake.spans, [])
+        # Why it is on: such variables may be there for other programs.
+        self.assertIn(f"delivery to otlp is on, by HONEYCOMB_API_ENDPOINT: {self.fake.url}", agent.log)
 
     def test_both_forms_and_a_child_of_the_active_span(self):
         self.settings("otlp: {form: both, compression: none}\n")

@@ -125,6 +125,9 @@ struct tb_config_flags {
 int tb_config_load(const struct tb_config_flags *flags, struct tb_config *out,
                    char why[TB_CONFIG_WHY]);
 void tb_config_done(struct tb_config *config);
+/* What turned a sink on, for people: the variable, else the settings file, else what gave the key.
+ * section is "otlp", "xray" or "cloudwatch"; "" for another. Reads the environment anew. */
+const char *tb_config_sink_from(const struct tb_config *config, const char *section, char room[80]);
 /* Can other hosts reach what it listens on? */
 bool tb_config_listens_abroad(const struct tb_config *config);
 

@@ -189,6 +189,33 @@ void tb_setting_get(const char *key, const struct tb_config_file *file,
             tb_setting_find(&tb_settings[i], file, out);
 }
 
+const char *tb_config_sink_from(const struct tb_config *config, const char *section, char room[80])
+{
+    static const struct {
+        const char *section, *key;
+    } switches[] = {{"otlp", "otlp.endpoint"},
+                    {"xray", "xray.mode"},
+                    {"xray", "xray.address"},
+                    {"cloudwatch", "cloudwatch.log_group"}};
+    struct tb_setting_value value = {.variable = NULL};
+    bool is_known = false;
+    for (size_t i = 0; i < sizeof(switches) / sizeof(switches[0]); i++) {
+        if (strcmp(switches[i].section, section) != 0)
+            continue;
+        is_known = true;
+        tb_setting_get(switches[i].key, NULL, &value);
+        if (value.variable != NULL && value.variable[0] != '\0')
+            return value.variable;
+        tb_setting_variable(switches[i].key, room);
+        if (value.variable != NULL)
+            return room;
+    }
+    /* A Honeycomb key is enough, and then where it stands is what counts. */
+    if (strcmp(section, "otlp") == 0 && config->sinks.otlp.key_from[0] != '\0')
+        return config->sinks.otlp.key_from;
+    return is_known ? config->file : "";
+}
+
 /* ---- what is said ---- */
 
 static void split_key(const char *key, char section[64], const char **name)

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "agent/log.h"
+#include "agent/serve/status.h"
 #include "base/clock.h"
 
 /* A sink that is on; deliver is NULL where it could not start. */
@@ -77,6 +78,17 @@ static void say_failed(const struct one *one)
 {
     tb_log(TB_LOG_ERROR, "delivery to %s does not start, what is for it waits: %s", one->name,
            one->why);
+}
+
+/* And why: variables of the environment may be there for others. */
+static void say_on(const struct tb_config *config, const struct tb_deliver_sink *sink)
+{
+    char url[TB_STATUS_URL];
+    char room[80];
+    const char *from = sink->section ? tb_config_sink_from(config, sink->section, room) : "";
+    tb_status_url(sink->endpoint, url);
+    tb_log(TB_LOG_INFO, "delivery to %s is on%s%s%s%s", sink->type->name,
+           from[0] != '\0' ? ", by " : "", from, url[0] != '\0' ? ": " : "", url);
 }
 
 int tb_deliveries_start(const struct tb_config *config, const struct tb_deliver_sink *sinks,
@@ -214,7 +226,7 @@ void tb_deliveries_change(struct tb_deliveries *deliveries, const struct tb_conf
         if (start(deliveries, config, &sinks[i]) < 0)
             say_failed(find(deliveries, sinks[i].type->name));
         else
-            tb_log(TB_LOG_INFO, "delivery to %s is on", sinks[i].type->name);
+            say_on(config, &sinks[i]);
     }
 }
 

@@ -64,6 +64,7 @@ static bool serve_xray(const struct tb_config *config, struct tb_deliver_sink *o
 {
     const struct tb_config_xray *xray = &config->sinks.xray;
     bool is_daemon = xray->mode == TB_XRAY_DAEMON;
+    out->section = "xray";
     out->timeout_ms = xray->timeout_ms;
     out->settings.name_pattern = xray->name_pattern;
     out->settings.name = xray->name;
@@ -85,6 +86,7 @@ static bool serve_cloudwatch(const struct tb_config *config, struct tb_deliver_s
 {
     const struct tb_config_cloudwatch *cloudwatch = &config->sinks.cloudwatch;
     out->service = "logs";
+    out->section = "cloudwatch";
     out->timeout_ms = cloudwatch->timeout_ms;
     out->settings.log_group = cloudwatch->log_group;
     out->settings.retention_days = cloudwatch->retention_days;
