@@ -131,6 +131,24 @@ int64_t tb_event_int(const struct tb_event *event, int from, const char *path)
     return node >= 0 ? tb_doc_int(event->doc, node, 0) : 0;
 }
 
+int64_t tb_event_ns(struct tb_event *event, int from, const char *path)
+{
+    const char *text = tb_event_at(event, from, path);
+    int64_t ns = 0;
+    int left = 9;
+    if (strspn(text, "0123456789.") != strlen(text) || strcspn(text, ".") > 10)
+        return 0;
+    for (; *text != '\0' && *text != '.'; text++)
+        ns = ns * 10 + (*text - '0');
+    if (ns > INT64_C(9000000000))
+        return 0; /* more nanoseconds than there are */
+    for (text += *text == '.'; left > 0 && *text != '\0' && *text != '.'; text++, left--)
+        ns = ns * 10 + (*text - '0');
+    for (; left > 0; left--)
+        ns *= 10;
+    return ns;
+}
+
 int tb_event_bool(const struct tb_event *event, int from, const char *path)
 {
     int node = tb_event_node(event, from, path);

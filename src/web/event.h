@@ -43,6 +43,8 @@ const char *tb_event_key(struct tb_event *event, int node);
 /* The value at a path. */
 const char *tb_event_at(struct tb_event *event, int from, const char *path);
 int64_t tb_event_int(const struct tb_event *event, int from, const char *path);
+/* A number of seconds, in nanoseconds; 0 for what is none, or has an exponent. */
+int64_t tb_event_ns(struct tb_event *event, int from, const char *path);
 /* 1 and 0 for true and false, -1 for anything else. */
 int tb_event_bool(const struct tb_event *event, int from, const char *path);
 

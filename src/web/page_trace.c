@@ -14,13 +14,14 @@
 #include "web/pages.h"
 #include "web/words.h"
 
-enum { EVENTS_MAX = 200, LANES_MAX = 20, IDS_MAX = 4 };
+enum { REQUEST_MAX_S = 3600, EVENTS_MAX = 200, LANES_MAX = 20, IDS_MAX = 4 };
 
 struct moment {
     const char *uuid, *service, *framework, *level, *title, *span_id, *host, *environment;
     const char *method, *url; /* of the request */
     int64_t item;
     int64_t occurred_ns;
+    int64_t began_ns; /* the request that it happened in; without one at time */
     struct tb_moment time;
 };
 
@@ -30,6 +31,7 @@ struct trace {
     struct tb_event texts;
     struct moment moments[EVENTS_MAX];
     size_t n;
+    int64_t began_ns; /* the first of all */
     int has_more, err;
     const char *own_id, *xray_id;           /* of the first event that has one; NULL for none */
     char others[IDS_MAX][TB_TRACE_ID_TEXT]; /* other ids of the same events */
@@ -66,6 +68,13 @@ static int read_body(struct trace *trace, const struct tb_occurrence_row *row, s
         return err;
     for (size_t i = 0; i < sizeof(PATHS) / sizeof(PATHS[0]); i++)
         *fields[i] = keep(trace, tb_event_at(&event, 0, PATHS[i]));
+    int64_t began_ns = tb_event_ns(&event, 0, "custom.trace.started_at");
+    out->began_ns = out->time.at_ns;
+    if (began_ns < out->time.at_ns &&
+        began_ns > out->time.at_ns - (int64_t)REQUEST_MAX_S * TB_NS_PER_S)
+        out->began_ns = began_ns;
+    if (trace->began_ns == 0 || out->began_ns < trace->began_ns)
+        trace->began_ns = out->began_ns;
     err = event.err;
     tb_event_done(&event);
     return err;
@@ -131,7 +140,7 @@ static size_t first_failure(const struct trace *trace)
 
 static int64_t since(const struct trace *trace, size_t i)
 {
-    return trace->moments[i].time.at_ns - trace->moments[0].time.at_ns;
+    return trace->moments[i].time.at_ns - trace->began_ns;
 }
 
 static int is_same_lane(const struct moment *a, const struct moment *b)
@@ -247,12 +256,25 @@ static void put_head(struct trace *trace, size_t n_lanes)
                 EVENTS_MAX);
 }
 
-/* Where an event stands between the edges of its lane, in tenths of a percent. */
-static int position(const struct trace *trace, size_t i)
+/* Where a time stands between the edges of its lane, in tenths of a percent. */
+static int position(const struct trace *trace, int64_t at_ns)
 {
     enum { LEFT = 20, WIDTH = 960 };
     int64_t whole = since(trace, trace->n - 1);
-    return LEFT + (whole > 0 ? (int)((double)since(trace, i) * WIDTH / (double)whole) : 0);
+    double part = (double)(at_ns - trace->began_ns) * WIDTH;
+    return LEFT + (whole > 0 ? (int)(part / (double)whole) : 0);
+}
+
+/* From the beginning of its request to an event. */
+static void put_bar(struct trace *trace, const struct moment *moment)
+{
+    int from = position(trace, moment->began_ns);
+    int width = position(trace, moment->time.at_ns) - from;
+    if (width > 0)
+        tb_emit(trace->view->out,
+                "<rect class=\"track\" x=\"%d.%d%%\" y=\"15\" width=\"%d.%d%%\" height=\"10\" "
+                "rx=\"3\"/>",
+                from / 10, from % 10, width / 10, width % 10);
 }
 
 static void put_lane(struct trace *trace, const struct moment *of)
@@ -267,9 +289,12 @@ static void put_lane(struct trace *trace, const struct moment *of)
             "</b></div><div><svg role=\"img\" aria-label=\"%d event%r\" width=\"100%%\" "
             "height=\"40\"><line class=\"ax\" x1=\"2%%\" x2=\"98%%\" y1=\"20\" y2=\"20\"/>",
             n, n == 1 ? "" : "s");
+    for (size_t i = 0; i < trace->n; i++)
+        if (is_same_lane(of, &trace->moments[i]))
+            put_bar(trace, &trace->moments[i]);
     for (size_t i = 0; i < trace->n; i++) {
         const struct moment *moment = &trace->moments[i];
-        int at = position(trace, i);
+        int at = position(trace, moment->time.at_ns);
         if (!is_same_lane(of, moment))
             continue;
         tb_emit(out,

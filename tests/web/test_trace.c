@@ -26,6 +26,44 @@ static void add(struct site *site, const char *uuid, const char *service, const 
     site_add(site, &one);
 }
 
+/* The same, of a request that is known to have begun at began_ms. */
+static void add_request(struct site *site, const char *uuid, const char *service, int64_t ms,
+                        const char *began)
+{
+    char data[256];
+    (void)snprintf(data, sizeof(data),
+                   "{\"server\":{\"host\":\"h\"},\"custom\":{\"trace\":{\"started_at\":%s}}}",
+                   began);
+    struct tb_occurrence one = site_occurrence(uuid, data);
+    one.service = service;
+    one.level = "error";
+    one.title = uuid;
+    one.trace_id = ID;
+    one.occurred_ns = (uint64_t)(SITE_NOW_NS + ms * MS);
+    one.received_ns = one.occurred_ns + (uint64_t)(5 * MS);
+    site_add(site, &one);
+}
+
+static void requests_are_drawn_from_their_beginning(void **state)
+{
+    struct site *site = *state;
+    char began[2][64];
+    for (int i = 0; i < 2; i++)
+        (void)snprintf(began[i], sizeof(began[i]), "%lld.%03d",
+                       (long long)(SITE_NOW_NS / 1000000000), 100 + 100 * i);
+    add_request(site, "crash", "feedd", 300, began[1]);
+    add_request(site, "late", "api", 500, began[0]);
+    add_request(site, "odd", "job", 500, "\"1e99\"");
+    add_request(site, "old", "job", 500, "7");
+    add_request(site, "far", "job", 500, "9999999999.5");
+    const char *page = site_page(site, "/trace/" ID);
+    site_has(page, "5 events \xc2\xb7 400 ms");
+    site_has(page, "+200 ms</td>"); /* since the first request began */
+    site_has(page, "<rect class=\"track\" x=\"26.0%\" y=\"15\" width=\"24.0%\"");
+    site_has(page, "<rect class=\"track\" x=\"2.0%\" y=\"15\" width=\"96.0%\"");
+    site_has(page, ">400 ms</text>");
+}
+
 /* As SDKs do that send whole seconds: it happened at ms, and says second 0. */
 static void add_coarse(struct site *site, const char *uuid, int64_t received_ms)
 {
@@ -185,6 +223,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         WITH_SITE(every_spelling_leads_to_one_address),
+        WITH_SITE(requests_are_drawn_from_their_beginning),
         WITH_SITE(the_first_failure_is_named_on_one_host),
         WITH_SITE(several_hosts_are_not_compared),
         WITH_SITE(whole_seconds_are_placed_by_arrival_and_said),
