@@ -145,6 +145,9 @@ def describe(data, exception=None):
         more["xray_parent_id"] = entity.id
         more["xray_is_local"] = True
         more["xray_sampled"] = "1" if entity.sampled else "0"
+        began = (getattr(entity, "parent_segment", None) or entity).start_time
+        if isinstance(began, (int, float)):
+            more["started_at"] = round(began, 6)
         cause = getattr(exception, "_cause_id", None)
         if isinstance(cause, str):
             more["xray_cause_id"] = cause
