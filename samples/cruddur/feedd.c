@@ -103,8 +103,8 @@ int main(int argc, char **argv)
         }
     int listen_fd = listen_on((uint16_t)port);
     if (listen_fd < 0) {
+        towbar_perror("cannot listen on port %lu", port); /* first: perror may change errno */
         perror("feedd: cannot listen");
-        towbar_perror("cannot listen on port %lu", port);
         return 1;
     }
     accept_all(listen_fd);
