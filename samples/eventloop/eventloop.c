@@ -174,10 +174,14 @@ static int listen_at(const char *path)
 int main(int argc, char **argv)
 {
     struct epoll_event events[N_EVENTS];
+    if (argc != 2) {
+        fprintf(stderr, "usage: eventloop SOCKET\n");
+        return 2;
+    }
     int loop = epoll_create1(EPOLL_CLOEXEC);
-    int listener = argc == 2 ? listen_at(argv[1]) : -1;
+    int listener = listen_at(argv[1]);
     if (listener < 0 || loop < 0 || watch(loop, listener) < 0) {
-        perror(argc == 2 ? argv[1] : "usage: eventloop SOCKET");
+        perror(argv[1]);
         return 1;
     }
     if (towbar_init(NULL) != 0)
