@@ -192,7 +192,7 @@ static void a_server_is_given_up_when_nobody_waits_for_it(void **state)
 {
     static const atomic_bool is_over = true;
     (void)state;
-    answer = (struct http_answer){.how = HTTP_HANG};
+    answer_all((struct http_answer){.how = HTTP_HANG});
     serve(answer_it, "AWS_CONTAINER_CREDENTIALS_FULL_URI", "/");
     make_aws("", "");
     tb_aws_watch(world.aws, &is_over);
@@ -254,11 +254,11 @@ static void what_the_sts_repeats_of_the_token_is_hidden(void **state)
     (void)snprintf(path, sizeof(path), "%s/token", world.home);
     setenv("AWS_WEB_IDENTITY_TOKEN_FILE", path, 1);
     setenv("AWS_ROLE_ARN", "arn", 1);
-    answer = (struct http_answer){
+    answer_all((struct http_answer){
         .status = 400,
         .body = "<ErrorResponse><Error><Code>InvalidIdentityToken</Code><Message>Couldn't verify "
                 "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ4In0.c2lnbmF0dXJl (eyJzdWIiOiJ4In0)</Message>"
-                "</Error></ErrorResponse>"};
+                "</Error></ErrorResponse>"});
     serve(answer_it, "AWS_ENDPOINT_URL", "");
     expect_none("", "InvalidIdentityToken: Couldn't verify (secret) ((secret))");
 }
