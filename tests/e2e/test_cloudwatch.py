@@ -236,9 +236,11 @@ class CloudwatchTest(towbar.Case):
 
     def test_many_go_in_few_requests(self):
         names = [f"n{i}" for i in range(200)]
-        self.fake.script([{"op": "PutLogEvents", "hold": True}])
+        self.fake.script([{"op": "PutLogEvents", "hold": True, "repeat": -1}])
         with self.run_agent() as agent:
             self.post(agent, *names)
+            self.wait_status(lambda status: self.sink(status)["received"] == len(names))
+            self.fake.script([])
             self.fake.release()
             self.wait(*names)
         self.assertLess(len(self.puts()), 40)

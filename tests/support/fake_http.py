@@ -117,7 +117,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if step.get("delay"):
             time.sleep(step["delay"])
         if step.get("hold") or step.get("hang"):
-            fake.hold()
+            fake.hold(step)
         if step.get("hang"):
             self.close_connection = True
             fake.note(request)
@@ -259,7 +259,7 @@ class Scripted:
             self._steps = [dict(step) for step in steps]
 
     def release(self):
-        """Lets go on the requests that are held now."""
+        """Lets go on the requests that are held now, or have come and are about to be."""
         with self.changed:
             self._releases += 1
             self.held = 0
@@ -282,12 +282,13 @@ class Scripted:
 
     # ---- for the handler ----
 
-    def hold(self):
+    def hold(self, step):
         with self.changed:
+            if self._releases != step["releases"]:
+                return
             self.held += 1
             self.changed.notify_all()
-            before = self._releases
-            self.changed.wait_for(lambda: self._releases != before)
+            self.changed.wait_for(lambda: self._releases != step["releases"])
 
     def next_step(self, op):
         """The first step of the script that is for such a request, or none."""
@@ -300,7 +301,7 @@ class Scripted:
                     self._steps.pop(index)
                 elif repeat > 1:
                     step["repeat"] = repeat - 1
-                return dict(step)
+                return {**step, "releases": self._releases}
             return {}
 
     def note(self, request):
