@@ -66,11 +66,12 @@ void tb_xray_name(const struct tb_sink_facts *facts, const struct tb_sink_settin
     bool is_host = settings && host[0] != '\0' && settings->name_pattern &&
                    settings->name_pattern[0] != '\0' &&
                    tb_wildcard_fits(settings->name_pattern, host);
+    bool has_framework = strcmp(facts->framework, "none") != 0; /* some notifiers say so */
     const char *const names[] = {is_host ? host : "",
                                  settings && settings->name ? settings->name : "",
                                  facts->service,
                                  facts->executable,
-                                 facts->framework,
+                                 has_framework ? facts->framework : "",
                                  facts->host,
                                  "unknown"};
     out[0] = '\0';

@@ -128,6 +128,17 @@ static void the_vectors_segment_says_the_same(void **state)
     free(data);
 }
 
+static void a_framework_that_is_none_names_no_service(void **state)
+{
+    (void)state;
+    char *document = document_of("{\"framework\":\"none\",\"server\":{\"host\":\"feed-1\"}}");
+    assert_non_null(strstr(document, "\"name\":\"feed-1\""));
+    free(document);
+    document = document_of("{\"framework\":\"flask\",\"server\":{\"host\":\"feed-1\"}}");
+    assert_non_null(strstr(document, "\"name\":\"flask\""));
+    free(document);
+}
+
 struct colour_case {
     const char *data;
     bool error, throttle, fault;
@@ -410,6 +421,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(items_become_these_documents),
         cmocka_unit_test(the_vectors_segment_says_the_same),
+        cmocka_unit_test(a_framework_that_is_none_names_no_service),
         cmocka_unit_test(the_colour_is_that_of_the_status),
         cmocka_unit_test(times_have_microseconds),
         cmocka_unit_test(names_have_only_what_xray_takes),
