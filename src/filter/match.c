@@ -106,15 +106,17 @@ static bool compare_bool(bool is_known, bool is_set, const struct tb_term *term)
 
 /* ---- keywords ---- */
 
-/* A flag of the trace is its root's, or one of any of its services. */
+/* A flag of the trace is its root's, or one of any of its services; root and remote are not asked
+ * of a trace: every one has a root. */
 static bool flag_of_trace(const struct tb_filter_view *view, unsigned flag, bool *is_known)
 {
     uint32_t bit = UINT32_C(1) << flag;
+    bool is_any_s = flag != TB_FILTER_ROOT && flag != TB_FILTER_REMOTE;
     bool is_root_s = flag == TB_FILTER_OK || flag == TB_FILTER_ERROR || flag == TB_FILTER_FAULT;
     const struct tb_filter_subject *root = NULL;
     bool is_set = (view->trace.set & bit) != 0;
     *is_known = (view->trace.known & bit) != 0;
-    for (size_t i = 0; i < view->n_services && !is_root_s; i++) {
+    for (size_t i = 0; i < view->n_services && is_any_s && !is_root_s; i++) {
         *is_known |= (view->services[i].known & bit) != 0;
         is_set |= (view->services[i].set & bit) != 0;
     }

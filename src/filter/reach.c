@@ -36,8 +36,6 @@ static enum truth opposite(enum truth truth)
 static enum truth of_flag(const struct reach *r, const struct tb_term *term)
 {
     uint32_t bit = UINT32_C(1) << term->word->offset;
-    if (bit == 1U << TB_FILTER_ROOT)
-        return MAYBE;
     bool is_set = (r->set & bit) != 0; /* nothing is ever partial or inferred */
     if (term->op == TB_OP_SET)
         return is_set ? YES : NO;
@@ -50,7 +48,7 @@ static enum truth of_word(const struct reach *r, const struct tb_term *term, int
     static const char *const NEVER[] = {"availabilityzone", "instance.id", "resource.arn",
                                         "coverage"};
     static const char *const OF_A_PART[] = {"name", "type",  "message", "first",
-                                            "last", "index", "remote"};
+                                            "last", "index", "remote",  "root"};
     for (size_t i = 0; i < sizeof(NEVER) / sizeof(NEVER[0]); i++) {
         if (strcmp(term->word->name, NEVER[i]) == 0)
             return NO;
