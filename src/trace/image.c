@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/pack.h"
+#include "trace/formats.h"
 
 /* Offsets behind those of trace.c. */
 enum {
@@ -99,6 +100,20 @@ size_t tb_trace_carried_pack(const struct tb_trace_context *context,
     }
     add_slice(&texts, TAG_CONTEXT, &context->honeycomb_context);
     return texts.len;
+}
+
+int tb_trace_carried_xray(const char *header, size_t len, struct tb_trace *out,
+                          char texts[TB_TRACE_CARRIED_BYTES])
+{
+    struct tb_xray_rest rest;
+    struct texts all = {.out = texts};
+    if (tb_xray_parse(header, len, out, &rest) < 0)
+        return -EINVAL;
+    memcpy(out->trace_id, out->xray_trace_id, sizeof(out->trace_id));
+    memcpy(out->span_id, out->xray_parent_id, sizeof(out->span_id));
+    out->flags = out->xray_sampled == TB_XRAY_YES ? 1 : 0;
+    add(&all, TAG_XRAY, rest.more, strnlen(rest.more, sizeof(rest.more) - 1));
+    return (int)all.len;
 }
 
 static bool is_key(const char *text, const char *key, size_t len)

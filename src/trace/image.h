@@ -37,6 +37,9 @@ int tb_trace_image_unpack(const uint8_t in[TB_TRACE_IMAGE_BYTES], struct tb_trac
  * the least needed first. Returns the length, 0 for no texts. */
 size_t tb_trace_carried_pack(const struct tb_trace_context *context,
                              char out[TB_TRACE_CARRIED_BYTES]);
+/* The same of an X-Amzn-Trace-Id alone, with its trace: the length of its texts, or -EINVAL. */
+int tb_trace_carried_xray(const char *header, size_t len, struct tb_trace *out,
+                          char texts[TB_TRACE_CARRIED_BYTES]);
 /* Adds texts to a context; those that are slices point into data. */
 void tb_trace_carried_unpack(const char *data, size_t len, struct tb_trace_context *context);
 

@@ -108,22 +108,9 @@ towbar_trace_state towbar_trace_adopt(const towbar_trace_state *state)
 
 /* ---- incoming ---- */
 
-/* One header value under the name that it turned out to have. */
-struct given {
-    const char *text;
-    size_t len;
-};
-
-static bool get_given(void *arg, const char *name, unsigned nth, struct tb_slice *out)
-{
-    const struct given *given = arg;
-    (void)name; /* X-Amzn-Trace-Id: no other is asked for */
-    *out = (struct tb_slice){given->text, given->len};
-    return nth == 0;
-}
-
-/* What has no texts needs no more than the image. */
-static void publish_ids(const struct tb_trace *trace, enum tb_trace_kind kind, uint64_t started_ns)
+/* Of one header: no context is made, which has room for all of them. */
+static void publish_one(const struct tb_trace *trace, enum tb_trace_kind kind, uint64_t started_ns,
+                        const char *texts, size_t len)
 {
     unsigned char bytes[TB_TRACE_IMAGE_BYTES];
     struct tb_trace_image image = {.source = kind == TB_TRACE_XRAY ? TB_TRACE_FROM_XRAY
@@ -134,6 +121,7 @@ static void publish_ids(const struct tb_trace *trace, enum tb_trace_kind kind, u
     if (kind != TB_TRACE_XRAY || trace->xray_sampled == TB_XRAY_YES ||
         trace->xray_sampled == TB_XRAY_NO)
         image.sampled = trace->flags & 1 ? TB_SAMPLED_YES : TB_SAMPLED_NO;
+    tb_carrier_keep(trace, texts, len, &image);
     tb_trace_image_pack(trace, &image, bytes);
     tb_context_publish(bytes);
 }
@@ -143,39 +131,18 @@ static int publish_traceparent(const char *header, size_t len, uint64_t started_
     struct tb_trace trace = {.flags = 0};
     int err = tb_trace_parse_w3c(header, len, &trace);
     if (!err)
-        publish_ids(&trace, TB_TRACE_W3C, started_ns);
+        publish_one(&trace, TB_TRACE_W3C, started_ns, NULL, 0);
     return err;
-}
-
-/* Whether Root, Parent and Sampled are all that the header has. */
-static bool is_plain_xray(const char *header, size_t len, const struct tb_trace *trace)
-{
-    static const uint8_t no_parent[sizeof(trace->xray_parent_id)];
-    int n_known = 1;
-    int n_parts = 1;
-    n_known += memcmp(trace->xray_parent_id, no_parent, sizeof(no_parent)) != 0;
-    n_known += trace->xray_sampled != TB_XRAY_UNKNOWN;
-    for (size_t i = 0; i < len; i++)
-        n_parts += header[i] == ';';
-    return n_parts <= n_known;
 }
 
 static int publish_xray(const char *header, size_t len, uint64_t started_ns)
 {
-    static const struct tb_trace_propagators xray = {.kinds = {TB_TRACE_XRAY}, .n = 1};
     struct tb_trace trace = {.flags = 0};
-    if (tb_trace_parse(header, len, &trace) < 0)
-        return -EINVAL;
-    if (is_plain_xray(header, len, &trace)) {
-        publish_ids(&trace, TB_TRACE_XRAY, started_ns);
-        return 0;
-    }
-    struct given given = {header, len};
-    struct tb_trace_context context;
-    if (!tb_trace_extract(get_given, &given, &xray, &context))
-        return -EINVAL;
-    publish_context(&context, TB_ACTIVE_KIND(TB_TRACE_XRAY), started_ns);
-    return 0;
+    char texts[TB_TRACE_CARRIED_BYTES];
+    int n = tb_trace_carried_xray(header, len, &trace, texts);
+    if (n >= 0)
+        publish_one(&trace, TB_TRACE_XRAY, started_ns, texts, (size_t)n);
+    return n < 0 ? n : 0;
 }
 
 towbar_trace_state towbar_trace_push(const char *header)
