@@ -3,10 +3,14 @@
  *
  *   eventloop SOCKET         listens there until it is ended
  *
- * A connection is a request. It sends headers as HTTP does, an empty line, and then a line for each
- * step: work, fail, crash, headers (those for a call to another service on its behalf) or end. Each
- * is answered by a line. The two things to know are in begin and step: a request keeps its trace,
- * and it is active only while a step of that request runs. */
+ * A connection is a request. It sends headers as HTTP does (with \n for \r\n), an empty line, and
+ * then a line for each step: work, fail, crash, headers (those for a call to another service on its
+ * behalf) or end. Each is answered by a line:
+ *
+ *   printf 'traceparent: 00-%032x-%016x-01\n\nfail\nend\n' 1 2 | nc -NU SOCKET
+ *
+ * The two things to know are in begin and step: a request keeps its trace, and it is active only
+ * while a step of that request runs. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* accept4 */
 #endif
