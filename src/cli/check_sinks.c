@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -35,6 +36,24 @@ static const char *only(const char *group, char out[URL_BYTES])
 
 /* ---- OTLP ---- */
 
+/* A shell that has no HONEYCOMB_API_KEY makes an empty header of the line that all copy. */
+static void check_key(struct tb_check *check)
+{
+    static const char team[] = "x-honeycomb-team:";
+    const struct tb_config_otlp *otlp = &check->config->sinks.otlp;
+    if (strstr(otlp->endpoint, ".honeycomb.io") == NULL)
+        return;
+    for (size_t i = 0; i < otlp->n_headers; i++) {
+        const char *value = otlp->headers[i] + sizeof(team) - 1;
+        if (strncasecmp(otlp->headers[i], team, sizeof(team) - 1) == 0 &&
+            value[strspn(value, " \t")] != '\0')
+            return;
+    }
+    tb_check_mend(check, "otlp", "export HONEYCOMB_API_KEY=...",
+                  "Honeycomb takes nothing without a key, and there is none: the agent keeps all "
+                  "meanwhile; set it for the agent, or otlp.honeycomb_key_file:");
+}
+
 static void check_otlp(struct tb_check *check)
 {
     static const char *const forms[] = {"log records", "spans", "log records and spans"};
@@ -48,6 +67,7 @@ static void check_otlp(struct tb_check *check)
         return;
     }
     tb_status_url(otlp->endpoint, shown);
+    check_key(check);
     if (check->is_offline) {
         tb_check_line(check, TB_CHECK_NONE, "otlp", "%s not asked: --offline%s", shown,
                       only(otlp->group, group));

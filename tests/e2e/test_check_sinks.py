@@ -94,6 +94,16 @@ class Places(CheckCase):
         line = self.one(self.check(f"otlp: {{endpoint: '{fake.url}/v1/logs'}}\n", code=1), "otlp")
         self.assertEqual(line["outcome"], "fail")
 
+    def test_honeycomb_without_a_key_is_told(self):
+        env = {"OTEL_EXPORTER_OTLP_ENDPOINT": "https://api.honeycomb.io"}
+        for headers in ("", "x-honeycomb-team="):  # as of a shell where the key is not set
+            lines = self.check("", ("--offline",), 0, OTEL_EXPORTER_OTLP_HEADERS=headers, **env)
+            warning, _ = lines["otlp"]
+            self.assertEqual(warning["outcome"], "warn")
+            self.assertIn("HONEYCOMB_API_KEY", warning["mend"])
+        for key in ({"OTEL_EXPORTER_OTLP_HEADERS": "x-honeycomb-team=k"}, {"HONEYCOMB_API_KEY": "k"}):
+            self.assertEqual(len(self.check("", ("--offline",), 0, **env, **key)["otlp"]), 1)
+
     def test_aws_says_region_and_where_the_credentials_are_from(self):
         with FakeAws() as fake:
             settings = "cloudwatch: {log_group: cruddur}\nxray: {mode: api}\n"
