@@ -6,9 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/suggest.h"
+
 enum {
-    TRACE_MAX_BYTES = 16 << 20
-}; /* of bodies of one trace, beside the one that is asked about */
+    TRACE_MAX_BYTES = 16 << 20, /* of bodies of one trace, beside the one that is asked about */
+    GROUPS_MAX = 64
+};
 
 struct tb_search {
     const struct tb_search_settings *settings;
@@ -53,6 +56,26 @@ static int is_there(void *arg, const char *name)
     return -EINVAL;
 }
 
+/* What is no expression may have been meant for a group. */
+static void add_group(const char *text, const struct tb_search_settings *settings,
+                      char why[TB_FILTER_WHY])
+{
+    static const char names[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-";
+    const char *known[GROUPS_MAX];
+    size_t len = strlen(text);
+    size_t n = settings->n_groups < GROUPS_MAX ? settings->n_groups : GROUPS_MAX;
+    if (len == 0 || len > 32 || strspn(text, names) != len || strstr(why, "did you mean"))
+        return;
+    for (size_t i = 0; i < n; i++)
+        known[i] = settings->groups[i].name;
+    const char *near = tb_suggest(text, known, n);
+    size_t at = strlen(why);
+    (void)snprintf(why + at, TB_FILTER_WHY - at, "; nor is there a group of that name");
+    at = strlen(why);
+    if (near)
+        (void)snprintf(why + at, TB_FILTER_WHY - at, ": did you mean \"%s\"?", near);
+}
+
 int tb_search_new(const char *text, const struct tb_search_settings *settings,
                   const struct tb_search_limits *limits, struct tb_search **out,
                   char why[TB_FILTER_WHY])
@@ -67,6 +90,8 @@ int tb_search_new(const char *text, const struct tb_search_settings *settings,
     search->filter = find(settings, text);
     if (search->filter == NULL) {
         err = tb_filter_parse(text, strlen(text), &search->own, why);
+        if (err == -EINVAL)
+            add_group(text, settings, why);
         search->filter = search->own;
         if (!err)
             err = tb_filter_named_groups(search->own, is_there, &naming);

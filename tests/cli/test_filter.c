@@ -74,6 +74,11 @@ static void items_are_those_whose_trace_matches(void **state)
     assert_int_equal(run_here(run, "items", "--filter", "throttle"), 0);
     run_has(run->out, "No items that match.");
     assert_string_equal(run->err, "");
+    assert_int_equal(run_here(run, "items", "--filter", "Crudur"), 2);
+    run_has(run->err, "expected a keyword, not \"Crudur\"; nor is there a group of that name: "
+                      "did you mean \"Cruddur\"?\n");
+    assert_int_equal(run_here(run, "items", "--filter", "else"), 2);
+    run_has(run->err, "not \"else\"; nor is there a group of that name\n");
 }
 
 static void max_counts_what_matches(void **state)
