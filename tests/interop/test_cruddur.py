@@ -195,6 +195,11 @@ class OneTraceId(Systems):
         document, _, record = self.assert_found(data, trace_id, xray_id)
         self.assertTrue(document.is_subsegment)
         self.assertIn(document.raw["parent_id"], self.segment_ids(xray_id))
+        # Within its segment: Rollbar's SDKs tell whole seconds, which began before the request.
+        (segment,) = [d for d in self.in_xray(xray_id) if d.id == document.raw["parent_id"]]
+        began, ended = segment.raw["start_time"], segment.raw["end_time"]
+        self.assertAlmostEqual(document.raw["start_time"], began, 2)
+        self.assertLessEqual(document.raw["end_time"], ended)
         self.assertEqual(record.resource["service.name"], "backend-flask")
         self.assertEqual(record.attributes["exception.type"], "FeedUnavailable")
         spans = [s.span_id for s in self.otlp.of_trace(trace_id) if s.is_span]

@@ -11,6 +11,7 @@
                            what the errors are filed under
 """
 
+import datetime
 import os
 import sys
 
@@ -54,9 +55,12 @@ def init_pyrollbar(app):
 
 
 def add_what_we_know(payload, **_):
-    """Which service an error is from, and its trace. With the handler "blocking" this runs inside the
-    request, where the SDKs' spans and segments are still open."""
-    payload["data"].setdefault("custom", {})["service"] = SERVICE
+    """Which service an error is from, its trace, and when it was: pyrollbar tells whole seconds. With
+    the handler "blocking" this runs inside the request, where the SDKs' spans and segments are still
+    open."""
+    now = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="milliseconds")
+    custom = payload["data"].setdefault("custom", {})
+    custom.update(service=SERVICE, occurred_at=now.replace("+00:00", "Z"))
     tracing.describe(payload["data"], sys.exc_info()[1])
     return payload
 

@@ -270,10 +270,12 @@ def _report(body, subject, level, request, extra, payload):
 
 def _data(body, level, environ, rule, extra, payload, error=None):
     settings = _settings
-    custom = {"service": settings.service}
+    now = time.time()
+    when = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now))
+    custom = {"service": settings.service, "occurred_at": f"{when}.{int(now % 1 * 1000):03d}Z"}
     data = {
         "uuid": str(uuids.uuid4()),
-        "timestamp": int(time.time()),
+        "timestamp": int(now),
         "environment": settings.environment,
         "level": _level(level),
         "platform": "linux",
@@ -761,7 +763,7 @@ def _shorten(data, frames, text):
         ]
         trace["exception"]["class"] = trace["exception"]["class"][:text]
         trace["exception"]["message"] = trace["exception"]["message"][:text]
-    kept = ("service", "trace_id", "span_id", "xray_trace_id", "trace")
+    kept = ("service", "occurred_at", "trace_id", "span_id", "xray_trace_id", "trace")
     data["custom"] = {key: data["custom"][key] for key in kept if key in data["custom"]}
     data["custom"]["truncated"] = True
     if "request" in data:
