@@ -22,10 +22,11 @@ struct tb_sampler {
     bool is_changed; /* another address: ask at once */
     bool is_quiet;   /* the thread waits for rules, or for one to be used, not for quotas */
     bool is_stopping;
-    bool has_thread;
     pthread_t thread;
     int wake_fd; /* ends a wait for the network */
     char client[TB_SAMPLING_CLIENT];
+    bool has_thread; /* of who starts and ends it: not beside those of the lock, which are read
+                        together */
 };
 
 /* The thread. */
