@@ -12,7 +12,7 @@
 #include "base/pack.h"
 #include "spool/sys.h"
 
-static const uint8_t ZERO_PAGE[TB_SLOT_PAGE];
+static uint8_t zero_page[TB_SLOT_PAGE]; /* only ever read from; const it would lie in the file */
 
 /* Written once, so that a later store needs no room on the disk (on btrfs only in a folder that the
  * agent has prepared: dir.c, forbid_copy_on_write). */
@@ -27,7 +27,7 @@ static int fill(int fd, const uint8_t header[TB_FILE_HEADER_BYTES], enum tb_slot
     if (err == -ENOSPC || err == -EDQUOT)
         return err;
     for (int i = 0; i < N_PAGES; i++) {
-        pages[i].iov_base = (void *)(uintptr_t)ZERO_PAGE; /* only ever read from */
+        pages[i].iov_base = zero_page;
         pages[i].iov_len = TB_SLOT_PAGE;
     }
     long n = tb_sys_pwritev(fd, pages, N_PAGES, 0);
