@@ -102,6 +102,7 @@ class XrayTest(towbar.Case):
             }
             with self.agent(**env) as agent:
                 agent.wait_log("no sampling rules from the X-Ray daemon")
+                self.assertIn("those of xray.sampling_rules count, where the request", agent.log)
                 no = [self.send(agent, "0"), self.send(agent), self.send(agent, "?", "backend-x")]
                 yes = [self.send(agent, "1"), self.send(agent, None, "feedd")]
                 for one in yes:

@@ -207,6 +207,14 @@ static int ask_targets(struct poll *p)
 
 /* ---- the thread ---- */
 
+/* What decides meanwhile. */
+static const char *meanwhile(const char *from)
+{
+    return strcmp(from, "service") == 0 ? "those that it gave before count"
+           : strcmp(from, "file") == 0  ? "those of xray.sampling_rules count"
+                                        : "one error a second is sent, then 5 %";
+}
+
 static void tell(struct poll *p, int err)
 {
     struct tb_sampler *s = p->sampler;
@@ -221,8 +229,9 @@ static void tell(struct poll *p, int err)
     tb_sampler_look(s, &state);
     if (is_first)
         tb_log(TB_LOG_WARNING,
-               "no sampling rules from the X-Ray daemon at %s: %s; those of %s count", p->address,
-               p->why, state.from);
+               "no sampling rules from the X-Ray daemon at %s: %s; %s, where the request has not "
+               "decided",
+               p->address, p->why, meanwhile(state.from));
     else if (is_over)
         tb_log(TB_LOG_INFO, "the X-Ray daemon at %s has sampling rules again", p->address);
 }
