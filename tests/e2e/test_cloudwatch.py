@@ -208,7 +208,9 @@ class CloudwatchTest(towbar.Case):
         with self.run_agent() as agent:
             self.post(agent, "one")
             agent.wait_log("logs:PutLogEvents")
-            self.wait_status(lambda status: "logs:PutLogEvents" in self.sink(status)["last_error"])
+            self.wait_status(
+                lambda status: "logs:PutLogEvents" in self.sink(status).get("last_error", "")
+            )
             self.fake.script([])
             self.wait("one")
 
