@@ -19,7 +19,7 @@ static int settle(struct tb_store *store, const char *uuid, enum tb_outbox_state
 /* Stored and sent: the n-th of its item, so long ago. */
 static void add_old(struct tb_store *store, const char *fingerprint, int n, int64_t age_s)
 {
-    char uuid[37];
+    char uuid[37] = "";
     struct tb_occurrence one = occurrence(uuid, fingerprint);
     snprintf(uuid, sizeof(uuid), "%.20s-%d", fingerprint, n);
     one.occurred_ns = (uint64_t)((NOW_S - age_s) * S);
