@@ -230,7 +230,7 @@ class CloudwatchTest(towbar.Case):
         self.fake.script([{"op": "PutLogEvents", "hang": True}])
         agent = self.run_agent().wait_ready()
         self.post(agent, "one", "two")
-        self.fake.wait_for(lambda fake: any(r.op == "PutLogEvents" for r in fake.requests))
+        self.fake.wait_for(lambda fake: fake.held)
         agent.kill9()
         self.fake.release()
         with self.run_agent():
