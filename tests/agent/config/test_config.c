@@ -366,7 +366,7 @@ static void what_is_wrong_is_named_with_place_and_cure(void **state)
         {"symbols: {debuginfod: ['http:///x']}\n", {"symbols.debuginfod", "is no server's URL"}},
         {"symbols: {debuginfod: ['https://a b']}\n", {"symbols.debuginfod"}},
         {"symbols: {debuginfod: ['https://u:s3cret@h/?q']}\n",
-         {"symbols.debuginfod", "********@h/?q"}},
+         {"symbols.debuginfod", "********@h/?********"}},
         {"symbols: {debuginfod: ['']}\n", {"symbols.debuginfod"}},
         {"symbols: {debuginfod: [http://a, http://a, http://a, http://a, http://a, http://a,"
          " http://a, http://a, http://a]}\n",
