@@ -119,8 +119,8 @@ static void cut_suffixes(char *name)
 static void cut_hash(char *name)
 {
     size_t len = strlen(name);
-    const char *tail = len > 19 ? name + len - 19 : "";
-    if (starts_with(tail, "::h") && strspn(tail + 3, "0123456789abcdef") == 16)
+    if (len > 19 && starts_with(name + len - 19, "::h") &&
+        strspn(name + len - 16, "0123456789abcdef") == 16)
         name[len - 19] = '\0';
 }
 
