@@ -71,8 +71,8 @@ static void each_sink_is_told_with_its_state(void **state)
         "{\"name\":\"xray\",\"state\":\"no answer\",\"received\":7,\"sent\":4,"
         "\"dropped\":0,\"quarantined\":1,\"queued\":2,\"parked\":0,"
         "\"not_routed\":5,\"unsampled\":6,\"retried\":9,",
-        "{\"name\":\"cloudwatch\",\"state\":\"off\",\"received\":3,\"sent\":0,\"dropped\":0,"
-        "\"quarantined\":0,\"queued\":3,\"parked\":0,\"not_routed\":0,\"unsampled\":0}]"};
+        ("{\"name\":\"cloudwatch\",\"state\":\"off\",\"received\":3,\"sent\":0,\"dropped\":0,"
+         "\"quarantined\":0,\"queued\":3,\"parked\":0,\"not_routed\":0,\"unsampled\":0}]")};
     const struct tb_config config = {.token = token};
     struct tb_status *status = calloc(1, sizeof(*status));
     char json[4096];
