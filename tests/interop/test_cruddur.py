@@ -133,7 +133,7 @@ class Systems(CruddurCase):
     def wait_sent(self, agent, n):
         """Until nothing waits for any sink, and Rollbar has n."""
         self.fake.wait_for(lambda fake: len(fake.occurrences) >= n)
-        self.wait_status(lambda status: status["queued"] == 0)
+        self.wait_status(lambda status: all(s.get("queued", 0) == 0 for s in status["sinks"]))
         self.assertEqual(self.otlp.differ, [])
 
     def uuids(self, documents):
