@@ -243,7 +243,7 @@ class HostTest(towbar.Case):
             agent.wait_log("read again")
             self.assertNotIn("level=error", agent.log)
         self.assert_clean(self.fake)
-        crash = next(o.data for o in self.fake.occurrences if o.data["level"] == "critical")
+        crash = next(o.data for o in self.fake.occurrences if o.data.get("level") == "critical")
         frames = crash["body"]["trace"]["frames"]
         # Read by the symbolizer, which shuts itself in beside the unit.
         self.assertTrue(any(f.get("filename", "").endswith("job.c") and f.get("lineno") for f in frames), frames)
