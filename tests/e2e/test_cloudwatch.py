@@ -229,11 +229,12 @@ class CloudwatchTest(towbar.Case):
     def test_a_killed_agent_goes_on_where_it_was(self):
         self.fake.script([{"op": "PutLogEvents", "hang": True}])
         agent = self.run_agent().wait_ready()
-        self.post(agent, "one", "two")
+        self.post(agent, "one")
         self.fake.wait_for(lambda fake: fake.held)
         agent.kill9()
         self.fake.release()
-        with self.run_agent():
+        with self.run_agent() as agent:
+            self.post(agent, "two")
             self.wait("one", "two")
 
     def test_many_go_in_few_requests(self):
