@@ -68,16 +68,24 @@ static void status_done(struct status *status)
     tb_config_done(&status->config);
 }
 
-static int is_well(const struct status *status)
-{
-    return status->agent.is_up && *tb_json_text(status->agent.json, "trouble") == '\0' &&
-           status->store_err == 0 && status->counts.parked == 0 && status->counts.quarantined == 0;
-}
-
 static int64_t agent_number(const struct status *status, const char *path)
 {
     const cJSON *value = tb_json_at(status->agent.json, path);
     return cJSON_IsNumber(value) ? (int64_t)value->valuedouble : 0;
+}
+
+/* What is parked is queued while its token is tried again. */
+static bool is_tried_again(const struct status *status)
+{
+    return status->counts.parked == 0 && status->counts.queued > 0 &&
+           agent_number(status, "delivery.parked_tokens") > 0;
+}
+
+static int is_well(const struct status *status)
+{
+    return status->agent.is_up && *tb_json_text(status->agent.json, "trouble") == '\0' &&
+           status->store_err == 0 && status->counts.parked == 0 &&
+           status->counts.quarantined == 0 && !is_tried_again(status);
 }
 
 static void print_json(const struct status *status)
@@ -264,13 +272,16 @@ static void print_cures(const struct status *status)
         printf("\n  Start the agent: towbard\n"
                "  Meanwhile reports are kept in the spool.\n");
     if (c->parked > 0)
+        printf("\n  %" PRId64 " item%s parked: Rollbar refuses the token. ", c->parked,
+               c->parked == 1 ? " is" : "s are");
+    else if (is_tried_again(status))
+        printf("\n  Rollbar refuses the token, which is just tried again. ");
+    if (c->parked > 0 || is_tried_again(status))
         printf(
-            "\n  %" PRId64
-            " item%s parked: Rollbar refuses the token. Give the agent one with the scope\n"
+            "Give the agent one with the scope\n"
             "  post_server_item: in the settings, and reload towbard, or in ROLLBAR_ACCESS_TOKEN, "
             "and\n  restart it; they are sent then. A token that an SDK sends with its items is "
-            "changed\n  there, or passed over with rollbar.force_token.\n",
-            c->parked, c->parked == 1 ? " is" : "s are");
+            "changed\n  there, or passed over with rollbar.force_token.\n");
     if (c->quarantined > 0)
         printf("\n  %" PRId64 " item%s refused by Rollbar for good and kept here; the reason is "
                "above.\n",

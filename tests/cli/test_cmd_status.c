@@ -316,6 +316,19 @@ static void parked_items_are_wrong_and_have_a_cure(void **state)
     run_has(run->out, "HTTP 403: ?[31minvalid token");
 }
 
+static void a_refused_token_is_wrong_while_it_is_tried_again_too(void **state)
+{
+    struct run *run = *state;
+    run_fill(run); /* one item waits, and none is parked */
+    pid_t agent = fake_start(
+        run, "{\"program\":\"towbard\",\"delivery\":{\"has_token\":true,\"parked_tokens\":1}}", 0);
+    int code = run_here(run, "status");
+    fake_end(agent);
+    assert_int_equal(code, 1);
+    run_has(run->out, "Rollbar refuses the token, which is just tried again");
+    run_has(run->out, "ROLLBAR_ACCESS_TOKEN");
+}
+
 /* An agent whose delivery says more, over a database in which one item waits. */
 static void has_line(struct run *run, const char *delivery, const char *line)
 {
@@ -453,6 +466,7 @@ int main(void)
         TEST(json_holds_the_counts),
         TEST(json_says_where_the_agent_listens),
         TEST(parked_items_are_wrong_and_have_a_cure),
+        TEST(a_refused_token_is_wrong_while_it_is_tried_again_too),
         TEST(an_outage_says_when_it_is_tried_again),
         TEST(a_rate_limit_says_when_it_is_over),
         TEST(quarantined_items_are_wrong_and_have_a_reason),
