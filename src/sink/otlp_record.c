@@ -92,6 +92,31 @@ void tb_otlp_log_record(const struct tb_sink_facts *facts, const char *uuid, int
 
 /* ---- a span ---- */
 
+/* Without OpenTelemetry's own member: it says of how many spans this is the one that was sampled,
+ * and backends multiply by it, but errors are sent all. */
+static void add_state(const char *state, struct tb_buf *out)
+{
+    char kept[STATE_BYTES + 1];
+    size_t n = 0;
+    if (strlen(state) > STATE_BYTES)
+        return;
+    while (*state != '\0') {
+        const char *member = state + strspn(state, " \t");
+        size_t len = strcspn(state, ",");
+        if (strncmp(member, "ot=", 3) != 0) {
+            memcpy(kept + n, state, len);
+            n += len;
+            kept[n++] = ',';
+        }
+        state += len + (state[len] == ',');
+    }
+    if (n == 0)
+        return;
+    kept[n - 1] = '\0';
+    tb_buf_adds(out, ",\"traceState\":");
+    tb_otlp_string(out, kept, STATE_BYTES);
+}
+
 /* An item outside of a trace begins one, always the same one. */
 static void add_ids(const struct tb_sink_facts *facts, const char *uuid, struct tb_buf *out)
 {
@@ -114,11 +139,7 @@ static void add_ids(const struct tb_sink_facts *facts, const char *uuid, struct 
     tb_buf_adds(out, "\"");
     if (trace_of(facts)[0] != '\0' && facts->span_id[0] != '\0')
         tb_buf_addf(out, ",\"parentSpanId\":\"%s\"", facts->span_id);
-    size_t len = strlen(facts->trace_state);
-    if (len > 0 && len <= STATE_BYTES) {
-        tb_buf_adds(out, ",\"traceState\":");
-        tb_otlp_string(out, facts->trace_state, STATE_BYTES);
-    }
+    add_state(facts->trace_state, out);
 }
 
 static void add_event(const struct tb_sink_facts *facts, int64_t time_ns, struct tb_buf *out)

@@ -403,6 +403,30 @@ static void the_same_item_is_the_same_span(void **state)
     free(other);
 }
 
+/* Who reads "ot=th:c" counts the span for four. */
+static void a_span_stands_for_itself_alone(void **state)
+{
+    static const char *const cases[][2] = {
+        {"ot=th:c", ""},
+        {"ot=th:c,", ""},
+        {"ot=th:c;rv:1,x=1", ",\"traceState\":\"x=1\","},
+        {"x=1, ot=th:c,y=2", ",\"traceState\":\"x=1,y=2\","},
+        {"ott=1,a=ot=", ",\"traceState\":\"ott=1,a=ot=\","},
+    };
+    char data[256];
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        (void)snprintf(data, sizeof(data),
+                       "{\"custom\":{\"trace_id\":\"6b02b58de0617ecba70ed68ac9552d48\","
+                       "\"trace\":{\"state\":\"%s\"}}}",
+                       cases[i][0]);
+        char *body = encode_one(&tb_sink_otlp_spans, "u", data);
+        assert_int_equal(count(body, "traceState"), cases[i][1][0] != '\0');
+        assert_non_null(strstr(body, cases[i][1]));
+        free(body);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -422,6 +446,7 @@ int main(void)
         cmocka_unit_test_setup(only_what_ended_a_program_is_fatal, begin),
         cmocka_unit_test_setup(a_type_in_the_message_is_not_told_twice, begin),
         cmocka_unit_test_setup(the_same_item_is_the_same_span, begin),
+        cmocka_unit_test_setup(a_span_stands_for_itself_alone, begin),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
