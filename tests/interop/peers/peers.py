@@ -12,6 +12,8 @@ BUILT = os.path.join(towbar.BUILD, "interop")
 HARD = os.path.join(CLIENTS, "hard.json")
 TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"
 SPAN_ID = "00f067aa0ba902b7"
+IDS = {"trace_id": TRACE_ID, "span_id": SPAN_ID}
+HEADER = {"flags": "01", "source": "traceparent"}  # what else their requests' says
 SECRET = b"hunter2"
 
 
@@ -50,6 +52,6 @@ def item_url(port):
 
 
 __all__ = [
-    "BUILT", "HARD", "SECRET", "SPAN_ID", "TOKEN", "TRACE_ID", "PeerCase", "item_url",
-    "last_names", "towbar",
+    "BUILT", "HARD", "HEADER", "IDS", "SECRET", "TOKEN", "PeerCase", "item_url", "last_names",
+    "towbar",
 ]  # fmt: skip

@@ -5,7 +5,7 @@ import os
 import unittest
 
 from peers import (
-    BUILT, HARD, SECRET, SPAN_ID, TOKEN, TRACE_ID, PeerCase, item_url, last_names, towbar,
+    BUILT, HARD, HEADER, IDS, SECRET, TOKEN, PeerCase, item_url, last_names, towbar,
 )  # fmt: skip
 
 CLIENT = os.path.join(BUILT, "go", "client")
@@ -46,9 +46,8 @@ class GoTest(PeerCase):
         self.assertNotIn(SECRET, arrived.raw)
         self.assertTrue(all(path.startswith("data.request.") for path in masked), masked)
         self.assertIsInstance(added.pop("data.uuid"), str)
-        custom = {"trace_id": TRACE_ID, "span_id": SPAN_ID}
-        self.assertEqual(arrived.data["custom"], custom)
-        self.assertEqual(towbar.attributes(arrived.data), custom)
+        self.assertEqual(arrived.data["custom"], {**IDS, "trace": HEADER})
+        self.assertEqual(towbar.attributes(arrived.data), IDS)
         self.assertEqual(set(added), {"data.attributes", "data.custom"})
 
     def test_5_mib_are_taken_and_arrive_shortened(self):

@@ -5,7 +5,7 @@ import os
 import unittest
 
 from peers import (
-    BUILT, SECRET, SPAN_ID, TOKEN, TRACE_ID, PeerCase, item_url, last_names, towbar,
+    BUILT, HEADER, IDS, SECRET, TOKEN, PeerCase, item_url, last_names, towbar,
 )  # fmt: skip
 
 TARGET = os.path.join(BUILT, "java", "target")
@@ -55,9 +55,8 @@ class JavaTest(PeerCase):
             self.assertEqual(occurrence.data["person"], person)
             self.assertNotIn(SECRET, occurrence.raw)
         requested = self.one(lambda data: "request" in data).data
-        custom = {"trace_id": TRACE_ID, "span_id": SPAN_ID}
-        self.assertEqual(requested["custom"], custom)
-        self.assertEqual(towbar.attributes(requested), custom)
+        self.assertEqual(requested["custom"], {**IDS, "trace": HEADER})
+        self.assertEqual(towbar.attributes(requested), IDS)
         events = requested["body"]["telemetry"]
         self.assertEqual([event["type"] for event in events], ["log", "network"])
 
