@@ -140,6 +140,9 @@ class Otlp(FakeCase):
             self.assertIsNone(otlp_schema.check(kind, payload(name + ".json")))
 
 
+CLASSIC = "0123456789abcdef" * 2
+
+
 class Honeycomb(unittest.TestCase):
     def test_events_are_what_honeycombs_translator_makes(self):
         expected = payload("honeycomb_event_from_otlp_logs.json")
@@ -148,12 +151,23 @@ class Honeycomb(unittest.TestCase):
         self.assertEqual(event["time_unix_nano"], expected["time_unix_nano"])
         self.assertEqual(event["data"], expected["data"])
 
+    def test_of_a_span_there_are_its_events_and_it_with_the_exception(self):
+        inner, span = honeycomb_events.events(payload("otlp_traces.json"))
+        self.assertEqual(inner["data"]["trace.parent_id"], span["data"]["trace.span_id"])
+        self.assertEqual(inner["data"]["parent_name"], span["data"]["name"])
+        for name in ("trace.trace_id", "error", "exception.type", "exception.stacktrace"):
+            self.assertEqual(inner["data"][name], span["data"][name])
+        (event,) = honeycomb_events.events(payload("otlp_logs.json"), CLASSIC, "errors")
+        self.assertEqual((event["dataset"], span["dataset"]), ("cruddur-feedd", "cruddur-feedd"))
+        for event in honeycomb_events.events(payload("otlp_traces.json"), CLASSIC, "errors"):
+            self.assertEqual(event["dataset"], "errors")
+
     def test_names_and_values_that_are_odd(self):
         self.assertEqual(honeycomb_events.dataset({"service.name": "unknown_service:x"}), "unknown_log_source")
         self.assertEqual(honeycomb_events.dataset({}, "errors"), "errors")
         data = {}
         honeycomb_events.put(data, "a", {"b": {"c": 1}, "d": ["x", 2]})
-        self.assertEqual(data, {"a.b.c": 1, "a.d": '["x",2]'})
+        self.assertEqual(data, {"a.b.c": 1, "a.d": '["x",2]\n'})
         honeycomb_events.put(data, "long", "ž" * 65535)
         self.assertEqual(len(data["long"].encode()), 65534)
 

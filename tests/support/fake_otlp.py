@@ -10,7 +10,7 @@
 3. headers: those that every request must have; else 401.
 4. .records are the log records and .spans the spans that were taken, in order of arrival, each
    once; those whose uuid came before are in .duplicates too.
-5. .events are the events that Honeycomb makes of log records (honeycomb_events.py).
+5. .events are the events that Honeycomb makes of them (honeycomb_events.py).
 6. Its script is that of every fake (fake_http.py), "op" is "logs" or "traces", and also
    {"partial": 2}  the first two of a request are refused, the answer says so, the rest is taken
    {"warning": "text"}  all is taken, and the answer has that text
@@ -45,7 +45,7 @@ class FakeOtlp(Scripted):
         self.spans = []
         self.refused = []  # those of partial success
         self.duplicates = []  # uuids of records that came again
-        self.events = []  # of logs: what Honeycomb makes of them, as often as they came
+        self.events = []  # what Honeycomb makes of all of them, as often as they came
         self._seen = set()
 
     @property
@@ -90,7 +90,8 @@ class FakeOtlp(Scripted):
         complaint = schema.check(KINDS[path][1], value)
         if complaint:
             raise Refusal(400, complaint)
-        self.events.extend(honeycomb_events.events(value))
+        key, header = (request.headers.get(f"x-honeycomb-{n}", "") for n in ("team", "dataset"))
+        self.events.extend(honeycomb_events.events(value, key, header))
         return self._keep(list(schema.records(value)), request)
 
     def _keep(self, found, request):
