@@ -67,11 +67,14 @@ static int64_t said_s(const struct tb_sink_reply *reply)
 
 int64_t tb_rollbar_wait_ms(const struct tb_sink_reply *reply, enum tb_verdict verdict)
 {
+    /* Nearly all are taken, and may go on. */
+    if (verdict == TB_VERDICT_ACK && number(reply->rate_remaining) != 0)
+        return 0;
     int64_t seconds = said_s(reply);
     if (verdict == TB_VERDICT_SLOW)
         return (seconds < 0 ? WAIT_UNSAID_S : seconds) * 1000;
     /* The window is used up: the next one would be refused. If that is a lie it costs a minute. */
-    if (verdict == TB_VERDICT_ACK && number(reply->rate_remaining) == 0)
+    if (verdict == TB_VERDICT_ACK)
         return seconds < 0 ? 0 : (seconds < WAIT_MAX_S ? seconds : WAIT_UNSAID_S) * 1000;
     if (verdict == TB_VERDICT_RETRY && reply->status == 503 && reply->retry_after && seconds > 0)
         return (seconds < WAIT_UNAVAILABLE_S ? seconds : WAIT_UNAVAILABLE_S) * 1000;

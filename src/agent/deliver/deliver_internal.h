@@ -42,8 +42,8 @@ struct slot {
     size_t len;
     int attempts, last_status; /* before this one */
     int http_status;
-    size_t held_at; /* its place in held[] */
-    int64_t backoff_ms;
+    size_t held_at;     /* its place in held[] */
+    int64_t backoff_ms; /* of a RETRY */
     uint64_t judged_ns;
     struct tb_sink_judgement judgement;
 };
@@ -262,8 +262,8 @@ bool tb_deliver_store_rests(const struct tb_deliver *deliver);
 
 /* Tells the other threads how things are after a look that began when they had asked so often. */
 void tb_deliver_publish(struct tb_deliver *deliver, uint64_t asked);
-/* One verdict that was stored, for the log and the counts. */
-void tb_deliver_tell(struct tb_deliver *deliver, const struct slot *slot);
+/* The verdicts in judged[], which are stored, for the log and the counts. */
+void tb_deliver_tell(struct tb_deliver *deliver);
 /* Trouble that is no verdict of a row. */
 void tb_deliver_tell_trouble(struct tb_deliver *deliver, const char *why);
 /* May a line of this kind be said now? *n_more is how many were not said since the last. */

@@ -198,14 +198,15 @@ static void pause_for(struct flight *flight, int64_t wait_ms)
     flight->slots[0]->judgement.wait_ms = pause_token(flight->queue, wait_ms);
 }
 
-static void heed(struct tb_deliver *deliver, struct flight *flight, bool is_lasting)
+static void heed(struct tb_deliver *deliver, struct flight *flight, bool is_lasting,
+                 uint64_t now_ns)
 {
     struct tb_queue *queue = flight->queue;
     struct tally tally;
     count(flight, &tally);
     if (tally.n[TB_VERDICT_ACK] > 0) {
         tb_pace_well(&deliver->pace, flight->was_full);
-        deliver->last_ack_ns = tb_clock_mono_ns();
+        deliver->last_ack_ns = now_ns;
         queue->is_doubtful = false;
         queue->n_slow = 0;
         queue->sent += tally.n[TB_VERDICT_ACK];
@@ -223,9 +224,9 @@ static void heed(struct tb_deliver *deliver, struct flight *flight, bool is_last
         pause_for(flight, tally.wait_ms);
 }
 
-static void add_judged(struct tb_deliver *deliver, struct slot *slot)
+static void add_judged(struct tb_deliver *deliver, struct slot *slot, uint64_t now_ns)
 {
-    slot->judged_ns = tb_clock_mono_ns();
+    slot->judged_ns = now_ns;
     deliver->judged[deliver->n_judged++] = slot;
 }
 
@@ -236,10 +237,11 @@ void tb_deliver_judge(struct tb_deliver *deliver, struct slot *slot, enum tb_ver
     slot->judgement.verdict = verdict;
     (void)snprintf(slot->judgement.reason, sizeof(slot->judgement.reason), "%s", reason);
     slot->http_status = 0;
-    slot->backoff_ms = tb_deliver_backoff_ms(deliver, (unsigned)slot->attempts);
+    if (verdict == TB_VERDICT_RETRY)
+        slot->backoff_ms = tb_deliver_backoff_ms(deliver, (unsigned)slot->attempts);
     if (verdict == TB_VERDICT_PARK)
         park_token(slot->queue);
-    add_judged(deliver, slot);
+    add_judged(deliver, slot, tb_clock_mono_ns());
 }
 
 /* ---- once more, at once ---- */
@@ -346,14 +348,18 @@ static void judge_rows(struct tb_deliver *deliver, struct flight *flight,
         flight->slots[i]->judgement = deliver->judgements[i];
 }
 
-/* Those of one request that are tried later are tried together again. */
-static void finish(struct tb_deliver *deliver, struct flight *flight)
+/* Those of one request that are tried later are tried together again. What is taken draws no random
+ * number: that is a system call. */
+static void finish(struct tb_deliver *deliver, struct flight *flight, uint64_t now_ns)
 {
-    int64_t backoff_ms = tb_deliver_backoff_ms(deliver, (unsigned)flight->slots[0]->attempts);
+    int64_t backoff_ms = 0;
     for (size_t i = 0; i < flight->n; i++) {
-        flight->slots[i]->backoff_ms = backoff_ms;
-        give_up(deliver, flight->slots[i]);
-        add_judged(deliver, flight->slots[i]);
+        struct slot *slot = flight->slots[i];
+        if (slot->judgement.verdict == TB_VERDICT_RETRY && backoff_ms == 0)
+            backoff_ms = tb_deliver_backoff_ms(deliver, (unsigned)flight->slots[0]->attempts);
+        slot->backoff_ms = backoff_ms;
+        give_up(deliver, slot);
+        add_judged(deliver, slot, now_ns);
     }
     tb_flight_free(deliver, flight);
 }
@@ -363,7 +369,8 @@ static void collect_one(struct tb_deliver *deliver, struct flight *flight,
 {
     struct tb_sink_target target =
         tb_deliver_target(deliver, tb_deliver_token(deliver->setup, flight->queue));
-    tb_pace_moved(&deliver->pace, tb_clock_mono_ns());
+    uint64_t now_ns = tb_clock_mono_ns();
+    tb_pace_moved(&deliver->pace, now_ns);
     tb_flight_land(deliver, flight);
     for (size_t i = 0; i < flight->n; i++)
         flight->slots[i]->http_status = reply->status;
@@ -375,8 +382,8 @@ static void collect_one(struct tb_deliver *deliver, struct flight *flight,
         return;
     for (size_t i = 0; i < flight->n; i++)
         try_repair(deliver, flight->slots[i]);
-    heed(deliver, flight, reply->is_lasting != 0);
-    finish(deliver, flight);
+    heed(deliver, flight, reply->is_lasting != 0, now_ns);
+    finish(deliver, flight, now_ns);
 }
 
 void tb_deliver_collect(struct tb_deliver *deliver)

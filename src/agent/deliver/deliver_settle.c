@@ -220,11 +220,10 @@ void tb_deliver_settle(struct tb_deliver *deliver)
         return;
     }
     tb_deliver_store_worked(deliver);
+    tb_deliver_tell(deliver);
     for (size_t i = 0; i < deliver->n_judged; i++) {
-        struct slot *slot = deliver->judged[i];
-        after_commit(deliver, slot);
-        tb_deliver_tell(deliver, slot);
-        tb_slot_free(deliver, slot);
+        after_commit(deliver, deliver->judged[i]);
+        tb_slot_free(deliver, deliver->judged[i]);
     }
     deliver->n_judged = 0;
     deliver->is_stale = deliver->is_stale || deliver->is_over; /* what waited is due now */

@@ -92,28 +92,31 @@ static void log_verdict(struct tb_deliver *deliver, const struct slot *slot)
 }
 
 /* The lock is held. */
-static void count_verdict(struct tb_deliver_status *status, const struct slot *slot)
+static void count_verdict(struct tb_deliver_status *status, const struct slot *slot, int64_t now_ms)
 {
     const struct tb_sink_judgement *judgement = &slot->judgement;
     if (judgement->verdict == TB_VERDICT_ACK) {
         status->sent++;
-        status->last_sent_ms = tb_deliver_wall_ms();
+        status->last_sent_ms = now_ms;
         return;
     }
     if (judgement->verdict == TB_VERDICT_DROP)
         status->quarantined++;
     else
         status->retried++;
-    status->last_error_ms = tb_deliver_wall_ms();
+    status->last_error_ms = now_ms;
     status->last_http_status = slot->http_status;
     memcpy(status->last_error, judgement->reason, sizeof(status->last_error));
 }
 
-void tb_deliver_tell(struct tb_deliver *deliver, const struct slot *slot)
+void tb_deliver_tell(struct tb_deliver *deliver)
 {
-    log_verdict(deliver, slot);
+    int64_t now_ms = tb_deliver_wall_ms();
+    for (size_t i = 0; i < deliver->n_judged; i++)
+        log_verdict(deliver, deliver->judged[i]);
     pthread_mutex_lock(&deliver->lock);
-    count_verdict(&deliver->status, slot);
+    for (size_t i = 0; i < deliver->n_judged; i++)
+        count_verdict(&deliver->status, deliver->judged[i], now_ms);
     pthread_mutex_unlock(&deliver->lock);
 }
 

@@ -136,11 +136,10 @@ static int refresh(struct tb_deliver *deliver)
  * to stand before that since then makes the outbox be looked at anew. */
 static int refill_queue(struct tb_deliver *deliver, struct tb_queue *queue)
 {
-    int64_t now_ms = tb_deliver_wall_ms();
     int err = 0;
     for (int i = 0; i < TB_STORE_N_CLASSES && err == 0; i++) {
         if (tb_queue_wants(queue, i))
-            err = fill_class(deliver, queue, i, &queue->last[i], now_ms);
+            err = fill_class(deliver, queue, i, &queue->last[i], tb_deliver_wall_ms());
     }
     return err;
 }

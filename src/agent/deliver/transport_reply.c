@@ -10,12 +10,20 @@
 
 /* The headers that say how long to wait and what was wrong. libcurl keeps all, but finding one
  * costs more than the rest of a reply. */
-static const char *const KEPT[TB_TRANSPORT_KEPT] = {"X-Rate-Limit-Remaining",
-                                                    "X-Rate-Limit-Remaining-Seconds",
-                                                    "X-Rate-Limit-Reset",
-                                                    "Retry-After",
-                                                    "Date",
-                                                    "x-amzn-ErrorType"};
+#define NAME(text)                                                                                 \
+    {                                                                                              \
+        text, sizeof(text) - 1                                                                     \
+    }
+static const struct {
+    const char *text;
+    size_t len;
+} KEPT[TB_TRANSPORT_KEPT] = {NAME("X-Rate-Limit-Remaining"),
+                             NAME("X-Rate-Limit-Remaining-Seconds"),
+                             NAME("X-Rate-Limit-Reset"),
+                             NAME("Retry-After"),
+                             NAME("Date"),
+                             NAME("x-amzn-ErrorType")};
+#undef NAME
 
 size_t tb_transfer_body(char *data, size_t size, size_t n, void *arg)
 {
@@ -40,7 +48,7 @@ static void keep_header(struct transfer *transfer, const char *line, size_t len)
     const char *colon = memchr(line, ':', len);
     size_t name_len = colon ? (size_t)(colon - line) : 0;
     for (size_t i = 0; i < TB_TRANSPORT_KEPT && colon; i++) {
-        if (name_len != strlen(KEPT[i]) || strncasecmp(line, KEPT[i], name_len) != 0)
+        if (name_len != KEPT[i].len || strncasecmp(line, KEPT[i].text, name_len) != 0)
             continue;
         const char *from = colon + 1;
         const char *to = line + len;
