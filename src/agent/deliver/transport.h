@@ -15,6 +15,7 @@
 #ifndef TB_AGENT_TRANSPORT_H
 #define TB_AGENT_TRANSPORT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -28,6 +29,7 @@ struct tb_transport_limits {
     int wake_fd;           /* an eventfd, borrowed: what is written there ends a wait */
     const char *section;   /* of the settings that say this, for people: "rollbar"; "" for none */
     const char *proxy;     /* "" for that of the environment */
+    bool is_direct;        /* no proxy at all: for what is asked within the own network */
     const char *ca_file;   /* "" for the system's */
     const char *cert_file; /* of the client, and its key; "" for none; a key may be in cert_file */
     const char *key_file;

@@ -82,7 +82,7 @@ static CURLcode set_way(const struct tb_transport *transport, CURL *easy)
          (code = curl_easy_setopt(easy, CURLOPT_CAPATH, NULL))))
         return code;
     /* "" is no proxy, and spares libcurl looking for one with each request. */
-    return limits->proxy[0] || !has_proxy_environment()
+    return limits->proxy[0] || limits->is_direct || !has_proxy_environment()
                ? curl_easy_setopt(easy, CURLOPT_PROXY, limits->proxy)
                : CURLE_OK;
 }

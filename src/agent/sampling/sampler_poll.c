@@ -1,7 +1,7 @@
 /* sampler_poll.c - see sampler.h: what the X-Ray daemon is asked, as X-Ray's SDKs do it.
  *
- * Plain HTTP to the TCP port beside its UDP port; it signs and passes on. Rules come in pages and
- * count when all are there; quotas are asked for with a report of what was used. */
+ * Plain HTTP to the TCP port beside its UDP port, by no proxy; it signs and passes on. Rules come
+ * in pages and count when all are there; quotas are asked for with a report of what was used. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -264,8 +264,7 @@ static bool open_transport(struct poll *p)
     const struct tb_transport_limits limits = {.timeout_ms = TIMEOUT_MS,
                                                .connections = 1,
                                                .wake_fd = p->sampler->wake_fd,
-                                               .proxy = "",
-                                               .ca_file = ""};
+                                               .is_direct = true};
     if (p->transport == NULL && tb_transport_new(&limits, &p->transport, why) != 0)
         p->rules_due_ns = p->targets_due_ns = after_ms(RUN_MS);
     return p->transport != NULL;

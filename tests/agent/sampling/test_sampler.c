@@ -234,6 +234,18 @@ static void the_daemons_rules_come_in_pages_and_win(void **state)
     assert_true(decide(f));
 }
 
+/* The proxy of the environment is for what is far away, and this one takes no connection. */
+static void the_daemon_is_asked_by_no_proxy(void **state)
+{
+    struct fixture *f = *state;
+    listen_as_daemon(f);
+    (void)setenv("http_proxy", "http://127.0.0.1:1", 1);
+    open_sampler(f);
+    tb_sampler_start(f->sampler);
+    wait_for(f, "service");
+    (void)unsetenv("http_proxy");
+}
+
 static void used_rules_are_reported_and_get_quotas(void **state)
 {
     struct fixture *f = *state;
@@ -322,6 +334,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_file_that_is_slow_holds_up_no_decision, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(the_daemons_rules_come_in_pages_and_win, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_daemon_is_asked_by_no_proxy, set_up, tear_down),
         cmocka_unit_test_setup_teardown(used_rules_are_reported_and_get_quotas, set_up, tear_down),
         cmocka_unit_test_setup_teardown(where_all_are_sent_nobody_is_asked_for_rules, set_up,
                                         tear_down),
