@@ -393,12 +393,18 @@ static int is_stuck(uint64_t turned_ns, uint64_t now_ns)
     return now_ns > turned_ns && now_ns - turned_ns > (uint64_t)TB_ENGINE_STUCK_S * TB_NS_PER_S;
 }
 
-const char *tb_engine_stuck(struct tb_engine *e)
+bool tb_engine_stuck(struct tb_engine *e, char part[TB_ENGINE_PART])
 {
     uint64_t now_ns = tb_clock_mono_ns();
-    if (is_stuck(tb_pipeline_turned_ns(e->pipeline), now_ns))
-        return "pipeline";
-    return is_stuck(tb_deliveries_turned_ns(e->deliveries), now_ns) ? "delivery" : NULL;
+    char sink[TB_DELIVERY_NAME];
+    if (is_stuck(tb_pipeline_turned_ns(e->pipeline), now_ns)) {
+        (void)snprintf(part, TB_ENGINE_PART, "pipeline");
+        return true;
+    }
+    if (!is_stuck(tb_deliveries_turned_ns(e->deliveries, sink), now_ns))
+        return false;
+    (void)snprintf(part, TB_ENGINE_PART, "delivery to %s", sink);
+    return true;
 }
 
 struct tb_pipeline *tb_engine_pipeline(struct tb_engine *e)

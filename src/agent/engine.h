@@ -18,7 +18,7 @@
 #include "agent/pipeline/pipeline.h"
 
 /* A record may take a minute (servers of debug data), and the delivery sleeps as long. */
-enum { TB_ENGINE_WHY = 512, TB_ENGINE_STUCK_S = 180 };
+enum { TB_ENGINE_WHY = 512, TB_ENGINE_STUCK_S = 180, TB_ENGINE_PART = 48 };
 
 struct tb_engine;
 
@@ -53,8 +53,9 @@ void tb_engine_look(struct tb_engine *engine, struct tb_pipeline_snapshot *pipel
                     struct tb_deliver_status *delivery);
 /* All sinks that are on, Rollbar first. How many. */
 size_t tb_engine_sinks(struct tb_engine *engine, struct tb_delivery_state out[TB_DELIVERIES]);
-/* NULL, or the name of a part whose thread has not moved for TB_ENGINE_STUCK_S. Any thread. */
-const char *tb_engine_stuck(struct tb_engine *engine);
+/* Is there a thread that has not moved for TB_ENGINE_STUCK_S? Then part says which, for people.
+ * Any thread. */
+bool tb_engine_stuck(struct tb_engine *engine, char part[TB_ENGINE_PART]);
 void tb_engine_files_counts(struct tb_engine *engine, struct tb_files_counts *out);
 /* New rows are in the outbox; a deploy is queued. */
 void tb_engine_wake(struct tb_engine *engine);

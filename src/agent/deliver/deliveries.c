@@ -283,15 +283,19 @@ void tb_deliveries_first(struct tb_deliveries *deliveries, struct tb_deliver_sta
     pthread_mutex_unlock(&deliveries->lock);
 }
 
-uint64_t tb_deliveries_turned_ns(struct tb_deliveries *deliveries)
+uint64_t tb_deliveries_turned_ns(struct tb_deliveries *deliveries, char name[TB_DELIVERY_NAME])
 {
     uint64_t first_ns = UINT64_MAX;
+    name[0] = '\0';
     pthread_mutex_lock(&deliveries->lock);
     for (size_t i = 0; i < deliveries->n; i++) {
         if (!deliveries->ones[i].deliver)
             continue;
         uint64_t turned_ns = tb_deliver_turned_ns(deliveries->ones[i].deliver);
-        first_ns = turned_ns < first_ns ? turned_ns : first_ns;
+        if (turned_ns >= first_ns)
+            continue;
+        first_ns = turned_ns;
+        memcpy(name, deliveries->ones[i].name, TB_DELIVERY_NAME);
     }
     pthread_mutex_unlock(&deliveries->lock);
     return first_ns;

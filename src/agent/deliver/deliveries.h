@@ -44,7 +44,7 @@ size_t tb_deliveries_look(struct tb_deliveries *deliveries,
                           struct tb_delivery_state out[TB_DELIVERIES]);
 /* The first one's. */
 void tb_deliveries_first(struct tb_deliveries *deliveries, struct tb_deliver_status *out);
-/* When the thread that has not looked for longest did, by the monotonic clock. */
-uint64_t tb_deliveries_turned_ns(struct tb_deliveries *deliveries);
+/* When the thread that has not looked for longest did, by the monotonic clock, and whose it is. */
+uint64_t tb_deliveries_turned_ns(struct tb_deliveries *deliveries, char name[TB_DELIVERY_NAME]);
 
 #endif

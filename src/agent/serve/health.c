@@ -8,8 +8,8 @@
 
 int tb_health_live(struct tb_engine *engine, char why[TB_HEALTH_WHY])
 {
-    const char *part = tb_engine_stuck(engine);
-    if (part == NULL)
+    char part[TB_ENGINE_PART];
+    if (!tb_engine_stuck(engine, part))
         return 0;
     snprintf(why, TB_HEALTH_WHY, "the %s has not moved for %d s: restart towbard", part,
              TB_ENGINE_STUCK_S);

@@ -110,6 +110,42 @@ static void each_sink_gets_each_item_once(void **state)
     }
 }
 
+static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
+static atomic_bool is_at_gate;
+
+static int encode_behind_gate(const struct tb_sink_target *target, struct tb_sink_item *items,
+                              size_t n, struct tb_sink_request *out)
+{
+    atomic_store(&is_at_gate, true);
+    (void)pthread_mutex_lock(&gate);
+    (void)pthread_mutex_unlock(&gate);
+    return fake_encode(target, items, n, out);
+}
+
+/* What a check of health says when it has stood too long. */
+static void the_one_whose_thread_stands_is_named(void **state)
+{
+    struct all *all = *state;
+    static struct tb_sink_type stands;
+    char name[TB_DELIVERY_NAME] = "";
+    uint64_t until = tb_clock_mono_ns() + (uint64_t)PATIENCE_MS * TB_NS_PER_MS;
+    stands = TYPES[1];
+    stands.encode = encode_behind_gate;
+    all->sinks[1].type = &stands;
+    (void)pthread_mutex_lock(&gate);
+    start_all(all, N_SINKS);
+    add_items(all);
+    while ((!atomic_load(&is_at_gate) || strcmp(name, NAMES[1]) != 0) &&
+           tb_clock_mono_ns() < until) {
+        tb_deliveries_wake(all->deliveries); /* all others look again */
+        (void)poll(NULL, 0, 1);
+        (void)tb_deliveries_turned_ns(all->deliveries, name);
+    }
+    (void)pthread_mutex_unlock(&gate);
+    assert_string_equal(name, NAMES[1]);
+    assert_true(tb_deliveries_wait_idle(all->deliveries, PATIENCE_MS));
+}
+
 static void while_one_is_down_the_others_get_all(struct all *all, size_t down)
 {
     all->is_down[down] = true;
@@ -386,6 +422,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
 #define ALL_TEST(name) cmocka_unit_test_setup_teardown(name, make_all, drop_all)
         ALL_TEST(each_sink_gets_each_item_once),
+        ALL_TEST(the_one_whose_thread_stands_is_named),
         ALL_TEST(the_first_down_delays_no_other),
         ALL_TEST(the_second_down_delays_no_other),
         ALL_TEST(the_third_down_delays_no_other),
