@@ -131,6 +131,7 @@ static void print_sink(const cJSON *sink, int64_t now_ms)
     printf("  %-9s sent %" PRId64, tb_print_clean(tb_json_text(sink, "name"), clean, sizeof(clean)),
            number_at(sink, "sent"));
     add(sink, "queued", "wait");
+    add(sink, "parked", "of them parked");
     add(sink, "quarantined", "quarantined");
     add(sink, "dropped", "dropped");
     add(sink, "not_routed", "not in its group");

@@ -408,7 +408,8 @@ static const char tells_of_sinks[] =
     "{\"name\":\"otlp\",\"state\":\"on\",\"sent\":12,\"queued\":0,\"last_error\":\"HTTP 503\"},"
     "{\"name\":\"xray\",\"state\":\"no answer\",\"sent\":0,\"queued\":3,"
     "\"retry_at_ms\":9000000000000,\"last_error\":\"nobody listens at udp://h:1\"},"
-    "{\"name\":\"cloudwatch\",\"state\":\"failed\",\"last_error\":\"cannot read it\"}]}";
+    "{\"name\":\"cloudwatch\",\"state\":\"failed\",\"last_error\":\"cannot read it\"},"
+    "{\"name\":\"otlp-spans\",\"state\":\"off\",\"sent\":4,\"queued\":5,\"parked\":2}]}";
 
 static void each_sink_beside_rollbar_has_a_line(void **state)
 {
@@ -417,13 +418,14 @@ static void each_sink_beside_rollbar_has_a_line(void **state)
     (void)run_here(run, "status");
     run_has(run->out, "  otlp      sent 12\n");
     run_has(run->out, "  xray      sent 0, 3 wait, no answer, next try in ");
+    run_has(run->out, "  otlp-spans sent 4, 5 wait, 2 of them parked, off\n");
     run_has(run->out, " s; nobody listens at udp://h:1\n");
     run_has(run->out, "  cloudwatch sent 0, failed; cannot read it\n");
     run_has_not(run->out, "  rollbar   sent");
     (void)run_here(run, "status", "--json");
     fake_end(agent);
     cJSON *json = cJSON_Parse(run->out);
-    assert_int_equal(cJSON_GetArraySize(cJSON_GetObjectItem(json, "sinks")), 4);
+    assert_int_equal(cJSON_GetArraySize(cJSON_GetObjectItem(json, "sinks")), 5);
     cJSON_Delete(json);
 }
 
