@@ -64,6 +64,11 @@ static int check_places(const char *url, char why[TB_LINK_WHY])
     for (const char *at = strpbrk(url, "{}"); at != NULL; at = strpbrk(at, "{}")) {
         const char *end = at + 1;
         const struct place *place = *at == '{' ? find_place(at + 1, &end) : NULL;
+        if (place == NULL && (end[-1] != '}' || *at != '{')) {
+            snprintf(why, TB_LINK_WHY, "has a \"%c\" without its \"%c\"", *at,
+                     *at == '{' ? '}' : '{');
+            return -EINVAL;
+        }
         if (place == NULL) {
             snprintf(
                 why, TB_LINK_WHY,

@@ -86,6 +86,18 @@ static void bad_templates_are_refused(void **state)
     }
 }
 
+static void a_brace_that_is_alone_is_told_as_that(void **state)
+{
+    char why[TB_LINK_WHY];
+    (void)state;
+    assert_int_equal(tb_link_check("https://x/{trace_id", why), -EINVAL);
+    assert_string_equal(why, "has a \"{\" without its \"}\"");
+    assert_int_equal(tb_link_check("https://x/trace_id}", why), -EINVAL);
+    assert_string_equal(why, "has a \"}\" without its \"{\"");
+    assert_int_equal(tb_link_check("https://x/{traceid}", why), -EINVAL);
+    assert_non_null(strstr(why, "has {traceid}, which is none of {trace_id}"));
+}
+
 static void what_is_too_long_is_no_link(void **state)
 {
     char service[1000];
@@ -112,6 +124,7 @@ int main(void)
         cmocka_unit_test(places_are_filled_and_encoded),
         cmocka_unit_test(without_its_values_there_is_no_link),
         cmocka_unit_test(bad_templates_are_refused),
+        cmocka_unit_test(a_brace_that_is_alone_is_told_as_that),
         cmocka_unit_test(what_is_too_long_is_no_link),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -198,14 +198,18 @@ static unsigned stumble_line(const char *text, const struct complaint *said)
     return bad;
 }
 
-/* The commonest reason of all. */
-static const char *tab_hint(const char *text, unsigned line)
+/* The commonest reasons of all. */
+static const char *yaml_hint(const char *text, unsigned line)
 {
     for (unsigned i = 1; i < line; i++) {
         text += strcspn(text, "\n");
         text += text[0] == '\n';
     }
-    return memchr(text, '\t', strspn(text, " \t")) != NULL ? "; use spaces, not a tab" : "";
+    if (memchr(text, '\t', strspn(text, " \t")) != NULL)
+        return "; use spaces, not a tab";
+    return memmem(text, strcspn(text, "\n"), "filter:", 7) != NULL
+               ? "; put the filter in '...'"
+               : "";
 }
 
 static void explain_unknown(const char *where, const struct complaint *said,
@@ -248,7 +252,7 @@ static void explain(const char *path, const char *text, const struct complaint *
     else
         tb_config_words(key, said->what[0] != '\0' ? said->what : cyaml_strerror(err), words,
                         sizeof(words));
-    snprintf(why, TB_CONFIG_WHY, "%s: %s%s", where, words, is_no_yaml ? tab_hint(text, line) : "");
+    snprintf(why, TB_CONFIG_WHY, "%s: %s%s", where, words, is_no_yaml ? yaml_hint(text, line) : "");
 }
 
 /* A path of the file would count from wherever the agent was started. */

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "agent/config/config_settings.h"
 #include "agent/config/config_sinks_load.h"
@@ -50,6 +51,53 @@ static void warn_of_readers(struct tb_config *c)
     }
 }
 
+/* The value of a header, "" when it is not there. */
+static const char *header_of(const struct tb_config_otlp *o, const char *name)
+{
+    size_t len = strlen(name);
+    for (size_t i = 0; i < o->n_headers; i++)
+        if (strncasecmp(o->headers[i], name, len) == 0 && o->headers[i][len] == ':')
+            return o->headers[i] + len + 1 + strspn(o->headers[i] + len + 1, " \t");
+    return "";
+}
+
+/* As Honeycomb tells them apart: 32 hex digits, or hc, a letter, ic_ and 58 more. */
+static bool is_classic(const char *key)
+{
+    size_t len = strlen(key);
+    if (len == 32)
+        return strspn(key, "0123456789abcdefABCDEF") == len;
+    return len == 64 && strncmp(key, "hc", 2) == 0 && strncmp(key + 3, "ic_", 3) == 0;
+}
+
+static void warn_of_classic(struct tb_config *c)
+{
+    const struct tb_config_otlp *o = &c->sinks.otlp;
+    if (is_classic(header_of(o, TEAM)) && header_of(o, "x-honeycomb-dataset")[0] == '\0')
+        tb_config_warn(c, "the Honeycomb key is one of Honeycomb Classic, which takes nothing "
+                          "without a dataset: set HONEYCOMB_DATASET, or otlp.dataset");
+}
+
+/* What a variable says is taken as it is. */
+static void warn_of_no_path(struct tb_config *c)
+{
+    const struct tb_config_otlp *o = &c->sinks.otlp;
+    const struct {
+        const char *url, *key, *variable, *path;
+    } all[] = {{o->form == TB_OTLP_SPAN ? "" : o->endpoint, "otlp.endpoint",
+                "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", "/v1/logs"},
+               {o->form == TB_OTLP_LOG ? "" : o->traces_endpoint, "otlp.traces_endpoint",
+                "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "/v1/traces"}};
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+        const char *host = strstr(all[i].url, "//");
+        const char *path = host != NULL ? host + 2 + strcspn(host + 2, "/?") : "/v1";
+        if (strcmp(path, "/") == 0 || path[0] == '\0')
+            tb_config_warn(c,
+                           "%s (%s) has no path and is taken as it is; receivers want %s behind it",
+                           all[i].key, all[i].variable, all[i].path);
+    }
+}
+
 void tb_config_otlp_warn(struct tb_config *c)
 {
     static const char *const variables[] = {"OTEL_EXPORTER_OTLP_LOGS_PROTOCOL",
@@ -68,5 +116,7 @@ void tb_config_otlp_warn(struct tb_config *c)
     if (len > 5 && memcmp(host + len - 5, ":4317", 5) == 0)
         tb_config_warn(c, "otlp.endpoint has port 4317, where collectors take gRPC, which is not "
                           "spoken; their port for http/json is 4318");
+    warn_of_no_path(c);
+    warn_of_classic(c);
     warn_of_readers(c);
 }

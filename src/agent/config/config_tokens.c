@@ -13,6 +13,7 @@
 
 #include "agent/config/config_apply.h"
 #include "agent/config/config_paths.h"
+#include "agent/config/config_sinks_load.h"
 #include "base/buf.h"
 #include "base/fd.h"
 
@@ -27,12 +28,9 @@ struct token {
 static void warn_if_open(struct tb_config *c, const char *path)
 {
     struct stat st;
-    char text[2 * TB_CONFIG_PATH + 96];
-    if (stat(path, &st) < 0 || (st.st_mode & S_IROTH) == 0)
-        return;
-    snprintf(text, sizeof(text), "%s holds the token and can be read by every user: chmod 600 %s",
-             path, path);
-    tb_config_set(&c->warning, text);
+    if (stat(path, &st) == 0 && (st.st_mode & S_IROTH) != 0)
+        tb_config_warn(c, "%s holds the token and can be read by every user: chmod 600 %s", path,
+                       path);
 }
 
 static int read_file(struct tb_config *c, const struct token *token, const char *path,

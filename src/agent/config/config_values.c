@@ -83,8 +83,10 @@ int tb_take_number(const struct tb_setting *s, const struct tb_setting_value *va
 {
     char what[96];
     unsigned n = 0;
-    snprintf(what, sizeof(what), "it must be a whole number without a unit, %u to %u", s->low,
-             s->high);
+    size_t len = strlen(s->key);
+    bool is_ms = len > 3 && strcmp(s->key + len - 3, "_ms") == 0;
+    snprintf(what, sizeof(what), "it must be a whole number%s without a unit, %u to %u",
+             is_ms ? " of milliseconds" : "", s->low, s->high);
     if (!number(value->text, &n) || n < s->low || n > s->high)
         return wrong(fault, value->text, what);
     *(unsigned *)field = n;

@@ -317,6 +317,10 @@ static void what_is_wrong_is_named_with_place_and_cure(void **state)
         {"# x\nenvironment: a\n  spool: /b\nsocket: /c\n", {":3: this is not YAML"}},
         {"rollbar:\n\taccess_token: s3cret\n", {":2: this is not YAML", "a tab"}},
         {"environment: a\nspool: /a\nlisten: @x\n", {":3: this is not YAML"}},
+        {"groups: [{name: A, filter: service(\"a\") {fault}}]\n",
+         {":1: this is not YAML", "filter in '...'"}},
+        {"groups:\n  - name: A\n    filter: \"service(\"a\")\"\n",
+         {":3: this is not YAML", "filter in '...'"}},
         {"environment: a\nspool: \"/a\nlisten: b\n\n", {":2: this is not YAML"}},
         {"vanished: ignore\n", {"vanished \"ignore\"", "\"report\" nor \"count\""}},
         {"vanished: [report]\n", {"vanished wants a text, not a list"}},
@@ -456,6 +460,12 @@ static void the_token_file_is_read_to_its_first_line(void **state)
     assert_non_null(c);
     assert_non_null(strstr(c->warning, "chmod 600"));
     assert_null(strstr(c->warning, "abc123"));
+    setenv("AWS_ENDPOINT_URL", "localhost", 1); /* a second thing to warn of */
+    c = load(yaml, why);
+    unsetenv("AWS_ENDPOINT_URL");
+    assert_non_null(c);
+    assert_non_null(strstr(c->warning, "chmod 600"));
+    assert_non_null(strstr(c->warning, "AWS_ENDPOINT_URL"));
     put_file("token", "\n");
     assert_null(load(yaml, why));
     assert_non_null(strstr(why, "empty"));

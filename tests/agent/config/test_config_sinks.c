@@ -336,7 +336,8 @@ static void bad_values_are_refused_with_their_line_and_a_cure(void **state)
         {"otlp: {endpoint: 'http://u:geheim@h y'}\n", "********"},
         {"otlp:\n  form: spans\n", ":2: otlp.form is \"spans\": it must be \"log\", \"span\" or"},
         {"otlp:\n\n  compression: zstd\n", ":3: otlp.compression"},
-        {"otlp: {timeout_ms: 10s}\n", "a whole number without a unit, 100 to 600000"},
+        {"otlp: {timeout_ms: 10s}\n",
+         "a whole number of milliseconds without a unit, 100 to 600000"},
         {"otlp: {timeout_ms: 1}\n", "otlp.timeout_ms is \"1\""},
         {"otlp: {headers: ['a: b', geheim]}\n", "entry 2 is not \"name: value\""},
         {"otlp: {headers: ['a b: geheim']}\n", "entry 1 has a name"},
@@ -486,6 +487,46 @@ static void a_key_in_the_clear_is_warned_of(void **state)
     }
 }
 
+static void an_address_without_a_path_is_warned_of(void **state)
+{
+    (void)state;
+    setenv("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", "http://127.0.0.1:4318", 1);
+    assert_non_null(load(""));
+    assert_non_null(strstr(config.warning, "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT"));
+    assert_non_null(strstr(config.warning, "receivers want /v1/logs"));
+    assert_null(strstr(config.warning, "traces"));
+    setenv("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", "http://127.0.0.1:4318/v1/logs", 1);
+    setenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://127.0.0.1:4318/", 1);
+    assert_non_null(load(""));
+    assert_string_equal(config.warning, ""); /* no spans are sent */
+    assert_non_null(load("otlp: {form: span}\n"));
+    assert_non_null(strstr(config.warning, "receivers want /v1/traces"));
+}
+
+static void a_classic_key_without_a_dataset_is_warned_of(void **state)
+{
+    static const char *const classic[] = {
+        "0123456789abcdef0123456789abcdef",
+        "hcaic_0123456789abcdefghijklmnopqrstuvwxyz0123456789abcdefghijkl",
+    };
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        setenv("HONEYCOMB_API_KEY", classic[i], 1);
+        unsetenv("HONEYCOMB_DATASET");
+        assert_non_null(load(""));
+        assert_non_null(strstr(config.warning, "set HONEYCOMB_DATASET"));
+        assert_null(strstr(config.warning, classic[i]));
+        setenv("HONEYCOMB_DATASET", "cruddur", 1);
+        assert_non_null(load(""));
+        assert_string_equal(config.warning, "");
+    }
+    unsetenv("HONEYCOMB_DATASET");
+    setenv("HONEYCOMB_API_KEY", "hcaik_0123456789abcdefghijklmnopqrstuvwxyz0123456789abcdefghijkl",
+           1);
+    assert_non_null(load(""));
+    assert_string_equal(config.warning, "");
+}
+
 static void who_only_reads_is_spared(void **state)
 {
     (void)state;
@@ -548,6 +589,8 @@ int main(void)
                                         begin, end),
         cmocka_unit_test_setup_teardown(what_is_not_spoken_is_warned_of, begin, end),
         cmocka_unit_test_setup_teardown(a_key_in_the_clear_is_warned_of, begin, end),
+        cmocka_unit_test_setup_teardown(an_address_without_a_path_is_warned_of, begin, end),
+        cmocka_unit_test_setup_teardown(a_classic_key_without_a_dataset_is_warned_of, begin, end),
         cmocka_unit_test_setup_teardown(who_only_reads_is_spared, begin, end),
         cmocka_unit_test_setup_teardown(lists_have_bounds, begin, end),
     };
