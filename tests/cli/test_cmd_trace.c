@@ -38,7 +38,7 @@ static void a_trace_as_json_is_a_line_for_each_error(void **state)
         "{\"trace_id\":\"" TRACE_ID "\",\"span_id\":\"00f067aa0ba902b7\",\"item\":2,\"uuid\":"
         "\"" ERROR_UUID_1 "\",\"service\":\"feedd\",\"level\":\"error\",\"title\":"
         "\"ENOENT: \\u001b[31mred\",\"timestamp_ms\":1790000000900}\n"
-        "{\"trace_id\":\"" TRACE_ID "\",\"xray_trace_id\":\"" OTHER_XRAY_ID "\",\"span_id\":"
+        "{\"trace_id\":\"" TRACE_ID "\",\"xray_trace_id\":\"" OTHER_XRAY "\",\"span_id\":"
         "\"00f067aa0ba902b7\",\"item\":1,\"uuid\":\"" CRASH_UUID "\",\"service\":\"feedd\","
         "\"level\":\"critical\",\"title\":\"SIGSEGV in queue_push\",\"timestamp_ms\":"
         "1790000001000}\n");
