@@ -24,6 +24,10 @@ void tb_check_line(struct tb_check *check, enum tb_check_outcome outcome, const 
 void tb_check_mend(struct tb_check *check, const char *what, const char *mend, const char *format,
                    ...) __attribute__((format(printf, 4, 5)));
 
+/* What is off, where text says what would turn it on; a warning where the agent that answers has
+ * the sink on all the same, since then these are not its settings. */
+void tb_check_off(struct tb_check *check, const char *what, const char *sink, const char *text);
+
 /* check_places.c */
 void tb_check_spool(struct tb_check *check);
 void tb_check_disk(struct tb_check *check);
@@ -42,6 +46,9 @@ void tb_check_debuginfod(struct tb_check *check);
 void tb_check_sinks(struct tb_check *check);
 /* check_trace.c: what keeps an error from being found by its trace ID. */
 void tb_check_traces(struct tb_check *check);
+/* check_rules.c: sampling rules for services that were not seen. */
+struct tb_seen;
+void tb_check_rules(struct tb_check *check, const struct tb_seen *seen);
 /* check_host.c */
 void tb_check_unwind(struct tb_check *check);
 void tb_check_symbols(struct tb_check *check);

@@ -24,8 +24,8 @@ static void check_token(struct tb_check *check)
     char endpoint[TB_STATUS_URL];
     tb_status_url(config->endpoint, endpoint);
     if (config->token[0] == '\0')
-        tb_check_line(check, TB_CHECK_NONE, "token",
-                      "none: errors are kept here; ROLLBAR_ACCESS_TOKEN sends them to Rollbar");
+        tb_check_off(check, "token", "rollbar",
+                     "none: errors are kept here; ROLLBAR_ACCESS_TOKEN sends them to Rollbar");
     else if (!is_likely(config->token))
         tb_check_line(check, TB_CHECK_FAILED, "token",
                       "%s has %zu characters and does not look like one of Rollbar's (32 hex "
@@ -34,8 +34,6 @@ static void check_token(struct tb_check *check)
     else
         tb_check_line(check, TB_CHECK_WELL, "token", "from %s, for %s", config->token_from,
                       endpoint);
-    if (config->warning != NULL && *config->warning != '\0')
-        tb_check_line(check, TB_CHECK_FAILED, "token", "%s", config->warning);
 }
 
 void tb_check_tokens(struct tb_check *check)

@@ -113,6 +113,8 @@ void tb_seen_names(const struct tb_seen *seen, char *out, size_t cap)
     size_t len = 0;
     out[0] = '\0';
     for (size_t i = 0; i < seen->n && len < cap; i++) {
+        if (tb_seen_by_name(seen, seen->services[i].name) != &seen->services[i])
+            continue; /* one name for several services */
         int n = snprintf(out + len, cap - len, "%s%s", i > 0 ? ", " : "", seen->services[i].name);
         len += n > 0 ? (size_t)n : 0;
     }

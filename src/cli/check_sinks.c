@@ -54,6 +54,12 @@ static void check_key(struct tb_check *check)
                   "meanwhile; set it for the agent, or otlp.honeycomb_key_file:");
 }
 
+static bool is_set_to(const char *variable, const char *value)
+{
+    const char *text = getenv(variable);
+    return text != NULL && strcasecmp(text, value) == 0;
+}
+
 static void check_otlp(struct tb_check *check)
 {
     static const char *const forms[] = {"log records", "spans", "log records and spans"};
@@ -62,8 +68,10 @@ static void check_otlp(struct tb_check *check)
     char group[URL_BYTES];
     char why[TB_CLIENT_WHY] = "";
     if (otlp->endpoint[0] == '\0') {
-        tb_check_line(check, TB_CHECK_NONE, "otlp",
-                      "off: HONEYCOMB_API_KEY or OTEL_EXPORTER_OTLP_ENDPOINT turns it on");
+        tb_check_off(check, "otlp", otlp->form == TB_OTLP_SPAN ? "otlp-spans" : "otlp",
+                     is_set_to("OTEL_SDK_DISABLED", "true")
+                         ? "off: OTEL_SDK_DISABLED is true"
+                         : "off: HONEYCOMB_API_KEY or OTEL_EXPORTER_OTLP_ENDPOINT turns it on");
         return;
     }
     tb_status_url(otlp->endpoint, shown);
@@ -255,8 +263,10 @@ static void check_xray(struct tb_check *check, const struct account *account)
     char url[URL_BYTES];
     char group[URL_BYTES];
     if (xray->mode == TB_XRAY_OFF)
-        tb_check_line(check, TB_CHECK_NONE, "x-ray",
-                      "off: AWS_XRAY_DAEMON_ADDRESS or xray.mode: api turns it on");
+        tb_check_off(check, "x-ray", "xray",
+                     is_set_to("AWS_XRAY_SDK_ENABLED", "false")
+                         ? "off: AWS_XRAY_SDK_ENABLED is false"
+                         : "off: AWS_XRAY_DAEMON_ADDRESS or xray.mode: api turns it on");
     else if (xray->mode == TB_XRAY_DAEMON)
         check_daemon(check);
     else
@@ -271,7 +281,8 @@ static void check_cloudwatch(struct tb_check *check, const struct account *accou
     char group[URL_BYTES];
     char rest[2 * URL_BYTES + HOST_BYTES];
     if (cloudwatch->log_group[0] == '\0') {
-        tb_check_line(check, TB_CHECK_NONE, "cloudwatch", "off: cloudwatch.log_group turns it on");
+        tb_check_off(check, "cloudwatch", "cloudwatch",
+                     "off: TOWBAR_CLOUDWATCH_LOG_GROUP or cloudwatch.log_group turns it on");
         return;
     }
     snprintf(rest, sizeof(rest), "; log group %.512s, stream %.128s%s", cloudwatch->log_group,

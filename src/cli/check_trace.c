@@ -1,33 +1,23 @@
 /* check_trace.c - `towbar check`: what keeps an error from being found by its trace ID: two IDs,
- * groups that match no error, names that X-Ray is not told, sampling rules for nobody, no log
- * group. Each is a warning, with the command that mends it. */
-#include <errno.h>
-#include <fcntl.h>
+ * groups that match no error, names that X-Ray is not told, no log group; check_rules.c has the
+ * sampling rules. Each is a warning, with the command that mends it. */
 #include <stdio.h>
 #include <string.h>
 
-#include <cjson/cJSON.h>
-
 #include "base/buf.h"
-#include "base/fd.h"
-#include "base/json.h"
-#include "base/wildcard.h"
 #include "cli/check.h"
 #include "cli/check_seen.h"
-#include "cli/client.h"
-#include "cli/print.h"
 #include "cli/verb.h"
 #include "filter/filter.h"
 
 enum {
-    RULES_MAX_BYTES = 1 << 20,
-    RULES_MS = 2000,
     GROUP_SERVICES = 16,
     NAMES_BYTES = 256,
     MEND_BYTES = 16 << 10, /* a filter with every quote escaped */
-    RULE_BYTES = 1024,
-    RULE_SERVICE_CHARS = 64
+    GROUP_NAME_CHARS = 32
 };
+
+#define GROUP_LETTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-"
 
 /* ---- two IDs ---- */
 
@@ -115,6 +105,54 @@ static void warn_renamed(struct tb_check *check, const struct tb_config_group *g
     tb_buf_done(&mend);
 }
 
+static bool is_named(const struct tb_config_sinks *sinks, const char *service)
+{
+    char quoted[NAMES_BYTES + 2];
+    snprintf(quoted, sizeof(quoted), "\"%s\"", service);
+    for (size_t i = 0; i < sinks->n_groups; i++)
+        if (strstr(sinks->groups[i].filter, quoted) != NULL)
+            return true;
+    return false;
+}
+
+/* A name that X-Ray takes for a group. */
+static void group_name(const char *service, char out[GROUP_NAME_CHARS + 1])
+{
+    size_t n = 0;
+    for (; service[n] != '\0' && n < GROUP_NAME_CHARS; n++)
+        out[n] = strchr(GROUP_LETTERS, service[n]) != NULL ? service[n] : '-';
+    out[n] = '\0';
+}
+
+/* Most people have their group in AWS alone: no group of the settings says what is missed. */
+static void check_renamed(struct tb_check *check, const struct tb_seen *seen)
+{
+    const struct tb_config_sinks *sinks = &check->config->sinks;
+    char name[GROUP_NAME_CHARS + 1];
+    struct tb_buf filter;
+    struct tb_buf mend;
+    for (size_t i = 0; i < seen->n && sinks->xray.mode != TB_XRAY_OFF; i++) {
+        const struct tb_seen_service *one = &seen->services[i];
+        if (one->host[0] == '\0' || is_named(sinks, one->service))
+            continue;
+        group_name(one->service, name);
+        tb_buf_init(&filter, MEND_BYTES);
+        tb_buf_init(&mend, MEND_BYTES);
+        tb_buf_addf(&filter, "service(\"%s\") {fault OR error}", one->name);
+        tb_buf_addf(&mend, "aws xray create-group --group-name %s --filter-expression ", name);
+        tb_cli_quote(&mend, tb_buf_str(&filter));
+        tb_check_mend(check, "name", tb_buf_str(&mend),
+                      "AWS_XRAY_URL (xray.name_pattern) \"%.128s\" fits requests to %s, so that "
+                      "X-Ray calls %s by that host: a group or a sampling rule for %s has none of "
+                      "them. Unset AWS_XRAY_URL, for the app and the agent; or have a group for "
+                      "the host:",
+                      sinks->xray.name_pattern, one->host, one->service, one->service);
+        tb_buf_done(&filter);
+        tb_buf_done(&mend);
+        return;
+    }
+}
+
 /* ---- groups ---- */
 
 static void warn_nobody(struct tb_check *check, const struct tb_config_group *group,
@@ -177,17 +215,41 @@ static bool names_service(const char *filter, char *out, size_t cap)
     return true;
 }
 
-static void check_group(struct tb_check *check, const struct tb_config_group *group,
-                        const struct tb_filter *filter, const struct groups *groups,
-                        const struct tb_seen *seen)
+/* The key of what goes by the group, where each error is alone; NULL: it is for searches. */
+static const char *routes(const struct tb_config *config, const char *group)
+{
+    const struct tb_config_sinks *sinks = &config->sinks;
+    const char *const keys[][2] = {{"otlp.group", sinks->otlp.group},
+                                   {"xray.group", sinks->xray.group},
+                                   {"cloudwatch.group", sinks->cloudwatch.group}};
+    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+        if (strcmp(keys[i][1], group) == 0)
+            return keys[i][0];
+    for (size_t i = 0; i < config->n_projects; i++)
+        if (config->projects[i].group != NULL && strcmp(config->projects[i].group, group) == 0)
+            return "one of projects";
+    return NULL;
+}
+
+/* It asks for a call between services: a trace may have one, an error alone has none. */
+static void check_call(struct tb_check *check, const struct tb_config_group *group)
+{
+    const char *key = routes(check->config, group->name);
+    if (key == NULL)
+        tb_check_line(check, TB_CHECK_WELL, "group", "%s: %s", group->name, group->filter);
+    else
+        tb_check_line(check, TB_CHECK_WARNING, "group",
+                      "%s is what %s goes by, and no error is sent: %.512s asks for a call between "
+                      "services, and where an error goes is decided by that error alone. A group "
+                      "of its own with service(\"...\") {fault OR error} is not so",
+                      group->name, key, group->filter);
+}
+
+static void warn_never(struct tb_check *check, const struct tb_config_group *group)
 {
     char service[NAMES_BYTES];
     struct tb_buf better;
     struct tb_buf mend;
-    if (tb_filter_can_match_error(filter, groups->named, groups->n)) {
-        check_services(check, group, filter, groups, seen);
-        return;
-    }
     tb_buf_init(&better, MEND_BYTES);
     tb_buf_init(&mend, MEND_BYTES);
     if (names_service(group->filter, service, sizeof(service)))
@@ -201,6 +263,18 @@ static void check_group(struct tb_check *check, const struct tb_config_group *gr
                   group->name, group->filter);
     tb_buf_done(&better);
     tb_buf_done(&mend);
+}
+
+static void check_group(struct tb_check *check, const struct tb_config_group *group,
+                        const struct tb_filter *filter, const struct groups *groups,
+                        const struct tb_seen *seen)
+{
+    if (tb_filter_can_match_error(filter, groups->named, groups->n))
+        check_services(check, group, filter, groups, seen);
+    else if (tb_filter_can_match_call(filter, groups->named, groups->n))
+        check_call(check, group);
+    else
+        warn_never(check, group);
 }
 
 static void check_groups(struct tb_check *check, const struct tb_seen *seen)
@@ -223,113 +297,6 @@ static void check_groups(struct tb_check *check, const struct tb_seen *seen)
         tb_filter_free(groups.filters[i]);
 }
 
-/* ---- sampling rules ---- */
-
-/* In JSON: names may have blanks and commas, which the shorter form takes for its own. */
-static void mend_rule(const char *name, const char *service, struct tb_buf *out)
-{
-    char update[RULE_BYTES];
-    char fits[RULE_SERVICE_CHARS + 1];
-    struct tb_json j;
-    bool is_long = strlen(service) > RULE_SERVICE_CHARS;
-    snprintf(fits, sizeof(fits), "%.*s%s", RULE_SERVICE_CHARS - is_long, service,
-             is_long ? "*" : "");
-    tb_json_init(&j, update, sizeof(update));
-    tb_json_object(&j);
-    tb_json_kstr(&j, "RuleName", name);
-    tb_json_kstr(&j, "ServiceName", fits);
-    tb_json_end(&j);
-    if (tb_json_finish(&j) < 0)
-        return;
-    tb_buf_adds(out, "aws xray update-sampling-rule --sampling-rule-update ");
-    tb_cli_quote(out, update);
-}
-
-static void check_rule(struct tb_check *check, const cJSON *rule, const struct tb_seen *seen)
-{
-    char names[NAMES_BYTES];
-    struct tb_buf mend;
-    const char *service = tb_json_text(rule, "ServiceName");
-    const char *name = tb_json_text(rule, "RuleName");
-    if (service[0] == '\0')
-        service = tb_json_text(rule, "service_name"); /* of a local file, version 1 */
-    if (service[0] == '\0' || seen->n == 0)
-        return;
-    for (size_t i = 0; i < seen->n; i++)
-        if (tb_wildcard_fits(service, seen->services[i].name))
-            return;
-    const struct tb_seen_service *near = tb_seen_nearest(seen, service);
-    if (near == NULL)
-        near = &seen->services[0];
-    tb_buf_init(&mend, MEND_BYTES);
-    if (name[0] != '\0')
-        mend_rule(name, near->name, &mend);
-    tb_seen_names(seen, names, sizeof(names));
-    tb_check_mend(
-        check, "sampling", tb_buf_str(&mend),
-        "rule %.32s is for the service \"%.64s\", and X-Ray is told of none that it fits; "
-        "there were: %s. The rule decides nothing%s",
-        name, service, names, mend.len > 0 ? "; if that was meant:" : "");
-    tb_buf_done(&mend);
-}
-
-/* One rule, a list of such, or what holds them, as deep as AWS writes it. */
-static void check_rules(struct tb_check *check, const cJSON *from, const struct tb_seen *seen,
-                        int depth)
-{
-    static const char *const inside[] = {"SamplingRule", "SamplingRuleRecords", "rules"};
-    if (depth == 0)
-        return;
-    for (const cJSON *one = cJSON_IsArray(from) ? from->child : NULL; one != NULL; one = one->next)
-        check_rules(check, one, seen, depth - 1);
-    if (!cJSON_IsObject(from))
-        return;
-    check_rule(check, from, seen);
-    for (size_t i = 0; i < sizeof(inside) / sizeof(inside[0]); i++)
-        check_rules(check, cJSON_GetObjectItemCaseSensitive(from, inside[i]), seen, depth - 1);
-}
-
-static void check_rules_text(struct tb_check *check, const struct tb_buf *text,
-                             const struct tb_seen *seen)
-{
-    cJSON *json = cJSON_ParseWithLength(tb_buf_str(text), text->len);
-    check_rules(check, json, seen, 5);
-    cJSON_Delete(json);
-}
-
-static void check_rules_file(struct tb_check *check, const struct tb_seen *seen)
-{
-    const char *path = check->config->sinks.xray.sampling_rules;
-    struct tb_buf text;
-    if (path[0] == '\0')
-        return;
-    tb_buf_init(&text, RULES_MAX_BYTES);
-    int err = tb_fd_slurp(AT_FDCWD, path, &text);
-    if (err < 0)
-        tb_check_line(check, TB_CHECK_FAILED, "sampling", "%s cannot be read: %s", path,
-                      strerror(-err));
-    else
-        check_rules_text(check, &text, seen);
-    tb_buf_done(&text);
-}
-
-/* The first page of them; who has more has mended this before. */
-static void check_rules_central(struct tb_check *check, const struct tb_seen *seen)
-{
-    const struct tb_config_xray *xray = &check->config->sinks.xray;
-    struct tb_buf text;
-    char url[512];
-    char why[TB_CLIENT_WHY] = "";
-    if (check->is_offline || xray->mode != TB_XRAY_DAEMON || !xray->asks_daemon)
-        return;
-    snprintf(url, sizeof(url), "http://%s/GetSamplingRules", xray->tcp_address);
-    const struct tb_client_request request = {.url = url, .json = "{}", .timeout_ms = RULES_MS};
-    tb_buf_init(&text, RULES_MAX_BYTES);
-    if (tb_client_ask(&request, &text, why) == 200)
-        check_rules_text(check, &text, seen);
-    tb_buf_done(&text);
-}
-
 /* ---- the log group ---- */
 
 static void check_log_group(struct tb_check *check)
@@ -338,8 +305,9 @@ static void check_log_group(struct tb_check *check)
     if (sinks->xray.mode != TB_XRAY_OFF && sinks->cloudwatch.log_group[0] == '\0')
         tb_check_mend(check, "log group", "aws logs create-log-group --log-group-name cruddur",
                       "X-Ray's console shows the log lines of a trace only from groups that a "
-                      "segment names, and none is named: set cloudwatch.log_group, say to the one "
-                      "that the app logs to, which there must be:");
+                      "segment names, and none is named: set cloudwatch.log_group "
+                      "(TOWBAR_CLOUDWATCH_LOG_GROUP) to the one that the app logs to; where there "
+                      "is none yet:");
 }
 
 void tb_check_traces(struct tb_check *check)
@@ -348,7 +316,7 @@ void tb_check_traces(struct tb_check *check)
     tb_seen_look(check->config, &seen);
     check_ids(check, &seen);
     check_groups(check, &seen);
-    check_rules_file(check, &seen);
-    check_rules_central(check, &seen);
+    check_renamed(check, &seen);
+    tb_check_rules(check, &seen);
     check_log_group(check);
 }

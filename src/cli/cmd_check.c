@@ -4,6 +4,7 @@
  * which get no item, what gives out AWS credentials where they are needed, and the servers of
  * symbols.debuginfod; nobody at all with --offline. Changes nothing. */
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -75,6 +76,41 @@ void tb_check_mend(struct tb_check *check, const char *what, const char *mend, c
     put_line(check, TB_CHECK_WARNING, what, text, mend);
 }
 
+/* Whether the agent that answers delivers to the sink. */
+static bool is_on_there(const struct tb_check *check, const char *sink)
+{
+    const cJSON *one;
+    cJSON_ArrayForEach(one, tb_json_at(check->agent->json, "sinks"))
+    {
+        const char *state = tb_json_text(one, "state");
+        if (strcmp(tb_json_text(one, "name"), sink) == 0)
+            return strcmp(state, "off") != 0 && strcmp(state, "no token") != 0;
+    }
+    return false;
+}
+
+void tb_check_off(struct tb_check *check, const char *what, const char *sink, const char *text)
+{
+    if (is_on_there(check, sink))
+        tb_check_line(check, TB_CHECK_WARNING, what,
+                      "off by the settings and variables here, but on in the agent that answers: "
+                      "so nothing of it is checked; run this with the agent's variables");
+    else
+        tb_check_line(check, TB_CHECK_NONE, what, "%s", text);
+}
+
+/* What the agent warns of at its start. */
+static void check_config(struct tb_check *check)
+{
+    const struct tb_config *config = check->config;
+    if (*config->file != '\0')
+        tb_check_line(check, TB_CHECK_WELL, "config", "%s", config->file);
+    else
+        tb_check_line(check, TB_CHECK_NONE, "config", "no file: the defaults are in force");
+    if (*config->warning != '\0')
+        tb_check_line(check, TB_CHECK_WARNING, "config", "%s", config->warning);
+}
+
 static void check_agent(struct tb_check *check)
 {
     const struct tb_agent_answer *agent = check->agent;
@@ -115,10 +151,7 @@ static void check_all(struct tb_check *check)
         unit = "/usr/local/lib/systemd/system/towbard.service";
     if (access(unit, R_OK) != 0)
         unit = "/usr/lib/systemd/system/towbard.service";
-    if (*check->config->file != '\0')
-        tb_check_line(check, TB_CHECK_WELL, "config", "%s", check->config->file);
-    else
-        tb_check_line(check, TB_CHECK_NONE, "config", "no file: the defaults are in force");
+    check_config(check);
     check_agent(check);
     tb_check_spool(check);
     tb_check_disk(check);

@@ -42,6 +42,9 @@ bool tb_filter_match(const struct tb_filter *filter, const struct tb_filter_grou
  * it asks for what no error is ("ok"), or for what no item says. */
 bool tb_filter_can_match_error(const struct tb_filter *filter, const struct tb_filter_group *groups,
                                size_t n_groups);
+/* The same where the trace has other services too: what asks for a call (edge) can match there. */
+bool tb_filter_can_match_call(const struct tb_filter *filter, const struct tb_filter_group *groups,
+                              size_t n_groups);
 /* The names of services without which it never matches an error: those that a renamed service would
  * be missed by. Borrowed from the filters. How many, at most max are written. */
 size_t tb_filter_services(const struct tb_filter *filter, const struct tb_filter_group *groups,

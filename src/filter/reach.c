@@ -2,7 +2,8 @@
  * every kind of error that there is; what comes out as false of all kinds is certain.
  *
  * A kind is an error alone in its trace: a fault, an error by its HTTP status, or a throttle. Its
- * trace has one service with any name, and what view_item.c makes of items. */
+ * trace has one service with any name, and what view_item.c makes of items. With others in it that
+ * call and are called nothing but edges is asked differently. */
 #include <string.h>
 
 #include "filter/terms.h"
@@ -23,6 +24,7 @@ struct reach {
     size_t n_groups;
     uint32_t set;          /* the kind */
     const char *renamed;   /* no service has this name; NULL */
+    bool has_others;       /* the trace has other services too */
     unsigned char *states; /* of each group: enum state, or KNOWN and its truth */
 };
 
@@ -84,13 +86,13 @@ static enum truth of_node(const struct reach *r, const struct tb_term *term)
     const struct tb_filter_end *end = &term->ends[0];
     if (is_renamed(r, &term->ends[0]) || is_renamed(r, &term->ends[1]))
         return NO;
-    if (term->kind == TB_TERM_EDGE)
-        return NO; /* there is no other service */
-    if (end->account_id != NULL)
+    if (end->account_id != NULL || term->ends[1].account_id != NULL)
+        return NO;
+    if (term->kind == TB_TERM_EDGE && !r->has_others)
         return NO;
     enum truth inner = term->left < 0 ? YES : reach_term(r, term->left, INSIDE_SERVICE);
     bool is_any = end->name == NULL && end->type == NULL;
-    return inner == YES && !is_any ? MAYBE : inner;
+    return inner == YES && (!is_any || term->kind == TB_TERM_EDGE) ? MAYBE : inner;
 }
 
 static enum truth of_cause(const struct reach *r, const struct tb_term *term)
@@ -168,7 +170,7 @@ static enum truth reach_term(const struct reach *r, int number, int inside)
 /* ---- for all kinds ---- */
 
 static bool can_match(const struct tb_filter *filter, const struct tb_filter_group *groups,
-                      size_t n_groups, const char *renamed)
+                      size_t n_groups, const char *renamed, bool has_others)
 {
     for (size_t i = 0; i < N_KINDS; i++) {
         unsigned char states[TB_FILTER_GROUPS] = {NOT_ASKED};
@@ -177,6 +179,7 @@ static bool can_match(const struct tb_filter *filter, const struct tb_filter_gro
                                 .n_groups = n_groups,
                                 .set = KINDS[i],
                                 .renamed = renamed,
+                                .has_others = has_others,
                                 .states = states};
         if (reach_term(&r, filter->root, INSIDE_TRACE) != NO)
             return true;
@@ -187,7 +190,13 @@ static bool can_match(const struct tb_filter *filter, const struct tb_filter_gro
 bool tb_filter_can_match_error(const struct tb_filter *filter, const struct tb_filter_group *groups,
                                size_t n_groups)
 {
-    return can_match(filter, groups, n_groups, NULL);
+    return can_match(filter, groups, n_groups, NULL, false);
+}
+
+bool tb_filter_can_match_call(const struct tb_filter *filter, const struct tb_filter_group *groups,
+                              size_t n_groups)
+{
+    return can_match(filter, groups, n_groups, NULL, true);
 }
 
 /* The names that an expression has, each once. */
@@ -215,13 +224,13 @@ size_t tb_filter_services(const struct tb_filter *filter, const struct tb_filter
 {
     struct names all = {.n = 0};
     size_t n = 0;
-    if (!can_match(filter, groups, n_groups, NULL))
+    if (!can_match(filter, groups, n_groups, NULL, false))
         return 0;
     add_names(filter, &all);
     for (size_t i = 0; i < n_groups && i < TB_FILTER_GROUPS; i++)
         add_names(groups[i].filter, &all);
     for (size_t i = 0; i < all.n; i++) {
-        if (can_match(filter, groups, n_groups, all.names[i]))
+        if (can_match(filter, groups, n_groups, all.names[i], false))
             continue;
         if (n < max)
             out[n] = all.names[i];

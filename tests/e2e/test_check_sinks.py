@@ -80,6 +80,38 @@ class Places(CheckCase):
             self.assertIn(variable, line["text"])
         self.assertNotIn("aws", lines)  # nobody needs it, so nobody is asked
 
+    def test_what_is_switched_off_is_not_asked_for_again(self):
+        lines = self.check(
+            OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:4318", OTEL_SDK_DISABLED="true",
+            AWS_XRAY_DAEMON_ADDRESS="127.0.0.1:1", AWS_XRAY_SDK_ENABLED="false",
+        )  # fmt: skip
+        self.assertEqual(self.one(lines, "otlp")["text"], "off: OTEL_SDK_DISABLED is true")
+        self.assertEqual(self.one(lines, "x-ray")["text"], "off: AWS_XRAY_SDK_ENABLED is false")
+
+    def test_what_the_agent_warns_of_is_a_warning_here_too(self):
+        lines = self.check(
+            "", ("--offline",), 0, OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:4318",
+            OTEL_EXPORTER_OTLP_PROTOCOL="grpc",
+        )  # fmt: skip
+        warning = lines["config"][-1]
+        self.assertEqual(warning["outcome"], "warn")
+        self.assertIn('OTEL_EXPORTER_OTLP_PROTOCOL is "grpc"', warning["text"])
+
+    def test_an_agent_with_other_variables_is_told(self):
+        with FakeOtlp() as otlp, FakeAws() as aws, FakeXrayDaemon() as daemon:
+            env = dict(
+                aws.env, TOWBAR_CLOUDWATCH_LOG_GROUP="cruddur", AWS_XRAY_DAEMON_ADDRESS=daemon.address,
+                OTEL_EXPORTER_OTLP_ENDPOINT=otlp.url, ROLLBAR_ENDPOINT="http://127.0.0.1:1/item/",
+            )  # fmt: skip
+            with self.agent(**env, ROLLBAR_ACCESS_TOKEN=towbar.TOKEN):
+                lines = self.check("", ("--offline",), 0)
+                for what in ("token", "otlp", "x-ray", "cloudwatch"):
+                    line = self.one(lines, what)
+                    self.assertEqual(line["outcome"], "warn", line)
+                    self.assertIn("on in the agent that answers", line["text"])
+                lines = self.check("", ("--offline",), 0, **env)
+                self.assertNotIn("in the agent that answers", str(lines["otlp"] + lines["x-ray"]))
+
     def test_otlp_says_where_and_whose_key_but_never_the_key(self):
         with FakeOtlp() as fake:
             lines = self.check(
@@ -230,6 +262,27 @@ class Warnings(CheckCase):
         # Requests to other hosts leave it its name.
         lines = self.look(GROUP.format("backend-flask"), AWS_XRAY_URL="*3000-*")
         self.assertNotIn("name", lines)
+
+    def test_a_pattern_that_renames_the_service_of_a_group_that_is_in_aws_alone(self):
+        host = "4567-cruddur.ws-eu1.gitpod.io"
+        self.store(host=host)
+        env = {"AWS_XRAY_URL": "*4567-*.gitpod.io*", "AWS_XRAY_DAEMON_ADDRESS": "127.0.0.1:1"}
+        line = self.assert_warns(self.look(**env), "name", "AWS_XRAY_URL", host, "backend-flask")
+        self.assertEqual(
+            self.mend(line),
+            ["aws", "xray", "create-group", "--group-name", "backend-flask", "--filter-expression",
+             f'service("{host}") {{fault OR error}}'],
+        )  # fmt: skip
+        # The pattern concerns X-Ray alone; and once the group is there nothing is missed.
+        self.assertNotIn("name", self.look(AWS_XRAY_URL=env["AWS_XRAY_URL"]))
+        self.assertNotIn("name", self.look(AWS_XRAY_DAEMON_ADDRESS="127.0.0.1:1"))
+
+    def test_a_group_that_asks_for_a_call_is_for_searches(self):
+        group = "groups: [{name: Calls, filter: 'edge(\"backend-flask\", \"feedd\") {fault}'}]\n"
+        self.assertEqual(self.one(self.look(group), "group")["outcome"], "ok")
+        for key in ("otlp: {group: Calls}\n", "cloudwatch: {group: Calls}\n"):
+            line = self.assert_warns(self.look(group + key), "group", "no error is sent")
+            self.assertIn(key.partition(":")[0] + ".group", line["text"])
 
     def test_a_name_for_every_service(self):
         self.store()

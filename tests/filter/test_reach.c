@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -90,6 +91,26 @@ static void what_no_error_is_can_match_none(void **state)
     tb_filter_free(well);
 }
 
+static void a_call_can_match_where_there_are_other_services(void **state)
+{
+    static const struct {
+        const char *text;
+        bool can;
+    } cases[] = {
+        {"edge(\"a\", \"b\")", true},         {"edge(\"a\", \"b\") {fault}", true},
+        {"edge(\"a\", \"b\") {ok}", false},   {"edge(\"a\", id(account.id: \"1\"))", false},
+        {"edge(\"a\", \"b\") AND ok", false}, {"service(\"a\") {fault}", true},
+        {"service(\"a\") {ok}", false},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct tb_filter *filter = parsed(cases[i].text);
+        if (tb_filter_can_match_call(filter, NULL, 0) != cases[i].can)
+            fail_msg("%s", cases[i].text);
+        tb_filter_free(filter);
+    }
+}
+
 static void the_services_without_which_nothing_matches_are_told(void **state)
 {
     static const struct {
@@ -160,6 +181,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_no_error_is_can_match_none),
+        cmocka_unit_test(a_call_can_match_where_there_are_other_services),
         cmocka_unit_test(the_services_without_which_nothing_matches_are_told),
         cmocka_unit_test(circles_of_groups_end),
         cmocka_unit_test(the_groups_that_it_names_are_told),
