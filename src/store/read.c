@@ -158,16 +158,23 @@ static void occurrence_sql(const struct tb_occurrence_filter *filter, struct tb_
                      " occurred_ns, received_ns, data FROM occurrences WHERE 1");
     if (filter->item)
         tb_buf_adds(sql, " AND item = ?1");
-    /* Two look-ups, one in the index of each kind of trace id. */
-    if (filter->trace_id)
+    /* Two look-ups, one in the index of each kind of trace id. By arrival no more than max of each
+     * are looked at, however many a trace has; by time all of them are. */
+    if (filter->trace_id && filter->by_arrival)
+        tb_buf_adds(sql,
+                    " AND seq IN (SELECT seq FROM (SELECT seq FROM occurrences"
+                    " WHERE trace_id = ?2 AND trace_id <> '' ORDER BY seq DESC LIMIT ?4)"
+                    " UNION ALL SELECT seq FROM (SELECT seq FROM occurrences WHERE"
+                    " xray_trace_id = ?2 AND xray_trace_id <> '' ORDER BY seq DESC LIMIT ?4))");
+    else if (filter->trace_id)
         tb_buf_adds(sql, " AND seq IN (SELECT seq FROM occurrences WHERE trace_id = ?2"
                          " AND trace_id <> '' UNION ALL SELECT seq FROM occurrences"
                          " WHERE xray_trace_id = ?2 AND xray_trace_id <> '')");
     if (filter->uuid)
         tb_buf_adds(sql, " AND uuid = ?3");
-    const char *way = filter->newest_first ? "DESC" : "ASC";
+    const char *way = filter->newest_first || filter->by_arrival ? "DESC" : "ASC";
     tb_buf_adds(sql, " ORDER BY ");
-    if (filter->trace_id)
+    if (filter->trace_id && !filter->by_arrival)
         tb_buf_addf(sql, "occurred_ns %s, ", way);
     tb_buf_addf(sql, "seq %s LIMIT ?4", way);
 }

@@ -320,9 +320,11 @@ struct tb_occurrence_filter {
     const char *trace_id; /* 32 hex digits, matches either trace id; NULL: any */
     const char *uuid;     /* NULL: any */
     int newest_first;
-    size_t max; /* 0: all */
+    int by_arrival; /* with trace_id: those that came last, the latest first; only max are looked at
+                     */
+    size_t max;     /* 0: all */
 };
-/* In the order of arrival; those of one trace by the time they happened. */
+/* In the order of arrival; those of one trace by the time they happened, however many there are. */
 int tb_store_occurrences(struct tb_store *store, const struct tb_occurrence_filter *filter,
                          int (*row)(void *arg, const struct tb_occurrence_row *occurrence),
                          void *arg);

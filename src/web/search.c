@@ -152,7 +152,7 @@ static int gather(struct gathered *g, struct tb_store *store, const struct tb_se
     int err = 0;
     for (size_t i = 0; i < 2 && !err; i++) {
         const struct tb_occurrence_filter filter = {
-            .trace_id = ids[i], .newest_first = 1, .max = TB_FILTER_ITEMS};
+            .trace_id = ids[i], .by_arrival = 1, .max = TB_FILTER_ITEMS};
         if (ids[i][0] != '\0' && (i == 0 || strcmp(ids[0], ids[1]) != 0))
             err = tb_store_occurrences(store, &filter, take_other, g);
     }

@@ -162,7 +162,16 @@ static void occurrences_are_found_by_item_uuid_and_either_trace(void **state)
     assert_string_equal(find(store, (struct tb_occurrence_filter){.trace_id = OTHER}), "early");
     assert_string_equal(find(store, (struct tb_occurrence_filter){.trace_id = TRACE, .item = 2}),
                         "early both");
+    /* By arrival, of which only so many are looked at. */
+    assert_string_equal(
+        find(store, (struct tb_occurrence_filter){.trace_id = TRACE, .by_arrival = 1}),
+        "both early late");
+    assert_string_equal(
+        find(store, (struct tb_occurrence_filter){.trace_id = TRACE, .by_arrival = 1, .max = 2}),
+        "both early");
     assert_string_equal(find(store, (struct tb_occurrence_filter){.trace_id = ""}), "");
+    assert_string_equal(find(store, (struct tb_occurrence_filter){.trace_id = "", .by_arrival = 1}),
+                        "");
     assert_string_equal(find(store, (struct tb_occurrence_filter){.trace_id = "' OR 1 --"}), "");
     tb_store_close(store);
 }
