@@ -43,6 +43,9 @@ int tb_cli_filter_init(struct tb_cli_filter *filter, const struct tb_cli *cli,
         return TB_EXIT_WELL;
     fprintf(stderr, "towbar: --filter: %s\n", fault);
     mark(cli->filter, err == -EINVAL ? tb_filter_column(fault) : 0);
+    if (config->lacks_sinks)
+        fprintf(stderr, "towbar: no group is known, as the settings have a mistake: %s\n",
+                config->warning);
     return err == -EINVAL ? TB_EXIT_USAGE : TB_EXIT_WRONG;
 }
 

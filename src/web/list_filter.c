@@ -33,6 +33,16 @@ const char *tb_list_filter_text(const char *q)
     return NULL;
 }
 
+bool tb_list_filter_could_be(const char *words, const struct tb_search_settings *settings)
+{
+    static const struct tb_search_limits none;
+    struct tb_search *search = NULL;
+    char why[TB_FILTER_WHY];
+    bool could = tb_search_new(words, settings, &none, &search, why) == 0;
+    tb_search_free(search);
+    return could;
+}
+
 int tb_list_filter_init(struct tb_list_filter *filter, const char *q,
                         const struct tb_search_settings *settings)
 {

@@ -21,6 +21,8 @@ struct tb_list_filter {
 const char *tb_list_filter_text(const char *q);
 /* What of a search are words: without "text:". */
 const char *tb_list_filter_words(const char *q);
+/* Whether words would be a group or an expression, were they said to be one. */
+bool tb_list_filter_could_be(const char *words, const struct tb_search_settings *settings);
 /* 0, also when it does not parse, or -ENOMEM. settings must stay. Free with tb_list_filter_done. */
 int tb_list_filter_init(struct tb_list_filter *filter, const char *q,
                         const struct tb_search_settings *settings);

@@ -314,6 +314,20 @@ static void put_empty(struct list *list, const char *address)
                  "<pre class=\"bd\" tabindex=\"0\">towbar demo</pre></div>\n");
 }
 
+/* Who types the name of a group, or "fault", most likely means it. */
+static void put_nothing(struct list *list)
+{
+    struct tb_buf *out = list->view->out;
+    tb_emit(out, "<div class=\"panel\"><p class=\"bd\">No item matches. <a href=\"/\">Show "
+                 "all</a>");
+    if (list->by.text == NULL && tb_list_filter_could_be(list->q, list->view->search))
+        tb_emit(out,
+                ", or <a href=\"/?q=filter%%3A%u&amp;sort=%u\">read it as a filter "
+                "expression</a>",
+                list->q, list->sort);
+    tb_emit(out, "</p></div>\n");
+}
+
 static int put_page(struct list *list, const char *address)
 {
     tb_view_begin(list->view, TB_NAV_ITEMS, "Items");
@@ -326,8 +340,7 @@ static int put_page(struct list *list, const char *address)
     if (list->n > 0)
         put_table(list);
     else if (list->by.text == NULL || list->by.search != NULL)
-        tb_emit(list->view->out, "<div class=\"panel\"><p class=\"bd\">No item matches. <a "
-                                 "href=\"/\">Show all</a></p></div>\n");
+        put_nothing(list);
     return err;
 }
 

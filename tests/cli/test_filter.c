@@ -136,6 +136,21 @@ static void a_mistake_ends_it_with_2_and_the_column(void **state)
     assert_int_equal(run_here(run, "trace", TRACE_ID, "--filter", "ok"), 2);
 }
 
+static void groups_that_cannot_be_read_are_told_with_the_mistake(void **state)
+{
+    struct run *run = *state;
+    FILE *config = fopen(run->config, "ae");
+    assert_non_null(config);
+    fputs("groups: [{name: Failed, filter: 'fault OR eror'}]\n", config);
+    fclose(config);
+    assert_int_equal(run_here(run, "items", "--filter", "Failed"), 2);
+    run_has(run->err, "not \"Failed\"");
+    run_has(run->err, "no group is known, as the settings have a mistake: ");
+    run_has(run->err, "did you mean \"error\"?");
+    assert_int_equal(run_here(run, "items", "--filter", "fault"), 0);
+    assert_string_equal(run->err, "");
+}
+
 static void what_is_no_item_any_more_is_passed_over(void **state)
 {
     struct run *run = *state;
@@ -160,6 +175,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(occurrences_are_filtered_each, run_setup, run_teardown),
         cmocka_unit_test_setup_teardown(a_mistake_ends_it_with_2_and_the_column, run_setup,
                                         run_teardown),
+        cmocka_unit_test_setup_teardown(groups_that_cannot_be_read_are_told_with_the_mistake,
+                                        run_setup, run_teardown),
         cmocka_unit_test_setup_teardown(what_is_no_item_any_more_is_passed_over, run_setup,
                                         run_teardown),
     };

@@ -102,6 +102,20 @@ static void the_groups_of_the_settings_are_known(void **state)
     site_has(site_visit(site, "/?q=filter:Cruddur"), "No item matches.");
 }
 
+static void words_that_could_be_an_expression_lead_to_it(void **state)
+{
+    struct site *site = *state;
+    fill(site);
+    const char *page = site_visit(site, "/?q=fault+OR+error");
+    site_has(page, "No item matches.");
+    site_has(page, "<a href=\"/?q=filter%3Afault%20OR%20error&amp;sort=");
+    site_check_html(page);
+    site_has(site_visit(site, "/?q=Cruddur"), "href=\"/?q=filter%3ACruddur&amp;");
+    site_has_not(site_visit(site, "/?q=broken"), "filter%3A");
+    site_has_not(site_visit(site, "/?q=text:fault"), "filter%3A");
+    site_has_not(site_visit(site, "/?q=filter:throttle"), "filter%3Athrottle&amp;");
+}
+
 static void names_are_those_of_x_ray(void **state)
 {
     struct site *site = *state;
@@ -193,6 +207,8 @@ int main(void)
         cmocka_unit_test(which_searches_are_expressions_is_a_rule),
         cmocka_unit_test_setup_teardown(items_are_those_whose_trace_matches, site_make, site_drop),
         cmocka_unit_test_setup_teardown(the_groups_of_the_settings_are_known, site_make, site_drop),
+        cmocka_unit_test_setup_teardown(words_that_could_be_an_expression_lead_to_it, site_make,
+                                        site_drop),
         cmocka_unit_test_setup_teardown(names_are_those_of_x_ray, site_make, site_drop),
         cmocka_unit_test_setup_teardown(a_mistake_is_shown_with_its_place_marked, site_make,
                                         site_drop),

@@ -150,6 +150,7 @@ static int spare_sinks(struct tb_config *c, const char *why)
 {
     tb_config_warn(c, "%s", why);
     tb_config_sinks_off(&c->sinks);
+    c->lacks_sinks = true;
     return 0;
 }
 

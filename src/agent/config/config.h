@@ -110,7 +110,8 @@ struct tb_config {
     int makes_socket_folder;      /* the socket is in a default place, whose folder may be made */
     struct tb_config_sinks sinks; /* what stands beside Rollbar */
     char *file;                   /* the file that was read, or "" */
-    char *warning; /* a sentence for the log, or "": the token's file can be read by others */
+    char *warning;    /* sentences for the log, or "": the token's file can be read by others */
+    bool lacks_sinks; /* they were spared (below), with their groups and links: warning says why */
 };
 
 /* What the command line said; NULL means nothing was said. */
