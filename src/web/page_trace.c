@@ -148,6 +148,33 @@ static int is_same_lane(const struct moment *a, const struct moment *b)
     return strcmp(a->service, b->service) == 0 && strcmp(a->framework, b->framework) == 0;
 }
 
+/* When the first request of a service began. */
+static int64_t lane_began(const struct trace *trace, const struct moment *of)
+{
+    int64_t began_ns = of->began_ns;
+    for (size_t i = 0; i < trace->n; i++)
+        if (is_same_lane(of, &trace->moments[i]) && trace->moments[i].began_ns < began_ns)
+            began_ns = trace->moments[i].began_ns;
+    return began_ns;
+}
+
+/* Who began first stands above: who called above who was called. */
+static void sort_lanes(const struct trace *trace, size_t *lanes, size_t n)
+{
+    int64_t began[LANES_MAX];
+    for (size_t i = 0; i < n; i++) {
+        size_t lane = lanes[i];
+        int64_t at = lane_began(trace, &trace->moments[lane]);
+        size_t k = i;
+        for (; k > 0 && began[k - 1] > at; k--) {
+            began[k] = began[k - 1];
+            lanes[k] = lanes[k - 1];
+        }
+        began[k] = at;
+        lanes[k] = lane;
+    }
+}
+
 /* The first event of each service; returns how many, at most LANES_MAX. */
 static size_t find_lanes(const struct trace *trace, size_t out[LANES_MAX])
 {
@@ -159,6 +186,7 @@ static size_t find_lanes(const struct trace *trace, size_t out[LANES_MAX])
         if (k == n)
             out[n++] = i;
     }
+    sort_lanes(trace, out, n);
     return n;
 }
 

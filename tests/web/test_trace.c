@@ -62,6 +62,11 @@ static void requests_are_drawn_from_their_beginning(void **state)
     site_has(page, "<rect class=\"track\" x=\"26.0%\" y=\"15\" width=\"24.0%\"");
     site_has(page, "<rect class=\"track\" x=\"2.0%\" y=\"15\" width=\"96.0%\"");
     site_has(page, ">400 ms</text>");
+    /* Who began first stands above, though its error came later. */
+    const char *caller = strstr(page, "<div class=\"lane\"><div><b>api");
+    const char *called = strstr(page, "<div class=\"lane\"><div><b>feedd");
+    assert_non_null(caller);
+    assert_true(called > caller);
 }
 
 /* As SDKs do that send whole seconds: it happened at ms, and says second 0. */
