@@ -57,7 +57,7 @@ void tb_show_trace(const char *indent, const char *trace_id, const char *xray_tr
         return;
     tb_trace_id_text(id, text);
     tb_xray_id_text(id, xray);
-    printf("%sX-Ray's own: %s   as 32 digits %s\n", indent, xray, text);
+    printf("%*sX-Ray's own: %s   as 32 digits %s\n", (int)strlen(indent), "", xray, text);
 }
 
 /* A JSON value of any shape on lines of its own: lists in one line, objects by key. */

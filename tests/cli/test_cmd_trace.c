@@ -23,7 +23,7 @@ static void xrays_own_trace_finds_it_too(void **state)
     assert_int_equal(run_here(run, "trace", OTHER_XRAY), 0);
     run_has(run->out, "SIGSEGV in queue_push");
     run_has_not(run->out, "ENOENT");
-    run_has(run->out, "X-Ray's own: " OTHER_XRAY);
+    run_has(run->out, "\n      X-Ray's own: " OTHER_XRAY);
     assert_int_equal(run_here(run, "trace", OTHER_XRAY_ID), 0);
     run_has(run->out, "SIGSEGV in queue_push");
 }
