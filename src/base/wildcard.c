@@ -8,6 +8,15 @@ static char lower(char c)
     return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
 }
 
+/* The byte behind the character that begins there, or behind what is left of one. */
+static const char *behind_one(const char *text)
+{
+    text++;
+    while (((unsigned char)*text & 0xc0) == 0x80)
+        text++;
+    return text;
+}
+
 bool tb_wildcard_fits(const char *pattern, const char *text)
 {
     const char *star = NULL; /* behind the last * that was met, which has taken what is before: */
@@ -16,7 +25,10 @@ bool tb_wildcard_fits(const char *pattern, const char *text)
         if (*pattern == '*') {
             star = ++pattern;
             rest = text;
-        } else if (*pattern == '?' || (*pattern != '\0' && lower(*pattern) == lower(*text))) {
+        } else if (*pattern == '?') {
+            pattern++;
+            text = behind_one(text);
+        } else if (*pattern != '\0' && lower(*pattern) == lower(*text)) {
             pattern++;
             text++;
         } else if (star != NULL) {

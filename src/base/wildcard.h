@@ -5,7 +5,7 @@
 
 #include <stdbool.h>
 
-/* Takes len(pattern) * len(text) steps at the worst. ? is a byte, not a character. */
+/* Takes len(pattern) * len(text) steps at the worst. ? is a character of UTF-8. */
 bool tb_wildcard_fits(const char *pattern, const char *text);
 
 #endif

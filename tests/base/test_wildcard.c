@@ -37,7 +37,12 @@ static void patterns_fit_whole_texts_of_any_case(void **state)
         {"[a]", "[A]", true},
         {"\\*", "\\x", true},
         {"\xc3\xa4*", "\xc3\xa4x", true},
-        {"@", "`", false}, /* differ in bit 5 alone, and are no letters */
+        {"caf?", "caf\xc3\xa9", true},
+        {"caf??", "caf\xc3\xa9", false},
+        {"*?x", "\xe2\x82\xacx", true},
+        {"*??x", "\xe2\x82\xacx", false},
+        {"?", "\xe2\x82", true}, /* what is left of one */
+        {"@", "`", false},       /* differ in bit 5 alone, and are no letters */
     };
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
