@@ -6,7 +6,7 @@
 #include "trace/formats.h"
 #include "trace/text.h"
 
-enum { TRACE_BYTES = 32, SPAN_BYTES = 16, GROUP = 4 };
+enum { TRACE_BYTES = 32, SPAN_BYTES = 16, GROUP = 4, DATASET_BYTES = 1024 };
 
 /* 32 or 16 hex digits of either case serve other systems too. */
 static struct tb_id usable(struct tb_slice text)
@@ -215,8 +215,9 @@ size_t tb_honeycomb_text(const struct tb_trace_context *context, char out[TB_HON
     tb_line_hex(&line, trace->trace_id, 16);
     tb_line_text(&line, ",parent_id=");
     tb_line_hex(&line, trace->span_id, 8);
-    if (context->dataset.len > 0 && context->dataset.len < TB_BAGGAGE_ID_TEXT &&
-        tb_slice_is(context->dataset, TB_CHAR_TOKEN)) {
+    /* Beelines leave "/" and brackets as they are: the characters of a value of baggage. */
+    if (context->dataset.len > 0 && context->dataset.len <= DATASET_BYTES &&
+        tb_slice_is(context->dataset, TB_CHAR_BAGGAGE)) {
         tb_line_text(&line, ",dataset=");
         tb_line_add(&line, context->dataset.text, context->dataset.len);
     }

@@ -275,6 +275,36 @@ static void a_dataset_is_decoded_as_a_query_is(void **state)
     assert_int_equal(tb_honeycomb_dataset(slice("0123456789abcde+"), text, sizeof(text)), -ENOSPC);
 }
 
+/* Python's beeline leaves "/" as it is, JavaScript's brackets; PHP's a "+". */
+static void a_dataset_is_sent_on_as_each_beeline_writes_it(void **state)
+{
+    static const char *const datasets[] = {"my/data%20set", "a(b)'c'!*", "my+data", "%C3%A9"};
+    (void)state;
+    for (size_t i = 0; i < sizeof(datasets) / sizeof(datasets[0]); i++) {
+        struct tb_trace_context context = {.trace = {.trace_id = {1}, .span_id = {1}}};
+        char text[TB_HONEYCOMB_TEXT];
+        char want[64];
+        context.dataset = slice(datasets[i]);
+        (void)snprintf(want, sizeof(want), ",dataset=%s,context=e30=", datasets[i]);
+        size_t len = tb_honeycomb_text(&context, text);
+        assert_true(len > strlen(want));
+        assert_string_equal(text + len - strlen(want), want);
+    }
+}
+
+static void what_would_end_a_clause_is_not_sent_on_as_a_dataset(void **state)
+{
+    static const char *const datasets[] = {"a,b", "a;b", "a b", "a\r\nb", "\xc3\xa9"};
+    (void)state;
+    for (size_t i = 0; i < sizeof(datasets) / sizeof(datasets[0]); i++) {
+        struct tb_trace_context context = {.trace = {.trace_id = {1}, .span_id = {1}}};
+        char text[TB_HONEYCOMB_TEXT];
+        context.dataset = slice(datasets[i]);
+        assert_true(tb_honeycomb_text(&context, text) > 0);
+        assert_null(strstr(text, "dataset"));
+    }
+}
+
 static void grpc_fields_stand_in_order_and_later_ones_are_passed_over(void **state)
 {
     (void)state;
@@ -416,6 +446,8 @@ int main(void)
         cmocka_unit_test(honeycomb_needs_its_version_and_a_trace),
         cmocka_unit_test(of_a_key_that_honeycomb_has_twice_the_last_counts),
         cmocka_unit_test(a_dataset_is_decoded_as_a_query_is),
+        cmocka_unit_test(a_dataset_is_sent_on_as_each_beeline_writes_it),
+        cmocka_unit_test(what_would_end_a_clause_is_not_sent_on_as_a_dataset),
         cmocka_unit_test(grpc_fields_stand_in_order_and_later_ones_are_passed_over),
         cmocka_unit_test(every_prefix_of_every_header_is_read_within_its_bounds),
         cmocka_unit_test(what_is_written_is_stable),
