@@ -60,6 +60,61 @@ static void the_whole_grammar_is_taken(void **state)
     }
 }
 
+/* AWS X-Ray developer guide, "Using filter expressions", one after another. */
+static void every_example_of_the_guide_is_taken(void **state)
+{
+    static const char *const GUIDE[] = {
+        "responsetime > 5",
+        "duration >= 5 AND duration <= 8",
+        "ok",
+        "!ok",
+        "ok = false",
+        "rootcause.fault.entity { last and name = \"deserialize\" }",
+        "rootcause.responsetime.entity { remote and coverage > 0.7 and name = \"traces\" }",
+        "rootcause.fault.service { inferred and name = traces and type = \"AWS::DynamoDB\" }",
+        "service(\"data-plane\") {root = true and fault = true}",
+        "http.status != 200",
+        "ok !partial duration <3",
+        "rootcause.fault.service { index > 5 }",
+        "rootcause.responsetime.entity { last and coverage > 0.8 }",
+        "http.url CONTAINS \"/api/game/\"",
+        "user CONTAINS \"\"",
+        "rootcause.fault.service { name = \"Auth\" }",
+        "rootcause.responsetime.service { last and type = \"AWS::DynamoDB\" }",
+        "rootcause.fault.exception { last and message = \"Access Denied for account_id: "
+        "1234567890\" }",
+        "service(\"api.example.com\") { fault }",
+        "service() { fault }",
+        "service(\"api.example.com\") { fault = true OR responsetime > 2.5 } AND "
+        "annotation.account = \"12345\"",
+        "edge(\"api.example.com\", \"backend.example.com\") { error }",
+        "http.url BEGINSWITH \"http://api.example.com/\" AND http.url CONTAINS \"/v2/\" AND "
+        "!service(\"api.example.com\")",
+        "http.url AND responseTime > 2",
+        "annotation.gameid = \"817DL6VO\"",
+        "annotation.age",
+        "!annotation.age",
+        "annotation.age > 29",
+        "annotation[age] > 29",
+        "annotation[gameid] = \"817DL6VO\"",
+        "group.name = \"high_response_time\" AND user = \"alice\"",
+        "rootcause.json = #[{ \"Services\": [ { \"Name\": \"GetWeatherData\", \"EntityPath\": [{ "
+        "\"Name\": \"GetWeatherData\" }, { \"Name\": \"get_temperature\" } ] }, { \"Name\": "
+        "\"GetTemperature\", \"EntityPath\": [ { \"Name\": \"GetTemperature\" } ] } ] }]",
+        "service(\"random-name\") { error }",
+        "service(id(name: \"random-name\", type: \"AWS::Lambda::Function\")) { error }",
+        "service(id(type: \"AWS::Lambda::Function\")) { error }",
+        "edge(id(name: \"service-one\", type:\"service::type\"), id(name: \"service-two\", "
+        "type:\"service::type\")) { fault }",
+    };
+    char why[TB_FILTER_WHY];
+    (void)state;
+    for (size_t i = 0; i < sizeof(GUIDE) / sizeof(GUIDE[0]); i++) {
+        if (parse(GUIDE[i], strlen(GUIDE[i]), why) != 0)
+            fail_msg("%s: %s", GUIDE[i], why);
+    }
+}
+
 static void what_is_wrong_is_said_with_its_column(void **state)
 {
     static const struct {
@@ -232,6 +287,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_whole_grammar_is_taken),
+        cmocka_unit_test(every_example_of_the_guide_is_taken),
         cmocka_unit_test(what_is_wrong_is_said_with_its_column),
         cmocka_unit_test(long_words_are_cut_in_what_is_said),
         cmocka_unit_test(size_depth_and_number_of_terms_are_bounded),

@@ -1,4 +1,7 @@
-"""Our signatures and botocore's, of the same random requests."""
+"""Our signatures and botocore's, of the same random requests.
+
+Queries are well encoded, and hosts of lower case: botocore takes the one as it stands and writes the
+other small, ours encodes anew, as the specification says, and signs the host that is sent."""
 
 import datetime
 import os
@@ -18,12 +21,15 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import towbar  # noqa: E402
 
 PROGRAM = os.path.join(towbar.BUILD, "tests", "programs", "sign")
-REQUESTS = 400
+REQUESTS = 1000
 HOSTS = (
     "logs.ca-central-1.amazonaws.com",
     "xray.us-east-1.amazonaws.com:443",
     "127.0.0.1:5000",
     "vpce-1.logs.eu-west-3.vpce.amazonaws.com:8443",
+    "127.0.0.1:80",
+    "[::1]:443",
+    "localhost",
 )
 
 
@@ -34,10 +40,23 @@ class Random(random.Random):
     def encoded(self):
         return urllib.parse.quote(self.word(string.printable + "\u00e9\u1234", 0, 6), safe="-_.~")
 
+    def part(self):
+        """Of a path: also what need not be encoded, and what is none."""
+        return self.choice(
+            (
+                self.encoded(),
+                self.encoded().lower(),
+                self.word("abc-_.~!$&'()*+,;=:@", 0, 8),
+                self.word("%2fF0aA", 0, 6),
+                "..",
+                ".",
+                "",
+            )
+        )
+
     def path(self):
-        parts = (self.encoded() for _ in range(self.randint(0, 4)))
-        dots = (self.choice((part, "..", ".", "")) for part in parts)
-        return "".join("/" + part for part in dots) + self.choice(("", "/", "/end"))
+        parts = (self.part() for _ in range(self.randint(0, 6)))
+        return "".join("/" + part for part in parts) + self.choice(("", "/", "/end", "//"))
 
     def query(self):
         pairs = [f"{self.encoded() or 'k'}={self.encoded()}" for _ in range(self.randint(0, 4))]
@@ -49,7 +68,8 @@ class Random(random.Random):
         made = {"Content-Type": "application/x-amz-json-1.1"}
         for _ in range(self.randint(0, 6)):
             name = "X-" + self.word(string.ascii_letters + "-", 1, 8)
-            made.setdefault(name.title(), self.word(text, 0, 20) + "x")
+            blanks = self.choice(("", "a  b", "  a", '"a   b"', "a    "))
+            made.setdefault(name.title(), self.choice((self.word(text, 0, 20) + "x", blanks)))
         for name in ("User-Agent", "Expect", "X-Amzn-Trace-Id", "Transfer-Encoding"):
             if self.random() < 0.2:
                 made[name] = "not signed"
@@ -61,8 +81,8 @@ def make(r):
     return {
         "method": r.choice(("POST", "GET", "PUT")),
         "url": r.choice(("https://", "http://")) + r.choice(HOSTS) + r.path() + r.query(),
-        "region": r.choice(("ca-central-1", "us-east-1", "cn-north-1")),
-        "service": r.choice(("logs", "xray", "sts")),
+        "region": r.choice(("ca-central-1", "us-east-1", "cn-north-1", "us-gov-west-1")),
+        "service": r.choice(("logs", "xray", "sts", "execute-api")),
         "key": r.word(string.ascii_uppercase, 16, 20),
         "secret": r.word(string.ascii_letters + "+/", 30, 40),
         "session": r.choice(("", r.word(string.ascii_letters + "+/=", 100, 2000))),
