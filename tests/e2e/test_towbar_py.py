@@ -902,6 +902,10 @@ class Traces(unittest.TestCase):
                      f"00-{TRACE.upper()}-{SPAN}-01"):  # fmt: skip
             self.assertEqual(self.trace({}, TRACEPARENT=text), (None, None, None), text)
         self.assertEqual(self.trace({}, TRACEPARENT=f"01-{TRACE}-{SPAN}-01-x")[0], TRACE)
+        for text, flags in (("00-{}-{}-ff", "03"), ("01-{}-{}-ff", "01"), ("cc-{}-{}-02-a b", "00")):
+            self.assertEqual(self.more({}, TRACEPARENT=text.format(TRACE, SPAN))["flags"], flags)
+        two = f"cc-{TRACE}-{SPAN}-01-x,cc-{TRACE}-{SPAN}-01"
+        self.assertEqual(self.trace({}, TRACEPARENT=two), (None, None, None))
         none = "1-00000000-" + "0" * 24
         for text in ("Root=1-2-3", XRAY, f"Root={none};Sampled=0", f"Root={XRAY};Root=1-2-3"):
             self.assertEqual(self.trace({}, X_AMZN_TRACE_ID=text), (None, None, None), text)

@@ -2,6 +2,7 @@
 OpenTelemetry and of the SDKs that read them."""
 
 import importlib
+import importlib.util
 import os
 import unittest
 
@@ -178,6 +179,58 @@ class PropagatorSetsTest(unittest.TestCase):
         lower = [[entry.lower() for entry in env] for env in envs]
         for env in p.ours([("", "none", one) for one in lower]):
             self.assertEqual(env, {"unknown": "0", "flags": "00"})
+
+    def test_of_many_headers_each_system_has_its_own_trace(self):
+        """The first that is named of each, and what names a third one is kept, four at most."""
+        rows = []
+        for i in range(ROUNDS):
+            r = Random(SEED * 1_000_037 + i)
+            kinds = r.sample(("tracecontext", "b3", "b3multi", "xray"), k=r.randint(1, 4))
+            few = [r.trace() for _ in range(r.randint(1, 3))]
+            rows.append((kinds, {kind: r.choice(few) for kind in kinds}))
+        given = []
+        for kinds, traces in rows:
+            every = {}
+            for kind in kinds:
+                every |= headers_of(kind, traces[kind])
+            given.append((",".join(kinds), "none", every))
+        for (kinds, traces), mine in zip(rows, p.ours(given)):
+            others = [kind for kind in kinds if kind != "xray"]
+            whole = [traces[kind]["trace_id"] for kind in (others or ["xray"])]
+            self.assertEqual(mine["trace_id"], whole[0], kinds)
+            self.assertEqual(mine["span_id"], traces[(others or ["xray"])[0]]["span_id"], kinds)
+            xray = traces["xray"]["trace_id"] if "xray" in kinds else None
+            self.assertEqual(mine.get("xray_trace_id"), xray, kinds)
+            # X-Ray's is no other, and what X-Ray has named before is none.
+            known = {whole[0]}
+            for kind in kinds:
+                known |= {xray} if kind == "xray" else set()
+                if kind != "xray" and traces[kind]["trace_id"] not in known:
+                    self.assertIn("other", mine, kinds)
+
+    def test_the_flask_samples_reader_reads_the_same(self):
+        """towbar.py has a reader of its own: no C is called by a Flask application."""
+        path = os.path.join(p.towbar.SOURCE, "samples", "cruddur", "backend-flask", "towbar.py")
+        spec = importlib.util.spec_from_file_location("towbar_of_flask", path)
+        flask = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(flask)
+        made = [p.Random(SEED * 1_000_003 + i) for i in range(4 * ROUNDS)]
+        parents, xray = [r.traceparent() for r in made], [r.xray() for r in made]
+        whole = [("tracecontext", "none", {"traceparent": [text]}) for text in parents]
+        whole += [("xray", "none", {"x-amzn-trace-id": [text]}) for text in xray]
+        ours = p.ours(whole)
+        for text, mine in zip(parents, ours):
+            wanted = mine.get("trace_id"), mine.get("span_id"), mine["flags"]
+            wanted = wanted if wanted[0] else (None, None, None)
+            self.assertEqual(flask._parse_traceparent(text), wanted, repr(text))
+        for text, mine in zip(xray, ours[len(parents) :]):
+            more = {}
+            root = flask._xray_header(text, more)
+            root = root and root.replace("-", "")[1:]
+            self.assertEqual(root, mine.get("xray_trace_id"), repr(text))
+            if root:
+                self.assertEqual(more.get("xray_parent_id"), mine.get("xray_parent_id"), text)
+                self.assertEqual(more.get("xray_sampled"), mine.get("xray_sampled"), text)
 
 
 if __name__ == "__main__":

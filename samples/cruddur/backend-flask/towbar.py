@@ -555,8 +555,8 @@ def _query(query):
 
 # ---- traces ----
 
-_TRACEPARENT = re.compile(
-    r"\s*(?!ff)([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-\S*)?\s*"
+_TRACEPARENT = re.compile(  # with a comma it would be two headers
+    r"\s*(?!ff)([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-[^,]*)?\s*"
 )
 _SPAN_ID = re.compile("[0-9a-f]{16}")
 _XRAY_ID = re.compile("1-([0-9a-fA-F]{8})-([0-9a-fA-F]{24})")
@@ -629,7 +629,8 @@ def _parse_traceparent(text):
     version, trace_id, span_id, flags, more = match.groups()
     if not trace_id.strip("0") or not span_id.strip("0") or (version == "00" and more):
         return None, None, None
-    return trace_id, span_id, flags
+    # The bits that the version has: of a later one only the first is known.
+    return trace_id, span_id, f"{int(flags, 16) & (3 if version == '00' else 1):02x}"
 
 
 def _opentelemetry(more):
