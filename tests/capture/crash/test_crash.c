@@ -215,14 +215,26 @@ static void assert_outer_end(const struct rig *rig, const struct tb_crash *crash
         assert_in(rig, crash->outer[i].ip - 1, "deed");
 }
 
+/* The outer end is looked for as long as there is time, which a busy machine may take all of. */
+static struct tb_crash overflow(struct rig *rig, const char *way)
+{
+    enum { TRIES = 20 };
+    for (int i = 0;; i++) {
+        snprintf(rig->spool, sizeof(rig->spool), "%s/spool-%s-%d", rig->folder, way, i);
+        rig_run(rig, way);
+        struct tb_crash crash = rig_crash(rig);
+        if (crash.n_outer > 0 || i == TRIES)
+            return crash;
+        tb_crash_done(&crash);
+    }
+}
+
 static void stack_overflow_is_recorded(void **state)
 {
     struct rig *rig = *state;
     static const char *const ways[] = {"overflow", "thread-overflow"};
     for (size_t i = 0; i < 2; i++) {
-        snprintf(rig->spool, sizeof(rig->spool), "%s/spool-%zu", rig->folder, i);
-        rig_run(rig, ways[i]);
-        struct tb_crash crash = rig_crash(rig);
+        struct tb_crash crash = overflow(rig, ways[i]);
         assert_signal(rig, &crash, SIGSEGV);
         assert_in(rig, crash.frames[0].ip, "deed");
         assert_in(rig, crash.frames[1].ip - 1, "deed");
