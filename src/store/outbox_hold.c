@@ -2,7 +2,8 @@
  *
  * A token is held in two ways: paused (the service said "slower"; its rows stay queued and are
  * passed over until then) and parked (the service refuses it; its rows are set aside, one is tried
- * now and then). Rows that wait change their token when the settings do. */
+ * now and then). Rows that wait change their token when the settings do. Senders choose tokens, and
+ * what log streams are called: those that nothing waits with do not stay for ever. */
 #include "store/internal.h"
 
 #include <errno.h>
@@ -12,7 +13,11 @@
 
 #include "base/clock.h"
 
-enum { KINDS_MAX = 4096 };
+enum {
+    KINDS_MAX = 4096,
+    TOKENS_KEPT = 1024,      /* with which nothing waits, of one sink */
+    FORGOTTEN_AT_ONCE = 5000 /* some 20 ms of the writer's lock */
+};
 
 static int64_t wall_ms(void)
 {
@@ -110,6 +115,51 @@ int tb_store_holds(struct tb_store *store, const char *sink, int64_t now_ms,
     (void)sqlite3_reset(statement);
     (void)sqlite3_clear_bindings(statement);
     return err;
+}
+
+static int count_tokens(struct tb_store *store, const char *sink, int64_t *out)
+{
+    static const char COUNT[] = "SELECT count(*) FROM tokens WHERE sink = ?1";
+    sqlite3_stmt *statement = NULL;
+    int err = tb_store_prepare(store, COUNT, &statement);
+    if (err < 0)
+        return err;
+    tb_store_bind(statement, 1, sink);
+    int rc = sqlite3_step(statement);
+    if (rc == SQLITE_ROW)
+        *out = sqlite3_column_int64(statement, 0);
+    else
+        err = tb_store_fail(store, rc);
+    (void)sqlite3_finalize(statement);
+    return err;
+}
+
+int tb_store_forget_tokens(struct tb_store *store, const char *sink, int64_t now_ms)
+{
+    /* The newest stays: an id is never used twice, as queues in memory go by it. */
+    static const char FORGET[] =
+        "DELETE FROM tokens WHERE id IN (SELECT id FROM tokens t WHERE sink = ?1"
+        " AND until_ms <= ?2 AND NOT parked AND token <> '' AND token NOT LIKE ' %'"
+        " AND id < (SELECT max(id) FROM tokens)"
+        " AND NOT EXISTS (SELECT 1 FROM outbox WHERE state = 0 AND token = t.id)"
+        " AND NOT EXISTS (SELECT 1 FROM outbox WHERE state = 4 AND token = t.id) LIMIT ?3)";
+    sqlite3_stmt *statement = NULL;
+    int64_t n_tokens = 0;
+    int err = count_tokens(store, sink, &n_tokens);
+    int64_t n_over = n_tokens - TOKENS_KEPT;
+    if (err < 0 || n_over <= 0)
+        return err;
+    err = tb_store_prepare(store, FORGET, &statement);
+    if (err < 0)
+        return err;
+    tb_store_bind(statement, 1, sink);
+    (void)sqlite3_bind_int64(statement, 2, now_ms);
+    (void)sqlite3_bind_int64(statement, 3, n_over < FORGOTTEN_AT_ONCE ? n_over : FORGOTTEN_AT_ONCE);
+    int rc = sqlite3_step(statement);
+    if (rc != SQLITE_DONE)
+        err = tb_store_fail(store, rc);
+    (void)sqlite3_finalize(statement);
+    return err < 0 ? err : sqlite3_changes(store->db) == FORGOTTEN_AT_ONCE;
 }
 
 int tb_store_token_state(struct tb_store *store, const char *sink, const char *token, int *parked,

@@ -36,9 +36,10 @@ static const char *const SQL[TB_N_STATEMENTS] = {
         " WHERE sink = ?1 AND token = ?2",
     [TB_SQL_COUNT] = "INSERT INTO counters(name, value) VALUES(?1, ?2)"
                      " ON CONFLICT(name) DO UPDATE SET value = value + ?2",
-    /* The tokens that have rows waiting, and are not paused; a page of them. */
+    /* The tokens that have rows waiting, and are not paused; a page of them. By id, not by sink: a
+     * page of very many ends where it is full. */
     [TB_SQL_TOKENS] =
-        "SELECT id, token FROM tokens t WHERE sink = ?1 AND id > ?2 AND until_ms <= ?3 AND EXISTS"
+        "SELECT id, token FROM tokens t WHERE +sink = ?1 AND id > ?2 AND until_ms <= ?3 AND EXISTS"
         " (SELECT 1 FROM outbox o WHERE o.state = 0 AND o.token = t.id) ORDER BY id LIMIT ?4",
     /* From the index alone but for what is returned. */
     [TB_SQL_DUE] = "SELECT q.occurrence, q.due_at_ms, o.attempts, o.http_status FROM outbox q"

@@ -230,6 +230,10 @@ struct tb_store_holds {
 int tb_store_holds(struct tb_store *store, const char *sink, int64_t now_ms,
                    struct tb_store_holds *out);
 
+/* Forgets tokens that nothing waits with, and that are neither paused nor parked: all but 1024 of a
+ * sink, up to 5000 in a call. 1: there may be more. */
+int tb_store_forget_tokens(struct tb_store *store, const char *sink, int64_t now_ms);
+
 /* Of one token; of one that is not known 0, 0. */
 int tb_store_token_state(struct tb_store *store, const char *sink, const char *token, int *parked,
                          int64_t *until_ms);

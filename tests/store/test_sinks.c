@@ -146,6 +146,46 @@ static void the_pulse_is_rollbar_s(void **state)
     tb_store_close(store);
 }
 
+static int64_t ask(struct tb_store *store, const char *sql)
+{
+    sqlite3_stmt *statement = NULL;
+    assert_int_equal(sqlite3_prepare_v2(store->db, sql, -1, &statement, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_step(statement), SQLITE_ROW);
+    int64_t result = sqlite3_column_int64(statement, 0);
+    (void)sqlite3_finalize(statement);
+    return result;
+}
+
+/* Log streams with the pid in their name, or tokens that a sender makes up. */
+static void queues_that_nothing_waits_in_do_not_stay_for_ever(void **state)
+{
+    static const char MANY[] =
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 8000)"
+        " INSERT INTO tokens(sink, token) SELECT 'otlp', 'host/job/' || i FROM n";
+    static const struct tb_outbox_to TO[] = {{"otlp", "waits"}, {"rollbar", ""}};
+    static const char KEPT[] =
+        "SELECT count(*) FROM tokens WHERE token IN ('', 'waits', 'parked', 'paused', ' rest off',"
+        " ' project 1') OR id = (SELECT max(id) FROM tokens)";
+    struct tb_store *store = open_store(*state, TB_STORE_WRITE);
+    struct tb_occurrence one = occurrence("a", "f");
+    assert_int_equal(tb_store_add(store, &one, TO, 2), 0);
+    run_sql(*state, "INSERT INTO tokens(sink, token, until_ms, parked) VALUES('otlp', 'parked', 0, "
+                    "1), ('otlp', 'paused', 1790000000001, 0), ('otlp', ' rest off', 0, 0),"
+                    " ('otlp', ' project 1', 0, 0)");
+    assert_int_equal(tb_store_forget_tokens(store, "otlp", NOW_MS), 0);
+    run_sql(*state, MANY);
+    int64_t newest = ask(store, "SELECT max(id) FROM tokens");
+    assert_int_equal(ask(store, KEPT), 7);
+    assert_int_equal(tb_store_forget_tokens(store, "rollbar", NOW_MS), 0);
+    assert_int_equal(tb_store_forget_tokens(store, "otlp", NOW_MS), 1); /* so many at once */
+    assert_int_equal(tb_store_forget_tokens(store, "otlp", NOW_MS), 0);
+    assert_int_equal(ask(store, "SELECT count(*) FROM tokens WHERE sink = 'otlp'"), 1024);
+    assert_int_equal(ask(store, KEPT), 7);
+    /* Delivery knows queues by their number: none comes again as another. */
+    assert_int_equal(ask(store, "SELECT max(id) FROM tokens"), newest);
+    tb_store_close(store);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -157,6 +197,7 @@ int main(void)
         STORE_TEST(one_that_was_on_again_begins_anew),
         STORE_TEST(a_clock_that_was_set_back_begins_anew_too),
         STORE_TEST(the_pulse_is_rollbar_s),
+        STORE_TEST(queues_that_nothing_waits_in_do_not_stay_for_ever),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

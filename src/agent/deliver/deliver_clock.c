@@ -10,7 +10,8 @@
 enum {
     LOOK_EVERY_MS = 60 * 1000, /* so that a clock set back costs no more */
     DAY_MS = 24 * 3600 * 1000,
-    STEP_MS = 2000 /* of the wall clock; less is its being adjusted */
+    STEP_MS = 2000,    /* of the wall clock; less is its being adjusted */
+    FORGET_ROUNDS = 10 /* of 5000 queues a minute */
 };
 
 /* What waits for sinks that are off does not hold the database for ever. */
@@ -34,6 +35,15 @@ static int look_after_off(struct tb_deliver *deliver)
     return n_dropped < 0 ? n_dropped : 0;
 }
 
+/* Senders choose tokens and the names of log streams: those that are over are not kept for ever. */
+static int forget_queues(struct tb_deliver *deliver)
+{
+    int err = 1;
+    for (int i = 0; i < FORGET_ROUNDS && err > 0; i++)
+        err = tb_store_forget_tokens(deliver->store, deliver->sink->name, tb_deliver_wall_ms());
+    return err < 0 ? err : 0;
+}
+
 /* A clock that was set back makes the past look like the future: no wait is believed that is longer
  * than the longest this program gives. */
 static int clamp(struct tb_deliver *deliver)
@@ -47,6 +57,8 @@ static int clamp(struct tb_deliver *deliver)
     if (longest < TB_DELIVER_PAUSE_MAX_MS)
         longest = TB_DELIVER_PAUSE_MAX_MS;
     int err = look_after_off(deliver);
+    if (err == 0)
+        err = forget_queues(deliver);
     return err < 0 ? err
                    : tb_store_clamp(deliver->store, deliver->sink->name, tb_deliver_wall_ms(),
                                     longest + longest / 8);
