@@ -10,8 +10,8 @@ enum {
     TB_CLOUDWATCH_BATCH_BYTES = 1 << 20,
     /* AWS takes 1 MB since 2025; what reads logs still cuts at 256 KiB. */
     TB_CLOUDWATCH_RECORD_BYTES = (256 << 10) - TB_CLOUDWATCH_EXTRA,
-    TB_CLOUDWATCH_CLASSES = 50, /* that metrics tell apart: each is billed */
-    TB_CLOUDWATCH_CLASS = 128   /* bytes of one */
+    TB_CLOUDWATCH_NAMES = 50, /* that metrics tell apart: each is billed */
+    TB_CLOUDWATCH_CLASS = 128 /* bytes of one */
 };
 
 /* ---- cloudwatch_record.c ---- */
@@ -28,8 +28,10 @@ void tb_cloudwatch_stack(const struct tb_sink_facts *facts, struct tb_buf *out);
 
 /* ---- cloudwatch_metrics.c ---- */
 
-/* The name under which a class is counted: its own for the first TB_CLOUDWATCH_CLASSES pairs of
- * service and class since the start, then "_OTHER". A static text or class itself. */
+/* The name under which a service is counted: its own for the first TB_CLOUDWATCH_NAMES since the
+ * start, then "_OTHER". A static text or service itself. */
+const char *tb_cloudwatch_service(const char *service);
+/* The same of a class, by pairs of service, as it is counted, and class. */
 const char *tb_cloudwatch_class(const char *service, const char *class);
 
 /* ---- cloudwatch_prepare.c ---- */

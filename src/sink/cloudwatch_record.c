@@ -100,7 +100,8 @@ static void add_time(struct record *r, const char *key, int64_t ms)
     tb_json_kstr(&r->json, key, text);
 }
 
-static void add_what(struct record *r, const struct tb_sink_facts *facts, const char *class)
+static void add_what(struct record *r, const struct tb_sink_facts *facts, const char *service,
+                     const char *class)
 {
     char level[16] = "";
     size_t n = 0;
@@ -108,7 +109,9 @@ static void add_what(struct record *r, const struct tb_sink_facts *facts, const 
         level[n] = (char)toupper((unsigned char)facts->level_name[n]);
     level[n] = '\0';
     add(r, "level", level);
-    add(r, "service", facts->service);
+    add(r, "service", service);
+    if (strcmp(service, facts->service) != 0)
+        add(r, "service_full", facts->service);
     add(r, "version", facts->code_version);
     add(r, "environment", facts->environment);
     add_cut(r, "message", facts->message[0] != '\0' ? facts->message : facts->title, MESSAGE_BYTES);
@@ -233,22 +236,22 @@ size_t tb_cloudwatch_record(const struct tb_sink_facts *facts,
 {
     char service[TB_CLOUDWATCH_CLASS] = "";
     char class[TB_CLOUDWATCH_CLASS] = "";
-    struct tb_sink_facts counted = *facts;
     struct record r = {.is_cut = false};
-    const char *shown = facts->error_class;
+    const char *shown_service = facts->service;
+    const char *shown_class = facts->error_class;
     int64_t happened_ms = facts->time_ns / 1000000;
     if (settings->has_metrics) {
         to_dimension(facts->service, "unknown", service);
         to_dimension(facts->error_class, "none", class);
-        counted.service = service;
-        shown = tb_cloudwatch_class(service, class);
+        shown_service = tb_cloudwatch_service(service);
+        shown_class = tb_cloudwatch_class(shown_service, class);
     }
     tb_json_init(&r.json, mem, TB_CLOUDWATCH_RECORD_BYTES + 1);
     tb_json_object(&r.json);
     add_time(&r, "timestamp", happened_ms > 0 ? happened_ms : at_ms);
     if (happened_ms > 0 && happened_ms != at_ms)
         add_time(&r, "occurred_at", happened_ms);
-    add_what(&r, &counted, shown);
+    add_what(&r, facts, shown_service, shown_class);
     add_rollbar(&r, facts);
     add_trace(&r, facts);
     add_place(&r, facts);

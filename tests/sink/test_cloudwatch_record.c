@@ -295,6 +295,35 @@ static void metrics_count_fifty_classes_and_the_others_as_one(void **state)
     assert_string_equal(member("error_class"), "E99");
 }
 
+/* Each would be a metric that Amazon bills, and senders choose the names. */
+static void metrics_count_fifty_services_and_the_others_as_one(void **state)
+{
+    char text[160];
+    char last[32] = "";
+    int n_counted = 0;
+    (void)state;
+    settings.has_metrics = true;
+    for (int i = 0; i < 60; i++) {
+        (void)snprintf(last, sizeof(last), "service-%d", i);
+        (void)snprintf(text, sizeof(text),
+                       "{\"custom\":{\"service\":\"%s\"},\"body\":{\"message\":{\"body\":\"x\"}}}",
+                       last);
+        of(text);
+        n_counted += strcmp(member("service"), last) == 0;
+    }
+    assert_in_range(n_counted, 1, 50);
+    assert_string_equal(member("service"), "_OTHER");
+    assert_string_equal(member("error_class"), "_OTHER");
+    assert_string_equal(member("service_full"), last);
+    of("{\"custom\":{\"service\":\"service-0\"},\"body\":{\"message\":{\"body\":\"x\"}}}");
+    assert_string_equal(member("service"), "service-0");
+    assert_null(cJSON_GetObjectItemCaseSensitive(record, "service_full"));
+    settings.has_metrics = false;
+    of(text);
+    assert_string_equal(member("service"), last);
+    assert_null(cJSON_GetObjectItemCaseSensitive(record, "service_full"));
+}
+
 static void dimensions_are_never_empty_nor_odd(void **state)
 {
     (void)state;
@@ -319,6 +348,7 @@ int main(void)
         TEST(a_message_has_no_stack),
         TEST(metrics_count_fifty_classes_and_the_others_as_one),
         TEST(dimensions_are_never_empty_nor_odd),
+        TEST(metrics_count_fifty_services_and_the_others_as_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
