@@ -1,5 +1,5 @@
 """Secrets do not get past the pipeline: not into the database or its log, not into the agent's log,
-its pages and its status, not to Rollbar.
+its pages and its status, not to Rollbar and to none of the other sinks.
 
 The forms are those of tests/data/scrub/secrets.json, which agent.test_scrub_corpus tries in each
 place of an item; here each goes the whole way once, in several places at a time.
@@ -15,16 +15,22 @@ import unittest
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 
 import towbar  # noqa: E402
+from fake_aws import FakeAws  # noqa: E402
+from fake_otlp import FakeOtlp  # noqa: E402
 from fake_rollbar import FakeRollbar  # noqa: E402
 
 CORPUS = os.path.join(towbar.SOURCE, "tests", "data", "scrub", "secrets.json")
 SETTINGS = """scrub:
   keys: [iban, payment.code]
-  patterns: ['ZQ-[0-9]{5}']
+  patterns: ['ZQ-[0-9]{{5}}']
 rollbar:
   retry_min_ms: 20
   retry_max_ms: 200
+otlp: {{endpoint: '{otlp}', form: both, compression: none}}
+xray: {{mode: api, unsampled: send, name_pattern: '*'}}
+cloudwatch: {{log_group: cruddur, metrics: true}}
 """
+SINKS = ["cloudwatch", "otlp", "otlp-spans", "rollbar", "xray"]
 USUAL = ["Zq7", "Zq8"]
 
 
@@ -62,10 +68,10 @@ def item(text, value):
 class ScrubTest(towbar.Case):
     def setUp(self):
         super().setUp()
-        self.write_config(SETTINGS)
-        self.fake = FakeRollbar(token=towbar.TOKEN)
-        self.fake.start()
-        self.addCleanup(self.fake.stop)
+        self.fake = self.enterContext(FakeRollbar(token=towbar.TOKEN))
+        self.aws = self.enterContext(FakeAws())
+        self.otlp = self.enterContext(FakeOtlp())
+        self.write_config(SETTINGS.format(otlp=self.otlp.logs_url))
 
     def files(self):
         """Each file of the state folder, with its bytes."""
@@ -99,11 +105,21 @@ class ScrubTest(towbar.Case):
         self.assertIn("towbar.db-wal", seen)
         for name, data in self.rows():
             self.assert_gone(secrets, name, data)
-        for request in self.fake.requests:
-            self.assert_gone(secrets, "a request to Rollbar", request.body)
+        for fake in (self.fake, self.aws, self.otlp):
+            for request in fake.requests:
+                self.assert_gone(secrets, f"a request to {request.path}", request.body)
         for path in ("/status", "/", "/items/1.json", "/items/1"):
             self.assert_gone(secrets, path, agent.get(path)[1])
         self.assert_gone(secrets, "the log", agent.log.encode())
+
+    def wait_sent(self, agent, n):
+        """Until each sink has taken all of them."""
+
+        def has_all(_):
+            sinks = json.loads(agent.get("/status")[1])["sinks"]
+            return sorted(s["name"] for s in sinks if s["sent"] == n) == SINKS
+
+        self.wait_status(has_all)
 
     def test_no_secret_of_a_forwarded_item_is_stored_or_sent(self):
         with open(CORPUS, encoding="utf-8") as file:
@@ -115,20 +131,23 @@ class ScrubTest(towbar.Case):
             gone.update(case.get("gone", USUAL))
         # They are there when they are sent.
         self.assertTrue(all(any(s in json.dumps(b) for b in bodies) for s in ("Zq7", "ZQ7EXAMPLE")))
-        with self.agent(self.fake) as agent:
+        with self.agent(self.fake, **self.aws.env) as agent:
             for body in bodies:
                 status, reply = agent.request("POST", "/api/1/item/", json.dumps(body).encode())
                 self.assertEqual(status, 200, reply)
-            self.wait_status(lambda status: status["sent"] == len(bodies))
+            self.wait_sent(agent, len(bodies))
             self.assert_nowhere(sorted(gone), agent)
         self.assertEqual(len(self.fake.occurrences), len(bodies))
         self.assert_clean(self.fake)
 
     def test_no_secret_of_a_native_program_is_stored_or_sent(self):
         self.run_program(self.compile("secret.c"), "Zq7", check=-6)
-        with self.agent(self.fake) as agent:
-            self.wait_status(lambda status: status["sent"] == 3)
+        with self.agent(self.fake, **self.aws.env) as agent:
+            self.wait_sent(agent, 3)
             self.assert_nowhere(["Zq7", "ZQ7EXAMPLE"], agent)
+        for fake in (self.aws, self.otlp):  # the texts are there, without the secrets
+            texts = b"".join(request.body for request in fake.requests)
+            self.assertIn(b"key ******** is not known", texts)
         texts = b"".join(request.body for request in self.fake.requests)
         self.assertIn(b"login with password=********", texts)
         self.assertIn(b"Authorization: ********", texts)
