@@ -93,10 +93,12 @@ enum {
     TB_DECIMAL_TEXT = 21,
     TB_DATADOG_TAGS_TEXT = 27,
     TB_HONEYCOMB_TEXT = TB_TRACE_HEADER_BYTES + 1,
+    TB_HONEYCOMB_LEAST = 256, /* without a context */
 };
 size_t tb_xray_text(const struct tb_trace_context *context, char out[TB_XRAY_TEXT]);
 size_t tb_b3_text(const struct tb_trace_context *context, char out[TB_B3_TEXT]);
-size_t tb_honeycomb_text(const struct tb_trace_context *context, char out[TB_HONEYCOMB_TEXT]);
+/* cap is TB_HONEYCOMB_LEAST or more; a context that does not fit is said to be empty. */
+size_t tb_honeycomb_text(const struct tb_trace_context *context, char *out, size_t cap);
 size_t tb_decimal_text(const uint8_t number[8], char out[TB_DECIMAL_TEXT]);
 /* What is said of sampling on the way out. */
 enum tb_sampled tb_trace_sampled(const struct tb_trace_context *context);

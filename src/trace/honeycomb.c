@@ -204,10 +204,10 @@ int tb_honeycomb_dataset(struct tb_slice dataset, char *out, size_t cap)
     return 0;
 }
 
-size_t tb_honeycomb_text(const struct tb_trace_context *context, char out[TB_HONEYCOMB_TEXT])
+size_t tb_honeycomb_text(const struct tb_trace_context *context, char *out, size_t cap)
 {
     const struct tb_trace *trace = &context->trace;
-    struct tb_line line = {.mem = out, .cap = TB_HONEYCOMB_TEXT};
+    struct tb_line line = {.mem = out, .cap = cap};
     out[0] = '\0';
     if (tb_bytes_are_zero(trace->trace_id, 16) || tb_bytes_are_zero(trace->span_id, 8))
         return 0;

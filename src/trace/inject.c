@@ -71,18 +71,41 @@ static int write_b3multi(const struct writing *w)
     return put(w, "X-B3-Sampled", sampled == TB_SAMPLED_YES ? "1" : "0", 1);
 }
 
-/* A frame of 8 KiB of its own, so that the other kinds do not need it. */
-static __attribute__((noinline)) int write_honeycomb(const struct writing *w)
+/* What can be as long as a header may be has a frame of 8 KiB of its own, which is made only where
+ * it is needed: hosts have threads and coroutines with stacks of 16 KiB, and who sends a request
+ * chooses its headers. A program's traces carry less than 1 KiB of texts (image.h), and no baggage.
+ */
+enum { USUAL_CONTEXT = 1008, USUAL_TEXT = TB_HONEYCOMB_LEAST + USUAL_CONTEXT };
+
+static __attribute__((noinline)) int write_long_honeycomb(const struct writing *w)
 {
     char text[TB_HONEYCOMB_TEXT];
-    return put(w, "X-Honeycomb-Trace", text, tb_honeycomb_text(w->context, text));
+    return put(w, "X-Honeycomb-Trace", text,
+               tb_honeycomb_text(w->context, text, TB_HONEYCOMB_TEXT));
 }
 
-static __attribute__((noinline)) int write_baggage(const struct writing *w)
+static __attribute__((noinline)) int write_usual_honeycomb(const struct writing *w)
+{
+    char text[USUAL_TEXT];
+    return put(w, "X-Honeycomb-Trace", text, tb_honeycomb_text(w->context, text, USUAL_TEXT));
+}
+
+static int write_honeycomb(const struct writing *w)
+{
+    return w->context->honeycomb_context.len > USUAL_CONTEXT ? write_long_honeycomb(w)
+                                                             : write_usual_honeycomb(w);
+}
+
+static __attribute__((noinline)) int write_members(const struct writing *w)
 {
     char text[TB_BAGGAGE_BYTES + 1];
     return put(w, "baggage", text,
                tb_baggage_text(w->context->baggage, w->context->n_baggage, text, NULL));
+}
+
+static int write_baggage(const struct writing *w)
+{
+    return w->context->n_baggage > 0 ? write_members(w) : 0;
 }
 
 static int write_datadog_rest(const struct writing *w)

@@ -103,7 +103,7 @@ static int to_honeycomb(const char *text, size_t len)
 {
     static char out[TB_HONEYCOMB_TEXT];
     (void)text;
-    return tb_honeycomb_text(&context, out) > 0 && len > 0 ? 0 : -EINVAL;
+    return tb_honeycomb_text(&context, out, sizeof(out)) > 0 && len > 0 ? 0 : -EINVAL;
 }
 
 static int to_datadog(const char *text, size_t len)

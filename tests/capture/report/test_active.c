@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <spawn.h>
 #include <strings.h>
+#include <sys/mman.h>
 #include <time.h>
 
 #include "capture/report/active.h"
@@ -476,6 +477,66 @@ static void a_log_line_has_what_each_system_searches_for(void **state)
     towbar_trace_pop(NULL);
 }
 
+/* ---- small stacks ---- */
+
+enum { STACK_BYTES = 256 << 10, USED_MAX = 8 << 10, PAINT = 0xa5 };
+
+static void put_nothing(void *arg, const char *name, const char *value)
+{
+    (void)arg;
+    (void)name;
+    (void)value;
+}
+
+/* Every kind of header, the one with the longest text among them, in and out; what it used of the
+ * stack below this frame. */
+static void *use_all_headers(void *stack)
+{
+    struct headers *in = *(struct headers **)stack;
+    const unsigned char *painted = (const unsigned char *)stack + sizeof(in);
+    const unsigned char *here = __builtin_frame_address(0);
+    char entries[TOWBAR_TRACE_ENV_BYTES / 4], *envp[TOWBAR_TRACE_ENV_ENTRIES];
+    towbar_trace_extract(get, in);
+    (void)towbar_trace_inject(put_nothing, NULL);
+    (void)towbar_trace_env(entries, sizeof(entries), envp, TOWBAR_TRACE_ENV_ENTRIES);
+    towbar_trace_pop(NULL);
+    while (*painted == PAINT)
+        painted++;
+    return (void *)(uintptr_t)(here - painted);
+}
+
+/* A stranger chooses the headers of a request, and with them what of the stack is used. */
+static void no_header_makes_it_use_much_of_a_stack(void **state)
+{
+    struct headers in = both();
+    unsigned char *stack =
+        mmap(NULL, STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    pthread_attr_t attr;
+    pthread_t thread;
+    void *used = NULL;
+    (void)state;
+    if (TEST_SANITIZE[0])
+        skip(); /* their frames are larger */
+    assert_ptr_not_equal(stack, MAP_FAILED);
+    put(&in, "x-honeycomb-trace",
+        "1;trace_id=" ID_A ",parent_id=" SPAN_A ",dataset=d,context=eyJhIjoxfQ==");
+    put(&in, "b3", ID_A "-" SPAN_A "-1");
+    put(&in, "x-datadog-trace-id", "1");
+    put(&in, "baggage", "a=b");
+    struct headers *given = &in;
+    assert_int_equal(pthread_attr_init(&attr), 0);
+    assert_int_equal(pthread_attr_setstack(&attr, stack, STACK_BYTES), 0);
+    for (int i = 0; i < 2; i++) { /* the loader's first calls are not the library's */
+        memset(stack, PAINT, STACK_BYTES);
+        memcpy(stack, &given, sizeof(given));
+        assert_int_equal(pthread_create(&thread, &attr, use_all_headers, stack), 0);
+        assert_int_equal(pthread_join(thread, &used), 0);
+    }
+    assert_in_range((uintptr_t)used, 1, USED_MAX);
+    (void)pthread_attr_destroy(&attr);
+    (void)munmap(stack, STACK_BYTES);
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
@@ -496,6 +557,7 @@ int main(void)
         CASE(propagators_are_those_of_the_environment_at_init),
         CASE(a_header_that_is_too_long_is_none),
         CASE(a_log_line_has_what_each_system_searches_for),
+        CASE(no_header_makes_it_use_much_of_a_stack),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
