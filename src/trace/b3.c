@@ -8,8 +8,8 @@
 
 enum { TRACE_BYTES = 32, SPAN_BYTES = 16 };
 
-/* 32 or 16 digits, these padded at their left; none that is all zero. */
-static int read_trace_id(struct tb_slice text, uint8_t out[16])
+/* 32 or 16 digits, these padded at their left; zeros for what is none. */
+static struct tb_id read_trace_id(struct tb_slice text)
 {
     bool good = true;
     struct tb_id id = {0, 0};
@@ -17,10 +17,32 @@ static int read_trace_id(struct tb_slice text, uint8_t out[16])
         id = tb_id_unhex(text.text, TB_HEX_LOWER, &good);
     else if (text.len == SPAN_BYTES)
         id.right = tb_span_unhex(text.text, TB_HEX_LOWER, &good);
-    if (!good || (id.left | id.right) == 0)
-        return -EINVAL;
-    tb_id_store(id, out);
-    return 0;
+    return good ? id : (struct tb_id){0, 0};
+}
+
+static uint64_t read_span(struct tb_slice text)
+{
+    bool good = true;
+    uint64_t span = text.len == SPAN_BYTES ? tb_span_unhex(text.text, TB_HEX_LOWER, &good) : 0;
+    return good ? span : 0;
+}
+
+struct ids {
+    struct tb_id trace;
+    uint64_t span, parent;
+};
+
+static bool has_both(const struct ids *ids)
+{
+    return (ids->trace.left | ids->trace.right) != 0 && ids->span != 0;
+}
+
+static void tell(const struct ids *ids, struct tb_trace_said decision, struct tb_trace_said *out)
+{
+    *out = (struct tb_trace_said){.sampled = decision.sampled, .is_debug = decision.is_debug};
+    tb_id_store(ids->trace, out->trace_id);
+    memcpy(out->span_id, &ids->span, sizeof(ids->span));
+    memcpy(out->parent_id, &ids->parent, sizeof(ids->parent));
 }
 
 /* The first len characters and the "-" behind them, if there is one; rest.text is NULL at the end.
@@ -60,6 +82,7 @@ static int read_sampling(struct tb_slice text, struct tb_trace_said *said)
 int tb_b3_parse(const char *text, size_t len, struct tb_trace_said *out)
 {
     struct tb_trace_said said = {.sampled = TB_SAMPLED_UNSAID};
+    struct ids ids = {.span = 0};
     struct tb_slice rest = tb_slice_trim((struct tb_slice){text, len});
     if (read_sampling(rest, &said) == 0) {
         *out = said;
@@ -67,14 +90,17 @@ int tb_b3_parse(const char *text, size_t len, struct tb_trace_said *out)
     }
     bool is_long =
         rest.len > TRACE_BYTES && rest.text[TRACE_BYTES] == '-' && rest.text[SPAN_BYTES] != '-';
-    if (read_trace_id(part(&rest, is_long ? TRACE_BYTES : SPAN_BYTES), said.trace_id) < 0 ||
-        rest.text == NULL || tb_span_parse(part(&rest, SPAN_BYTES), said.span_id) < 0)
+    ids.trace = read_trace_id(part(&rest, is_long ? TRACE_BYTES : SPAN_BYTES));
+    if (rest.text != NULL)
+        ids.span = read_span(part(&rest, SPAN_BYTES));
+    if (!has_both(&ids) || (rest.text != NULL && read_sampling(part(&rest, 1), &said) < 0))
         return -EINVAL;
-    if (rest.text != NULL && read_sampling(part(&rest, 1), &said) < 0)
+    bool has_parent = rest.text != NULL;
+    if (has_parent)
+        ids.parent = read_span(rest);
+    if (has_parent && ids.parent == 0)
         return -EINVAL;
-    if (rest.text != NULL && tb_span_parse(rest, said.parent_id) < 0)
-        return -EINVAL;
-    *out = said;
+    tell(&ids, said, out);
     return 0;
 }
 
@@ -99,13 +125,12 @@ int tb_b3multi_parse(const struct tb_slice headers[TB_B3_HEADERS], struct tb_tra
         said.sampled = TB_SAMPLED_YES;
     }
     bool has_ids = trimmed[TB_B3_TRACE_ID].len > 0 || trimmed[TB_B3_SPAN_ID].len > 0;
-    if (!has_ids && said.sampled == TB_SAMPLED_UNSAID)
+    struct ids ids = {.trace = read_trace_id(trimmed[TB_B3_TRACE_ID]),
+                      .span = read_span(trimmed[TB_B3_SPAN_ID]),
+                      .parent = read_span(trimmed[TB_B3_PARENT_ID])};
+    if (has_ids ? !has_both(&ids) : said.sampled == TB_SAMPLED_UNSAID)
         return -EINVAL;
-    if (has_ids && (read_trace_id(trimmed[TB_B3_TRACE_ID], said.trace_id) < 0 ||
-                    tb_span_parse(trimmed[TB_B3_SPAN_ID], said.span_id) < 0))
-        return -EINVAL;
-    (void)tb_span_parse(trimmed[TB_B3_PARENT_ID], said.parent_id);
-    *out = said;
+    tell(&ids, said, out);
     return 0;
 }
 

@@ -1,5 +1,8 @@
-/* digits.h - hex digits, eight of them at a time in one word: no table, no branch. Private to
- * src/trace.
+/* digits.h - hex digits, sixteen of them at a time in a vector: no table, no branch. Words of eight
+ * characters for others. Private to src/trace.
+ *
+ * Vectors are the compiler's own, of 16 bytes as each processor of 64 bits has them; where there
+ * are none it makes words of them.
  *
  * IDs are kept in words until they are known to be good: a store of four bytes that is read back as
  * eight costs as much as the rest of a header. */
@@ -29,34 +32,71 @@ static inline uint64_t tb_word_range(uint64_t word, unsigned from, unsigned to)
     return (word + TB_EACH(0x80u - from)) & ~(word + TB_EACH(0x7fu - to));
 }
 
-/* Eight digits are four bytes, the first of them lowest. What is no digit clears good. */
-static inline uint64_t tb_word_unhex(uint64_t word, enum tb_hex_case which, bool *good)
+typedef uint8_t tb_chars __attribute__((vector_size(16)));
+typedef uint16_t tb_pairs __attribute__((vector_size(16)));
+typedef uint64_t tb_words __attribute__((vector_size(16)));
+typedef uint8_t tb_octets __attribute__((vector_size(8)));
+
+static inline tb_chars tb_chars_load(const char *text)
 {
-    uint64_t letters = which == TB_HEX_LOWER ? word : word | TB_EACH(0x20);
-    uint64_t marks = tb_word_range(word & TB_EACH(0x7f), '0', '9') |
-                     tb_word_range(letters & TB_EACH(0x7f), 'a', 'f');
-    uint64_t values = (word & TB_EACH(0x0f)) + 9 * (word >> 6 & TB_EACH(1));
-    *good &= (marks & ~word & TB_EACH(0x80)) == TB_EACH(0x80);
-    values = (values << 4 | values >> 8) & UINT64_C(0x00ff00ff00ff00ff);
-    values = (values | values >> 8) & UINT64_C(0x0000ffff0000ffff);
-    return (values | values >> 16) & UINT32_MAX;
+    tb_chars chars;
+    memcpy(&chars, text, sizeof(chars));
+    return chars;
 }
 
-/* 16 digits to 8 bytes, in a word of the order that memory has. */
+/* Eight from one place and eight from another. */
+static inline tb_chars tb_chars_join(const char *first, const char *second)
+{
+    tb_words halves;
+    uint64_t half;
+    memcpy(&half, first, sizeof(half));
+    halves[0] = half;
+    memcpy(&half, second, sizeof(half));
+    halves[1] = half;
+    return (tb_chars)halves;
+}
+
+/* Whether each byte is 255, as a comparison says it that holds. */
+static inline bool tb_chars_are_all(tb_chars marks)
+{
+    tb_words halves = (tb_words)marks;
+    return (halves[0] & halves[1]) == UINT64_MAX;
+}
+
+/* 16 digits to 8 bytes, in a word of the order that memory has. What is no digit clears good. */
+static inline uint64_t tb_chars_unhex(tb_chars chars, enum tb_hex_case which, bool *good)
+{
+    tb_chars digits = chars - '0';
+    tb_chars letters = (which == TB_HEX_LOWER ? chars : chars | 0x20) - 'a';
+    tb_chars is_digit = (tb_chars)(digits < 10);
+    tb_chars is_letter = (tb_chars)(letters < 6);
+    *good &= tb_chars_are_all(is_digit | is_letter);
+    tb_pairs pairs = (tb_pairs)((digits & is_digit) | ((letters + 10) & is_letter));
+    tb_pairs bytes = BYTE_ORDER == LITTLE_ENDIAN ? pairs << 4 | pairs >> 8 : pairs >> 4 | pairs;
+    tb_octets octets = __builtin_convertvector(bytes & 0xff, tb_octets);
+    uint64_t word;
+    memcpy(&word, &octets, sizeof(word));
+    return word;
+}
+
 static inline uint64_t tb_span_unhex(const char *text, enum tb_hex_case which, bool *good)
 {
-    uint64_t low = tb_word_unhex(tb_word_load(text), which, good);
-    uint64_t high = tb_word_unhex(tb_word_load(text + 8), which, good);
-    return htole64(low | high << 32);
+    return tb_chars_unhex(tb_chars_load(text), which, good);
+}
+
+static inline unsigned tb_digit_unhex(char c, enum tb_hex_case which, bool *good)
+{
+    unsigned digit = (unsigned char)c - '0';
+    unsigned letter = (unsigned char)(which == TB_HEX_LOWER ? c : c | 0x20) - 'a';
+    *good &= digit < 10 || letter < 6;
+    return digit < 10 ? digit : letter + 10;
 }
 
 /* Two digits to a byte. */
 static inline uint8_t tb_byte_unhex(const char *text, enum tb_hex_case which, bool *good)
 {
-    uint16_t two;
-    memcpy(&two, text, sizeof(two));
-    uint64_t word = (TB_EACH('0') & ~UINT64_C(0xffff)) | le16toh(two);
-    return (uint8_t)tb_word_unhex(word, which, good);
+    unsigned high = tb_digit_unhex(text[0], which, good);
+    return (uint8_t)(high << 4 | tb_digit_unhex(text[1], which, good));
 }
 
 /* Four bytes, the first lowest, to eight digits. */

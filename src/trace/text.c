@@ -38,8 +38,8 @@ struct tb_slice tb_slice_cut(struct tb_slice *rest, char mark)
 static int unhex(const char *text, uint8_t *out, size_t len, enum tb_hex_case which)
 {
     bool good = true;
-    for (; len >= 4; len -= 4, text += 8, out += 4) {
-        uint32_t bytes = htole32((uint32_t)tb_word_unhex(tb_word_load(text), which, &good));
+    for (; len >= 8; len -= 8, text += 16, out += 8) {
+        uint64_t bytes = tb_span_unhex(text, which, &good);
         memcpy(out, &bytes, sizeof(bytes));
     }
     for (; len > 0; len--, text += 2)
@@ -113,39 +113,25 @@ int tb_decimal_parse(struct tb_slice text, uint64_t *out)
     return 0;
 }
 
-int tb_span_parse(struct tb_slice text, uint8_t out[8])
-{
-    bool good = true;
-    if (text.len != 16)
-        return -EINVAL;
-    uint64_t span = tb_span_unhex(text.text, TB_HEX_LOWER, &good);
-    if (!good || span == 0)
-        return -EINVAL;
-    memcpy(out, &span, sizeof(span));
-    return 0;
-}
-
 /* ---- base64 ---- */
 
-/* Eight characters: bit 7 of each that is one, of the usual alphabet. */
-static uint64_t base64_marks(const char *text)
+/* Marks those characters that are one, of either alphabet. */
+static tb_chars base64_marks(const char *text)
 {
-    uint64_t word = tb_word_load(text);
-    uint64_t low = word & TB_EACH(0x7f);
-    return ~word & (tb_word_range(low | TB_EACH(0x20), 'a', 'z') | tb_word_range(low, '/', '9') |
-                    tb_word_range(low, '+', '+'));
+    tb_chars chars = tb_chars_load(text);
+    return (tb_chars)((chars | 0x20) - 'a' < 26) | (tb_chars)(chars - '/' < 11) | /* to '9' */
+           (tb_chars)(chars == '+') | (tb_chars)(chars == '-') | (tb_chars)(chars == '_');
 }
 
-/* By words first, the last eight looked at once more; one by one only where that says no. */
+/* By sixteens; the last sixteen are looked at once more. */
 bool tb_is_base64(struct tb_slice text)
 {
-    enum { WORD = 8 };
-    if (text.len >= WORD) {
-        uint64_t marks = base64_marks(text.text + text.len - WORD);
-        for (size_t at = 0; at + WORD < text.len; at += WORD)
+    static const size_t step = sizeof(tb_chars);
+    if (text.len >= step) {
+        tb_chars marks = base64_marks(text.text + text.len - step);
+        for (size_t at = 0; at + step < text.len; at += step)
             marks &= base64_marks(text.text + at);
-        if ((marks & TB_EACH(0x80)) == TB_EACH(0x80))
-            return true;
+        return tb_chars_are_all(marks);
     }
     for (size_t i = 0; i < text.len; i++)
         if (tb_base64_digit((unsigned char)text.text[i]) < 0)

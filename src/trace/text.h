@@ -14,10 +14,9 @@
 enum {
     TB_CHAR_KEY_START = 1, /* of a tracestate key */
     TB_CHAR_KEY = 2,
-    TB_CHAR_VALUE = 4,    /* of a tracestate value */
-    TB_CHAR_TOKEN = 8,    /* RFC 7230 */
-    TB_CHAR_BAGGAGE = 16, /* of a baggage value */
-    TB_CHAR_BASE64 = 32
+    TB_CHAR_VALUE = 4,   /* of a tracestate value */
+    TB_CHAR_TOKEN = 8,   /* RFC 7230 */
+    TB_CHAR_BAGGAGE = 16 /* of a baggage value */
 };
 extern const uint8_t tb_char_classes[256];
 /* Whether all characters are of that class. */
@@ -75,13 +74,10 @@ static inline bool tb_slice_equals(struct tb_slice text, const char *word)
     return true;
 }
 
-/* text holds 2 * len hex digits, len a multiple of 4 or below it; of lower case only: 0 or -EINVAL,
- * out is written in any case. */
+/* text holds 2 * len hex digits, of lower case only: 0 or -EINVAL, out is written in any case. */
 int tb_unhex_lower(const char *text, uint8_t *out, size_t len);
 /* The same, of either case. */
 int tb_unhex_any(const char *text, uint8_t *out, size_t len);
-/* 16 hex digits of lower case that are not all zero: 0, or -EINVAL with out untouched. */
-int tb_span_parse(struct tb_slice text, uint8_t out[8]);
 /* A decimal number of 64 bits, not 0: 0, or -EINVAL with out untouched. */
 int tb_decimal_parse(struct tb_slice text, uint64_t *out);
 
@@ -131,7 +127,7 @@ static inline void tb_line_text(struct tb_line *line, const char *text)
     tb_line_add(line, text, strlen(text));
 }
 
-/* len as tb_hex_text has it. */
+/* len is a multiple of 4. */
 static inline void tb_line_hex(struct tb_line *line, const uint8_t *bytes, size_t len)
 {
     if (line->is_full || line->cap - line->len <= 2 * len) {

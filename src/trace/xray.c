@@ -25,9 +25,7 @@ static struct tb_id parse_root(struct tb_slice text)
     struct tb_id id = {0, 0};
     if (text.len != ROOT_BYTES || memcmp(text.text, "1-", 2) != 0 || text.text[10] != '-')
         return id;
-    uint64_t epoch = tb_word_unhex(tb_word_load(text.text + 2), TB_HEX_ANY, &good);
-    uint64_t next = tb_word_unhex(tb_word_load(text.text + 11), TB_HEX_ANY, &good);
-    id.left = htole64(epoch | next << 32);
+    id.left = tb_chars_unhex(tb_chars_join(text.text + 2, text.text + 11), TB_HEX_ANY, &good);
     id.right = tb_span_unhex(text.text + 19, TB_HEX_ANY, &good);
     return good ? id : (struct tb_id){0, 0};
 }

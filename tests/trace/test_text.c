@@ -35,20 +35,22 @@ static void hex_is_what_a_plain_reader_says(void **state)
     }
 }
 
-static void one_to_three_bytes_are_read_too(void **state)
+static void one_to_nine_bytes_are_read_too(void **state)
 {
     (void)state;
-    uint8_t got[4] = {0, 0, 0, 0x55};
-    for (size_t len = 1; len <= 3; len++) {
+    static const uint8_t want[9] = {0x0a, 0x1b, 0x2c, 0x3d, 0x4e, 0x5f, 0x60, 0x71, 0x82};
+    for (size_t len = 1; len <= sizeof(want); len++) {
+        uint8_t got[10] = {0};
         char *exact = malloc(2 * len);
         assert_non_null(exact);
-        memcpy(exact, "0a1B2c", 2 * len);
+        memcpy(exact, "0a1B2c3d4e5f607182", 2 * len);
+        got[len] = 0x55;
         assert_int_equal(tb_unhex_any(exact, got, len), 0);
+        assert_memory_equal(got, want, len);
         assert_int_equal(tb_unhex_lower(exact, got, len), len == 1 ? 0 : -EINVAL);
-        assert_int_equal(got[len - 1], len == 1 ? 0x0a : len == 2 ? 0x1b : 0x2c);
+        assert_int_equal(got[len], 0x55);
         free(exact);
     }
-    assert_int_equal(got[3], 0x55);
 }
 
 static void hex_is_written_as_base_does(void **state)
@@ -122,17 +124,23 @@ static void base64_is_padded_or_not(void **state)
     }
 }
 
+/* Short and long ones are read in two ways. */
 static void base64_characters_are_known_at_every_place(void **state)
 {
     (void)state;
-    for (int c = 0; c < 256; c++) {
-        for (size_t at = 0; at < 11; at++) {
-            char text[] = "Az09+/aZm9v";
-            text[at] = (char)c;
-            bool is_one = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
-                          (c >= '0' && c <= '9') || (c != 0 && strchr("+/-_", c) != NULL);
-            if (tb_is_base64((struct tb_slice){text, 11}) != is_one)
-                fail_msg("character %d at %zu", c, at);
+    static const char good[] = "Az09+/aZm9v-_bQ5Az09+/aZm9v-_bQ5Az09+/aZm9v";
+    static const size_t lens[] = {11, 15, 16, 17, 32, 43};
+    char text[sizeof(good)];
+    for (size_t i = 0; i < sizeof(lens) / sizeof(lens[0]); i++) {
+        for (size_t at = 0; at < lens[i]; at++) {
+            for (int c = 0; c < 256; c++) {
+                memcpy(text, good, sizeof(text));
+                text[at] = (char)c;
+                bool is_one = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+                              (c >= '0' && c <= '9') || (c != 0 && strchr("+/-_", c) != NULL);
+                if (tb_is_base64((struct tb_slice){text, lens[i]}) != is_one)
+                    fail_msg("character %d at %zu of %zu", c, at, lens[i]);
+            }
         }
     }
 }
@@ -141,7 +149,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(hex_is_what_a_plain_reader_says),
-        cmocka_unit_test(one_to_three_bytes_are_read_too),
+        cmocka_unit_test(one_to_nine_bytes_are_read_too),
         cmocka_unit_test(hex_is_written_as_base_does),
         cmocka_unit_test(decimals_are_of_64_bits),
         cmocka_unit_test(base64_is_padded_or_not),
