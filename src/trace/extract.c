@@ -132,7 +132,7 @@ static void read_xray(const struct reading *r)
         memcpy(out->trace.xray_parent_id, trace.xray_parent_id, 8);
         out->trace.xray_sampled = trace.xray_sampled;
         out->lineage = rest.lineage;
-        memcpy(out->xray_more, rest.more, sizeof(out->xray_more));
+        memcpy(out->xray_more, rest.more, strlen(rest.more) + 1);
     }
 }
 

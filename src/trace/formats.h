@@ -61,6 +61,7 @@ struct tb_xray_rest {
 };
 /* 1-8-24. */
 int tb_xray_root_parse(struct tb_slice text, uint8_t out[16]);
+/* rest is written in any case; of more what the text needs. */
 int tb_xray_parse(const char *text, size_t len, struct tb_trace *out, struct tb_xray_rest *rest);
 
 /* tracestate: n header values are one list. Returns how many members it has, or -EINVAL; out has

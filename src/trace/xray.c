@@ -76,10 +76,15 @@ static void read_sampled(struct xray *x, struct tb_slice value)
 /* What is carried through must not end a header, or begin another part of it. */
 static bool is_printable(struct tb_slice text)
 {
-    for (size_t i = 0; i < text.len; i++)
-        if (text.text[i] < 0x20 || text.text[i] == 0x7f)
-            return false;
-    return true;
+    enum { FIRST = 0x20, HOW_MANY = 0x5f };
+    size_t at = 0;
+    tb_chars marks = ~(tb_chars){0};
+    for (; at + sizeof(marks) <= text.len; at += sizeof(marks))
+        marks &= (tb_chars)(tb_chars_load(text.text + at) - FIRST < HOW_MANY);
+    bool good = tb_chars_are_all(marks);
+    for (; at < text.len; at++)
+        good &= (unsigned char)(text.text[at] - FIRST) < HOW_MANY;
+    return good;
 }
 
 static void carry(struct xray *x, struct tb_slice part)
@@ -184,16 +189,15 @@ int tb_trace_parse_xray(const char *text, size_t len, struct tb_trace *out)
 
 int tb_xray_parse(const char *text, size_t len, struct tb_trace *out, struct tb_xray_rest *rest)
 {
-    struct tb_xray_rest found = {.self = {.text = NULL}};
     struct xray x = {.sampled = TB_XRAY_UNKNOWN,
-                     .rest = &found,
-                     .more = {.mem = found.more, .cap = sizeof(found.more)}};
+                     .rest = rest,
+                     .more = {.mem = rest->more, .cap = sizeof(rest->more)}};
+    rest->self = rest->lineage = (struct tb_slice){.text = NULL};
+    rest->more[0] = '\0'; /* the others are written where they are needed */
     int err = read_header(&x, (struct tb_slice){text, len});
-    if (err)
-        return err;
-    store(&x, out);
-    *rest = found;
-    return 0;
+    if (!err)
+        store(&x, out);
+    return err;
 }
 
 bool tb_xray_epoch_fits(const uint8_t id[16], int64_t now_seconds)

@@ -60,6 +60,28 @@ static void what_is_carried_has_a_bound_and_goes_by_whole_parts(void **state)
     assert_string_equal(rest.more, "a=1;b=2");
 }
 
+/* Short and long ones are read in two ways. */
+static void what_is_carried_is_printable_at_every_place(void **state)
+{
+    (void)state;
+    enum { AT = sizeof("Root=" XRAY_A ";") - 1, LONG = 37, SHORT = 5 };
+    struct tb_trace trace;
+    struct tb_xray_rest rest;
+    for (size_t len = SHORT; len <= LONG; len += LONG - SHORT) {
+        for (size_t at = 2; at < len - 1; at++) {
+            for (int c = 1; c < 256; c++) {
+                char text[] = "Root=" XRAY_A ";k=0123456789abcdefghijklmnopqrstuvwxy";
+                text[AT + len] = '\0';
+                text[AT + at] = (char)c;
+                assert_int_equal(tb_xray_parse(text, strlen(text), &trace, &rest), 0);
+                bool is_kept = c >= 0x20 && c < 0x7f;
+                if (c != ';')
+                    assert_string_equal(rest.more, is_kept ? text + AT : "");
+            }
+        }
+    }
+}
+
 static void the_answer_says_the_decision_only_when_asked(void **state)
 {
     (void)state;
@@ -230,6 +252,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_x_ray_carries_is_passed_on),
         cmocka_unit_test(what_is_carried_has_a_bound_and_goes_by_whole_parts),
+        cmocka_unit_test(what_is_carried_is_printable_at_every_place),
         cmocka_unit_test(the_answer_says_the_decision_only_when_asked),
         cmocka_unit_test(server_timing_names_the_span),
         cmocka_unit_test(one_trace_goes_out_in_every_format),
