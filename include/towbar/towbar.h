@@ -229,12 +229,18 @@ static inline void towbar_trace_leave_(towbar_trace_state *before)
 }
 #define TOWBAR_JOIN2_(a, b) a##b
 #define TOWBAR_JOIN_(a, b) TOWBAR_JOIN2_(a, b)
+/* A name of its own for each use: two of them may stand in one line, or in one macro of yours. */
+#ifdef __COUNTER__
+#define TOWBAR_UNIQUE_(name) TOWBAR_JOIN_(name, __COUNTER__)
+#else
+#define TOWBAR_UNIQUE_(name) TOWBAR_JOIN_(name, __LINE__)
+#endif
 #define TOWBAR_SCOPE(key, ...)                                                                     \
-    __attribute__((cleanup(towbar_scope_leave_), unused)) int TOWBAR_JOIN_(                        \
-        towbar_scope_, __LINE__) = towbar_scope_push((key), __VA_ARGS__)
+    __attribute__((cleanup(towbar_scope_leave_), unused)) int TOWBAR_UNIQUE_(towbar_scope_) =      \
+        towbar_scope_push((key), __VA_ARGS__)
 #define TOWBAR_TRACE_BLOCK_(made)                                                                  \
-    __attribute__((cleanup(towbar_trace_leave_), unused)) towbar_trace_state TOWBAR_JOIN_(         \
-        towbar_trace_, __LINE__) = (made)
+    __attribute__((cleanup(towbar_trace_leave_), unused)) towbar_trace_state TOWBAR_UNIQUE_(       \
+        towbar_trace_) = (made)
 #define TOWBAR_TRACE(header) TOWBAR_TRACE_BLOCK_(towbar_trace_push(header))
 #define TOWBAR_TRACE_EXTRACT(get, arg) TOWBAR_TRACE_BLOCK_(towbar_trace_extract((get), (arg)))
 #define TOWBAR_TRACE_START() TOWBAR_TRACE_BLOCK_(towbar_trace_start())

@@ -7,6 +7,26 @@
 
 /* A macro of the host around one of ours. */
 #define CHECK(is_good, ...) ((is_good) ? 0 : towbar_error(__VA_ARGS__))
+/* Ours twice in a line, with the other kind between. */
+#define SERVE(header, user)                                                                        \
+    TOWBAR_TRACE(NULL);                                                                            \
+    TOWBAR_SCOPE("host", "%s", "here");                                                            \
+    TOWBAR_TRACE(header);                                                                          \
+    TOWBAR_SCOPE("user", "%s", (user))
+
+/* 0 when both are undone at the end of the block, in their order. */
+static int serve(void)
+{
+    char trace_id[33];
+    {
+        SERVE("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "me");
+        if (towbar_trace_ids(trace_id, NULL) != 0)
+            return 1;
+    }
+    int depth = towbar_scope_push("depth", "0");
+    towbar_scope_pop(depth);
+    return depth != 0 || towbar_trace_ids(trace_id, NULL) == 0;
+}
 
 static int report(void)
 {
@@ -79,7 +99,7 @@ int main(void)
 {
     int err = start();
     if (err == 0)
-        err = towbar_thread_enter("main") | report() | hand_around();
+        err = towbar_thread_enter("main") | serve() | report() | hand_around();
     if (err != 0)
         fprintf(stderr, "%d: %s\n", err, towbar_status());
     towbar_shutdown();
