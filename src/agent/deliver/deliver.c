@@ -8,10 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "agent/log.h"
+#include "agent/wait.h"
 #include "base/clock.h"
 #include "base/fd.h"
 
@@ -198,18 +198,6 @@ static void deliver_free(struct tb_deliver *deliver)
     free(deliver);
 }
 
-static int init_locks(struct tb_deliver *deliver)
-{
-    pthread_condattr_t mono;
-    int err = pthread_condattr_init(&mono);
-    if (err == 0) {
-        (void)pthread_condattr_setclock(&mono, CLOCK_MONOTONIC);
-        err = pthread_cond_init(&deliver->changed, &mono);
-        (void)pthread_condattr_destroy(&mono);
-    }
-    return err ? -err : -pthread_mutex_init(&deliver->lock, NULL);
-}
-
 static int init_memory(struct tb_deliver *deliver, const struct tb_deliver_sink *sink)
 {
     deliver->sink = sink->type;
@@ -291,8 +279,10 @@ int tb_deliver_start(const struct tb_config *config, const struct tb_deliver_sin
     }
     why[0] = '\0';
     deliver->wake_fd = -1;
+    (void)pthread_mutex_init(&deliver->lock, NULL);
+    (void)pthread_cond_init(&deliver->changed, NULL);
     int err;
-    if ((err = init_locks(deliver)) || (err = init_memory(deliver, sink)) ||
+    if ((err = init_memory(deliver, sink)) ||
         (err = tb_deliver_setup_new(config, sink, deliver->wake_fd, &deliver->setup, why)))
         goto out;
     atomic_init(&deliver->turned_ns, tb_clock_mono_ns());
@@ -362,11 +352,10 @@ bool tb_deliver_idle(struct tb_deliver *deliver)
 bool tb_deliver_wait_idle(struct tb_deliver *deliver, unsigned timeout_ms)
 {
     uint64_t until_ns = tb_clock_mono_ns() + (uint64_t)timeout_ms * TB_NS_PER_MS;
-    struct timespec until = {(time_t)(until_ns / TB_NS_PER_S), (long)(until_ns % TB_NS_PER_S)};
     int err = 0;
     pthread_mutex_lock(&deliver->lock);
     while (!is_idle(deliver) && err == 0)
-        err = pthread_cond_timedwait(&deliver->changed, &deliver->lock, &until);
+        err = tb_wait_until(&deliver->changed, &deliver->lock, until_ns);
     bool result = is_idle(deliver);
     pthread_mutex_unlock(&deliver->lock);
     return result;

@@ -11,9 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "agent/wait.h"
 #include "base/clock.h"
 #include "base/fd.h"
 
@@ -181,30 +181,17 @@ static void *look_up(void *arg)
     return NULL;
 }
 
-static int init_lookup(struct lookup *lookup)
-{
-    pthread_condattr_t mono;
-    int err = pthread_condattr_init(&mono);
-    if (err == 0) {
-        (void)pthread_condattr_setclock(&mono, CLOCK_MONOTONIC);
-        err = pthread_cond_init(&lookup->done, &mono);
-        (void)pthread_condattr_destroy(&mono);
-    }
-    return err ? -err : -pthread_mutex_init(&lookup->lock, NULL);
-}
-
 static int start_lookup(struct tb_udp *udp)
 {
     struct lookup *lookup = calloc(1, sizeof(*lookup));
     pthread_t thread;
-    int err = lookup ? init_lookup(lookup) : -ENOMEM;
-    if (err < 0) {
-        free(lookup);
-        return err;
-    }
+    if (!lookup)
+        return -ENOMEM;
+    (void)pthread_mutex_init(&lookup->lock, NULL);
+    (void)pthread_cond_init(&lookup->done, NULL);
     memcpy(lookup->host, udp->host, sizeof(lookup->host));
     memcpy(lookup->port, udp->port, sizeof(lookup->port));
-    err = -pthread_create(&thread, NULL, look_up, lookup);
+    int err = -pthread_create(&thread, NULL, look_up, lookup);
     if (err < 0) {
         free_lookup(lookup);
         return err;
@@ -218,11 +205,10 @@ static int start_lookup(struct tb_udp *udp)
 static bool wait_for(struct lookup *lookup)
 {
     uint64_t until_ns = tb_clock_mono_ns() + (uint64_t)TB_UDP_LOOKUP_MS * TB_NS_PER_MS;
-    struct timespec until = {(time_t)(until_ns / TB_NS_PER_S), (long)(until_ns % TB_NS_PER_S)};
     int err = 0;
     pthread_mutex_lock(&lookup->lock);
     while (!lookup->is_done && err == 0)
-        err = pthread_cond_timedwait(&lookup->done, &lookup->lock, &until);
+        err = tb_wait_until(&lookup->done, &lookup->lock, until_ns);
     bool is_done = lookup->is_done;
     pthread_mutex_unlock(&lookup->lock);
     return is_done;

@@ -10,12 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "agent/deliver/backoff.h"
 #include "agent/deliver/transport.h"
 #include "agent/log.h"
+#include "agent/wait.h"
 #include "base/clock.h"
 #include "base/fd.h"
 #include "sink/deploy.h"
@@ -261,9 +261,8 @@ static void wait_until(struct tb_deploys *deploys, int64_t at_ms)
     if (left_ms > LOOK_EVERY_MS)
         left_ms = LOOK_EVERY_MS;
     uint64_t end_ns = tb_clock_mono_ns() + (uint64_t)(left_ms > 0 ? left_ms : 1) * TB_NS_PER_MS;
-    struct timespec end = {(time_t)(end_ns / TB_NS_PER_S), (long)(end_ns % TB_NS_PER_S)};
     if (!deploys->is_asked && !atomic_load(&deploys->is_stopping))
-        (void)pthread_cond_timedwait(&deploys->changed, &deploys->lock, &end);
+        (void)tb_wait_until(&deploys->changed, &deploys->lock, end_ns);
 }
 
 static void *run(void *arg)
@@ -305,18 +304,6 @@ static void start(struct tb_deploys *deploys)
 
 /* ---- the others ---- */
 
-static int init_locks(struct tb_deploys *deploys)
-{
-    pthread_condattr_t mono;
-    int err = pthread_condattr_init(&mono);
-    if (err == 0) {
-        (void)pthread_condattr_setclock(&mono, CLOCK_MONOTONIC);
-        err = pthread_cond_init(&deploys->changed, &mono);
-        (void)pthread_condattr_destroy(&mono);
-    }
-    return err != 0 ? -err : -pthread_mutex_init(&deploys->lock, NULL);
-}
-
 int tb_deploys_new(const struct tb_config *config, struct tb_deploys **out,
                    char why[TB_TRANSPORT_WHY])
 {
@@ -338,10 +325,11 @@ int tb_deploys_new(const struct tb_config *config, struct tb_deploys **out,
     deploys->state_dir = strdup(config->state_dir);
     deploys->endpoint = strdup(config->endpoint);
     deploys->token = strdup(config->token);
-    int err = init_locks(deploys);
-    if (err == 0 &&
-        (deploys->state_dir == NULL || deploys->endpoint == NULL || deploys->token == NULL))
-        err = -ENOMEM;
+    (void)pthread_mutex_init(&deploys->lock, NULL);
+    (void)pthread_cond_init(&deploys->changed, NULL);
+    int err = deploys->state_dir == NULL || deploys->endpoint == NULL || deploys->token == NULL
+                  ? -ENOMEM
+                  : 0;
     if (err == 0)
         err = deploys->wake_fd < 0 ? -EMFILE : tb_transport_new(&limits, &deploys->transport, why);
     if (err < 0)

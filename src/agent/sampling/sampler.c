@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "agent/log.h"
@@ -138,16 +137,6 @@ void tb_sampler_look(struct tb_sampler *s, struct tb_sampler_state *out)
 
 /* ---- life ---- */
 
-static void init_locks(struct tb_sampler *s)
-{
-    pthread_condattr_t mono;
-    (void)pthread_condattr_init(&mono);
-    (void)pthread_condattr_setclock(&mono, CLOCK_MONOTONIC);
-    (void)pthread_cond_init(&s->changed, &mono);
-    (void)pthread_condattr_destroy(&mono);
-    (void)pthread_mutex_init(&s->lock, NULL);
-}
-
 int tb_sampler_new(const struct tb_config *config, struct tb_sampler **out,
                    char why[TB_SAMPLER_WHY])
 {
@@ -155,7 +144,8 @@ int tb_sampler_new(const struct tb_config *config, struct tb_sampler **out,
     struct tb_sampler *s = calloc(1, sizeof(*s));
     if (s == NULL)
         return -ENOMEM;
-    init_locks(s);
+    (void)pthread_mutex_init(&s->lock, NULL);
+    (void)pthread_cond_init(&s->changed, NULL);
     tb_id_random(client, sizeof(client));
     tb_hex(client, sizeof(client), s->client);
     s->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

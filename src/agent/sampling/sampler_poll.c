@@ -6,11 +6,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "agent/deliver/backoff.h"
 #include "agent/log.h"
 #include "agent/sampling/sampler_internal.h"
+#include "agent/wait.h"
 #include "base/clock.h"
 #include "base/json.h"
 
@@ -290,14 +290,13 @@ static void wait_for_work(struct poll *p)
     bool has_report = tb_sampling_is_used(s->central);
     uint64_t due_ns =
         has_report && p->targets_due_ns < p->rules_due_ns ? p->targets_due_ns : p->rules_due_ns;
-    const struct timespec end = {(time_t)(due_ns / TB_NS_PER_S), (long)(due_ns % TB_NS_PER_S)};
     if (s->is_stopping || s->is_changed)
         return;
     s->is_quiet = !has_report;
     if (p->address[0] == '\0')
         (void)pthread_cond_wait(&s->changed, &s->lock);
     else
-        (void)pthread_cond_timedwait(&s->changed, &s->lock, &end);
+        (void)tb_wait_until(&s->changed, &s->lock, due_ns);
     s->is_quiet = false;
 }
 
