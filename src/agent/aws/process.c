@@ -7,7 +7,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,59 +15,10 @@
 
 #include "agent/aws/aws_internal.h"
 #include "agent/aws/words.h"
+#include "agent/spawn.h"
 #include "base/clock.h"
 
 enum { PATIENCE_MS = 10000, LOOK_MS = 10, SLICE_MS = 250 };
-
-static int set_files(posix_spawn_file_actions_t *files, int out_fd)
-{
-    int err = posix_spawn_file_actions_addopen(files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-    if (!err)
-        err = posix_spawn_file_actions_adddup2(files, out_fd, STDOUT_FILENO);
-    if (!err)
-        err = posix_spawn_file_actions_addopen(files, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
-    if (!err)
-        err = posix_spawn_file_actions_addclosefrom_np(files, STDERR_FILENO + 1);
-    return err;
-}
-
-/* A group of its own, which is killed as a whole; and no signals blocked as the agent's are. */
-static int set_attributes(posix_spawnattr_t *attr)
-{
-    sigset_t none;
-    sigset_t all;
-    sigemptyset(&none);
-    sigfillset(&all);
-    int err = posix_spawnattr_setsigmask(attr, &none);
-    if (!err)
-        err = posix_spawnattr_setsigdefault(attr, &all);
-    if (!err)
-        err = posix_spawnattr_setpgroup(attr, 0);
-    if (!err)
-        err = posix_spawnattr_setflags(attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF |
-                                                 POSIX_SPAWN_SETPGROUP);
-    return err;
-}
-
-static int spawn(const struct tb_words *words, int out_fd, pid_t *pid)
-{
-    posix_spawn_file_actions_t files;
-    posix_spawnattr_t attr;
-    if (posix_spawn_file_actions_init(&files) != 0)
-        return -ENOMEM;
-    if (posix_spawnattr_init(&attr) != 0) {
-        posix_spawn_file_actions_destroy(&files);
-        return -ENOMEM;
-    }
-    int err = set_files(&files, out_fd);
-    if (!err)
-        err = set_attributes(&attr);
-    if (!err)
-        err = posix_spawnp(pid, words->argv[0], &files, &attr, words->argv, environ);
-    posix_spawnattr_destroy(&attr);
-    posix_spawn_file_actions_destroy(&files);
-    return -err;
-}
 
 static int64_t left_ms(uint64_t deadline_ns)
 {
@@ -129,11 +79,17 @@ static int wait_for(const struct tb_aws_asker *asker, pid_t pid, uint64_t deadli
 static int run(const struct tb_aws_asker *asker, const struct tb_words *words, char *out)
 {
     int pipe_fds[2];
-    pid_t pid = -1;
+    pid_t pid;
     uint64_t deadline_ns = tb_clock_mono_ns() + (uint64_t)PATIENCE_MS * TB_NS_PER_MS;
     if (pipe2(pipe_fds, O_CLOEXEC) < 0)
         return -errno;
-    int err = spawn(words, pipe_fds[1], &pid);
+    const struct tb_spawn how = {.program = words->argv[0],
+                                 .argv = words->argv,
+                                 .env = environ,
+                                 .fd = pipe_fds[1],
+                                 .as_fd = STDOUT_FILENO,
+                                 .has_group = true};
+    int err = tb_spawn(&how, &pid);
     close(pipe_fds[1]);
     int len = err < 0 ? err : read_output(asker, pipe_fds[0], deadline_ns, out);
     close(pipe_fds[0]);

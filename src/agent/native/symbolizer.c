@@ -2,16 +2,15 @@
 #include "agent/native/symbolizer.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "agent/spawn.h"
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/pack.h"
@@ -101,33 +100,6 @@ void tb_symbolizer_count(const struct tb_symbolizer *s, struct tb_symbol_store_c
 
 /* ---- the process ---- */
 
-static int file_actions(posix_spawn_file_actions_t *actions, int child_fd)
-{
-    int err = posix_spawn_file_actions_addopen(actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-    if (!err)
-        err = posix_spawn_file_actions_addopen(actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
-    if (!err)
-        err = posix_spawn_file_actions_adddup2(actions, child_fd, TB_SYMBOL_FD);
-    if (!err)
-        err = posix_spawn_file_actions_addclosefrom_np(actions, TB_SYMBOL_FD + 1);
-    return err;
-}
-
-/* The agent's threads block signals and ignore SIGPIPE: the worker gets none of that. */
-static int attributes(posix_spawnattr_t *attr)
-{
-    sigset_t none;
-    sigset_t all;
-    sigemptyset(&none);
-    sigfillset(&all);
-    int err = posix_spawnattr_setsigmask(attr, &none);
-    if (!err)
-        err = posix_spawnattr_setsigdefault(attr, &all);
-    if (!err)
-        err = posix_spawnattr_setflags(attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-    return err;
-}
-
 static int spawn(struct tb_symbolizer *s, int child_fd)
 {
     char name[] = "towbard";
@@ -136,24 +108,13 @@ static int spawn(struct tb_symbolizer *s, int child_fd)
     char locale[] = "LC_ALL=C";
     char *argv[] = {name, mode, NULL};
     char *env[] = {path, locale, NULL};
-    posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attr;
-    if (posix_spawn_file_actions_init(&actions) != 0)
-        return -ENOMEM;
-    if (posix_spawnattr_init(&attr) != 0) {
-        posix_spawn_file_actions_destroy(&actions);
-        return -ENOMEM;
-    }
-    int err = file_actions(&actions, child_fd);
-    if (!err)
-        err = attributes(&attr);
-    if (!err)
-        err = posix_spawn(&s->pid, s->program, &actions, &attr, argv, env);
-    posix_spawnattr_destroy(&attr);
-    posix_spawn_file_actions_destroy(&actions);
-    if (err)
-        s->pid = -1;
-    return -err;
+    const struct tb_spawn how = {.program = s->program,
+                                 .argv = argv,
+                                 .env = env,
+                                 .fd = child_fd,
+                                 .as_fd = TB_SYMBOL_FD,
+                                 .keeps_stderr = true};
+    return tb_spawn(&how, &s->pid);
 }
 
 /* ---- one exchange ---- */
