@@ -1,6 +1,8 @@
 /* connections.c - see connections.h.
  Here: the process, its listeners, and their caps. */
 
+#include <event2/http.h>
+#include <event2/http_struct.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -87,7 +89,7 @@ static void look_again(evutil_socket_t fd, short events, void *arg)
     (void)fd;
     (void)events;
     for (int i = 0; i < all->n_listeners; i++)
-        tb_watch_keep_to_cap(&all->listeners[i]);
+        tb_room_keep(&all->listeners[i]);
 }
 
 void tb_listener_left(struct tb_listener *listener)
@@ -182,4 +184,31 @@ void tb_connections_free(struct tb_connections *all)
     if (all->unread_much != NULL)
         event_free(all->unread_much);
     free(all);
+}
+
+/* ---- a request ---- */
+
+/* tb_connections_asked made it the argument of the request's end. */
+static struct tb_connection *of(const struct evhttp_request *request)
+{
+    return request->evcon != NULL ? request->on_complete_cb_arg : NULL;
+}
+
+const struct tb_listener_kind *tb_connections_kind(const struct evhttp_request *request)
+{
+    const struct tb_connection *c = of(request);
+    return c != NULL ? &c->listener->kind : NULL;
+}
+
+struct tb_sender *tb_connections_sender(const struct evhttp_request *request)
+{
+    const struct tb_connection *c = of(request);
+    return c != NULL ? tb_senders_find(&c->listener->all->senders, &c->peer, tb_clock_mono_ns())
+                     : NULL;
+}
+
+int tb_connections_reserve(const struct evhttp_request *request, size_t n)
+{
+    struct tb_connection *c = of(request);
+    return c != NULL ? tb_budget_reserve(c, n) : -EAGAIN;
 }

@@ -1,6 +1,7 @@
 /* connections_impl.h - the insides of tb_connections: connections.c counts and limits, watch.c sees
- * what each connection does, lane.c answers plain requests at once, budget.c gives memory, refuse.c
- * ends those that went too far, unread.c those that do not read their answers. */
+ * what each connection does, lane.c answers plain requests at once, budget.c gives memory, room.c
+ * and refuse.c end those that are too many or went too far, unread.c those that do not read their
+ * answers. */
 #ifndef TB_HTTP_CONNECTIONS_IMPL_H
 #define TB_HTTP_CONNECTIONS_IMPL_H
 
@@ -96,13 +97,15 @@ struct tb_connections {
 struct bufferevent *tb_watch_new(struct event_base *base, void *listener);
 void tb_watch_news(evutil_socket_t fd, short events, void *all);
 void tb_watch_late(evutil_socket_t fd, short events, void *connection);
-/* Makes room for one more, as far as connections.h 1 allows. */
-void tb_watch_keep_to_cap(struct tb_listener *listener);
 void tb_watch_enter(struct tb_connection *connection, int state);
 /* The answer is on its way: the connection may take another request, which may be here already. */
 void tb_watch_answered(struct tb_connection *connection);
 /* The end of it: frees it and takes it from its lists. */
 void tb_watch_forget(struct tb_connection *connection);
+
+/* room.c: lets connections go until there are no more than may be, as far as connections.h 1
+ * allows. */
+void tb_room_keep(struct tb_listener *listener);
 
 /* budget.c: what the connection's bytes are charged to; each may refuse, the connection or, for
  * small ones, another. */

@@ -10,8 +10,6 @@
  * tb_watch_new, and may be gone again before the loop turns: hence the state NEW. */
 #include <event2/buffer.h>
 #include <event2/http.h>
-#include <event2/http_struct.h>
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -126,56 +124,6 @@ static struct evhttp_connection *evcon_of(const struct tb_connection *c)
     return evcon;
 }
 
-static int is_older(const struct tb_connection *c, int ms)
-{
-    return tb_clock_mono_ns() - c->began_ns >= (uint64_t)ms * TB_NS_PER_MS;
-}
-
-/* The one that has been idle for the longest, unless it has only just come. */
-static struct tb_connection *idlest(struct tb_listener *listener)
-{
-    struct tb_connection *c = TAILQ_FIRST(&listener->in[TB_CONNECTION_IDLE]);
-    return c != NULL && is_older(c, TB_CONNECTIONS_IDLE_MS) ? c : NULL;
-}
-
-/* The one that has been sending a small request for the longest, and for too long. */
-static struct tb_connection *slowest(struct tb_listener *listener)
-{
-    struct tb_connection *c = TAILQ_FIRST(&listener->in[TB_CONNECTION_RECEIVING]);
-    while (c != NULL && (c->reserved > 0 || c->refusal != 0))
-        c = TAILQ_NEXT(c, in_state);
-    return c != NULL && is_older(c, TB_CONNECTIONS_SLOW_MS) ? c : NULL;
-}
-
-/* 1, or 0: nobody may go yet. */
-static int make_room(struct tb_listener *listener)
-{
-    struct tb_connection *idle = idlest(listener);
-    struct tb_connection *lingering = TAILQ_FIRST(&listener->in[TB_CONNECTION_LINGERING]);
-    struct tb_connection *slow = slowest(listener);
-    struct tb_connection *unread = tb_unread_slowest(listener);
-    if (idle != NULL)
-        evhttp_connection_free(idle->evcon);
-    else if (lingering != NULL)
-        tb_refuse_late(lingering);
-    else if (slow != NULL)
-        tb_refuse(slow, 408, "too many send slowly at once: send the request in one piece");
-    else if (unread != NULL)
-        evhttp_connection_free(unread->evcon);
-    return idle != NULL || lingering != NULL || slow != NULL || unread != NULL;
-}
-
-void tb_watch_keep_to_cap(struct tb_listener *listener)
-{
-    for (int n = listener->n - listener->cap; n > 0; n--)
-        if (!make_room(listener)) {
-            tb_listener_full(listener);
-            return;
-        }
-    if (listener->n > listener->cap)
-        tb_listener_full(listener); /* who was refused lingers: look again */
-}
-
 void tb_watch_news(evutil_socket_t fd, short events, void *arg)
 {
     struct tb_connections *all = arg;
@@ -192,7 +140,7 @@ void tb_watch_news(evutil_socket_t fd, short events, void *arg)
                 tb_watch_forget(c);
             c = next;
         }
-        tb_watch_keep_to_cap(&all->listeners[i]);
+        tb_room_keep(&all->listeners[i]);
     }
 }
 
@@ -398,30 +346,6 @@ int tb_connections_asked(struct tb_connections *all, struct evhttp_request *requ
     tb_watch_enter(c, TB_CONNECTION_ANSWERING);
     evhttp_request_set_on_complete_cb(request, answered, c);
     return status;
-}
-
-static struct tb_connection *of(const struct evhttp_request *request)
-{
-    return request->evcon != NULL ? request->on_complete_cb_arg : NULL;
-}
-
-const struct tb_listener_kind *tb_connections_kind(const struct evhttp_request *request)
-{
-    const struct tb_connection *c = of(request);
-    return c != NULL ? &c->listener->kind : NULL;
-}
-
-struct tb_sender *tb_connections_sender(const struct evhttp_request *request)
-{
-    const struct tb_connection *c = of(request);
-    return c != NULL ? tb_senders_find(&c->listener->all->senders, &c->peer, tb_clock_mono_ns())
-                     : NULL;
-}
-
-int tb_connections_reserve(const struct evhttp_request *request, size_t n)
-{
-    struct tb_connection *c = of(request);
-    return c != NULL ? tb_budget_reserve(c, n) : -EAGAIN;
 }
 
 /* ---- a new connection ---- */
