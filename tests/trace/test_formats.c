@@ -286,7 +286,7 @@ static void a_dataset_is_sent_on_as_each_beeline_writes_it(void **state)
         char want[64];
         context.dataset = slice(datasets[i]);
         (void)snprintf(want, sizeof(want), ",dataset=%s,context=e30=", datasets[i]);
-        size_t len = tb_honeycomb_text(&context, text);
+        size_t len = tb_honeycomb_text(&context, text, sizeof(text));
         assert_true(len > strlen(want));
         assert_string_equal(text + len - strlen(want), want);
     }
@@ -300,7 +300,7 @@ static void what_would_end_a_clause_is_not_sent_on_as_a_dataset(void **state)
         struct tb_trace_context context = {.trace = {.trace_id = {1}, .span_id = {1}}};
         char text[TB_HONEYCOMB_TEXT];
         context.dataset = slice(datasets[i]);
-        assert_true(tb_honeycomb_text(&context, text) > 0);
+        assert_true(tb_honeycomb_text(&context, text, sizeof(text)) > 0);
         assert_null(strstr(text, "dataset"));
     }
 }
