@@ -94,7 +94,7 @@ enum {
     TB_DECIMAL_TEXT = 21,
     TB_DATADOG_TAGS_TEXT = 27,
     TB_HONEYCOMB_TEXT = TB_TRACE_HEADER_BYTES + 1,
-    TB_HONEYCOMB_LEAST = 256, /* without a context */
+    TB_HONEYCOMB_LEAST = 256, /* without a context and dataset */
 };
 size_t tb_xray_text(const struct tb_trace_context *context, char out[TB_XRAY_TEXT]);
 size_t tb_b3_text(const struct tb_trace_context *context, char out[TB_B3_TEXT]);

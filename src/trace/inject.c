@@ -75,7 +75,7 @@ static int write_b3multi(const struct writing *w)
  * it is needed: hosts have threads and coroutines with stacks of 16 KiB, and who sends a request
  * chooses its headers. A program's traces carry less than 1 KiB of texts (image.h), and no baggage.
  */
-enum { USUAL_CONTEXT = 1008, USUAL_TEXT = TB_HONEYCOMB_LEAST + USUAL_CONTEXT };
+enum { USUAL_CONTEXT = 1008, USUAL_TEXT = TB_HONEYCOMB_LEAST + USUAL_CONTEXT }; /* with dataset */
 
 static __attribute__((noinline)) int write_long_honeycomb(const struct writing *w)
 {
@@ -92,8 +92,8 @@ static __attribute__((noinline)) int write_usual_honeycomb(const struct writing 
 
 static int write_honeycomb(const struct writing *w)
 {
-    return w->context->honeycomb_context.len > USUAL_CONTEXT ? write_long_honeycomb(w)
-                                                             : write_usual_honeycomb(w);
+    size_t len = w->context->honeycomb_context.len + w->context->dataset.len;
+    return len > USUAL_CONTEXT ? write_long_honeycomb(w) : write_usual_honeycomb(w);
 }
 
 static __attribute__((noinline)) int write_members(const struct writing *w)

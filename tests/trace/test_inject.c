@@ -166,6 +166,24 @@ static void one_trace_goes_out_in_every_format(void **state)
     headers_done(&out);
 }
 
+static void a_context_goes_out_with_a_long_dataset_too(void **state)
+{
+    (void)state;
+    enum { LONG = 1000 };
+    char want[3 * LONG];
+    struct tb_trace_propagators honeycomb;
+    struct tb_trace_context context = {.trace = {.trace_id = {1}, .span_id = {1}}};
+    struct headers out = {.n = 0};
+    char text[LONG];
+    memset(text, 'e', sizeof(text));
+    context.dataset = context.honeycomb_context = (struct tb_slice){text, LONG};
+    (void)snprintf(want, sizeof(want), ",dataset=%.*s,context=%.*s", LONG, text, LONG, text);
+    assert_int_equal(tb_trace_propagators("honeycomb", &honeycomb), 0);
+    assert_int_equal(tb_trace_inject(&context, &honeycomb, headers_put, &out), 0);
+    assert_non_null(strstr(headers_text(&out, "X-Honeycomb-Trace"), want));
+    headers_done(&out);
+}
+
 static void each_system_is_sent_its_own_id(void **state)
 {
     (void)state;
@@ -256,6 +274,7 @@ int main(void)
         cmocka_unit_test(the_answer_says_the_decision_only_when_asked),
         cmocka_unit_test(server_timing_names_the_span),
         cmocka_unit_test(one_trace_goes_out_in_every_format),
+        cmocka_unit_test(a_context_goes_out_with_a_long_dataset_too),
         cmocka_unit_test(each_system_is_sent_its_own_id),
         cmocka_unit_test(without_a_span_only_x_ray_is_told),
         cmocka_unit_test(debug_goes_out_as_each_format_has_it),
