@@ -207,9 +207,8 @@ static const char *yaml_hint(const char *text, unsigned line)
     }
     if (memchr(text, '\t', strspn(text, " \t")) != NULL)
         return "; use spaces, not a tab";
-    return memmem(text, strcspn(text, "\n"), "filter:", 7) != NULL
-               ? "; put the filter in '...'"
-               : "";
+    return memmem(text, strcspn(text, "\n"), "filter:", 7) != NULL ? "; put the filter in '...'"
+                                                                   : "";
 }
 
 static void explain_unknown(const char *where, const struct complaint *said,
