@@ -119,7 +119,7 @@ static bool is_named(const struct tb_config_sinks *sinks, const char *service)
 static void group_name(const char *service, char out[GROUP_NAME_CHARS + 1])
 {
     size_t n = 0;
-    for (; service[n] != '\0' && n < GROUP_NAME_CHARS; n++)
+    for (; n < GROUP_NAME_CHARS && service[n] != '\0'; n++)
         out[n] = strchr(GROUP_LETTERS, service[n]) != NULL ? service[n] : '-';
     out[n] = '\0';
 }

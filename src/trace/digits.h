@@ -47,13 +47,10 @@ static inline tb_chars tb_chars_load(const char *text)
 /* Eight from one place and eight from another. */
 static inline tb_chars tb_chars_join(const char *first, const char *second)
 {
-    tb_words halves;
-    uint64_t half;
-    memcpy(&half, first, sizeof(half));
-    halves[0] = half;
-    memcpy(&half, second, sizeof(half));
-    halves[1] = half;
-    return (tb_chars)halves;
+    uint64_t low, high;
+    memcpy(&low, first, sizeof(low));
+    memcpy(&high, second, sizeof(high));
+    return (tb_chars)(tb_words){low, high};
 }
 
 /* Whether each byte is 255, as a comparison says it that holds. */
