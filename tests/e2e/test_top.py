@@ -62,11 +62,12 @@ class Terminal:
             self.read(0.05)
 
     def wait_text(self, text):
-        self.wait(lambda: text in self.text, text)
+        """Until a whole picture has it."""
+        self.wait(lambda: text in self.text.rpartition("\x1b[J")[0], text)
 
     def picture(self):
         """The last whole picture, line by line."""
-        last = self.text.split("\x1b[H")[-1].split("\x1b[J")[0]
+        last = self.text.rpartition("\x1b[J")[0].split("\x1b[H")[-1]
         return [re.sub(r"\x1b\[[0-9;]*[mK]", "", line) for line in re.split(r"\r*\n", last)]
 
     def key(self, key):
@@ -122,12 +123,12 @@ class TopTest(towbar.Case):
             self.assertRegex(picture[3], r"warning +5 ")
             self.assertIn("q quit", picture[-1])
             top.key("v")
-            self.assertIn("bad", top.picture()[3])
+            top.wait(lambda: "bad" in top.picture()[3], "bad comes first")
             top.key("g")
-            self.assertIn("2 items", "".join(top.picture()))
+            top.wait(lambda: "2 items" in "".join(top.picture()), "2 items")
             top.key("g")
             top.key("p")
-            self.assertIn("PAUSED", top.picture()[0])
+            top.wait(lambda: "PAUSED" in top.picture()[0], "PAUSED")
             self.put(agent, "unseen", 1)
             self.wait_status(lambda s: s["occurrences"] == 7)
             n = top.text.count("\x1b[J")
