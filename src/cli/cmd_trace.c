@@ -20,16 +20,6 @@ struct story {
     int64_t n;
 };
 
-/* As X-Ray writes it, "1-...". */
-static const char *xray_form(const char *id, char out[TB_XRAY_ID_TEXT])
-{
-    uint8_t bytes[16];
-    out[0] = '\0';
-    if (tb_trace_parse_id(id, bytes) == 0)
-        tb_xray_id_text(bytes, out);
-    return out;
-}
-
 static int story_json(void *arg, const struct tb_occurrence_row *occurrence)
 {
     struct story *story = arg;
@@ -40,7 +30,7 @@ static int story_json(void *arg, const struct tb_occurrence_row *occurrence)
     tb_json_init(&j, line, sizeof(line));
     tb_json_object(&j);
     tb_json_kstr(&j, "trace_id", occurrence->trace_id);
-    tb_json_kopt(&j, "xray_trace_id", xray_form(occurrence->xray_trace_id, xray));
+    tb_json_kopt(&j, "xray_trace_id", tb_xray_id_of(occurrence->xray_trace_id, xray));
     tb_json_kopt(&j, "span_id", occurrence->span_id);
     tb_json_kint(&j, "item", occurrence->item);
     tb_json_kstr(&j, "uuid", occurrence->uuid);

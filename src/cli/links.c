@@ -18,13 +18,10 @@ struct known {
 
 static void know_span(const struct tb_show_span *span, struct known *out)
 {
-    uint8_t id[16];
     const char *xray = *span->xray_trace_id != '\0' ? span->xray_trace_id : span->trace_id;
     memset(out, 0, sizeof(*out));
-    if (tb_trace_parse_id(xray, id) == 0)
-        tb_xray_id_text(id, out->xray);
     out->values.trace_id = *span->trace_id != '\0' ? span->trace_id : span->xray_trace_id;
-    out->values.xray_trace_id = out->xray;
+    out->values.xray_trace_id = tb_xray_id_of(xray, out->xray);
     if (span->first_ns <= 0)
         return;
     out->values.start_ms = span->first_ns / TB_NS_PER_MS - AROUND_MS;

@@ -48,6 +48,8 @@ int tb_span_id_parse(const char *text, uint8_t out[8]);
 void tb_trace_id_text(const uint8_t id[16], char out[TB_TRACE_ID_TEXT]);
 void tb_span_id_text(const uint8_t id[8], char out[TB_SPAN_ID_TEXT]);
 void tb_xray_id_text(const uint8_t id[16], char out[TB_XRAY_ID_TEXT]);
+/* A bare ID of either form in X-Ray's, "1-..."; "" for what is none. Returns out. */
+const char *tb_xray_id_of(const char *id, char out[TB_XRAY_ID_TEXT]);
 void tb_traceparent_text(const struct tb_trace *trace, char out[TB_TRACEPARENT_TEXT]);
 
 /* The 128-byte image of docs/spool-format.md section 8, side by side. An unset trace makes an image

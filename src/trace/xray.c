@@ -220,6 +220,15 @@ void tb_xray_id_text(const uint8_t id[16], char out[TB_XRAY_ID_TEXT])
     tb_hex(id + 4, 12, out + 11);
 }
 
+const char *tb_xray_id_of(const char *id, char out[TB_XRAY_ID_TEXT])
+{
+    uint8_t bytes[16];
+    out[0] = '\0';
+    if (tb_trace_parse_id(id, bytes) == 0)
+        tb_xray_id_text(bytes, out);
+    return out;
+}
+
 static void add_root(struct tb_line *line, const uint8_t id[16])
 {
     char text[TB_XRAY_ID_TEXT];

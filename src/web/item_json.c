@@ -11,16 +11,6 @@
 
 enum { HEAD_BYTES = 128 << 10, GROWTH = 6 /* an escaped byte: \u0001 */ };
 
-/* As X-Ray writes it, "1-...". */
-static const char *xray_form(const char *id, char out[TB_XRAY_ID_TEXT])
-{
-    uint8_t bytes[16];
-    out[0] = '\0';
-    if (tb_trace_parse_id(id, bytes) == 0)
-        tb_xray_id_text(bytes, out);
-    return out;
-}
-
 static void put_occurrence(struct tb_item_view *item, struct tb_json *j)
 {
     char xray[TB_XRAY_ID_TEXT];
@@ -29,7 +19,7 @@ static void put_occurrence(struct tb_item_view *item, struct tb_json *j)
     tb_json_kstr(j, "uuid", item->uuid);
     tb_json_kstr(j, "level", item->occurrence_level);
     tb_json_kopt(j, "trace_id", item->trace_id);
-    tb_json_kopt(j, "xray_trace_id", xray_form(item->xray_trace_id, xray));
+    tb_json_kopt(j, "xray_trace_id", tb_xray_id_of(item->xray_trace_id, xray));
     tb_json_kopt(j, "span_id", item->span_id);
     tb_json_kint(j, "occurred_ms", item->occurred_ns / 1000000);
     tb_json_kint(j, "received_ms", item->received_ns / 1000000);

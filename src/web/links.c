@@ -11,20 +11,11 @@
 
 enum { AROUND_MS = 15 * 60 * 1000 };
 
-static const char *xray_form(const char *id, char room[TB_XRAY_ID_TEXT])
-{
-    uint8_t bytes[16];
-    if (tb_trace_parse_id(id, bytes) < 0)
-        return "";
-    tb_xray_id_text(bytes, room);
-    return room;
-}
-
 void tb_web_link_ids(struct tb_web_link *link, const char *trace_id, const char *xray_trace_id)
 {
     link->values.trace_id = *trace_id != '\0' ? trace_id : xray_trace_id;
     link->values.xray_trace_id =
-        xray_form(*xray_trace_id != '\0' ? xray_trace_id : trace_id, link->xray);
+        tb_xray_id_of(*xray_trace_id != '\0' ? xray_trace_id : trace_id, link->xray);
 }
 
 void tb_web_link_times(struct tb_web_link *link, int64_t first_ns, int64_t last_ns)

@@ -260,15 +260,12 @@ static void put_head(struct trace *trace, size_t n_lanes)
 {
     struct tb_buf *out = trace->view->out;
     char took[TB_WORDS];
-    char xray[TB_XRAY_ID_TEXT] = "";
-    uint8_t id[16];
-    if (tb_trace_parse_id(trace->id, id) == 0)
-        tb_xray_id_text(id, xray);
+    char xray[TB_XRAY_ID_TEXT];
     tb_emit(out,
             "<h1>Trace <span class=\"mono wrap\">%h</span></h1>\n<p class=\"mute facts\">as X-Ray "
             "writes it: "
             "<span class=\"mono wrap\">%h</span>",
-            trace->id, xray);
+            trace->id, tb_xray_id_of(trace->id, xray));
     for (size_t i = 0; i < trace->n_others; i++)
         tb_emit(out, " \xc2\xb7 also <a class=\"mono\" href=\"/trace/%u\">%h</a>", trace->others[i],
                 trace->others[i]);

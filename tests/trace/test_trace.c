@@ -153,8 +153,15 @@ static void a_bare_id_is_read_in_both_spellings(void **state)
                                       "2-5759e988-bd862e3fe1be46a994272793"};
     assert_int_equal(tb_trace_parse_id("5759E988BD862E3FE1BE46A994272793", id), 0);
     assert_int_equal(id[15], 0x93);
-    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+    char xray[TB_XRAY_ID_TEXT];
+    assert_string_equal(tb_xray_id_of("5759E988BD862E3FE1BE46A994272793", xray),
+                        "1-5759e988-bd862e3fe1be46a994272793");
+    assert_string_equal(tb_xray_id_of("1-5759e988-bd862e3fe1be46a994272793", xray),
+                        "1-5759e988-bd862e3fe1be46a994272793");
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         assert_int_equal(tb_trace_parse_id(bad[i], id), -EINVAL);
+        assert_string_equal(tb_xray_id_of(bad[i], xray), "");
+    }
 }
 
 static void the_image_has_the_bytes_of_the_specification(void **state)

@@ -205,6 +205,16 @@ static void an_xray_id_of_its_own_finds_the_events_too(void **state)
              "00000000000abc\">");
 }
 
+static void an_items_json_has_the_xray_id_as_x_ray_writes_it(void **state)
+{
+    struct site *site = *state;
+    struct tb_occurrence one = site_occurrence("x", "{}");
+    one.xray_trace_id = "5759e988bd862e3fe1be46a994272793";
+    site_add(site, &one);
+    site_has(site_visit(site, "/items/1.json"),
+             "\"xray_trace_id\":\"1-5759e988-bd862e3fe1be46a994272793\"");
+}
+
 static void more_events_than_are_shown_are_counted_out(void **state)
 {
     struct site *site = *state;
@@ -237,6 +247,7 @@ int main(void)
         WITH_SITE(the_list_and_the_item_lead_to_it),
         WITH_SITE(traces_with_several_errors_come_first),
         WITH_SITE(an_xray_id_of_its_own_finds_the_events_too),
+        WITH_SITE(an_items_json_has_the_xray_id_as_x_ray_writes_it),
         WITH_SITE(more_events_than_are_shown_are_counted_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
