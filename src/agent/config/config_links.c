@@ -14,6 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/config/config_sinks_load.h"
+
 enum { NAME_ROOM = 3 * 512 + 1 };
 
 static void add(struct tb_links *links, const char *name, const char *url)
@@ -81,25 +83,17 @@ static void add_logs(const struct tb_config *c, struct tb_links *links)
         add(links, "Logs", url);
 }
 
-static const char *dataset_of(const struct tb_config_otlp *otlp)
-{
-    static const char name[] = "x-honeycomb-dataset: ";
-    for (size_t i = 0; i < otlp->n_headers; i++)
-        if (strncasecmp(otlp->headers[i], name, sizeof(name) - 1) == 0)
-            return otlp->headers[i] + sizeof(name) - 1;
-    return "";
-}
-
 static void add_honeycomb(const struct tb_config *c, struct tb_links *links)
 {
     const struct tb_config_otlp *otlp = &c->sinks.otlp;
     bool has_environment = otlp->honeycomb_environment[0] != '\0';
-    const char *place = has_environment ? otlp->honeycomb_environment : dataset_of(otlp);
+    const char *dataset = tb_config_otlp_header(otlp, "x-honeycomb-dataset");
+    const char *place = has_environment ? otlp->honeycomb_environment : dataset;
     char team[3 * 128 + 1];
     char name[3 * 255 + 1];
     char url[TB_LINK_BYTES];
-    if (otlp->honeycomb_team[0] == '\0' || place[0] == '\0' || otlp->endpoint[0] == '\0' ||
-        !tb_link_encode(otlp->honeycomb_team, team, sizeof(team)) ||
+    if (otlp->honeycomb_team[0] == '\0' || place == NULL || place[0] == '\0' ||
+        otlp->endpoint[0] == '\0' || !tb_link_encode(otlp->honeycomb_team, team, sizeof(team)) ||
         !tb_link_encode(place, name, sizeof(name)))
         return;
     snprintf(url, sizeof(url),

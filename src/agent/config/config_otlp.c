@@ -92,7 +92,7 @@ static const char *add(struct tb_config_otlp *o, const char *name, size_t name_l
     return NULL;
 }
 
-static const char *find(const struct tb_config_otlp *o, const char *name)
+const char *tb_config_otlp_header(const struct tb_config_otlp *o, const char *name)
 {
     size_t len = strlen(name);
     for (size_t i = 0; i < o->n_headers; i++)
@@ -315,7 +315,7 @@ static int add_key(struct tb_config *c, const struct tb_config_file *file, const
         snprintf(why, TB_CONFIG_WHY, "the Honeycomb key from %s %s", o->key_from, bad);
         return -EINVAL;
     }
-    if (o->key_from[0] == '\0' && find(o, TEAM) != NULL)
+    if (o->key_from[0] == '\0' && tb_config_otlp_header(o, TEAM) != NULL)
         tb_config_set(&o->key_from, headers_from != NULL ? headers_from : c->file);
     tb_setting_get("otlp.dataset", file, &dataset);
     bad = dataset.text[0] != '\0' ? add(o, DATASET, strlen(DATASET), dataset.text) : NULL;
@@ -330,7 +330,7 @@ static int add_key(struct tb_config *c, const struct tb_config_file *file, const
 static void follow_endpoint(struct tb_config_otlp *o)
 {
     char url[1024];
-    if (o->endpoint[0] == '\0' && find(o, TEAM) != NULL)
+    if (o->endpoint[0] == '\0' && tb_config_otlp_header(o, TEAM) != NULL)
         tb_config_set(&o->endpoint, HONEYCOMB LOGS);
     size_t len = strlen(o->endpoint);
     if (o->traces_endpoint[0] != '\0' || len < strlen(LOGS) ||

@@ -2,7 +2,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "agent/config/config_settings.h"
 #include "agent/config/config_sinks_load.h"
@@ -51,16 +50,6 @@ static void warn_of_readers(struct tb_config *c)
     }
 }
 
-/* The value of a header, "" when it is not there. */
-static const char *header_of(const struct tb_config_otlp *o, const char *name)
-{
-    size_t len = strlen(name);
-    for (size_t i = 0; i < o->n_headers; i++)
-        if (strncasecmp(o->headers[i], name, len) == 0 && o->headers[i][len] == ':')
-            return o->headers[i] + len + 1 + strspn(o->headers[i] + len + 1, " \t");
-    return "";
-}
-
 /* As Honeycomb tells them apart: 32 hex digits, or hc, a letter, ic_ and 58 more. */
 static bool is_classic(const char *key)
 {
@@ -72,8 +61,9 @@ static bool is_classic(const char *key)
 
 static void warn_of_classic(struct tb_config *c)
 {
-    const struct tb_config_otlp *o = &c->sinks.otlp;
-    if (is_classic(header_of(o, TEAM)) && header_of(o, "x-honeycomb-dataset")[0] == '\0')
+    const char *key = tb_config_otlp_header(&c->sinks.otlp, TEAM);
+    const char *dataset = tb_config_otlp_header(&c->sinks.otlp, "x-honeycomb-dataset");
+    if (key != NULL && is_classic(key) && (dataset == NULL || dataset[0] == '\0'))
         tb_config_warn(c, "the Honeycomb key is one of Honeycomb Classic, which takes nothing "
                           "without a dataset: set HONEYCOMB_DATASET, or otlp.dataset");
 }

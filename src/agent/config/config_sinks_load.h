@@ -11,6 +11,8 @@ int tb_config_sinks_load(struct tb_config *config, const struct tb_config_file *
                          char why[TB_CONFIG_WHY]);
 /* As if nothing had been said of them. */
 void tb_config_sinks_off(struct tb_config_sinks *sinks);
+/* The value of a header of otlp.headers, of any case; NULL when it is not there. */
+const char *tb_config_otlp_header(const struct tb_config_otlp *otlp, const char *name);
 /* Adds a sentence to the warnings. */
 void tb_config_warn(struct tb_config *config, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
