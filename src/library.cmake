@@ -27,7 +27,8 @@ set_source_files_properties(capture/report/context.c PROPERTIES COMPILE_OPTIONS 
 
 # What runs once, or seldom: smaller rather than faster.
 set_source_files_properties(capture/init.c capture/spool.c capture/resource.c
-  capture/report/outgoing.c item/write_trace.c trace/propagators.c trace/environ.c
+  capture/report/outgoing.c item/write_trace.c trace/baggage.c trace/propagators.c
+  trace/environ.c
   PROPERTIES COMPILE_OPTIONS -Os)
 
 add_library(towbar_objects OBJECT ${library_sources})
