@@ -10,7 +10,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import towbar  # noqa: E402
 
 
-TRIES = 20
+TRIES = 5
 
 
 class DeepTest(towbar.Case):
